@@ -1,0 +1,49 @@
+# What people run. Each target needs a Rust toolchain, and installs what else it needs with apt-get or brew.
+# Plain make: no extensions of GNU or BSD.
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install Postgres server binaries when there are none
+	@.ci/setup
+
+demo: setup ## start everything with a simulated Vonage and print where to look
+	cargo run --release -p docket --bin docket -- demo
+
+test: setup ## run all tests on a throw-away Postgres
+	.ci/test
+
+lint: fmt-check clippy doc deny sqlx-check ## check form, lints, documentation, dependencies and .sqlx
+
+fmt-check:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+deny:
+	.ci/cargo-deny check bans licenses sources
+
+sqlx: setup ## write .sqlx anew after a change of a statement or a migration
+	.ci/sqlx-prepare
+
+sqlx-check: setup
+	.ci/sqlx-prepare --check
+
+browser-test: setup ## run the browser tests (installs chromium and node)
+	.ci/browser-test
+
+bench: setup ## measure Docket beside bare Postgres and stock postgres-es
+	cargo build --release --workspace --bins
+	cargo run --release -p docket-tests --bin bench
+
+audit: ## check dependencies against the advisory database too (needs the network)
+	.ci/cargo-deny check
+
+clean: ## remove what was built
+	cargo clean
+
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test bench audit clean

@@ -1,0 +1,46 @@
+//! What every part of the running service shares.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use chrono::{DateTime, Utc};
+use docket_projections::PgPool;
+use docket_projections::ledger::Ledger;
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::vonage::client::Client;
+
+/// What every part of the running service shares; cloning it is cheap.
+#[derive(Clone)]
+pub struct App {
+    /// The write path.
+    pub ledger: Ledger,
+    /// Connections for reading.
+    pub pool: PgPool,
+    /// Who we are at Vonage.
+    pub vonage: Arc<Vonage>,
+    /// What time it is.
+    pub clock: fn() -> DateTime<Utc>,
+    /// Makes identifiers.
+    pub new_id: fn() -> Uuid,
+    /// Renders `GET /metrics`.
+    pub metrics: PrometheusHandle,
+    /// Where people reach this installation, without a slash at the end; for links and webhook addresses.
+    pub public_url: Arc<str>,
+    /// Cancelled when the service begins to shut down.
+    pub stopping: CancellationToken,
+}
+
+/// Who we are at Vonage; each part can be absent until the owner has entered it.
+#[derive(Default)]
+pub struct Vonage {
+    /// The account's signature secret, which signs webhooks.
+    pub signature_secret: ArcSwapOption<SecretString>,
+    /// The application's id, which webhooks must name if they name any.
+    pub application_id: ArcSwapOption<String>,
+    /// The Messages API.
+    pub client: ArcSwapOption<Client>,
+}

@@ -1,0 +1,227 @@
+//! `docket demo`: the whole service beside a simulated Vonage, with invented people and a few lively cases.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::Context;
+use docket_domain::channel::Channel;
+use docket_domain::ids::{LineId, Reference, SurveyId};
+use docket_domain::line::{LineCommand, LineSettings};
+use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_domain::user::Role;
+use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
+use docket_projections::private_postgres::temporary_data_dir;
+use docket_projections::read::{cases, users as user_rows};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::terminal::say;
+use crate::ambient;
+use crate::app::App;
+use crate::config::{Config, Given};
+use crate::operations::case::{Change, ChangeCase};
+use crate::operations::line::ChangeLine;
+use crate::operations::reply::Reply;
+use crate::operations::survey::SetSurvey;
+use crate::operations::{Administrator, Asked};
+use crate::serve::{Service, told_to_stop};
+use crate::simulator::{Simulator, SimulatedLine, SimulatorOptions, keys};
+use crate::users;
+
+/// Where the phone is found, unless the port is taken.
+const PHONE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+const APPLICATION_ID: &str = "00000000-0000-4000-8000-00000000d0c7";
+const PASSWORD: &str = "docket-demo-1";
+const OWNER: &str = "owner@example.com";
+const AGENT: &str = "agent@example.com";
+const AUDITOR: &str = "auditor@example.com";
+const HELP_DESK: &str = "447700900000";
+const CLINIC: &str = "12025550100";
+const ALEX: &str = "447700900123";
+const SAM: &str = "447700900124";
+const ROBIN: &str = "12025550142";
+
+/// The reply of the help desk for several open cases.
+const MULTI_CASE_REPLY: &str = "Hello, thank you for your message. You have %s1 open cases (%s2). Please write # and the number of \
+                                the case you mean, or #0 to begin a new one.";
+
+/// Runs the demonstration until it is told to stop. All of it is thrown away afterwards.
+///
+/// # Errors
+///
+/// A sentence that says what to do.
+pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
+    let told = told_to_stop();
+    tokio::pin!(told);
+    let folder = temporary_data_dir().context("a folder for the demonstration cannot be made")?;
+    let keys = keys();
+    let signature_secret = SecretString::from(hex::encode(ambient::random_bytes::<32>()));
+    let simulator = start_simulator(&signature_secret, &keys.public_key_pem).await?;
+    let config = config(given, folder.path(), &simulator, signature_secret, keys.private_key_pem)?;
+    let service = tokio::select! {
+        service = start(config) => service?,
+        () = &mut told => return Ok(()),
+    };
+    let url = format!("http://{}", service.address);
+    simulator.set_docket_url(&url);
+    let token = match tokio::select! {
+        prepared = prepare(&service.app, &simulator) => prepared,
+        () = &mut told => Ok(SecretString::from("")),
+    } {
+        Ok(token) => token,
+        Err(error) => {
+            service.stop().await?;
+            return Err(error);
+        }
+    };
+    greet(&url, &simulator.url(), token.expose_secret());
+    let stopped = service.run_until(told).await;
+    simulator.stop().await;
+    stopped
+}
+
+/// The demonstration's own settings: only where it listens is taken from outside.
+fn config(
+    given: &Given,
+    folder: &Path,
+    simulator: &Simulator,
+    signature_secret: SecretString,
+    private_key: SecretString,
+) -> anyhow::Result<Config> {
+    let checked = given.check()?;
+    Ok(Config {
+        database_url: None,
+        data_dir: folder.to_owned(),
+        vonage_api_url: simulator.url(),
+        vonage_application_id: Some(APPLICATION_ID.to_owned()),
+        vonage_signature_secret: Some(signature_secret),
+        vonage_private_key: Some(private_key),
+        owner: Some((OWNER.to_owned(), PASSWORD.into())),
+        ..checked
+    })
+}
+
+async fn start_simulator(secret: &SecretString, public_key: &str) -> anyhow::Result<Simulator> {
+    let lines = vec![
+        SimulatedLine { label: "Help desk (SMS)".to_owned(), number: HELP_DESK.to_owned(), channel: Channel::Sms },
+        SimulatedLine { label: "Help desk (WhatsApp)".to_owned(), number: HELP_DESK.to_owned(), channel: Channel::Whatsapp },
+        SimulatedLine { label: "Clinic (SMS)".to_owned(), number: CLINIC.to_owned(), channel: Channel::Sms },
+    ];
+    let options = SimulatorOptions { lines, ..SimulatorOptions::new(secret.clone(), APPLICATION_ID, public_key) };
+    match Simulator::start(SimulatorOptions { listen: PHONE, ..options.clone() }).await {
+        Ok(simulator) => Ok(simulator),
+        // The port is taken: any other will do, since the address is printed.
+        Err(_) => Ok(Simulator::start(options).await?),
+    }
+}
+
+/// Starts the service, on another port where the usual one is taken.
+async fn start(config: Config) -> anyhow::Result<Service> {
+    let taken = tokio::net::TcpListener::bind(config.listen).await.is_err();
+    let listen = if taken { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) } else { config.listen };
+    Service::start(&Config { listen, ..config }).await
+}
+
+async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretString> {
+    let password = SecretString::from(PASSWORD);
+    users::add(app, AGENT, Role::Agent, Some(&password)).await?;
+    users::add(app, AUDITOR, Role::Auditor, Some(&password)).await?;
+    let help_desk = add_survey(app, "Help desk", &["New", "In progress", "Resolved"], "Resolved").await?;
+    let clinic = add_survey(app, "Clinic", &["Open", "Complete"], "Complete").await?;
+    add_line(app, help_desk, HELP_DESK, Channel::Sms, Some(MULTI_CASE_REPLY)).await?;
+    add_line(app, help_desk, HELP_DESK, Channel::Whatsapp, Some(MULTI_CASE_REPLY)).await?;
+    add_line(app, clinic, CLINIC, Channel::Sms, None).await?;
+    let says = async |from: &str, to: &str, channel, text: &str| match simulator.text(from, to, channel, text).await {
+        Ok(200) => Ok(()),
+        Ok(status) => Err(anyhow::anyhow!("an invented message was answered {status}")),
+        Err(_) => Err(anyhow::anyhow!("an invented message found nobody")),
+    };
+    let agent = user_rows::find_by_email(&app.pool, AGENT).await?.context("the agent was just made")?;
+    let asked = Asked { user_id: agent.user_id, email: AGENT.to_owned(), request_id: None, idempotency: None };
+
+    says(ALEX, HELP_DESK, Channel::Sms, "Hello, can I have an appointment for my boiler check?").await?;
+    let boiler = newest(app).await?;
+    reply(app, &asked, boiler, "Of course. Would Tuesday at 10 suit you?").await?;
+    says(ALEX, HELP_DESK, Channel::Sms, &format!("Tuesday is perfect, thank you #{boiler}")).await?;
+    change(app, &asked, boiler, Change::Status("In progress".to_owned())).await?;
+    says(ALEX, HELP_DESK, Channel::Sms, "#0 By the way, when are you open on Saturdays?").await?;
+    says(SAM, HELP_DESK, Channel::Whatsapp, "The lift in our house stands still again. What are your opening hours?").await?;
+    let lift = newest(app).await?;
+    let note = Change::Note { note_id: ambient::new_id().into(), text: "Third time this month: ask the fitters for a report.".to_owned() };
+    change(app, &asked, lift, note).await?;
+    says(ROBIN, CLINIC, Channel::Sms, "Could somebody call me about my results?").await?;
+    let results = newest(app).await?;
+    reply(app, &asked, results, "We will call you this afternoon.").await?;
+    says(ROBIN, CLINIC, Channel::Sms, "Great, thanks").await?;
+    change(app, &asked, results, Change::Status("Complete".to_owned())).await?;
+    says(ALEX, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
+    simulator.settled().await;
+    users::create_token(app, OWNER, "demo").await
+}
+
+async fn add_survey(app: &App, name: &str, choices: &[&str], closed_value: &str) -> anyhow::Result<SurveyId> {
+    let settings = SurveySettings {
+        name: name.to_owned(),
+        cases_enabled: true,
+        status: StatusQuestion {
+            question: "How far is it?".to_owned(),
+            choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+            closed_value: closed_value.to_owned(),
+        },
+        append_reference: true,
+    };
+    let survey_id = SurveyId((app.new_id)());
+    submit(app, SetSurvey { survey_id, settings, create: true, by: Administrator::System }).await
+}
+
+async fn add_line(app: &App, survey_id: SurveyId, number: &str, channel: Channel, reply: Option<&str>) -> anyhow::Result<LineId> {
+    let line_id = LineId((app.new_id)());
+    let settings = LineSettings { survey_id, multi_case_reply: reply.map(str::to_owned) };
+    let command = LineCommand::Add { line_id, number: number.to_owned(), channel, settings };
+    submit(app, ChangeLine { line_id, command, by: Administrator::System }).await
+}
+
+async fn reply(app: &App, asked: &Asked, reference: Reference, text: &str) -> anyhow::Result<()> {
+    let message_id = (app.new_id)().into();
+    let reply = Reply { reference, text: text.to_owned(), seen_version: None, message_id, asked: asked.clone() };
+    submit(app, reply).await.map(drop)
+}
+
+async fn change(app: &App, asked: &Asked, reference: Reference, change: Change) -> anyhow::Result<()> {
+    submit(app, ChangeCase { reference, change, asked: asked.clone() }).await.map(drop)
+}
+
+/// The case that was begun last.
+async fn newest(app: &App) -> anyhow::Result<Reference> {
+    let rows = cases::list(&app.pool, &cases::CaseFilter::default(), None, 200).await?;
+    rows.into_iter().map(|row| row.reference).max().context("a case was just begun")
+}
+
+async fn submit<O: Operation<Refusal: std::fmt::Display>>(app: &App, operation: O) -> anyhow::Result<O::Output> {
+    match app.ledger.submit(operation).await {
+        Ok(Answer::Done(output) | Answer::Repeated(output)) => Ok(output),
+        Ok(Answer::Duplicate) => anyhow::bail!("the demonstration did something twice"),
+        Err(LedgerError::Refused(refusal)) => anyhow::bail!("{refusal}"),
+        Err(error) => anyhow::bail!("{error}"),
+    }
+}
+
+fn greet(docket: &str, phone: &str, token: &str) {
+    say(&format!(
+        "
+Docket is running, with invented people and a simulated Vonage.
+
+  The phone      {phone}
+                 Write as a customer, and see the answers come.
+  The API        {docket}/api/v1    (described at {docket}/api/openapi.json)
+  Your token     {token}
+  People         {OWNER}, {AGENT}, {AUDITOR}   password {PASSWORD}
+
+Try:
+  curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases?state=open'
+  curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases/101/thread'
+  curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
+       -d '{{\"text\": \"See you on Tuesday!\"}}' '{docket}/api/v1/cases/101/replies'
+
+Ctrl-C ends it, and nothing is kept."
+    ));
+}

@@ -1,0 +1,270 @@
+//! The delivery worker: takes what waits in the outbox to Vonage, and records what becomes of it.
+//!
+//! A call to Vonage cannot be repeated safely, so its beginning is committed before it is made (`MessageSending`), and the log
+//! lets only one worker begin. A message found `sending` whose worker is gone is uncertain: Vonage's status callback settles
+//! it, or an agent. No transaction is open during a call.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use docket_domain::case::{CaseError, News};
+use docket_domain::ids::LineId;
+use docket_domain::line::{HaltReason, LineCommand};
+use docket_projections::DatabaseError;
+use docket_projections::ledger::operation::LedgerError;
+use docket_projections::outbox_claims::{self, Wanted};
+use docket_projections::read::outbox::{self, OutboxRow};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use metrics::counter;
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use crate::app::App;
+use crate::operations::Administrator;
+use crate::operations::delivery::{BeginSending, RecordOutcome};
+use crate::operations::line::ChangeLine;
+use crate::vonage::client::{self, Client, OutboundText, SendOutcome};
+
+/// How the worker is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliveryOptions {
+    /// How long a claimed message belongs to its worker; longer than waiting for the rate limit and a call together.
+    pub lease: Duration,
+    /// Calls a second on one line.
+    pub per_line_rate: NonZeroU32,
+    /// Calls at once.
+    pub concurrency: usize,
+    /// The first pause after a call that Vonage could not take.
+    pub first_pause: Duration,
+    /// How long a message is offered before it is given up.
+    pub give_up_after: Duration,
+}
+
+impl Default for DeliveryOptions {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(60),
+            // Vonage's own limit for an API key is 30 a second; some numbers have less.
+            per_line_rate: NonZeroU32::new(25).expect("25 is not zero"),
+            concurrency: 64,
+            first_pause: Duration::from_secs(2),
+            give_up_after: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// The longest pause between two offers of a message.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// How often the outbox is looked at when nothing wakes the worker: for messages whose lease ended.
+const IDLE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the recording of an outcome is tried before the message is left to become uncertain.
+const RECORD_TRIES: u32 = 20;
+/// The pause between two of those tries.
+const RECORD_PAUSE: Duration = Duration::from_millis(500);
+
+/// The delivery worker; cloning it is cheap.
+#[derive(Clone)]
+pub struct Delivery {
+    app: App,
+    options: DeliveryOptions,
+    limiter: Arc<DefaultKeyedRateLimiter<LineId>>,
+}
+
+impl Delivery {
+    /// A worker for the outbox.
+    pub fn new(app: App, options: DeliveryOptions) -> Self {
+        let limiter = Arc::new(RateLimiter::keyed(Quota::per_second(options.per_line_rate)));
+        Self { app, options, limiter }
+    }
+
+    /// Works until the service stops, then waits for the calls under way.
+    pub async fn run(self) {
+        let mut head = self.app.ledger.head().subscribe();
+        let mut calls = JoinSet::new();
+        while !self.app.stopping.is_cancelled() {
+            head.mark_unchanged();
+            let free = self.options.concurrency.saturating_sub(calls.len());
+            let begun = match self.begin(&mut calls, free).await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    warn!(%error, "the outbox could not be read; trying again");
+                    0
+                }
+            };
+            if begun > 0 && begun == free {
+                // There may be more; whoever ends first makes room.
+                calls.join_next().await;
+                continue;
+            }
+            let pause = self.pause().await;
+            tokio::select! {
+                () = self.app.stopping.cancelled() => {}
+                _ = head.changed() => {}
+                Some(_) = calls.join_next() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        while calls.join_next().await.is_some() {}
+    }
+
+    /// One round: marks what was cut off, offers all that is due, and waits for the outcomes. Gives the number of messages
+    /// that were offered.
+    ///
+    /// # Errors
+    ///
+    /// The database's error.
+    pub async fn round(&self) -> Result<usize, DatabaseError> {
+        let mut calls = JoinSet::new();
+        let begun = self.begin(&mut calls, self.options.concurrency).await?;
+        calls.join_all().await;
+        Ok(begun)
+    }
+
+    async fn begin(&self, calls: &mut JoinSet<()>, free: usize) -> Result<usize, DatabaseError> {
+        let now = (self.app.clock)();
+        self.mark_cut_off(now).await?;
+        let Some(client) = self.app.vonage.client.load_full() else { return Ok(0) };
+        if free == 0 {
+            return Ok(0);
+        }
+        let until = now + self.lease();
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let wanted = Wanted { now, until, limit, per_line: self.options.per_line_rate.get() };
+        let claimed = outbox_claims::claim(&self.app.pool, wanted).await?;
+        let begun = claimed.len();
+        for message in claimed {
+            let worker = self.clone();
+            let client = Arc::clone(&client);
+            calls.spawn(async move { worker.deliver(&client, &message, until).await });
+        }
+        Ok(begun)
+    }
+
+    fn lease(&self) -> TimeDelta {
+        TimeDelta::from_std(self.options.lease).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Messages whose worker died between the beginning of a call and its outcome.
+    async fn mark_cut_off(&self, now: DateTime<Utc>) -> Result<(), DatabaseError> {
+        for message in outbox_claims::orphans(&self.app.pool, now, now - self.lease(), 100).await? {
+            let reason = "Docket was cut off while it handed the message to Vonage".to_owned();
+            self.record(&message, News::Uncertain { reason }).await;
+        }
+        outbox_claims::forget_ended(&self.app.pool, now - self.lease()).await?;
+        Ok(())
+    }
+
+    async fn pause(&self) -> Duration {
+        let now = (self.app.clock)();
+        match outbox::next_due(&self.app.pool, now).await {
+            Ok(Some(due)) => (due - now).to_std().unwrap_or_default().clamp(Duration::from_millis(10), IDLE_INTERVAL),
+            Ok(None) | Err(_) => IDLE_INTERVAL,
+        }
+    }
+
+    async fn deliver(&self, client: &Client, message: &OutboxRow, until: DateTime<Utc>) {
+        self.offer(client, message).await;
+        if let Err(error) = outbox_claims::release(&self.app.pool, &[message.message_id], until).await {
+            warn!(%error, "a claim could not be given back; it ends by itself");
+        }
+    }
+
+    async fn offer(&self, client: &Client, message: &OutboxRow) {
+        let settings = self.app.ledger.settings();
+        let Some(line) = settings.line(message.line_id) else { return };
+        self.limiter.until_key_ready(&message.line_id).await;
+        if self.app.stopping.is_cancelled() {
+            return;
+        }
+        let begin = BeginSending { message_id: message.message_id, attempt: message.attempt };
+        match self.app.ledger.submit(begin).await {
+            Ok(_) => {}
+            Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return,
+            Err(error) => {
+                warn!(%error, message_id = %message.message_id, "a message could not be claimed for sending");
+                return;
+            }
+        }
+        let client_ref = message.message_id.client_ref(message.attempt);
+        let call = OutboundText {
+            channel: message.channel,
+            from: &line.number,
+            to: &message.to_number,
+            text: &message.sent_text,
+            client_ref: &client_ref,
+            quoted: None,
+        };
+        let outcome = client.send(&call).await;
+        counter!("docket_delivery_calls_total", "result" => label(&outcome)).increment(1);
+        if let SendOutcome::Halted { reason } = &outcome {
+            self.halt(message.line_id, *reason).await;
+        }
+        let news = self.news(message, outcome);
+        self.record(message, news).await;
+    }
+
+    fn news(&self, message: &OutboxRow, outcome: SendOutcome) -> News {
+        let now = (self.app.clock)();
+        match outcome {
+            SendOutcome::Accepted { provider_id } => News::Sent { provider_id },
+            SendOutcome::Refused { code, reason } => News::Failed { code, reason },
+            SendOutcome::Uncertain { reason } => News::Uncertain { reason },
+            // Once the owner has seen to it, the message may go at once.
+            SendOutcome::Halted { reason } => News::Deferred { not_before: now, reason: halt_reason(reason).sentence().to_owned() },
+            SendOutcome::Retry { reason, retry_after } => {
+                let waited = (now - message.queued_at).to_std().unwrap_or_default();
+                if waited >= self.options.give_up_after {
+                    return News::Failed { code: None, reason: format!("given up after a day of trying: {reason}") };
+                }
+                // As long again as it has waited already: each pause is about twice the one before.
+                let pause = waited.clamp(self.options.first_pause, LONGEST_PAUSE);
+                let pause = retry_after.map_or(pause, |asked| asked.clamp(pause, LONGEST_PAUSE));
+                News::Deferred { not_before: now + pause, reason }
+            }
+        }
+    }
+
+    async fn halt(&self, line_id: LineId, reason: client::HaltReason) {
+        let reason = halt_reason(reason);
+        error!(%line_id, reason = reason.sentence(), "sending has stopped on a line");
+        let halt = ChangeLine { line_id, command: LineCommand::Halt { reason }, by: Administrator::System };
+        if let Err(error) = self.app.ledger.submit(halt).await {
+            warn!(%error, %line_id, "that sending has stopped could not be recorded; the next call will try again");
+        }
+    }
+
+    /// Records an outcome; where that fails for long, the message is found cut off later and becomes uncertain.
+    async fn record(&self, message: &OutboxRow, news: News) {
+        for _ in 0..RECORD_TRIES {
+            let outcome = RecordOutcome { message_id: message.message_id, attempt: message.attempt, news: news.clone() };
+            match self.app.ledger.submit(outcome).await {
+                Ok(_) => return,
+                Err(LedgerError::Busy | LedgerError::Unavailable) => tokio::time::sleep(RECORD_PAUSE).await,
+                Err(error) => {
+                    error!(%error, message_id = %message.message_id, "the outcome of a call could not be recorded");
+                    return;
+                }
+            }
+        }
+        error!(message_id = %message.message_id, "the outcome of a call could not be recorded in time");
+    }
+}
+
+const fn halt_reason(reason: client::HaltReason) -> HaltReason {
+    match reason {
+        client::HaltReason::Credentials => HaltReason::Credentials,
+        client::HaltReason::Balance => HaltReason::Balance,
+    }
+}
+
+const fn label(outcome: &SendOutcome) -> &'static str {
+    match outcome {
+        SendOutcome::Accepted { .. } => "accepted",
+        SendOutcome::Retry { .. } => "retry",
+        SendOutcome::Refused { .. } => "refused",
+        SendOutcome::Halted { .. } => "halted",
+        SendOutcome::Uncertain { .. } => "uncertain",
+    }
+}

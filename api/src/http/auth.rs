@@ -1,0 +1,316 @@
+//! Who asks, and what they may: Bearer tokens, roles, and what a change is asked with.
+//!
+//! [`authenticate`] stands before every route of the API. A handler says who may call it in its signature: [`Reader`], [`Worker`]
+//! or [`Owner`] for what reads, [`Asks`] with one of them for what changes. A token is looked up for every request, so that one
+//! that is ended is of no use at once.
+
+use std::marker::PhantomData;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use docket_domain::ids::{TokenId, UserId};
+use docket_domain::user::Role;
+use docket_projections::accounts;
+use docket_projections::ledger::operation::IdempotencyKey;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::input;
+use super::problem::{Kind, Problem};
+use super::request_id::RequestId;
+use crate::app::App;
+use crate::operations::{Administrator, Asked};
+
+/// What every token begins with, so that scanners of source code know one when they see it.
+const PREFIX: &str = "docket_";
+/// How many base64url digits 32 bytes have.
+const DIGITS: usize = 43;
+/// The longest idempotency key, in characters.
+const MAX_KEY_CHARS: usize = 255;
+/// The header that carries an idempotency key.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A new token, made of random bytes.
+pub fn new_token(random: [u8; 32]) -> SecretString {
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)).into()
+}
+
+/// What is kept of a token: the SHA-256 of its text. (It is random enough for a plain hash.)
+pub fn token_hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Somebody with a token that counts.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The person.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: String,
+    /// What they may do.
+    pub role: Role,
+    /// The token.
+    pub token_id: TokenId,
+    token_hash: [u8; 32],
+}
+
+impl Caller {
+    /// Whether the token still counts and its user may still do the same; for answers that go on for long.
+    ///
+    /// # Errors
+    ///
+    /// A problem where the database cannot be asked.
+    pub async fn still_counts(&self, app: &App) -> Result<bool, Problem> {
+        let account =
+            accounts::by_token_hash(&app.pool, self.token_hash).await.map_err(Problem::unread)?;
+        Ok(account.is_some_and(|account| account.role == self.role))
+    }
+}
+
+/// Lets only those pass who bring a token that counts, and adds the [`Caller`] to the request.
+pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    match caller(&app, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let token = bearer(headers).ok_or_else(Problem::without_token)?;
+    // What cannot be a token is not worth a question to the database.
+    let digits = token.strip_prefix(PREFIX).filter(|digits| digits.len() == DIGITS);
+    if digits.is_none() {
+        return Err(Problem::wrong_token());
+    }
+    let token_hash = token_hash(token);
+    let account =
+        accounts::by_token_hash(&app.pool, token_hash).await.map_err(Problem::unread)?;
+    let account = account.ok_or_else(Problem::wrong_token)?;
+    Ok(Caller {
+        user_id: account.user_id,
+        email: account.email.0,
+        role: account.role,
+        token_id: account.token_id,
+        token_hash,
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// What a role must be for a call.
+pub trait Permission: Send + Sync + 'static {
+    /// Who may, in words.
+    const WHO: &'static str;
+
+    /// Whether that role may.
+    fn allows(role: Role) -> bool;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $who:literal, $($role:ident)|+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Caller);
+
+        impl Permission for $name {
+            const WHO: &'static str = $who;
+
+            fn allows(role: Role) -> bool {
+                matches!(role, $(Role::$role)|+)
+            }
+        }
+
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                permitted::<Self>(parts).map(Self)
+            }
+        }
+    )+};
+}
+
+permissions! {
+    /// Whoever has a token: everybody reads everything about cases.
+    Reader = "anybody with a token", Owner | Agent | Auditor;
+    /// Whoever works on cases.
+    Worker = "agents and owners", Owner | Agent;
+    /// Whoever sets the server up and manages users.
+    Owner = "owners", Owner;
+}
+
+fn permitted<P: Permission>(parts: &Parts) -> Result<Caller, Problem> {
+    // A route that forgot to stand behind `authenticate` is closed to everybody.
+    let caller = parts.extensions.get::<Caller>().ok_or_else(Problem::without_token)?;
+    if P::allows(caller.role) {
+        Ok(caller.clone())
+    } else {
+        let detail = format!("this is for {}; you are an {}", P::WHO, caller.role.as_str());
+        Err(Problem::new(Kind::Forbidden, detail))
+    }
+}
+
+/// A change that somebody asks for who may, with the body of the request.
+#[derive(Debug)]
+pub struct Asks<P, T> {
+    /// Who asks, in which request, and with which idempotency key.
+    pub asked: Asked,
+    /// The same, with role and token.
+    pub caller: Caller,
+    /// What is asked.
+    pub body: T,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P, T> Asks<P, T> {
+    /// Who asks, for changes of settings and accounts.
+    pub fn by(&self) -> Administrator {
+        Administrator::User(self.asked.clone())
+    }
+
+    /// Lets the idempotency key stand for `what` in place of the whole body, part of which is a secret that must not be guessed
+    /// from a hash.
+    pub fn fingerprint_of(&mut self, method: &Method, path: &str, what: &[&str]) {
+        if let Some(key) = &mut self.asked.idempotency {
+            let parts: Vec<&[u8]> = what.iter().map(|part| part.as_bytes()).collect();
+            key.fingerprint = fingerprint(method, path, &parts);
+        }
+    }
+}
+
+impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks<P, T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let caller = permitted::<P>(&parts)?;
+        let key = idempotency_key(&parts.headers)?;
+        let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string);
+        let path = parts
+            .extensions
+            .get::<OriginalUri>()
+            .map_or_else(|| parts.uri.path().to_owned(), |uri| uri.path().to_owned());
+        let method = parts.method.clone();
+        let headers = parts.headers.clone();
+        let body = Bytes::from_request(Request::from_parts(parts, body), state)
+            .await
+            .map_err(|rejection| input::incomplete(&rejection))?;
+        let idempotency = key.map(|key| IdempotencyKey {
+            actor: caller.user_id.0,
+            key,
+            fingerprint: fingerprint(&method, &path, &[&body]),
+        });
+        let asked = Asked {
+            user_id: caller.user_id,
+            email: caller.email.clone(),
+            request_id,
+            idempotency,
+        };
+        Ok(Self { asked, caller, body: input::json(&headers, &body)?, permission: PhantomData })
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let (first, second) = (keys.next(), keys.next());
+    let Some(first) = first else {
+        return Ok(None);
+    };
+    let key = first.to_str().ok().filter(|key| {
+        (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    match (key, second) {
+        (Some(key), None) => Ok(Some(key.to_owned())),
+        _ => Err(Problem::new(
+            Kind::InvalidHeader,
+            format!("Idempotency-Key must be given once, with 1 to {MAX_KEY_CHARS} visible ASCII characters and no spaces"),
+        )),
+    }
+}
+
+/// SHA-256 of method, path and the parts of what is asked, each with its length, so that none runs into the next.
+fn fingerprint(method: &Method, path: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [method.as_str().as_bytes(), path.as_bytes()].iter().chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_token_has_a_name_and_all_its_randomness() {
+        let token = new_token([0xfb; 32]);
+        assert_eq!(token.expose_secret().len(), PREFIX.len() + DIGITS);
+        assert!(token.expose_secret().starts_with("docket_-_v7"));
+        assert_ne!(token_hash("docket_a"), token_hash("docket_b"));
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        let header = |value| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+        assert_eq!(bearer(&header("Bearer docket_x")), Some("docket_x"));
+        assert_eq!(bearer(&header("bearer docket_x")), Some("docket_x"));
+        assert_eq!(bearer(&header("Basic docket_x")), None);
+        assert_eq!(bearer(&header("docket_x")), None);
+    }
+
+    #[test]
+    fn roles_may_what_they_may() {
+        let may = |allows: fn(Role) -> bool| {
+            [Role::Owner, Role::Agent, Role::Auditor].map(allows)
+        };
+        assert_eq!(may(Reader::allows), [true, true, true]);
+        assert_eq!(may(Worker::allows), [true, true, false]);
+        assert_eq!(may(Owner::allows), [true, false, false]);
+    }
+
+    #[test]
+    fn idempotency_keys_are_short_and_visible() {
+        let header = |value: &str| {
+            HeaderMap::from_iter([(
+                axum::http::HeaderName::from_static(IDEMPOTENCY_KEY),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            )])
+        };
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(idempotency_key(&header("a-1")).unwrap().as_deref(), Some("a-1"));
+        for wrong in ["", "two words", "é", &"x".repeat(256)] {
+            assert_eq!(idempotency_key(&header(wrong)).unwrap_err().kind(), Kind::InvalidHeader);
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_requests_apart() {
+        let one = fingerprint(&Method::POST, "/a", &[b"bc"]);
+        assert_eq!(one, fingerprint(&Method::POST, "/a", &[b"bc"]));
+        for other in [
+            fingerprint(&Method::PUT, "/a", &[b"bc"]),
+            fingerprint(&Method::POST, "/ab", &[b"c"]),
+            fingerprint(&Method::POST, "/a", &[b"b", b"c"]),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

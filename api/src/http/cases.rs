@@ -1,0 +1,502 @@
+//! Cases: the list, one case (as it is or as it was), and the changes that say nothing to the contact.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use docket_domain::case::Assignee;
+use docket_domain::channel::normalise_number;
+use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId};
+use docket_domain::personal::Personal;
+use docket_domain::text::title;
+use docket_domain::user::{Role, normalise_email};
+use docket_projections::read::cases::{AssigneeFilter, CaseFilter, CaseRow, CaseState, Cursor, NumberFilter};
+use docket_projections::read::thread::{self, ItemAuthor, What};
+use docket_projections::read::{cases, contacts, users};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::auth::{Asks, Reader, Worker};
+use super::history::{self, Moment};
+use super::input::{Path, PathReference, Query, unless_blank};
+use super::paging::{self, Page};
+use super::problem::{Kind, Problem};
+use crate::app::App;
+use crate::operations::case::{Change, ChangeCase};
+use crate::operations::reply::BeginCase;
+
+/// What the cursors of the list are called.
+const LIST: &str = "cases";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, begin))
+        .routes(routes!(find))
+        .routes(routes!(set_status))
+        .routes(routes!(set_assignee))
+        .routes(routes!(set_title))
+        .routes(routes!(add_note))
+}
+
+pub(super) fn no_such_case(reference: Reference) -> Problem {
+    Problem::not_found(format!("there is no case #{reference}"))
+}
+
+/// A case, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CaseSummary {
+    /// The number that people write as `#123`.
+    pub reference: u32,
+    /// What it is called.
+    pub title: String,
+    /// Whether messages can reach it: `open` or `closed`.
+    pub state: &'static str,
+    /// The answer to the survey's status question; null where the survey has none.
+    #[schema(required = true)]
+    pub status: Option<String>,
+    /// The contact's number, E.164 without `+`.
+    pub number: String,
+    /// The channel of the line that it began on: `sms` or `whatsapp`.
+    pub channel: &'static str,
+    /// The survey that it belongs to.
+    pub survey_id: Uuid,
+    /// The line that it began on.
+    pub line_id: Uuid,
+    /// Whose it is.
+    pub contact_id: Uuid,
+    /// What made it: `message`, `record` (in a survey without cases), `agent` or `move`.
+    pub origin: &'static str,
+    /// Whether the move that made it was undone; such a case is closed for good.
+    pub withdrawn: bool,
+    /// The address of who sees to it; null for nobody.
+    #[schema(required = true)]
+    pub assignee: Option<String>,
+    /// The sequence of its last event; give it as `seen_version` with a reply.
+    pub version: u64,
+    /// How many messages stand in it.
+    pub message_count: u32,
+    /// When it began.
+    pub opened_at: DateTime<Utc>,
+    /// When a message was last recorded in it; when it began, where none was.
+    pub last_message_at: DateTime<Utc>,
+}
+
+impl From<CaseRow> for CaseSummary {
+    fn from(row: CaseRow) -> Self {
+        Self {
+            reference: row.reference.get(),
+            title: row.title.0,
+            state: row.state.as_str(),
+            status: row.status,
+            number: row.number.0,
+            channel: row.channel.as_str(),
+            survey_id: row.survey_id.0,
+            line_id: row.line_id.0,
+            contact_id: row.contact_id.0,
+            origin: row.origin.as_str(),
+            withdrawn: row.withdrawn,
+            assignee: row.assignee.map(|assignee| assignee.email.0),
+            version: row.version,
+            message_count: row.message_count,
+            opened_at: row.opened_at,
+            last_message_at: row.last_message_at,
+        }
+    }
+}
+
+/// A case with all but its thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CaseView {
+    /// The case, as lists show it.
+    #[serde(flatten)]
+    pub summary: CaseSummary,
+    /// Whose it is.
+    pub contact: ContactView,
+    /// Its notes, oldest first.
+    pub notes: Vec<NoteView>,
+    /// Other cases that it has to do with, ordered by their references.
+    pub links: Vec<LinkView>,
+}
+
+/// A contact: one outside number within one survey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ContactView {
+    /// Its id.
+    pub contact_id: Uuid,
+    /// Its number, E.164 without `+`.
+    pub number: String,
+    /// What the person last called themselves.
+    #[schema(required = true)]
+    pub name: Option<String>,
+}
+
+/// An internal note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NoteView {
+    /// Its id.
+    pub note_id: Uuid,
+    /// What it says.
+    pub text: String,
+    /// The address of who wrote it.
+    pub author: String,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+}
+
+/// What a case has to do with another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct LinkView {
+    /// The other case.
+    pub reference: u32,
+    /// `follows`, `followed_by`, `moved_to` or `moved_from`.
+    pub kind: &'static str,
+}
+
+/// A case as it is now.
+pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Problem> {
+    let row = cases::find(&app.pool, reference).await.map_err(Problem::unread)?;
+    let row = row.ok_or_else(|| no_such_case(reference))?;
+    let (contact, notes, links) = tokio::try_join!(
+        contacts::find(&app.pool, row.contact_id),
+        thread::notes(&app.pool, reference),
+        cases::links(&app.pool, reference),
+    )
+    .map_err(Problem::unread)?;
+    let notes = notes.into_iter().filter_map(|item| match item.what {
+        What::Note { note_id, text } => Some(NoteView {
+            note_id: note_id.0,
+            text: text.0,
+            author: match item.author {
+                ItemAuthor::User { email, .. } => email.0,
+                other => other.kind().to_owned(),
+            },
+            at: item.at,
+        }),
+        _ => None,
+    });
+    Ok(CaseView {
+        contact: ContactView {
+            contact_id: row.contact_id.0,
+            number: row.number.0.clone(),
+            name: contact.and_then(|contact| contact.name).map(|name| name.0),
+        },
+        notes: notes.collect(),
+        links: links
+            .into_iter()
+            .map(|link| LinkView { reference: link.other.get(), kind: link.kind.as_str() })
+            .collect(),
+        summary: row.into(),
+    })
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// `open` (the default), `closed` or `all`.
+    #[serde(default, deserialize_with = "unless_blank")]
+    state: Option<String>,
+    /// A contact's number, in any usual spelling; with a `*` at the end, the beginning of one.
+    #[serde(default, deserialize_with = "unless_blank")]
+    number: Option<String>,
+    /// A survey's id.
+    #[serde(default, deserialize_with = "unless_blank")]
+    survey: Option<Uuid>,
+    /// The address of who sees to the case; `me` for the caller, `none` for nobody.
+    #[serde(default, deserialize_with = "unless_blank")]
+    assignee: Option<String>,
+    /// Words that were said, written or named; a reference (`#123`); part of a number.
+    #[serde(default, deserialize_with = "unless_blank")]
+    q: Option<String>,
+    /// `next` of the page before.
+    #[serde(default, deserialize_with = "unless_blank")]
+    cursor: Option<String>,
+    /// How many cases at most, 1 to 200; 50 by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    limit: Option<u32>,
+}
+
+/// Cases, those with the newest messages first.
+///
+/// A case that gets a message while you turn pages goes to the beginning of the list.
+#[utoipa::path(
+    get,
+    path = "/cases",
+    tag = "cases",
+    params(ListQuery),
+    responses((status = 200, description = "A page of cases", body = Page<CaseSummary>))
+)]
+async fn list(
+    Reader(caller): Reader,
+    Query(query): Query<ListQuery>,
+    State(app): State<App>,
+) -> Result<Json<Page<CaseSummary>>, Problem> {
+    let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
+    let cursor = paging::place(LIST, query.cursor.as_deref(), |text| text.parse::<Cursor>().ok())?;
+    let state = match query.state.as_deref() {
+        None => Some(CaseState::Open),
+        Some("all") => None,
+        Some(name) => Some(CaseState::from_name(name).ok_or_else(|| {
+            Problem::new(Kind::InvalidQuery, "state must be one of open, closed, all")
+        })?),
+    };
+    let assignee = match query.assignee.as_deref() {
+        None => None,
+        Some("none") => Some(AssigneeFilter::Nobody),
+        Some("me") => Some(AssigneeFilter::User(caller.user_id)),
+        Some(email) => match user_of(&app, email).await? {
+            Some(user) => Some(AssigneeFilter::User(user.user_id)),
+            // Nobody has that address, so nobody with it sees to anything.
+            None => return Ok(Json(Page::whole(vec![]))),
+        },
+    };
+    let filter = CaseFilter {
+        state,
+        number: query.number.as_deref().map(|number| match number.strip_suffix('*') {
+            Some(beginning) => NumberFilter::Prefix(Personal(normalise_number(beginning))),
+            None => NumberFilter::Exact(Personal(normalise_number(number))),
+        }),
+        surveys: query.survey.map(|id| vec![SurveyId(id)]),
+        assignee,
+        q: query.q.map(Personal),
+    };
+    let rows =
+        cases::list(&app.pool, &filter, cursor, limit + 1).await.map_err(Problem::unread)?;
+    let cursor = |row: &CaseRow| paging::cursor(LIST, &row.cursor().to_string());
+    Ok(Json(Page::of(rows, limit, cursor, CaseSummary::from)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct FindQuery {
+    /// The sequence of an event: the case as it was after it.
+    #[serde(default, deserialize_with = "unless_blank")]
+    at: Option<u64>,
+    /// A time (RFC 3339): the case as it was then.
+    #[serde(default, deserialize_with = "unless_blank")]
+    as_of: Option<DateTime<Utc>>,
+}
+
+/// A case, as it is or as it was.
+///
+/// With `at` or `as_of` it is made again from its events up to there. `links` then has what the case's own events tell, which
+/// does not include cases that follow it.
+#[utoipa::path(
+    get,
+    path = "/cases/{reference}",
+    tag = "cases",
+    params(("reference" = u32, Path, description = "The case"), FindQuery),
+    responses((status = 200, description = "The case", body = CaseView))
+)]
+async fn find(
+    _: Reader,
+    Path(PathReference(reference)): Path<PathReference>,
+    Query(query): Query<FindQuery>,
+    State(app): State<App>,
+) -> Result<Json<CaseView>, Problem> {
+    let moment = match (query.at, query.as_of) {
+        (None, None) => return view(&app, reference).await.map(Json),
+        (Some(sequence), None) => Moment::After(sequence),
+        (None, Some(time)) => Moment::AsOf(time),
+        (Some(_), Some(_)) => {
+            return Err(Problem::new(Kind::InvalidQuery, "give at or as_of, not both"));
+        }
+    };
+    history::case_at(&app, reference, moment).await.map(Json)
+}
+
+/// A case that is to be begun.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewCase {
+    /// The line to write from.
+    line_id: Uuid,
+    /// Whom to write to: an international number.
+    number: String,
+    /// What to say.
+    text: String,
+    /// What the case is called; made from the text where it is left out.
+    #[serde(default)]
+    title: Option<String>,
+}
+
+/// A case that was begun.
+#[derive(Debug, Serialize, ToSchema)]
+struct BegunView {
+    /// The message that waits to be sent.
+    message_id: Uuid,
+    /// The case.
+    #[serde(flatten)]
+    case: CaseView,
+}
+
+/// Begins a case by writing to somebody.
+#[utoipa::path(
+    post,
+    path = "/cases",
+    tag = "cases",
+    request_body = NewCase,
+    responses((status = 201, description = "The case was begun, and its message waits to be sent", body = BegunView))
+)]
+async fn begin(
+    State(app): State<App>,
+    Asks { asked, body, .. }: Asks<Worker, NewCase>,
+) -> Result<Response, Problem> {
+    let operation = BeginCase {
+        line_id: LineId(body.line_id),
+        number: body.number,
+        text: body.text,
+        title: body.title,
+        message_id: MessageId((app.new_id)()),
+        contact_id: ContactId((app.new_id)()),
+        asked,
+    };
+    let begun = super::submit(&app, operation).await?.output;
+    let case = view(&app, begun.reference).await?;
+    let location = format!("/api/v1/cases/{}", begun.reference);
+    Ok(created(&location, BegunView { message_id: begun.message_id.0, case }))
+}
+
+/// 201 with where it is.
+pub(super) fn created<T: Serialize>(location: &str, body: T) -> Response {
+    let location = HeaderValue::from_str(location).expect("our paths are plain ASCII");
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(body)).into_response()
+}
+
+async fn changed(
+    app: &App,
+    operation: ChangeCase,
+) -> Result<Json<CaseView>, Problem> {
+    let reference = operation.reference;
+    super::submit(app, operation).await?;
+    view(app, reference).await.map(Json)
+}
+
+/// Another answer to the status question.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    /// One of the survey's choices; its `closed_value` closes the case, another one reopens it.
+    value: String,
+}
+
+/// Answers the status question, which closes or reopens the case.
+#[utoipa::path(
+    put,
+    path = "/cases/{reference}/status",
+    tag = "cases",
+    params(("reference" = u32, Path, description = "The case")),
+    request_body = NewStatus,
+    responses((status = 200, description = "The case as it is now", body = CaseView))
+)]
+async fn set_status(
+    Path(PathReference(reference)): Path<PathReference>,
+    State(app): State<App>,
+    Asks { asked, body, .. }: Asks<Worker, NewStatus>,
+) -> Result<Json<CaseView>, Problem> {
+    changed(&app, ChangeCase { reference, change: Change::Status(body.value), asked }).await
+}
+
+/// Who is to see to a case.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewAssignee {
+    /// The address of an agent or owner; null for nobody.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    email: Option<String>,
+}
+
+/// Gives the case to somebody, or to nobody.
+#[utoipa::path(
+    put,
+    path = "/cases/{reference}/assignee",
+    tag = "cases",
+    params(("reference" = u32, Path, description = "The case")),
+    request_body = NewAssignee,
+    responses((status = 200, description = "The case as it is now", body = CaseView))
+)]
+async fn set_assignee(
+    Path(PathReference(reference)): Path<PathReference>,
+    State(app): State<App>,
+    Asks { asked, body, .. }: Asks<Worker, NewAssignee>,
+) -> Result<Json<CaseView>, Problem> {
+    let assignee = match body.email {
+        None => None,
+        Some(email) => {
+            let user = user_of(&app, &email).await?.ok_or_else(|| {
+                Problem::invalid("email must be the address of an agent or owner, or null")
+            })?;
+            if user.role == Role::Auditor {
+                return Err(Problem::invalid("email is an auditor's; only agents and owners see to cases"));
+            }
+            Some(Assignee { user_id: user.user_id, email: user.email })
+        }
+    };
+    changed(&app, ChangeCase { reference, change: Change::Assignee(assignee), asked }).await
+}
+
+async fn user_of(app: &App, email: &str) -> Result<Option<users::UserRow>, Problem> {
+    match normalise_email(email) {
+        Some(email) => users::find_by_email(&app.pool, &email).await.map_err(Problem::unread),
+        None => Ok(None),
+    }
+}
+
+/// Another title.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewTitle {
+    /// The title; folded to one line, and cut at 200 characters.
+    title: String,
+}
+
+/// Calls the case something else.
+#[utoipa::path(
+    put,
+    path = "/cases/{reference}/title",
+    tag = "cases",
+    params(("reference" = u32, Path, description = "The case")),
+    request_body = NewTitle,
+    responses((status = 200, description = "The case as it is now", body = CaseView))
+)]
+async fn set_title(
+    Path(PathReference(reference)): Path<PathReference>,
+    State(app): State<App>,
+    Asks { asked, body, .. }: Asks<Worker, NewTitle>,
+) -> Result<Json<CaseView>, Problem> {
+    let change = Change::Title(title::clean(&body.title));
+    changed(&app, ChangeCase { reference, change, asked }).await
+}
+
+/// A note.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewNote {
+    /// What it says; at most 10,000 characters.
+    text: String,
+}
+
+/// Writes a note, which is internal and never sent.
+#[utoipa::path(
+    post,
+    path = "/cases/{reference}/notes",
+    tag = "cases",
+    params(("reference" = u32, Path, description = "The case")),
+    request_body = NewNote,
+    responses((status = 201, description = "The case with the note", body = CaseView))
+)]
+async fn add_note(
+    Path(PathReference(reference)): Path<PathReference>,
+    State(app): State<App>,
+    Asks { asked, body, .. }: Asks<Worker, NewNote>,
+) -> Result<(StatusCode, Json<CaseView>), Problem> {
+    let change = Change::Note { note_id: NoteId((app.new_id)()), text: body.text };
+    let case = changed(&app, ChangeCase { reference, change, asked }).await?;
+    Ok((StatusCode::CREATED, case))
+}

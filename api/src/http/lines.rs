@@ -1,0 +1,229 @@
+//! Lines: our own numbers, each on one channel.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use docket_domain::channel::{Channel, normalise_number};
+use docket_domain::ids::{LineId, SurveyId};
+use docket_domain::line::{HaltReason, LineCommand, LineSettings};
+use docket_projections::read::lines::{self, LineRow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::NoFields;
+use super::auth::{Asks, Owner, Reader};
+use super::cases::created;
+use super::input::{Path, present};
+use super::paging::Page;
+use super::problem::Problem;
+use crate::app::App;
+use crate::operations::line::ChangeLine;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(find, change, remove))
+}
+
+/// A line.
+#[derive(Debug, Serialize, ToSchema)]
+struct LineView {
+    /// Its id.
+    id: Uuid,
+    /// Its id, under the name that it has elsewhere.
+    line_id: Uuid,
+    /// Our number, E.164 without `+`.
+    number: String,
+    /// `sms` or `whatsapp`.
+    channel: &'static str,
+    /// The survey that gets its messages.
+    survey_id: Uuid,
+    /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list; null for none.
+    #[schema(required = true)]
+    multi_case_reply: Option<String>,
+    /// Whether it sends.
+    sending: SendingView,
+    /// When it was added.
+    created_at: DateTime<Utc>,
+    /// The sequence of its last event.
+    version: u64,
+}
+
+/// Whether a line sends.
+#[derive(Debug, Serialize, ToSchema)]
+struct SendingView {
+    /// `ok` or `halted`.
+    state: &'static str,
+    /// Why it stands still, and what to do; null where it does not.
+    #[schema(required = true)]
+    reason: Option<&'static str>,
+}
+
+impl From<LineRow> for LineView {
+    fn from(row: LineRow) -> Self {
+        Self {
+            id: row.line_id.0,
+            line_id: row.line_id.0,
+            number: row.number,
+            channel: row.channel.as_str(),
+            survey_id: row.survey_id.0,
+            multi_case_reply: row.multi_case_reply,
+            sending: SendingView {
+                state: if row.halted.is_some() { "halted" } else { "ok" },
+                reason: row.halted.map(HaltReason::sentence),
+            },
+            created_at: row.created_at,
+            version: row.version,
+        }
+    }
+}
+
+async fn row(app: &App, id: LineId) -> Result<LineRow, Problem> {
+    let row = lines::find(&app.pool, id).await.map_err(Problem::unread)?;
+    row.filter(|row| !row.removed)
+        .ok_or_else(|| Problem::not_found("there is no such line; GET /api/v1/lines lists them"))
+}
+
+/// Every line.
+#[utoipa::path(
+    get,
+    path = "/lines",
+    tag = "lines",
+    responses((status = 200, description = "All lines that were not removed", body = Page<LineView>))
+)]
+async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<LineView>>, Problem> {
+    let rows = lines::all(&app.pool).await.map_err(Problem::unread)?;
+    Ok(Json(Page::whole(rows.into_iter().map(LineView::from).collect())))
+}
+
+/// A line.
+#[utoipa::path(
+    get,
+    path = "/lines/{id}",
+    tag = "lines",
+    params(("id" = Uuid, Path, description = "The line")),
+    responses((status = 200, description = "The line", body = LineView))
+)]
+async fn find(
+    _: Reader,
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+) -> Result<Json<LineView>, Problem> {
+    Ok(Json(row(&app, LineId(id)).await?.into()))
+}
+
+/// A line that is to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewLine {
+    /// Our number, in any usual spelling.
+    number: String,
+    /// `sms` or `whatsapp`.
+    channel: String,
+    /// The survey that gets its messages.
+    survey_id: Uuid,
+    /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list.
+    #[serde(default)]
+    multi_case_reply: Option<String>,
+}
+
+/// Adds a line.
+#[utoipa::path(
+    post,
+    path = "/lines",
+    tag = "lines",
+    request_body = NewLine,
+    responses((status = 201, description = "The line was added", body = LineView))
+)]
+async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Response, Problem> {
+    let by = asks.by();
+    let NewLine { number, channel, survey_id, multi_case_reply } = asks.body;
+    let channel = [Channel::Sms, Channel::Whatsapp]
+        .into_iter()
+        .find(|known| known.as_str() == channel)
+        .ok_or_else(|| Problem::invalid("channel must be sms or whatsapp"))?;
+    let line_id = LineId((app.new_id)());
+    let command = LineCommand::Add {
+        line_id,
+        number: normalise_number(&number),
+        channel,
+        settings: LineSettings { survey_id: SurveyId(survey_id), multi_case_reply },
+    };
+    let id = super::submit(&app, ChangeLine { line_id, command, by }).await?.output;
+    let view = LineView::from(row(&app, id).await?);
+    Ok(created(&format!("/api/v1/lines/{id}"), view))
+}
+
+/// What is to be changed of a line; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LineChange {
+    /// The survey that gets its messages.
+    #[serde(default)]
+    survey_id: Option<Uuid>,
+    /// The automatic reply; null for none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    multi_case_reply: Option<Option<String>>,
+    /// `resume`, in a request of its own: send again, once the cause is mended for which sending was halted.
+    #[serde(default)]
+    sending: Option<String>,
+}
+
+/// Changes a line's settings, or resumes its sending.
+#[utoipa::path(
+    patch,
+    path = "/lines/{id}",
+    tag = "lines",
+    params(("id" = Uuid, Path, description = "The line")),
+    request_body = LineChange,
+    responses((status = 200, description = "The line as it is now", body = LineView))
+)]
+async fn change(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    asks: Asks<Owner, LineChange>,
+) -> Result<Json<LineView>, Problem> {
+    let line_id = LineId(id);
+    let now = row(&app, line_id).await?;
+    let by = asks.by();
+    let LineChange { survey_id, multi_case_reply, sending } = asks.body;
+    let command = match sending.as_deref() {
+        None => LineCommand::Change {
+            settings: LineSettings {
+                survey_id: survey_id.map_or(now.survey_id, SurveyId),
+                multi_case_reply: multi_case_reply.unwrap_or(now.multi_case_reply),
+            },
+        },
+        // Each request is one event at most, or an idempotency key could not stand for it.
+        Some("resume") if survey_id.is_some() || multi_case_reply.is_some() => {
+            return Err(Problem::invalid("sending must be resumed in a request of its own"));
+        }
+        Some("resume") => LineCommand::Resume,
+        Some(_) => return Err(Problem::invalid("sending must be resume, or left out")),
+    };
+    super::submit(&app, ChangeLine { line_id, command, by }).await?;
+    Ok(Json(row(&app, line_id).await?.into()))
+}
+
+/// Removes a line; what came in on it stays.
+#[utoipa::path(
+    delete,
+    path = "/lines/{id}",
+    tag = "lines",
+    params(("id" = Uuid, Path, description = "The line")),
+    responses((status = 204, description = "The line is removed"))
+)]
+async fn remove(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    asks: Asks<Owner, NoFields>,
+) -> Result<StatusCode, Problem> {
+    let operation =
+        ChangeLine { line_id: LineId(id), command: LineCommand::Remove, by: asks.by() };
+    super::submit(&app, operation).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,209 @@
+//! Surveys: what messages are organised under.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use docket_domain::ids::SurveyId;
+use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_projections::read::surveys::{self, SurveyRow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::auth::{Asks, Owner, Reader};
+use super::cases::created;
+use super::input::Path;
+use super::paging::Page;
+use super::problem::Problem;
+use crate::app::App;
+use crate::operations::survey::SetSurvey;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, change))
+}
+
+/// A survey.
+#[derive(Debug, Serialize, ToSchema)]
+struct SurveyView {
+    /// Its id.
+    id: Uuid,
+    /// Its id, under the name that it has elsewhere.
+    survey_id: Uuid,
+    /// Its name.
+    name: String,
+    /// Whether messages are gathered in cases; otherwise each is a record of its own.
+    cases_enabled: bool,
+    /// The question whose answer says how far a case has come.
+    status: StatusQuestionForm,
+    /// Whether replies carry the case's reference.
+    append_reference: bool,
+    /// When it was created.
+    created_at: DateTime<Utc>,
+    /// The sequence of its last event.
+    version: u64,
+}
+
+/// The question whose answer says how far a case has come.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StatusQuestionForm {
+    /// The question.
+    question: String,
+    /// The possible answers, 2 to 50; a case begins with the first that does not close it.
+    choices: Vec<String>,
+    /// The answer that closes a case; one of `choices`.
+    closed_value: String,
+}
+
+impl From<StatusQuestionForm> for StatusQuestion {
+    fn from(form: StatusQuestionForm) -> Self {
+        let StatusQuestionForm { question, choices, closed_value } = form;
+        Self { question, choices, closed_value }
+    }
+}
+
+impl From<SurveyRow> for SurveyView {
+    fn from(row: SurveyRow) -> Self {
+        let SurveySettings { name, cases_enabled, status, append_reference } = row.settings;
+        let StatusQuestion { question, choices, closed_value } = status;
+        Self {
+            id: row.survey_id.0,
+            survey_id: row.survey_id.0,
+            name,
+            cases_enabled,
+            status: StatusQuestionForm { question, choices, closed_value },
+            append_reference,
+            created_at: row.created_at,
+            version: row.version,
+        }
+    }
+}
+
+async fn row(app: &App, id: SurveyId) -> Result<SurveyRow, Problem> {
+    let row = surveys::find(&app.pool, id).await.map_err(Problem::unread)?;
+    row.ok_or_else(|| Problem::not_found("there is no such survey; GET /api/v1/surveys lists them"))
+}
+
+/// Every survey.
+#[utoipa::path(
+    get,
+    path = "/surveys",
+    tag = "surveys",
+    responses((status = 200, description = "All surveys", body = Page<SurveyView>))
+)]
+async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<SurveyView>>, Problem> {
+    let rows = surveys::all(&app.pool).await.map_err(Problem::unread)?;
+    Ok(Json(Page::whole(rows.into_iter().map(SurveyView::from).collect())))
+}
+
+/// A survey.
+#[utoipa::path(
+    get,
+    path = "/surveys/{id}",
+    tag = "surveys",
+    params(("id" = Uuid, Path, description = "The survey")),
+    responses((status = 200, description = "The survey", body = SurveyView))
+)]
+async fn find(
+    _: Reader,
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+) -> Result<Json<SurveyView>, Problem> {
+    Ok(Json(row(&app, SurveyId(id)).await?.into()))
+}
+
+/// A survey that is to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewSurvey {
+    /// Its name.
+    name: String,
+    /// Whether messages are gathered in cases (the default); otherwise each is a record of its own.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    cases_enabled: bool,
+    /// The question whose answer says how far a case has come.
+    status: StatusQuestionForm,
+    /// Whether replies carry the case's reference (the default).
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    append_reference: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Creates a survey.
+#[utoipa::path(
+    post,
+    path = "/surveys",
+    tag = "surveys",
+    request_body = NewSurvey,
+    responses((status = 201, description = "The survey was created", body = SurveyView))
+)]
+async fn create(
+    State(app): State<App>,
+    asks: Asks<Owner, NewSurvey>,
+) -> Result<Response, Problem> {
+    let by = asks.by();
+    let NewSurvey { name, cases_enabled, status, append_reference } = asks.body;
+    let operation = SetSurvey {
+        survey_id: SurveyId((app.new_id)()),
+        settings: SurveySettings { name, cases_enabled, status: status.into(), append_reference },
+        create: true,
+        by,
+    };
+    let id = super::submit(&app, operation).await?.output;
+    let view = SurveyView::from(row(&app, id).await?);
+    Ok(created(&format!("/api/v1/surveys/{id}"), view))
+}
+
+/// What is to be changed of a survey; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SurveyChange {
+    /// Its name.
+    #[serde(default)]
+    name: Option<String>,
+    /// Whether messages are gathered in cases.
+    #[serde(default)]
+    cases_enabled: Option<bool>,
+    /// The question, whole.
+    #[serde(default)]
+    status: Option<StatusQuestionForm>,
+    /// Whether replies carry the case's reference.
+    #[serde(default)]
+    append_reference: Option<bool>,
+}
+
+/// Changes a survey's settings; what cases are and were does not change with them.
+#[utoipa::path(
+    patch,
+    path = "/surveys/{id}",
+    tag = "surveys",
+    params(("id" = Uuid, Path, description = "The survey")),
+    request_body = SurveyChange,
+    responses((status = 200, description = "The survey as it is now", body = SurveyView))
+)]
+async fn change(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    asks: Asks<Owner, SurveyChange>,
+) -> Result<Json<SurveyView>, Problem> {
+    let survey_id = SurveyId(id);
+    let now = row(&app, survey_id).await?.settings;
+    let by = asks.by();
+    let SurveyChange { name, cases_enabled, status, append_reference } = asks.body;
+    let settings = SurveySettings {
+        name: name.unwrap_or(now.name),
+        cases_enabled: cases_enabled.unwrap_or(now.cases_enabled),
+        status: status.map_or(now.status, StatusQuestion::from),
+        append_reference: append_reference.unwrap_or(now.append_reference),
+    };
+    super::submit(&app, SetSurvey { survey_id, settings, create: false, by }).await?;
+    Ok(Json(row(&app, survey_id).await?.into()))
+}

@@ -1,0 +1,321 @@
+//! `GET /cases/{reference}/thread`: what happened in a case, in order.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use docket_domain::content::Content;
+use docket_domain::routing::Routed;
+use docket_projections::read::{cases, thread};
+use docket_projections::read::thread::{ItemAuthor, Place, What};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::auth::Reader;
+use super::input::{Path, PathReference, Query, unless_blank};
+use super::paging::{self, Page};
+use super::problem::Problem;
+use crate::app::App;
+
+/// What the cursors of threads are called.
+const LIST: &str = "thread";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Something that happened in a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ThreadItem {
+    /// The sequence of the event that it comes from.
+    pub sequence: u64,
+    /// `opened`, `message`, `note`, `status`, `moved_out`, `moved_in`, `assigned` or `renamed`.
+    pub kind: &'static str,
+    /// When it happened: Vonage's time of a message that came in, the time of recording of all else.
+    pub at: DateTime<Utc>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Who did or said it: a user's address, or else `author_kind` again.
+    pub author: String,
+    /// `user`, `contact`, `automatic` (the automatic reply), `vonage` or `system`.
+    pub author_kind: &'static str,
+    /// Of a message, and of a move: the message's id, the same in every case that it stands in.
+    #[schema(required = true)]
+    pub message_id: Option<Uuid>,
+    /// Of a message: `inbound` or `outbound`.
+    #[schema(required = true)]
+    pub direction: Option<&'static str>,
+    /// Of a message: `sms` or `whatsapp`.
+    #[schema(required = true)]
+    pub channel: Option<&'static str>,
+    /// What was said or written, as it was written: a message's text or caption, a note's text.
+    #[schema(required = true)]
+    pub text: Option<String>,
+    /// Of a message: all that it carries, with the kind in `type`.
+    #[schema(value_type = Option<Object>, required = true)]
+    pub content: Option<Content>,
+    /// Of an inbound message: why it stands here.
+    #[schema(required = true)]
+    pub routed: Option<RoutedView>,
+    /// Of an outbound message: what is known of its delivery.
+    #[schema(required = true)]
+    pub delivery: Option<DeliveryView>,
+    /// What only some kinds have.
+    #[serde(flatten)]
+    pub more: MoreView,
+}
+
+/// What only some kinds of thread items have; what a kind does not have is left out.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct MoreView {
+    /// Of an outbound message: what is sent, with the reference appended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_text: Option<String>,
+    /// Of a message: the line it came in on or goes out from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_id: Option<Uuid>,
+    /// Of a message: Vonage's id of it, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// Of an inbound message: Vonage's id of the message that it quotes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quotes: Option<String>,
+    /// Of a note: its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note_id: Option<Uuid>,
+    /// Of `opened` and `renamed`: the title from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Of `opened`: the closed case that this one follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<u32>,
+    /// Of `status`: the answer from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Of `status`: whether it closed the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<bool>,
+    /// Of `assigned`: the address of who sees to the case from then on; null for nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub assignee: Option<Option<String>>,
+    /// Of `status`, `assigned` and `renamed`: what it was before; null for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub before: Option<Option<String>>,
+    /// Of `moved_out`: the case that the message went to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// Of `moved_in`: the case that the message came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
+    /// Of `moved_out` and `moved_in`: what the agent said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// Why a message stands in a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoutedView {
+    /// `first`, `only_open`, `all_open`, `reference`, `quote`, `new_requested`, `follows`, `cases_disabled` or `moved`.
+    pub rule: &'static str,
+    /// The references that the rule speaks of.
+    pub references: Vec<u32>,
+}
+
+impl From<&Routed> for RoutedView {
+    fn from(routed: &Routed) -> Self {
+        Self {
+            rule: routed.rule.as_str(),
+            references: routed.references.iter().map(|reference| reference.get()).collect(),
+        }
+    }
+}
+
+/// What is known of a message's delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// `queued`, `sending`, `sent`, `delivered`, `read`, `failed` or `uncertain`.
+    pub status: &'static str,
+    /// Why it failed, is uncertain, or has to wait.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+    /// Vonage's error code, where it failed with one.
+    #[schema(required = true)]
+    pub code: Option<u32>,
+    /// Vonage's time of its arrival, or of its being read.
+    #[schema(required = true)]
+    pub at: Option<DateTime<Utc>>,
+    /// The attempt, from 1; sending it again is the next.
+    pub attempt: u32,
+}
+
+impl From<thread::ThreadItem> for ThreadItem {
+    fn from(item: thread::ThreadItem) -> Self {
+        let author = match &item.author {
+            ItemAuthor::User { email, .. } => email.0.clone(),
+            other => other.kind().to_owned(),
+        };
+        let view = Self {
+            sequence: item.place.sequence,
+            kind: item.what.kind(),
+            at: item.at,
+            recorded_at: item.recorded_at,
+            author,
+            author_kind: item.author.kind(),
+            message_id: None,
+            direction: None,
+            channel: None,
+            text: None,
+            content: None,
+            routed: None,
+            delivery: None,
+            more: MoreView::default(),
+        };
+        view.with(item.what)
+    }
+}
+
+impl ThreadItem {
+    fn with(self, what: What) -> Self {
+        match what {
+            What::Inbound(message) => self.inbound(*message),
+            What::Outbound(message) => self.outbound(*message),
+            What::Opened { title, follows } => self.and(MoreView {
+                title: Some(title.0),
+                follows: follows.map(|reference| reference.get()),
+                ..MoreView::default()
+            }),
+            What::Note { note_id, text } => Self { text: Some(text.0), ..self }
+                .and(MoreView { note_id: Some(note_id.0), ..MoreView::default() }),
+            What::Status { before, value, closed } => self.and(MoreView {
+                before: Some(before),
+                value: Some(value),
+                closed: Some(closed),
+                ..MoreView::default()
+            }),
+            What::Assigned { before, to } => self.and(MoreView {
+                before: Some(before.map(|email| email.0)),
+                assignee: Some(to.map(|email| email.0)),
+                ..MoreView::default()
+            }),
+            What::Renamed { before, title } => self.and(MoreView {
+                before: Some(Some(before.0)),
+                title: Some(title.0),
+                ..MoreView::default()
+            }),
+            What::MovedOut { message_id, to, comment } => {
+                Self { message_id: Some(message_id.0), ..self }.and(MoreView {
+                    to: Some(to.get()),
+                    comment: comment.map(|comment| comment.0),
+                    ..MoreView::default()
+                })
+            }
+            What::MovedIn { message_id, from, comment } => {
+                Self { message_id: Some(message_id.0), ..self }.and(MoreView {
+                    from: Some(from.get()),
+                    comment: comment.map(|comment| comment.0),
+                    ..MoreView::default()
+                })
+            }
+        }
+    }
+
+    fn and(self, more: MoreView) -> Self {
+        Self { more, ..self }
+    }
+
+    fn inbound(self, message: thread::Inbound) -> Self {
+        Self {
+            message_id: Some(message.message_id.0),
+            direction: Some("inbound"),
+            channel: Some(message.channel.as_str()),
+            text: message.content.said().map(str::to_owned),
+            routed: Some((&message.routed).into()),
+            content: Some(message.content.0),
+            more: MoreView {
+                line_id: Some(message.line_id.0),
+                provider_id: Some(message.provider_id),
+                quotes: message.quotes,
+                ..MoreView::default()
+            },
+            ..self
+        }
+    }
+
+    fn outbound(self, message: thread::Outbound) -> Self {
+        let delivery = message.delivery;
+        Self {
+            message_id: Some(message.message_id.0),
+            direction: Some("outbound"),
+            channel: Some(message.channel.as_str()),
+            text: Some(message.text.0.clone()),
+            content: Some(Content::text(message.text.0)),
+            delivery: Some(DeliveryView {
+                status: delivery.status.as_str(),
+                reason: delivery.reason,
+                code: delivery.code,
+                at: delivery.at,
+                attempt: delivery.attempt,
+            }),
+            more: MoreView {
+                sent_text: Some(message.sent_text.0),
+                line_id: Some(message.line_id.0),
+                provider_id: delivery.provider_id,
+                ..MoreView::default()
+            },
+            ..self
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ThreadQuery {
+    /// `next` of the page before.
+    #[serde(default, deserialize_with = "unless_blank")]
+    cursor: Option<String>,
+    /// How many items at most, 1 to 200; 50 by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    limit: Option<u32>,
+}
+
+fn cursor(item: &thread::ThreadItem) -> String {
+    paging::cursor(LIST, &format!("{}.{}", item.place.sequence, item.place.part))
+}
+
+fn place(text: &str) -> Option<Place> {
+    let (sequence, part) = text.split_once('.')?;
+    let sequence = sequence.parse().ok().filter(|sequence| i64::try_from(*sequence).is_ok())?;
+    Some(Place { sequence, part: part.parse().ok()? })
+}
+
+/// A case's thread.
+///
+/// Oldest first. A message that was moved out is not here any more; `moved_out` stands where that happened.
+#[utoipa::path(
+    get,
+    path = "/cases/{reference}/thread",
+    tag = "cases",
+    params(("reference" = u32, Path, description = "The case"), ThreadQuery),
+    responses((status = 200, description = "A page of the thread", body = Page<ThreadItem>))
+)]
+async fn list(
+    _: Reader,
+    Path(PathReference(reference)): Path<PathReference>,
+    Query(query): Query<ThreadQuery>,
+    State(app): State<App>,
+) -> Result<Json<Page<ThreadItem>>, Problem> {
+    let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
+    let after = paging::place(LIST, query.cursor.as_deref(), place)?;
+    let items =
+        thread::page(&app.pool, reference, after, limit + 1).await.map_err(Problem::unread)?;
+    if items.is_empty() && cases::find(&app.pool, reference).await.map_err(Problem::unread)?.is_none()
+    {
+        return Err(super::cases::no_such_case(reference));
+    }
+    Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)))
+}

@@ -1,0 +1,173 @@
+//! Webhooks that could not be routed: what is kept, and routing it when the cause is mended.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, TimeZone as _, Utc};
+use docket_domain::held::{HeldBody, WebhookKind};
+use docket_domain::ids::{ContactId, HeldId, MessageId};
+use docket_projections::read::unrouted::{self, Cursor, UnroutedRow};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::NoFields;
+use super::auth::{Asks, Owner, Reader};
+use super::input::{Path, Query, unless_blank};
+use super::paging::{self, Page};
+use super::problem::{Kind, Problem};
+use crate::app::App;
+use crate::operations::held::RouteHeld;
+use crate::operations::receive::FreshIds;
+use crate::vonage::webhook;
+
+/// What the cursors of the list are called.
+const LIST: &str = "unrouted";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(route))
+}
+
+/// A webhook that could not be routed.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnroutedView {
+    /// Its id.
+    id: Uuid,
+    /// Its id, under the name that it has in the log.
+    held_id: Uuid,
+    /// Which webhook brought it: `inbound` or `status`.
+    kind: &'static str,
+    /// Why it could not be routed: `unknown_line`, `undecodable`, `unknown_type` or `unknown_message`.
+    reason: &'static str,
+    /// The same in words.
+    detail: String,
+    /// Vonage's id of the message, where it could be read.
+    #[schema(required = true)]
+    provider_id: Option<String>,
+    /// Our number, where it could be read.
+    #[schema(required = true)]
+    to: Option<String>,
+    /// The outside number, where it could be read.
+    #[schema(required = true)]
+    from: Option<String>,
+    /// The beginning of its body, in hexadecimal where it is no text: at most 2,000 characters.
+    body: String,
+    /// When it came.
+    received_at: DateTime<Utc>,
+}
+
+impl From<UnroutedRow> for UnroutedView {
+    fn from(row: UnroutedRow) -> Self {
+        Self {
+            id: row.held_id.0,
+            held_id: row.held_id.0,
+            kind: row.kind.as_str(),
+            reason: row.reason.as_str(),
+            detail: row.detail,
+            provider_id: row.provider_id,
+            to: row.to.map(|number| number.0),
+            from: row.from.map(|number| number.0),
+            body: row.excerpt.0,
+            received_at: row.received_at,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// `next` of the page before.
+    #[serde(default, deserialize_with = "unless_blank")]
+    cursor: Option<String>,
+    /// How many webhooks at most, 1 to 200; 50 by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    limit: Option<u32>,
+}
+
+fn cursor(row: &UnroutedRow) -> String {
+    paging::cursor(LIST, &format!("{}.{}", row.received_at.timestamp_micros(), row.held_id))
+}
+
+fn place(text: &str) -> Option<Cursor> {
+    let (micros, held_id) = text.split_once('.')?;
+    // Postgres knows no time before 4713 BC; a cursor is never from before 1970.
+    let micros = micros.parse().ok().filter(|micros| *micros >= 0)?;
+    let received_at = Utc.timestamp_micros(micros).single()?;
+    Some(Cursor { received_at, held_id: held_id.parse().ok()? })
+}
+
+/// Webhooks that wait to be routed, newest first.
+#[utoipa::path(
+    get,
+    path = "/unrouted",
+    tag = "unrouted",
+    params(ListQuery),
+    responses((status = 200, description = "A page of webhooks", body = Page<UnroutedView>))
+)]
+async fn list(
+    _: Reader,
+    Query(query): Query<ListQuery>,
+    State(app): State<App>,
+) -> Result<Json<Page<UnroutedView>>, Problem> {
+    let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
+    let after = paging::place(LIST, query.cursor.as_deref(), place)?;
+    let rows = unrouted::page(&app.pool, after, limit + 1).await.map_err(Problem::unread)?;
+    Ok(Json(Page::of(rows, limit, cursor, UnroutedView::from)))
+}
+
+/// Where a webhook's message came to stand.
+#[derive(Debug, Serialize, ToSchema)]
+struct RoutedHeldView {
+    /// The cases, ordered.
+    references: Vec<u32>,
+}
+
+/// Routes a kept message, once the cause is mended: the line was added, or Docket has learnt its type.
+#[utoipa::path(
+    post,
+    path = "/unrouted/{id}/route",
+    tag = "unrouted",
+    params(("id" = Uuid, Path, description = "The kept webhook")),
+    responses((status = 200, description = "The cases that got the message", body = RoutedHeldView))
+)]
+async fn route(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    Asks { asked, body: NoFields {}, .. }: Asks<Owner, NoFields>,
+) -> Result<Json<RoutedHeldView>, Problem> {
+    let held_id = HeldId(id);
+    let kept = unrouted::find(&app.pool, held_id).await.map_err(Problem::unread)?;
+    let kept = kept.ok_or_else(|| {
+        Problem::not_found("there is no such unrouted webhook; GET /api/v1/unrouted lists them")
+    })?;
+    if kept.row.kind == WebhookKind::Status {
+        return Err(Problem::new(
+            Kind::NotRoutable,
+            "it is the status of a message that Docket did not send, and belongs in no case",
+        ));
+    }
+    let body = match kept.body.0 {
+        HeldBody::Text(text) => text.into_bytes(),
+        HeldBody::Hex(digits) => hex::decode(digits)
+            .map_err(|error| Problem::internal().caused_by(&error))?,
+    };
+    let inbound = webhook::decode_inbound(&body).map_err(|undecodable| {
+        Problem::new(Kind::NotRoutable, format!("it still cannot be read: {undecodable}"))
+    })?;
+    let operation = RouteHeld {
+        held_id,
+        inbound,
+        ids: FreshIds {
+            message_id: MessageId((app.new_id)()),
+            contact_id: ContactId((app.new_id)()),
+            reply_id: MessageId((app.new_id)()),
+            held_id,
+        },
+        asked,
+    };
+    let routed = super::submit(&app, operation).await?.output;
+    let references = routed.references.iter().map(|reference| reference.get()).collect();
+    Ok(Json(RoutedHeldView { references }))
+}

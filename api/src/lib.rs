@@ -1,0 +1,20 @@
+//! Docket: conversations by SMS and WhatsApp as cases.
+//!
+//! The service, its HTTP and its command line. Requests come in by [`webhooks`] and the JSON API in [`http`], become [`operations`]
+//! for the ledger, and answers leave by [`delivery`].
+
+pub mod ambient;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod delivery;
+// pub mod http;
+pub mod maintenance;
+pub mod operations;
+pub mod passwords;
+pub mod serve;
+pub mod simulator;
+pub mod store;
+pub mod users;
+pub mod vonage;
+pub mod webhooks;

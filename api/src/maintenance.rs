@@ -1,0 +1,44 @@
+//! Commands that need the write path for a moment, beside a service that may run.
+
+use std::sync::Arc;
+
+use docket_projections::ledger::{Ledger, LedgerOptions};
+use tokio_util::sync::CancellationToken;
+
+use crate::ambient;
+use crate::app::{App, Vonage};
+use crate::config::Config;
+use crate::serve::metrics_handle;
+use crate::store::Store;
+
+/// Opens the database, does something, and lets go of it again.
+///
+/// # Errors
+///
+/// What the database or `work` said.
+pub async fn with_app<T>(config: &Config, work: impl AsyncFnOnce(&App) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let store = Store::open(config).await?;
+    let done = on_store(&store, work).await;
+    let closed = store.close().await;
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
+async fn on_store<T>(store: &Store, work: impl AsyncFnOnce(&App) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let options = LedgerOptions { writers: 1, ..LedgerOptions::new(ambient::now) };
+    let app = App {
+        ledger: Ledger::start(store.connect.clone(), options).await?,
+        pool: store.pool(),
+        vonage: Arc::new(Vonage::default()),
+        clock: ambient::now,
+        new_id: ambient::new_id,
+        metrics: metrics_handle(),
+        public_url: "".into(),
+        stopping: CancellationToken::new(),
+    };
+    let done = work(&app).await;
+    app.ledger.close().await;
+    app.pool.close().await;
+    done
+}

@@ -1,0 +1,73 @@
+//! Everything that Docket can be asked to do, as operations for the ledger.
+//!
+//! Each is a plain value with all it needs, ids and hashes included, so that the ledger can decide it again and again. Here the
+//! matching rules of the domain meet what the ledger has loaded.
+
+pub mod case;
+pub mod delivery;
+pub mod held;
+pub mod line;
+pub mod message_move;
+pub mod receive;
+pub mod reply;
+pub mod status;
+pub mod survey;
+pub mod user;
+
+use docket_domain::case::Author;
+use docket_domain::ids::UserId;
+use docket_domain::personal::Personal;
+use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::log::recorded::{Actor, Metadata};
+
+/// Who asks for something at the console or the API, and in which request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The person.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: String,
+    /// Our id of the request.
+    pub request_id: Option<String>,
+    /// The request's idempotency key, if it has one.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+impl Asked {
+    fn metadata(&self) -> Metadata {
+        Metadata {
+            actor: Actor::User { user_id: self.user_id, email: self.email.clone() },
+            request_id: self.request_id.clone(),
+            cause: None,
+        }
+    }
+
+    fn author(&self) -> Author {
+        Author::User { user_id: self.user_id, email: Personal(self.email.clone()) }
+    }
+}
+
+/// Who asks for a change of settings or accounts: a person, or somebody at the command line.
+#[derive(Clone, Debug)]
+pub enum Administrator {
+    /// A person who signed in.
+    User(Asked),
+    /// Somebody at the command line, or Docket at its first start.
+    System,
+}
+
+impl Administrator {
+    fn metadata(&self) -> Metadata {
+        match self {
+            Self::User(asked) => asked.metadata(),
+            Self::System => Metadata::of(Actor::System),
+        }
+    }
+
+    fn idempotency(&self) -> Option<IdempotencyKey> {
+        match self {
+            Self::User(asked) => asked.idempotency.clone(),
+            Self::System => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Changes of one case that say nothing to its contact.
+
+use docket_domain::case::{Assignee, CaseCommand, CaseError};
+use docket_domain::event::StreamId;
+use docket_domain::ids::{NoteId, Reference};
+use docket_domain::personal::Personal;
+use docket_projections::ledger::operation::{Decided, Needs, Operation};
+use docket_projections::ledger::scope::Scope;
+use docket_projections::log::recorded::Metadata;
+use docket_projections::settings::Settings;
+use serde::{Deserialize, Serialize};
+
+use super::Asked;
+
+/// A change of one case.
+#[derive(Clone, Debug)]
+pub struct ChangeCase {
+    /// The case.
+    pub reference: Reference,
+    /// What is to be changed.
+    pub change: Change,
+    /// Who asks.
+    pub asked: Asked,
+}
+
+/// What can be changed of a case.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The answer to the status question.
+    Status(String),
+    /// Who sees to it.
+    Assignee(Option<Assignee>),
+    /// What it is called.
+    Title(String),
+    /// A note is written.
+    Note {
+        /// The note's id.
+        note_id: NoteId,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// What the case has become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Its version.
+    pub version: u64,
+}
+
+/// Why a case was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeCaseError {
+    /// The case refuses.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// The survey's status question has no such answer.
+    #[error("the status must be one of: {}", choices.join(", "))]
+    UnknownStatus {
+        /// The answers that it has.
+        choices: Vec<String>,
+    },
+}
+
+impl Operation for ChangeCase {
+    type Output = Changed;
+    type Refusal = ChangeCaseError;
+
+    fn metadata(&self) -> Metadata {
+        self.asked.metadata()
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs { cases: vec![self.reference], idempotency: self.asked.idempotency.clone(), ..Needs::default() }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Changed>, ChangeCaseError> {
+        let case = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
+        let command = match self.change.clone() {
+            Change::Status(value) => {
+                let survey_id = case.state().ok_or(CaseError::NotOpened)?.origin.survey_id;
+                let question = scope.settings().status_question(survey_id).ok_or(CaseError::NotOpened)?;
+                if !question.choices.contains(&value) {
+                    return Err(ChangeCaseError::UnknownStatus { choices: question.choices.clone() });
+                }
+                CaseCommand::SetStatus { closes: value == question.closed_value, value }
+            }
+            Change::Assignee(to) => CaseCommand::Assign { to },
+            Change::Title(title) => CaseCommand::Rename { title: Personal(title) },
+            Change::Note { note_id, text } => {
+                CaseCommand::AddNote { note_id, author: self.asked.author(), text: Personal(text) }
+            }
+        };
+        let events = case.decide(command)?;
+        let version = case.version() + events.len() as u64;
+        Ok(Decided::on(StreamId::Case(self.reference), events, Changed { version }))
+    }
+}

@@ -1,0 +1,266 @@
+//! Taking in what a contact said.
+
+use docket_domain::case::{Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage};
+use docket_domain::event::StreamId;
+use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
+use docket_domain::ids::{ContactId, HeldId, MessageId, Reference};
+use docket_domain::personal::Personal;
+use docket_domain::routing::{self, ContactCases, Decision, Routed, Rule, Target};
+use docket_domain::text::auto_reply::{self, OpenCase};
+use docket_domain::text::references::mentions;
+use docket_domain::text::{opt_out, title};
+use docket_projections::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
+use docket_projections::ledger::scope::Scope;
+use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::settings::{LineSnapshot, Settings};
+use serde::{Deserialize, Serialize};
+
+use super::held::hold;
+use crate::vonage::webhook::Inbound;
+
+/// The receipts of inbound messages.
+pub const RECEIPT: &str = "inbound";
+
+/// A message that came in, with the ids that it may need.
+#[derive(Clone, Debug)]
+pub struct ReceiveMessage {
+    /// What the webhook said.
+    pub inbound: Inbound,
+    /// The webhook's body, kept if no line is there for it.
+    pub body: HeldBody,
+    /// Fresh ids.
+    pub ids: FreshIds,
+    /// Our id of the request.
+    pub request_id: Option<String>,
+}
+
+/// Ids made for a message before it is known which of them it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct FreshIds {
+    /// The message's.
+    pub message_id: MessageId,
+    /// The contact's, where it is a new one.
+    pub contact_id: ContactId,
+    /// The automatic reply's.
+    pub reply_id: MessageId,
+    /// The held webhook's.
+    pub held_id: HeldId,
+}
+
+/// Where a message came to stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Received {
+    /// In these cases.
+    Routed {
+        /// Our id of the message.
+        message_id: MessageId,
+        /// The cases, ordered.
+        references: Vec<Reference>,
+        /// The rule that took it there.
+        rule: Rule,
+    },
+    /// Nowhere: it is kept, and shown as unrouted.
+    Held {
+        /// Our id of what is kept.
+        held_id: HeldId,
+    },
+}
+
+impl Operation for ReceiveMessage {
+    type Output = Received;
+    type Refusal = CaseError;
+
+    fn metadata(&self) -> Metadata {
+        Metadata {
+            actor: Actor::Vonage,
+            request_id: self.request_id.clone(),
+            cause: Some(self.inbound.provider_id.clone()),
+        }
+    }
+
+    fn needs(&self, settings: &Settings) -> Needs {
+        let receipt = Receipt { kind: RECEIPT, key: self.inbound.provider_id.clone() };
+        let needs = routing_needs(&self.inbound, self.ids.contact_id, settings)
+            .unwrap_or_else(|| Needs { streams: vec![StreamId::Held(self.ids.held_id)], ..Needs::default() });
+        Needs { receipt: Some(receipt), ..needs }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Received>, CaseError> {
+        let Some(line) = scope.settings().line_of(&self.inbound.to, self.inbound.channel) else {
+            let webhook = HeldWebhook {
+                held_id: self.ids.held_id,
+                kind: WebhookKind::Inbound,
+                reason: HeldReason::UnknownLine,
+                detail: format!("no {} line has that number", self.inbound.channel),
+                provider_id: Some(self.inbound.provider_id.clone()),
+                to: Some(Personal(self.inbound.to.clone())),
+                from: Some(Personal(self.inbound.from.clone())),
+                body: Personal(self.body.clone()),
+            };
+            return Ok(hold(webhook, Received::Held { held_id: self.ids.held_id }));
+        };
+        let routed = route(scope, &self.inbound, line, &self.ids)?;
+        Ok(Decided {
+            output: Received::Routed {
+                message_id: self.ids.message_id,
+                references: routed.references,
+                rule: routed.rule,
+            },
+            events: routed.events,
+            secrets: vec![],
+        })
+    }
+}
+
+/// What routing a message needs; `None` where no line of ours has its number.
+pub(super) fn routing_needs(inbound: &Inbound, new_contact: ContactId, settings: &Settings) -> Option<Needs> {
+    let line = settings.line_of(&inbound.to, inbound.channel)?;
+    let mentioned = inbound.content.said().map(|said| mentions(said).references).unwrap_or_default();
+    Some(Needs {
+        contact: Some(ContactKey { survey_id: line.survey_id, number: inbound.from.clone(), new_id: new_contact }),
+        mentioned,
+        quoted: inbound.quoted.clone(),
+        new_references: 1,
+        ..Needs::default()
+    })
+}
+
+/// A message that found its cases.
+pub(super) struct RoutedMessage {
+    pub(super) references: Vec<Reference>,
+    pub(super) rule: Rule,
+    pub(super) events: Vec<(StreamId, docket_domain::event::Event)>,
+}
+
+/// Applies the matching rules to what the ledger has loaded, and gives the events that follow.
+pub(super) fn route(scope: &Scope<'_>, inbound: &Inbound, line: &LineSnapshot, ids: &FreshIds) -> Result<RoutedMessage, CaseError> {
+    let contact = scope.contact().unwrap_or(ids.contact_id);
+    let message = InboundMessage {
+        message_id: ids.message_id,
+        line_id: line.line_id,
+        channel: line.channel,
+        from: Personal(inbound.from.clone()),
+        content: Personal(inbound.content.clone()),
+        provider_id: inbound.provider_id.clone(),
+        at: inbound.at,
+        quotes: inbound.quoted.clone(),
+        profile_name: inbound.profile_name.clone().map(Personal),
+    };
+    let decision = decide(scope, contact, inbound, line);
+    match decision.target {
+        Target::New { follows } => {
+            let reference = scope.new_reference();
+            let opened = Opened {
+                reference,
+                contact_id: contact,
+                number: message.from.clone(),
+                survey_id: line.survey_id,
+                line_id: line.line_id,
+                channel: line.channel,
+                title: Personal(title::title(&message.content)),
+                status: initial_status(scope, line),
+                origin: if decision.routed.rule == Rule::CasesDisabled { Origin::Record } else { Origin::Message },
+                follows,
+            };
+            let mut case = Case::default();
+            let mut events = run(&mut case, CaseCommand::Open(opened))?;
+            let rule = decision.routed.rule;
+            events.extend(run(&mut case, CaseCommand::Receive { message, routed: decision.routed })?);
+            let stream = StreamId::Case(reference);
+            let events = events.into_iter().map(|event| (stream, event.into())).collect();
+            Ok(RoutedMessage { references: vec![reference], rule, events })
+        }
+        Target::Existing(references) => {
+            let mut events = receive_in(scope, &references, &message, &decision.routed)?;
+            if decision.routed.rule == Rule::AllOpen
+                && let Some(reply) = automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
+            {
+                events.extend(
+                    references
+                        .iter()
+                        .map(|reference| (StreamId::Case(*reference), CaseEvent::MessageQueued(reply.clone()).into())),
+                );
+            }
+            Ok(RoutedMessage { references, rule: decision.routed.rule, events })
+        }
+    }
+}
+
+fn receive_in(
+    scope: &Scope<'_>,
+    references: &[Reference],
+    message: &InboundMessage,
+    routed: &Routed,
+) -> Result<Vec<(StreamId, docket_domain::event::Event)>, CaseError> {
+    let mut events = vec![];
+    for reference in references {
+        let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+        let received = case.decide(CaseCommand::Receive { message: message.clone(), routed: routed.clone() })?;
+        events.extend(received.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+    }
+    Ok(events)
+}
+
+fn decide(scope: &Scope<'_>, contact: ContactId, inbound: &Inbound, line: &LineSnapshot) -> Decision {
+    let said = inbound.content.said();
+    let quoted_in = scope.quoted_in(contact);
+    let mentioned = said.map(|said| mentions(said).references).unwrap_or_default();
+    let closed = mentioned
+        .iter()
+        .chain(&quoted_in)
+        .copied()
+        .filter(|reference| scope.case_of(contact, *reference).is_some_and(|case| !case.is_open()))
+        .collect();
+    let cases = ContactCases { open: scope.open_cases(contact), closed, quoted_in };
+    let enabled = scope.settings().survey(line.survey_id).is_some_and(|survey| survey.cases_enabled);
+    routing::decide(routing::Message { said, quotes: inbound.quoted.is_some() }, &cases, enabled)
+}
+
+/// The automatic reply for several open cases, unless none is due.
+fn automatic_reply(
+    scope: &Scope<'_>,
+    contact: ContactId,
+    references: &[Reference],
+    inbound: &Inbound,
+    line: &LineSnapshot,
+    reply_id: MessageId,
+) -> Option<OutboundMessage> {
+    let template = line.multi_case_reply.as_deref()?;
+    if references.len() < 2
+        || inbound.content.said().is_some_and(opt_out::is_opt_out)
+        || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR
+    {
+        return None;
+    }
+    let cases: Vec<OpenCase<'_>> = references
+        .iter()
+        .filter_map(|reference| Some(OpenCase { reference: *reference, title: &scope.case(*reference)?.state()?.title }))
+        .collect();
+    let text = auto_reply::render_within(template, &cases, line.channel.max_text_chars());
+    Some(OutboundMessage {
+        message_id: reply_id,
+        contact_id: contact,
+        line_id: line.line_id,
+        channel: line.channel,
+        to: Personal(inbound.from.clone()),
+        text: Personal(text.clone()),
+        sent_text: Personal(text),
+        author: Author::Automatic,
+        references: references.to_vec(),
+    })
+}
+
+pub(super) fn initial_status(scope: &Scope<'_>, line: &LineSnapshot) -> Option<String> {
+    scope.settings().status_question(line.survey_id)?.initial().map(str::to_owned)
+}
+
+/// Decides a command and lets the case take its events in.
+pub(super) fn run(case: &mut Case, command: CaseCommand) -> Result<Vec<CaseEvent>, CaseError> {
+    let events = case.decide(command)?;
+    for event in &events {
+        case.evolve(event);
+    }
+    Ok(events)
+}
+

@@ -1,0 +1,250 @@
+//! Answering a contact, beginning a case with one, and sending again what did not arrive.
+
+use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage};
+use docket_domain::channel::normalise_number;
+use docket_domain::content::Content;
+use docket_domain::event::StreamId;
+use docket_domain::ids::{ContactId, LineId, MessageId, Reference};
+use docket_domain::personal::Personal;
+use docket_domain::text::{references, title};
+use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
+use docket_projections::ledger::scope::Scope;
+use docket_projections::log::recorded::Metadata;
+use docket_projections::settings::{LineSnapshot, Settings};
+use serde::{Deserialize, Serialize};
+
+use super::Asked;
+use super::receive::{initial_status, run};
+
+/// Why nothing was recorded to be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplyError {
+    /// The case refuses.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// The line that the contact last wrote to is gone.
+    #[error("the line that the contact last wrote to was removed; add it again to reply")]
+    NoLine,
+    /// There is no such line.
+    #[error("there is no such line")]
+    UnknownLine,
+    /// The number is none.
+    #[error("number must be an international number of 3 to 15 digits, such as 447700900123")]
+    Number,
+}
+
+/// An agent's reply.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The case.
+    pub reference: Reference,
+    /// What the agent wrote.
+    pub text: String,
+    /// The case version that the agent had seen.
+    pub seen_version: Option<u64>,
+    /// A fresh id.
+    pub message_id: MessageId,
+    /// Who asks.
+    pub asked: Asked,
+}
+
+/// A message that was recorded to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Our id of it.
+    pub message_id: MessageId,
+    /// The case's version after it.
+    pub version: u64,
+}
+
+impl Operation for Reply {
+    type Output = Queued;
+    type Refusal = ReplyError;
+
+    fn metadata(&self) -> Metadata {
+        self.asked.metadata()
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs {
+            cases: vec![self.reference],
+            last_line: true,
+            idempotency: self.asked.idempotency.clone(),
+            ..Needs::default()
+        }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
+        let case = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
+        let state = case.state().ok_or(CaseError::NotOpened)?;
+        // A contact who has not written yet is answered from the line that the case began on.
+        let line_id = scope.last_line(state.origin.contact_id).unwrap_or(state.origin.line_id);
+        let line = scope.settings().line(line_id).ok_or(ReplyError::NoLine)?;
+        let contact = (state.origin.contact_id, state.origin.number.clone());
+        let message = outbound(scope, line, contact, &self.text, self.message_id, self.reference, &self.asked);
+        let append = state.origin.origin != Origin::Record;
+        let message = if append { message } else { without_reference(message) };
+        let events = case.decide(CaseCommand::Reply { message, seen_version: self.seen_version })?;
+        let version = case.version() + events.len() as u64;
+        Ok(Decided::on(StreamId::Case(self.reference), events, Queued { message_id: self.message_id, version }))
+    }
+}
+
+fn outbound(
+    scope: &Scope<'_>,
+    line: &LineSnapshot,
+    (contact_id, to): (ContactId, Personal<String>),
+    text: &str,
+    message_id: MessageId,
+    reference: Reference,
+    asked: &Asked,
+) -> OutboundMessage {
+    let append = scope.settings().survey(line.survey_id).is_some_and(|survey| survey.append_reference && survey.cases_enabled);
+    let sent_text = if append { references::append(text, reference) } else { text.to_owned() };
+    OutboundMessage {
+        message_id,
+        contact_id,
+        line_id: line.line_id,
+        channel: line.channel,
+        to,
+        text: Personal(text.to_owned()),
+        sent_text: Personal(sent_text),
+        author: asked.author(),
+        references: vec![reference],
+    }
+}
+
+/// A record of its own has no reference that anybody could write.
+fn without_reference(message: OutboundMessage) -> OutboundMessage {
+    OutboundMessage { sent_text: message.text.clone(), ..message }
+}
+
+/// A case that an agent begins by writing first.
+#[derive(Clone, Debug)]
+pub struct BeginCase {
+    /// The line to write from.
+    pub line_id: LineId,
+    /// Whom to write to.
+    pub number: String,
+    /// What to say.
+    pub text: String,
+    /// What the case is called; made from the text where it is absent.
+    pub title: Option<String>,
+    /// A fresh id for the message.
+    pub message_id: MessageId,
+    /// A fresh id for the contact, where it is a new one.
+    pub contact_id: ContactId,
+    /// Who asks.
+    pub asked: Asked,
+}
+
+/// A case that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Its reference.
+    pub reference: Reference,
+    /// The message.
+    pub message_id: MessageId,
+}
+
+impl BeginCase {
+    fn number(&self) -> Option<String> {
+        let number = normalise_number(&self.number);
+        let good = (3..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        good.then_some(number)
+    }
+}
+
+impl Operation for BeginCase {
+    type Output = Begun;
+    type Refusal = ReplyError;
+
+    fn metadata(&self) -> Metadata {
+        self.asked.metadata()
+    }
+
+    fn needs(&self, settings: &Settings) -> Needs {
+        let contact = settings.line(self.line_id).zip(self.number()).map(|(line, number)| ContactKey {
+            survey_id: line.survey_id,
+            number,
+            new_id: self.contact_id,
+        });
+        Needs { contact, new_references: 1, idempotency: self.asked.idempotency.clone(), ..Needs::default() }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Begun>, ReplyError> {
+        let line = scope.settings().line(self.line_id).ok_or(ReplyError::UnknownLine)?;
+        let number = Personal(self.number().ok_or(ReplyError::Number)?);
+        if self.text.trim().is_empty() {
+            return Err(CaseError::Empty("the text").into());
+        }
+        let title = match self.title.as_deref().map(title::clean) {
+            Some(title) if !title.is_empty() => title,
+            _ => title::title(&Content::text(self.text.clone())),
+        };
+        let contact_id = scope.contact().ok_or(ReplyError::UnknownLine)?;
+        let reference = scope.new_reference();
+        let mut case = Case::default();
+        let mut events = run(
+            &mut case,
+            CaseCommand::Open(Opened {
+                reference,
+                contact_id,
+                number: number.clone(),
+                survey_id: line.survey_id,
+                line_id: line.line_id,
+                channel: line.channel,
+                title: Personal(title),
+                status: initial_status(scope, line),
+                origin: Origin::Agent,
+                follows: None,
+            }),
+        )?;
+        let message = outbound(scope, line, (contact_id, number), &self.text, self.message_id, reference, &self.asked);
+        events.extend(run(&mut case, CaseCommand::Reply { message, seen_version: None })?);
+        Ok(Decided::on(StreamId::Case(reference), events, Begun { reference, message_id: self.message_id }))
+    }
+}
+
+/// A failed or uncertain message that an agent sends again.
+#[derive(Clone, Debug)]
+pub struct Resend {
+    /// The case that the agent looks at.
+    pub reference: Reference,
+    /// The message.
+    pub message_id: MessageId,
+    /// Who asks.
+    pub asked: Asked,
+}
+
+impl Operation for Resend {
+    type Output = Queued;
+    type Refusal = ReplyError;
+
+    fn metadata(&self) -> Metadata {
+        self.asked.metadata()
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs {
+            cases: vec![self.reference],
+            message: Some(MessageKey::Id(self.message_id)),
+            idempotency: self.asked.idempotency.clone(),
+            ..Needs::default()
+        }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
+        let message_id = self.message_id;
+        let shown = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
+        shown.state().ok_or(CaseError::NotOpened)?.outbound(message_id)?;
+        let (_, references) = scope.message().ok_or(CaseError::NoSuchMessage(message_id))?;
+        let mut events = vec![];
+        for reference in references {
+            let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+            let requeued = case.decide(CaseCommand::Resend { message_id })?;
+            events.extend(requeued.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+        }
+        Ok(Decided { output: Queued { message_id, version: shown.version() + 1 }, events, secrets: vec![] })
+    }
+}

@@ -1,0 +1,109 @@
+//! Making users and tokens, for the API, the command line and the first start.
+
+use anyhow::bail;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use docket_domain::ids::{TokenId, UserId};
+use docket_domain::personal::Personal;
+use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
+use docket_projections::ledger::operation::{LedgerError, SecretWrite};
+use docket_projections::read::users;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use tracing::info;
+
+use crate::ambient;
+use crate::app::App;
+use crate::operations::Administrator;
+use crate::operations::user::ChangeUser;
+use crate::passwords;
+
+/// What every token begins with, so that a leaked one can be told for what it is.
+const TOKEN_PREFIX: &str = "docket_";
+
+/// A token just made; it is shown once and kept only as a hash.
+pub struct NewToken {
+    /// What its owner presents.
+    pub token: SecretString,
+    /// What is kept of it.
+    pub hash: [u8; 32],
+}
+
+impl NewToken {
+    /// Makes a token of 256 random bits.
+    pub fn generate() -> Self {
+        let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(ambient::random_bytes::<32>()));
+        Self { hash: hash_token(&token), token: token.into() }
+    }
+}
+
+/// What is kept of a token. It is random, so that a plain hash cannot be searched backwards.
+pub fn hash_token(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Adds a user; a password is optional, since a user with tokens alone needs none.
+///
+/// # Errors
+///
+/// A sentence that says what to do.
+pub async fn add(app: &App, email: &str, role: Role, password: Option<&SecretString>) -> anyhow::Result<UserId> {
+    let Some(email) = normalise_email(email) else { bail!("{}", UserError::Email) };
+    let user_id = UserId((app.new_id)());
+    let secret = match password {
+        Some(password) => {
+            let hash = passwords::hash(password.clone()).await?;
+            Some(SecretWrite::Password { user_id, hash })
+        }
+        None => None,
+    };
+    if users::find_by_email(&app.pool, &email).await?.is_some() {
+        bail!("there is a user {email} already");
+    }
+    let command = UserCommand::Add { user_id, email: Personal(email), role };
+    submit(app, ChangeUser { user_id, command, secret, by: Administrator::System }).await?;
+    Ok(user_id)
+}
+
+/// Gives a user a token, and gives it back.
+///
+/// # Errors
+///
+/// A sentence that says what to do.
+pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<SecretString> {
+    let email = normalise_email(email).unwrap_or_default();
+    let Some(user) = users::find_by_email(&app.pool, &email).await? else {
+        bail!("there is no user {email}; add them with `docket user add`");
+    };
+    let token_id = TokenId((app.new_id)());
+    let NewToken { token, hash } = NewToken::generate();
+    let user_id = user.user_id;
+    let command = UserCommand::CreateToken { token_id, name: name.to_owned() };
+    let secret = Some(SecretWrite::Token { token_id, user_id, hash });
+    submit(app, ChangeUser { user_id, command, secret, by: Administrator::System }).await?;
+    Ok(token)
+}
+
+/// Makes the first owner, unless there is any user.
+///
+/// # Errors
+///
+/// A sentence that says what to do.
+pub async fn ensure_first_owner(app: &App, email: &str, password: &SecretString) -> anyhow::Result<()> {
+    if users::all(&app.pool).await?.is_empty() {
+        if passwords::check(password.expose_secret()).is_err() {
+            bail!("DOCKET_OWNER_PASSWORD must have {} characters or more", passwords::MIN_CHARS);
+        }
+        add(app, email, Role::Owner, Some(password)).await?;
+        info!("the first owner was made");
+    }
+    Ok(())
+}
+
+async fn submit(app: &App, operation: ChangeUser) -> anyhow::Result<()> {
+    match app.ledger.submit(operation).await {
+        Ok(_) => Ok(()),
+        Err(LedgerError::Refused(refusal)) => bail!("{refusal}"),
+        Err(error) => bail!("{error}; try again"),
+    }
+}

@@ -1,0 +1,249 @@
+//! Vonage's webhooks: `POST /webhooks/vonage/inbound` and `/webhooks/vonage/status`.
+//!
+//! A webhook is answered 200 when, and only when, what it carried is committed; Vonage repeats on 429 and 5xx for a day, and takes any
+//! other 4xx for the last word. So whatever is rightly signed is either recorded where it belongs or kept as unrouted, and what
+//! cannot be judged now is answered 503.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
+use docket_domain::ids::{ContactId, HeldId, MessageId};
+use docket_domain::personal::Personal;
+use docket_projections::ledger::operation::{Answer, LedgerError, Receipt};
+use metrics::counter;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::operations::held::HoldWebhook;
+use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
+use crate::operations::status::{RecordStatus, Recorded};
+use crate::vonage::signature::{self, SignatureError};
+use crate::vonage::webhook::{self, Cause, Undecodable};
+
+/// The largest body that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// When Vonage may come again after a 503, in seconds; it keeps to a rhythm of its own, other senders may not.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// The routes, below `/webhooks/vonage`.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/inbound", post(inbound))
+        .route("/status", post(status))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(app)
+}
+
+/// What became of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Accepted,
+    Duplicate,
+    Unrouted,
+    Unsigned,
+    WronglySigned,
+    TooLarge,
+    Incomplete,
+    Unavailable,
+}
+
+impl Outcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Unrouted => "unrouted",
+            Self::Unsigned | Self::WronglySigned | Self::TooLarge | Self::Incomplete => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    fn respond(self, kind: WebhookKind) -> Response {
+        counter!("docket_webhooks_total", "kind" => kind.as_str(), "result" => self.label()).increment(1);
+        match self {
+            Self::Accepted | Self::Duplicate | Self::Unrouted => StatusCode::OK.into_response(),
+            Self::WronglySigned => (StatusCode::UNAUTHORIZED, "the signature is wrong\n").into_response(),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB\n").into_response(),
+            Self::Incomplete => (StatusCode::BAD_REQUEST, "the body broke off\n").into_response(),
+            Self::Unsigned => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_AFTER_SECONDS)], "the webhook must be signed\n")
+                    .into_response()
+            }
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_AFTER_SECONDS)], "come again\n").into_response()
+            }
+        }
+    }
+}
+
+/// A webhook's body, once its signature was found right.
+struct Signed {
+    body: Bytes,
+    request_id: Option<String>,
+}
+
+fn check(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Signed, Outcome> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+        _ => Outcome::Incomplete,
+    })?;
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let secret = app.vonage.signature_secret.load();
+    let Some(secret) = secret.as_ref() else {
+        warn!("a webhook came, but no signature secret is set: set DOCKET_VONAGE_SIGNATURE_SECRET");
+        return Err(Outcome::Unsigned);
+    };
+    let application_id = app.vonage.application_id.load();
+    let application_id = application_id.as_ref().map(|id| id.as_str());
+    match signature::verify(authorization, &body, secret.expose_secret().as_bytes(), application_id) {
+        Ok(_) => {}
+        Err(SignatureError::Missing) => return Err(Outcome::Unsigned),
+        Err(error @ SignatureError::Wrong(_)) => {
+            warn!(%error, "a webhook was refused");
+            return Err(Outcome::WronglySigned);
+        }
+    }
+    let request_id = headers.get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Signed { body, request_id })
+}
+
+async fn inbound(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let kind = WebhookKind::Inbound;
+    let outcome = match check(&app, &headers, body) {
+        Ok(signed) => take_inbound(&app, signed).await,
+        Err(outcome) => outcome,
+    };
+    outcome.respond(kind)
+}
+
+async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome {
+    let inbound = match webhook::decode_inbound(&body) {
+        Ok(inbound) => inbound,
+        Err(undecodable) => return hold(app, WebhookKind::Inbound, &body, undecodable, request_id).await,
+    };
+    let (provider_id, to, from) = (inbound.provider_id.clone(), inbound.to.clone(), inbound.from.clone());
+    let operation = ReceiveMessage {
+        inbound,
+        body: HeldBody::new(&body, |bytes| hex::encode(bytes)),
+        ids: fresh_ids(app),
+        request_id: request_id.clone(),
+    };
+    match app.ledger.submit(operation).await {
+        Ok(Answer::Duplicate) => Outcome::Duplicate,
+        Ok(Answer::Done(Received::Held { .. }) | Answer::Repeated(Received::Held { .. })) => Outcome::Unrouted,
+        Ok(Answer::Done(_) | Answer::Repeated(_)) => Outcome::Accepted,
+        Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
+        Err(error) => {
+            // What Docket cannot record now, it would not record in a day of repetitions either; kept, it is not lost.
+            error!(%error, "a message could not be recorded and is kept as unrouted");
+            let unrecordable = Unrecordable { provider_id: Some(provider_id), to: Some(to), from: Some(from) };
+            keep(app, WebhookKind::Inbound, &body, unrecordable, request_id).await
+        }
+    }
+}
+
+/// Ids for a message that is about to be taken in or routed again.
+pub fn fresh_ids(app: &App) -> FreshIds {
+    FreshIds {
+        message_id: MessageId((app.new_id)()),
+        contact_id: ContactId((app.new_id)()),
+        reply_id: MessageId((app.new_id)()),
+        held_id: HeldId((app.new_id)()),
+    }
+}
+
+async fn status(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let outcome = match check(&app, &headers, body) {
+        Ok(signed) => take_status(&app, signed).await,
+        Err(outcome) => outcome,
+    };
+    outcome.respond(WebhookKind::Status)
+}
+
+async fn take_status(app: &App, Signed { body, request_id }: Signed) -> Outcome {
+    let status = match webhook::decode_status(&body) {
+        Ok(status) => status,
+        Err(undecodable) => return hold(app, WebhookKind::Status, &body, undecodable, request_id).await,
+    };
+    // The same status of an unknown message is kept under the same id, and so only once.
+    let name = format!("{} {}", status.provider_id, status.status.as_str());
+    let held_id = HeldId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()));
+    let provider_id = status.provider_id.clone();
+    let operation =
+        RecordStatus { status, body: HeldBody::new(&body, |bytes| hex::encode(bytes)), held_id, request_id: request_id.clone() };
+    match app.ledger.submit(operation).await {
+        Ok(Answer::Done(Recorded::News) | Answer::Repeated(Recorded::News)) => Outcome::Accepted,
+        Ok(Answer::Done(Recorded::Held { .. }) | Answer::Repeated(Recorded::Held { .. })) => Outcome::Unrouted,
+        Ok(_) => Outcome::Duplicate,
+        Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
+        Err(error) => {
+            error!(%error, "a status could not be recorded and is kept as unrouted");
+            let unrecordable = Unrecordable { provider_id: Some(provider_id), to: None, from: None };
+            keep(app, WebhookKind::Status, &body, unrecordable, request_id).await
+        }
+    }
+}
+
+/// What is known of a webhook that Docket read but could not record.
+struct Unrecordable {
+    provider_id: Option<String>,
+    to: Option<String>,
+    from: Option<String>,
+}
+
+async fn keep(app: &App, kind: WebhookKind, body: &[u8], known: Unrecordable, request_id: Option<String>) -> Outcome {
+    let Unrecordable { provider_id, to, from } = known;
+    let detail = "it was read, but could not be recorded; the server's log has the cause".to_owned();
+    submit_held(app, kind, body, HeldReason::Undecodable, detail, (provider_id, to, from), request_id).await
+}
+
+async fn hold(app: &App, kind: WebhookKind, body: &[u8], undecodable: Undecodable, request_id: Option<String>) -> Outcome {
+    let reason = match undecodable.cause {
+        Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => HeldReason::UnknownType,
+        Cause::NotJson | Cause::NotAnObject | Cause::MissingField(_) | Cause::BadValue(_) => HeldReason::Undecodable,
+    };
+    let Undecodable { cause, provider_id, to, from } = undecodable;
+    submit_held(app, kind, body, reason, cause.to_string(), (provider_id, to, from), request_id).await
+}
+
+async fn submit_held(
+    app: &App,
+    kind: WebhookKind,
+    body: &[u8],
+    reason: HeldReason,
+    detail: String,
+    (provider_id, to, from): (Option<String>, Option<String>, Option<String>),
+    request_id: Option<String>,
+) -> Outcome {
+    let operation = HoldWebhook {
+        webhook: HeldWebhook {
+            held_id: HeldId((app.new_id)()),
+            kind,
+            reason,
+            detail,
+            provider_id,
+            to: to.map(Personal),
+            from: from.map(Personal),
+            body: Personal(HeldBody::new(body, |bytes| hex::encode(bytes))),
+        },
+        receipt: Receipt { kind: "held", key: hex::encode(Sha256::digest(body)) },
+        request_id,
+    };
+    match app.ledger.submit(operation).await {
+        Ok(Answer::Duplicate) => Outcome::Duplicate,
+        Ok(_) => Outcome::Unrouted,
+        Err(error) => {
+            error!(%error, "a webhook could not be kept");
+            Outcome::Unavailable
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The case: one subject with one contact.
+//!
+//! [`Case::decide`] turns a command into events or a refusal, [`Case::evolve`] turns an event into the next state, and neither
+//! does anything else. A command that asks for what is so already succeeds without events, so that repeating it is harmless.
+
+mod command;
+mod error;
+mod event;
+
+pub use command::{CaseCommand, News};
+pub use error::CaseError;
+pub use event::{Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage};
+
+use std::collections::BTreeMap;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Progress, Status};
+use crate::ids::{MessageId, Reference, UserId};
+use crate::personal::Personal;
+
+/// The longest title, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
+/// The longest note or comment, in characters.
+pub const MAX_NOTE_CHARS: usize = 10_000;
+
+/// A case as its events have made it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// How many events it has; the sequence of the last one.
+    version: u64,
+    /// What it is, once it has begun.
+    opened: Option<State>,
+}
+
+/// A case that has begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// How it began.
+    pub origin: Opened,
+    /// What it is called.
+    pub title: Personal<String>,
+    /// The answer to the status question.
+    pub status: Option<String>,
+    /// Whether it is open, closed, or was withdrawn.
+    pub stage: Stage,
+    /// Who sees to it.
+    pub assignee: Option<Assignee>,
+    /// What stands in it, by id.
+    pub messages: BTreeMap<MessageId, Message>,
+    /// The messages that were moved out, with the case each went to.
+    pub moved_out: BTreeMap<MessageId, MovedOut>,
+    /// How many notes it has.
+    pub notes: u64,
+}
+
+/// Whether messages can reach a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It receives messages.
+    Open,
+    /// It receives none until it is reopened.
+    Closed,
+    /// It was made by a move that was undone.
+    Withdrawn,
+}
+
+/// A message that stands in a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The sequence of the event that brought it.
+    pub sequence: u64,
+    /// What it is.
+    pub body: Body,
+}
+
+/// What a message is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// The contact said it.
+    Inbound(Box<InboundMessage>),
+    /// We said it.
+    Outbound {
+        /// What we said.
+        message: Box<OutboundMessage>,
+        /// How far it has come.
+        progress: Progress,
+    },
+}
+
+/// A message that was moved out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MovedOut {
+    /// Where it went.
+    pub to: Reference,
+    /// What it was.
+    pub message: Message,
+}
+
+impl Message {
+    /// Whether somebody other than `user` said it on purpose: an automatic reply surprises nobody.
+    fn is_news_to(&self, user: Option<UserId>) -> bool {
+        match &self.body {
+            Body::Inbound(_) => true,
+            Body::Outbound { message, .. } => match &message.author {
+                Author::User { user_id, .. } => Some(*user_id) != user,
+                Author::Automatic => false,
+            },
+        }
+    }
+}
+
+impl Case {
+    /// How many events the case has, which is the sequence of the last one.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What the case is; `None` before it has begun.
+    pub const fn state(&self) -> Option<&State> {
+        self.opened.as_ref()
+    }
+
+    /// Whether it receives messages.
+    pub fn is_open(&self) -> bool {
+        self.opened.as_ref().is_some_and(|state| state.stage == Stage::Open)
+    }
+
+    /// Decides a command.
+    ///
+    /// # Errors
+    ///
+    /// A [`CaseError`] that says why nothing can be recorded.
+    pub fn decide(&self, command: CaseCommand) -> Result<Vec<CaseEvent>, CaseError> {
+        let Some(state) = &self.opened else {
+            return match command {
+                CaseCommand::Open(opened) => Ok(vec![CaseEvent::CaseOpened(opened)]),
+                _ => Err(CaseError::NotOpened),
+            };
+        };
+        match command {
+            CaseCommand::Open(_) => Err(CaseError::AlreadyOpened),
+            CaseCommand::Receive { message, routed } => state.receive(message, routed),
+            CaseCommand::Reply { message, seen_version } => self.reply(state, message, seen_version),
+            CaseCommand::ReplyAutomatically(message) => state.reply_automatically(message),
+            CaseCommand::BeginSending { message_id, attempt } => state.begin_sending(message_id, attempt),
+            CaseCommand::RecordDelivery { message_id, attempt, news } => state.record_delivery(message_id, attempt, news),
+            CaseCommand::Resend { message_id } => state.resend(message_id),
+            CaseCommand::SetStatus { value, closes } => state.set_status(value, closes),
+            CaseCommand::Assign { to } => {
+                state.must_not_be_withdrawn()?;
+                let same = state.assignee.as_ref().map(|a| a.user_id) == to.as_ref().map(|a| a.user_id);
+                Ok(if same { vec![] } else { vec![CaseEvent::AssigneeChanged { from: state.assignee.clone(), to }] })
+            }
+            CaseCommand::Rename { title } => {
+                state.must_not_be_withdrawn()?;
+                must_fit("the title", &title, MAX_TITLE_CHARS)?;
+                let same = title == state.title;
+                Ok(if same { vec![] } else { vec![CaseEvent::TitleChanged { from: state.title.clone(), to: title }] })
+            }
+            CaseCommand::AddNote { note_id, author, text } => {
+                state.must_not_be_withdrawn()?;
+                must_fit("the note", &text, MAX_NOTE_CHARS)?;
+                Ok(vec![CaseEvent::NoteAdded { note_id, author, text }])
+            }
+            CaseCommand::MoveOut { message_id, to, made_case, comment } => {
+                state.inbound(message_id)?;
+                if to == state.origin.reference {
+                    return Err(CaseError::AlreadyThere(to));
+                }
+                if let Some(comment) = &comment {
+                    must_fit("the comment", comment, MAX_NOTE_CHARS)?;
+                }
+                Ok(vec![CaseEvent::MessageMovedOut { message_id, to, made_case, comment }])
+            }
+            CaseCommand::MoveIn { message, from, made_case, comment } => {
+                state.must_be_open()?;
+                if state.messages.contains_key(&message.message_id) {
+                    return Err(CaseError::AlreadyThere(state.origin.reference));
+                }
+                Ok(vec![CaseEvent::MessageMovedIn { message, from, made_case, comment }])
+            }
+            CaseCommand::UndoMove { message_id, closed_status } => state.undo_move(message_id, closed_status),
+            CaseCommand::TakeBack { message_id, from } => match state.moved_out.get(&message_id) {
+                Some(moved) if moved.to == from => Ok(vec![CaseEvent::MessageReturned { message_id, from }]),
+                _ => Err(CaseError::NoSuchMessage(message_id)),
+            },
+        }
+    }
+
+    fn reply(&self, state: &State, message: OutboundMessage, seen_version: Option<u64>) -> Result<Vec<CaseEvent>, CaseError> {
+        if state.has_seen(message.message_id) {
+            return Ok(vec![]);
+        }
+        state.must_not_be_withdrawn()?;
+        if message.text.trim().is_empty() {
+            return Err(CaseError::Empty("the text"));
+        }
+        must_fit("the text as it is sent", &message.sent_text, message.channel.max_text_chars())?;
+        let user = match &message.author {
+            Author::User { user_id, .. } => Some(*user_id),
+            Author::Automatic => None,
+        };
+        if let Some(seen) = seen_version
+            && state.messages.values().any(|said| said.sequence > seen && said.is_news_to(user))
+        {
+            return Err(CaseError::SaidSince { seen, version: self.version });
+        }
+        Ok(vec![CaseEvent::MessageQueued(message)])
+    }
+
+    /// Takes one event in; the next state follows from it alone.
+    pub fn evolve(&mut self, event: &CaseEvent) {
+        self.version += 1;
+        if let CaseEvent::CaseOpened(opened) = event {
+            self.opened = Some(State::begun(opened.clone()));
+        } else if let Some(state) = &mut self.opened {
+            state.evolve(event, self.version);
+        }
+    }
+}
+
+impl State {
+    fn begun(origin: Opened) -> Self {
+        Self {
+            title: origin.title.clone(),
+            status: origin.status.clone(),
+            stage: Stage::Open,
+            assignee: None,
+            messages: BTreeMap::new(),
+            moved_out: BTreeMap::new(),
+            notes: 0,
+            origin,
+        }
+    }
+
+    fn must_be_open(&self) -> Result<(), CaseError> {
+        match self.stage {
+            Stage::Open => Ok(()),
+            Stage::Closed => Err(CaseError::Closed),
+            Stage::Withdrawn => Err(CaseError::Withdrawn),
+        }
+    }
+
+    fn must_not_be_withdrawn(&self) -> Result<(), CaseError> {
+        if self.stage == Stage::Withdrawn { Err(CaseError::Withdrawn) } else { Ok(()) }
+    }
+
+    /// Whether the message was recorded here before. One that was moved out counts: recorded again it would stand in two cases,
+    /// and an answer recorded again would begin its delivery anew.
+    fn has_seen(&self, message_id: MessageId) -> bool {
+        self.messages.contains_key(&message_id) || self.moved_out.contains_key(&message_id)
+    }
+
+    /// The inbound message of that id.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError::NoSuchMessage`] or [`CaseError::NotInbound`].
+    pub fn inbound(&self, message_id: MessageId) -> Result<&InboundMessage, CaseError> {
+        match self.messages.get(&message_id).map(|message| &message.body) {
+            Some(Body::Inbound(message)) => Ok(message),
+            Some(Body::Outbound { .. }) => Err(CaseError::NotInbound(message_id)),
+            None => Err(CaseError::NoSuchMessage(message_id)),
+        }
+    }
+
+    /// The outbound message of that id, and how far it has come.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError::NoSuchMessage`] or [`CaseError::NotOutbound`].
+    pub fn outbound(&self, message_id: MessageId) -> Result<(&OutboundMessage, Progress), CaseError> {
+        match self.messages.get(&message_id).map(|message| &message.body) {
+            Some(Body::Outbound { message, progress }) => Ok((message, *progress)),
+            Some(Body::Inbound(_)) => Err(CaseError::NotOutbound(message_id)),
+            None => Err(CaseError::NoSuchMessage(message_id)),
+        }
+    }
+
+    fn receive(&self, message: InboundMessage, routed: crate::routing::Routed) -> Result<Vec<CaseEvent>, CaseError> {
+        if self.has_seen(message.message_id) {
+            return Ok(vec![]);
+        }
+        self.must_be_open()?;
+        Ok(vec![CaseEvent::MessageReceived { message, routed }])
+    }
+
+    fn reply_automatically(&self, message: OutboundMessage) -> Result<Vec<CaseEvent>, CaseError> {
+        if self.has_seen(message.message_id) {
+            return Ok(vec![]);
+        }
+        self.must_be_open()?;
+        Ok(vec![CaseEvent::MessageQueued(message)])
+    }
+
+    fn begin_sending(&self, message_id: MessageId, attempt: u32) -> Result<Vec<CaseEvent>, CaseError> {
+        let (_, progress) = self.outbound(message_id)?;
+        if progress == (Progress { attempt, status: Status::Queued }) {
+            Ok(vec![CaseEvent::MessageSending { message_id, attempt }])
+        } else {
+            Err(CaseError::NotQueued { status: progress.status })
+        }
+    }
+
+    fn record_delivery(&self, message_id: MessageId, attempt: u32, news: News) -> Result<Vec<CaseEvent>, CaseError> {
+        let (_, progress) = self.outbound(message_id)?;
+        let is_news = match news.status() {
+            Some(status) => progress.is_advanced_by(attempt, status),
+            None => progress == Progress { attempt, status: Status::Sending },
+        };
+        if !is_news {
+            return Ok(vec![]);
+        }
+        Ok(vec![match news {
+            News::Deferred { not_before, reason } => CaseEvent::MessageDeferred { message_id, attempt, not_before, reason },
+            News::Sent { provider_id } => CaseEvent::MessageSent { message_id, attempt, provider_id },
+            News::Delivered { at } => CaseEvent::MessageDelivered { message_id, attempt, at },
+            News::Read { at } => CaseEvent::MessageRead { message_id, attempt, at },
+            News::Failed { code, reason } => CaseEvent::MessageFailed { message_id, attempt, code, reason },
+            News::Uncertain { reason } => CaseEvent::MessageUncertain { message_id, attempt, reason },
+        }])
+    }
+
+    fn resend(&self, message_id: MessageId) -> Result<Vec<CaseEvent>, CaseError> {
+        let (message, progress) = self.outbound(message_id)?;
+        match progress.status {
+            Status::Failed | Status::Uncertain => {
+                let message = Box::new(message.clone());
+                Ok(vec![CaseEvent::MessageRequeued { message, attempt: progress.attempt + 1 }])
+            }
+            status => Err(CaseError::NotResendable { status }),
+        }
+    }
+
+    fn set_status(&self, value: String, closes: bool) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        let closed = self.stage == Stage::Closed;
+        if self.status.as_ref() == Some(&value) && closed == closes {
+            return Ok(vec![]);
+        }
+        Ok(vec![CaseEvent::StatusChanged { from: self.status.clone(), to: value, closed: closes }])
+    }
+
+    fn undo_move(&self, message_id: MessageId, closed_status: Option<String>) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        let Origin::Move { from } = self.origin.origin else {
+            return Err(CaseError::NotMadeByMove);
+        };
+        self.inbound(message_id)?;
+        if self.messages.len() > 1 || !self.moved_out.is_empty() {
+            return Err(CaseError::SaidSinceMove);
+        }
+        Ok(vec![CaseEvent::MoveUndone { message_id, to: from, status: closed_status }])
+    }
+
+    fn evolve(&mut self, event: &CaseEvent, sequence: u64) {
+        match event {
+            CaseEvent::CaseOpened(_) => {}
+            CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. } => {
+                self.moved_out.remove(&message.message_id);
+                let body = Body::Inbound(Box::new(message.clone()));
+                self.messages.insert(message.message_id, Message { sequence, body });
+            }
+            CaseEvent::MessageQueued(message) => {
+                let body = Body::Outbound { message: Box::new(message.clone()), progress: Progress::QUEUED };
+                self.messages.insert(message.message_id, Message { sequence, body });
+            }
+            CaseEvent::MessageSending { message_id, .. } => self.set_progress(*message_id, None, Status::Sending),
+            CaseEvent::MessageDeferred { message_id, .. } => self.set_progress(*message_id, None, Status::Queued),
+            CaseEvent::MessageSent { message_id, .. } => self.set_progress(*message_id, None, Status::Sent),
+            CaseEvent::MessageDelivered { message_id, .. } => self.set_progress(*message_id, None, Status::Delivered),
+            CaseEvent::MessageRead { message_id, .. } => self.set_progress(*message_id, None, Status::Read),
+            CaseEvent::MessageFailed { message_id, .. } => self.set_progress(*message_id, None, Status::Failed),
+            CaseEvent::MessageUncertain { message_id, .. } => self.set_progress(*message_id, None, Status::Uncertain),
+            CaseEvent::MessageRequeued { message, attempt } => {
+                self.set_progress(message.message_id, Some(*attempt), Status::Queued);
+            }
+            CaseEvent::StatusChanged { to, closed, .. } => {
+                self.status = Some(to.clone());
+                self.stage = if *closed { Stage::Closed } else { Stage::Open };
+            }
+            CaseEvent::AssigneeChanged { to, .. } => self.assignee.clone_from(to),
+            CaseEvent::TitleChanged { to, .. } => self.title.clone_from(to),
+            CaseEvent::NoteAdded { .. } => self.notes += 1,
+            CaseEvent::MessageMovedOut { message_id, to, .. } => {
+                if let Some(message) = self.messages.remove(message_id) {
+                    self.moved_out.insert(*message_id, MovedOut { to: *to, message });
+                }
+            }
+            CaseEvent::MoveUndone { message_id, status, .. } => {
+                self.messages.remove(message_id);
+                self.stage = Stage::Withdrawn;
+                if status.is_some() {
+                    self.status.clone_from(status);
+                }
+            }
+            CaseEvent::MessageReturned { message_id, .. } => {
+                if let Some(moved) = self.moved_out.remove(message_id) {
+                    self.messages.insert(*message_id, moved.message);
+                }
+            }
+        }
+    }
+
+    fn set_progress(&mut self, message_id: MessageId, new_attempt: Option<u32>, status: Status) {
+        if let Some(Message { body: Body::Outbound { progress, .. }, .. }) = self.messages.get_mut(&message_id) {
+            progress.status = status;
+            if let Some(attempt) = new_attempt {
+                progress.attempt = attempt;
+            }
+        }
+    }
+}
+
+fn must_fit(what: &'static str, text: &str, max: usize) -> Result<(), CaseError> {
+    if text.trim().is_empty() {
+        return Err(CaseError::Empty(what));
+    }
+    let chars = text.chars().count();
+    if chars > max { Err(CaseError::TooLong { what, chars, max }) } else { Ok(()) }
+}
+
+impl Aggregate for Case {
+    const TYPE: &'static str = "Case";
+    type Command = CaseCommand;
+    type Event = CaseEvent;
+    type Error = CaseError;
+    type Services = ();
+
+    async fn handle(&mut self, command: CaseCommand, (): &(), sink: &EventSink<Self>) -> Result<(), CaseError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: CaseEvent) {
+        self.evolve(&event);
+    }
+}

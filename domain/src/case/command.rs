@@ -1,0 +1,168 @@
+//! What can be asked of a case.
+
+use chrono::{DateTime, Utc};
+
+use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage};
+use crate::delivery::Status;
+use crate::ids::{MessageId, NoteId, Reference};
+use crate::personal::Personal;
+use crate::routing::Routed;
+
+/// A command to a [`Case`](super::Case).
+#[derive(Clone, Debug, PartialEq)]
+pub enum CaseCommand {
+    /// Begin the case.
+    Open(Opened),
+    /// Take in what the contact said.
+    Receive {
+        /// What was said.
+        message: InboundMessage,
+        /// Why it comes here.
+        routed: Routed,
+    },
+    /// Record an answer to be sent.
+    Reply {
+        /// The answer.
+        message: OutboundMessage,
+        /// The case version that the agent had seen; where it is given, the reply is refused if something was said since.
+        seen_version: Option<u64>,
+    },
+    /// Record an automatic reply to be sent.
+    ReplyAutomatically(OutboundMessage),
+    /// Claim the message for a call to Vonage.
+    BeginSending {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+    /// Record what is known of a message.
+    RecordDelivery {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt it is about, from 1.
+        attempt: u32,
+        /// What is known.
+        news: News,
+    },
+    /// Send a failed or uncertain message again.
+    Resend {
+        /// The message.
+        message_id: MessageId,
+    },
+    /// Answer the status question.
+    SetStatus {
+        /// The answer.
+        value: String,
+        /// Whether that answer closes a case, by the survey's settings of now.
+        closes: bool,
+    },
+    /// Give the case to somebody, or to nobody.
+    Assign {
+        /// Who is to see to it.
+        to: Option<Assignee>,
+    },
+    /// Call the case something else.
+    Rename {
+        /// The title.
+        title: Personal<String>,
+    },
+    /// Write a note.
+    AddNote {
+        /// The note's id.
+        note_id: NoteId,
+        /// Who writes it.
+        author: Author,
+        /// What it says.
+        text: Personal<String>,
+    },
+    /// Take a message out.
+    MoveOut {
+        /// The message.
+        message_id: MessageId,
+        /// The case it goes to.
+        to: Reference,
+        /// Whether that case is made by the move.
+        made_case: bool,
+        /// Why.
+        comment: Option<Personal<String>>,
+    },
+    /// Bring a message in.
+    MoveIn {
+        /// The message.
+        message: InboundMessage,
+        /// The case it comes from.
+        from: Reference,
+        /// Whether this case is made by the move.
+        made_case: bool,
+        /// Why.
+        comment: Option<Personal<String>>,
+    },
+    /// Undo the move that made this case.
+    UndoMove {
+        /// The message that was moved.
+        message_id: MessageId,
+        /// The closing answer to the status question, where the survey has one.
+        closed_status: Option<String>,
+    },
+    /// Take back a message that had been moved out.
+    TakeBack {
+        /// The message.
+        message_id: MessageId,
+        /// The case that the move had made.
+        from: Reference,
+    },
+}
+
+/// Something learnt of an outbound message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Vonage could not take it now.
+    Deferred {
+        /// Not to be offered before.
+        not_before: DateTime<Utc>,
+        /// Why.
+        reason: String,
+    },
+    /// Vonage took it.
+    Sent {
+        /// Vonage's id of it.
+        provider_id: Option<String>,
+    },
+    /// It arrived.
+    Delivered {
+        /// Vonage's time.
+        at: DateTime<Utc>,
+    },
+    /// It was opened.
+    Read {
+        /// Vonage's time.
+        at: DateTime<Utc>,
+    },
+    /// It will not arrive.
+    Failed {
+        /// Vonage's error code.
+        code: Option<u32>,
+        /// Vonage's reason.
+        reason: String,
+    },
+    /// A call ended without an answer.
+    Uncertain {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+impl News {
+    /// The status that the news amounts to; `None` for a deferral, which is a step back on purpose.
+    pub const fn status(&self) -> Option<Status> {
+        match self {
+            Self::Deferred { .. } => None,
+            Self::Sent { .. } => Some(Status::Sent),
+            Self::Delivered { .. } => Some(Status::Delivered),
+            Self::Read { .. } => Some(Status::Read),
+            Self::Failed { .. } => Some(Status::Failed),
+            Self::Uncertain { .. } => Some(Status::Uncertain),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What happens to a case.
+//!
+//! Names and meaning never change once an event has been stored; a field may be added where old events have a sound default.
+//! Anything more is a new version with an upcaster, and a golden file for each version under `domain/tests/golden`.
+
+use chrono::{DateTime, Utc};
+use cqrs_es::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::content::Content;
+use crate::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
+use crate::personal::Personal;
+use crate::routing::Routed;
+
+/// An event of a [`Case`](super::Case).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CaseEvent {
+    /// The case began.
+    CaseOpened(Opened),
+    /// The contact said something.
+    MessageReceived {
+        /// What was said.
+        message: InboundMessage,
+        /// Why it came here.
+        routed: Routed,
+    },
+    /// An answer was recorded and waits to be sent.
+    MessageQueued(OutboundMessage),
+    /// A call to Vonage is about to be made.
+    MessageSending {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+    /// Vonage could not take the message now; it will be offered again.
+    MessageDeferred {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Not to be offered before.
+        not_before: DateTime<Utc>,
+        /// Why, in words without personal data.
+        reason: String,
+    },
+    /// Vonage took the message.
+    MessageSent {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Vonage's id of it, where it could be read.
+        provider_id: Option<String>,
+    },
+    /// The message reached the person's device.
+    MessageDelivered {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Vonage's time.
+        at: DateTime<Utc>,
+    },
+    /// The person opened the message.
+    MessageRead {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Vonage's time.
+        at: DateTime<Utc>,
+    },
+    /// The message did not, and will not, arrive.
+    MessageFailed {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Vonage's error code.
+        code: Option<u32>,
+        /// Vonage's reason.
+        reason: String,
+    },
+    /// It is unknown whether Vonage took the message.
+    MessageUncertain {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// What was seen of the call.
+        reason: String,
+    },
+    /// An agent chose to send a failed or uncertain message again.
+    MessageRequeued {
+        /// The message, whole: whoever keeps only what is to be sent has long forgotten it.
+        message: Box<OutboundMessage>,
+        /// The new attempt, from 2.
+        attempt: u32,
+    },
+    /// The answer to the status question changed.
+    StatusChanged {
+        /// The answer before.
+        from: Option<String>,
+        /// The answer now.
+        to: String,
+        /// Whether the case is closed by it; settings changed later rewrite nothing.
+        closed: bool,
+    },
+    /// Somebody else, or nobody, is to see to the case.
+    AssigneeChanged {
+        /// Who it was.
+        from: Option<Assignee>,
+        /// Who it is now.
+        to: Option<Assignee>,
+    },
+    /// The case got another title.
+    TitleChanged {
+        /// The title before.
+        from: Personal<String>,
+        /// The title now.
+        to: Personal<String>,
+    },
+    /// Somebody wrote a note, which is never sent.
+    NoteAdded {
+        /// The note.
+        note_id: NoteId,
+        /// Who wrote it.
+        author: Author,
+        /// What it says.
+        text: Personal<String>,
+    },
+    /// A message was taken out of this case.
+    MessageMovedOut {
+        /// The message.
+        message_id: MessageId,
+        /// The case it went to.
+        to: Reference,
+        /// Whether that case was made by the move.
+        made_case: bool,
+        /// The agent's comment.
+        comment: Option<Personal<String>>,
+    },
+    /// A message was brought into this case.
+    MessageMovedIn {
+        /// The message with all that stays with it.
+        message: InboundMessage,
+        /// The case it came from.
+        from: Reference,
+        /// Whether this case was made by the move.
+        made_case: bool,
+        /// The agent's comment.
+        comment: Option<Personal<String>>,
+    },
+    /// The move that made this case was undone; the case is closed for good.
+    MoveUndone {
+        /// The message that left again.
+        message_id: MessageId,
+        /// The case it returned to.
+        to: Reference,
+        /// The answer to the status question from now on.
+        status: Option<String>,
+    },
+    /// A message that had been moved out came back, to where it stood.
+    MessageReturned {
+        /// The message.
+        message_id: MessageId,
+        /// The case that the move had made.
+        from: Reference,
+    },
+}
+
+/// How a case began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its number, for good.
+    pub reference: Reference,
+    /// Whose case it is.
+    pub contact_id: ContactId,
+    /// The contact's number.
+    pub number: Personal<String>,
+    /// The survey it belongs to.
+    pub survey_id: SurveyId,
+    /// The line that it began on.
+    pub line_id: LineId,
+    /// That line's channel.
+    pub channel: Channel,
+    /// What it is called.
+    pub title: Personal<String>,
+    /// The answer to the status question that cases begin with.
+    pub status: Option<String>,
+    /// What made it.
+    pub origin: Origin,
+    /// The closed case that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Reference>,
+}
+
+/// What made a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Origin {
+    /// A message of the contact's.
+    Message,
+    /// A message in a survey that keeps each as a record of its own.
+    Record,
+    /// An agent who wrote first.
+    Agent,
+    /// A message moved out of another case.
+    Move {
+        /// That other case.
+        from: Reference,
+    },
+}
+
+/// Something that a contact said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InboundMessage {
+    /// Our id of it, the same in every case that it stands in.
+    pub message_id: MessageId,
+    /// The line it came in on.
+    pub line_id: LineId,
+    /// That line's channel.
+    pub channel: Channel,
+    /// The number it came from.
+    pub from: Personal<String>,
+    /// What it carries.
+    pub content: Personal<Content>,
+    /// Vonage's id of it.
+    pub provider_id: String,
+    /// Vonage's time.
+    pub at: DateTime<Utc>,
+    /// Vonage's id of the message that it quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotes: Option<String>,
+    /// What the person calls themselves on the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_name: Option<Personal<String>>,
+}
+
+/// Something that we say to a contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutboundMessage {
+    /// Our id of it, the same in every case that it stands in.
+    pub message_id: MessageId,
+    /// Who it is for; messages to one contact go out in order.
+    pub contact_id: ContactId,
+    /// The line it goes out from.
+    pub line_id: LineId,
+    /// That line's channel.
+    pub channel: Channel,
+    /// The number it goes to.
+    pub to: Personal<String>,
+    /// What was written.
+    pub text: Personal<String>,
+    /// What is sent: the text with the reference appended.
+    pub sent_text: Personal<String>,
+    /// Who wrote it.
+    pub author: Author,
+    /// The cases that it is recorded in, ordered.
+    pub references: Vec<Reference>,
+}
+
+/// Who said or wrote something on our side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Author {
+    /// A person who signed in.
+    User {
+        /// Their id.
+        user_id: UserId,
+        /// Their address at that time.
+        email: Personal<String>,
+    },
+    /// The automatic reply for several open cases.
+    Automatic,
+}
+
+/// Who sees to a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignee {
+    /// Their id.
+    pub user_id: UserId,
+    /// Their address at that time.
+    pub email: Personal<String>,
+}
+
+impl CaseEvent {
+    /// Every event type, for the catalogue and the golden files.
+    pub const TYPES: [&'static str; 19] = [
+        "CaseOpened",
+        "MessageReceived",
+        "MessageQueued",
+        "MessageSending",
+        "MessageDeferred",
+        "MessageSent",
+        "MessageDelivered",
+        "MessageRead",
+        "MessageFailed",
+        "MessageUncertain",
+        "MessageRequeued",
+        "StatusChanged",
+        "AssigneeChanged",
+        "TitleChanged",
+        "NoteAdded",
+        "MessageMovedOut",
+        "MessageMovedIn",
+        "MoveUndone",
+        "MessageReturned",
+    ];
+
+    /// The event's type: its variant's name.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::CaseOpened(_) => "CaseOpened",
+            Self::MessageReceived { .. } => "MessageReceived",
+            Self::MessageQueued(_) => "MessageQueued",
+            Self::MessageSending { .. } => "MessageSending",
+            Self::MessageDeferred { .. } => "MessageDeferred",
+            Self::MessageSent { .. } => "MessageSent",
+            Self::MessageDelivered { .. } => "MessageDelivered",
+            Self::MessageRead { .. } => "MessageRead",
+            Self::MessageFailed { .. } => "MessageFailed",
+            Self::MessageUncertain { .. } => "MessageUncertain",
+            Self::MessageRequeued { .. } => "MessageRequeued",
+            Self::StatusChanged { .. } => "StatusChanged",
+            Self::AssigneeChanged { .. } => "AssigneeChanged",
+            Self::TitleChanged { .. } => "TitleChanged",
+            Self::NoteAdded { .. } => "NoteAdded",
+            Self::MessageMovedOut { .. } => "MessageMovedOut",
+            Self::MessageMovedIn { .. } => "MessageMovedIn",
+            Self::MoveUndone { .. } => "MoveUndone",
+            Self::MessageReturned { .. } => "MessageReturned",
+        }
+    }
+
+    /// The version that is written today.
+    pub const fn version(&self) -> &'static str {
+        "1"
+    }
+}
+
+impl DomainEvent for CaseEvent {
+    fn event_type(&self) -> String {
+        self.type_name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().to_owned()
+    }
+}

@@ -1,0 +1,21 @@
+//! What is true of cases, without any I/O, clock or randomness.
+//!
+//! Everything here is a pure function of its arguments: times and identifiers come in as parameters, so that a decision can be
+//! repeated years later from the log alone.
+//!
+//! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`]) implement cqrs-es's
+//! `Aggregate`; each has a pure `decide` and `evolve` of its own, which that implementation calls.
+
+pub mod case;
+pub mod channel;
+pub mod content;
+pub mod delivery;
+pub mod event;
+pub mod held;
+pub mod ids;
+pub mod line;
+pub mod personal;
+pub mod routing;
+pub mod survey;
+pub mod text;
+pub mod user;

@@ -1,0 +1,326 @@
+//! The line: one of our own numbers on one channel.
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::{Aggregate, DomainEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::ids::{LineId, SurveyId};
+
+/// The longest automatic reply, in characters.
+pub const MAX_REPLY_CHARS: usize = 1_000;
+
+/// What an owner sets of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineSettings {
+    /// The survey that gets its messages.
+    pub survey_id: SurveyId,
+    /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list.
+    pub multi_case_reply: Option<String>,
+}
+
+impl LineSettings {
+    fn check(&self) -> Result<(), LineError> {
+        match &self.multi_case_reply {
+            Some(reply) if reply.trim().is_empty() || reply.chars().count() > MAX_REPLY_CHARS => Err(LineError::Reply),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a line's sending stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HaltReason {
+    /// Vonage does not accept our credentials.
+    Credentials,
+    /// The account has no money left.
+    Balance,
+}
+
+impl HaltReason {
+    /// A sentence for the owner.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Credentials => "Vonage refuses our credentials: check the application id and the private key, then resume sending",
+            Self::Balance => "the Vonage account has too little balance: top it up, then resume sending",
+        }
+    }
+}
+
+/// A line as its events have made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    version: u64,
+    state: Option<LineState>,
+}
+
+/// A line that was added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineState {
+    /// Our number, E.164 without `+`.
+    pub number: String,
+    /// Its channel.
+    pub channel: Channel,
+    /// Its settings.
+    pub settings: LineSettings,
+    /// Why its sending stands still, if it does.
+    pub halted: Option<HaltReason>,
+    /// Whether it was removed.
+    pub removed: bool,
+}
+
+/// A command to a [`Line`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineCommand {
+    /// Add the line.
+    Add {
+        /// Its id.
+        line_id: LineId,
+        /// Our number, E.164 without `+`.
+        number: String,
+        /// Its channel.
+        channel: Channel,
+        /// Its settings.
+        settings: LineSettings,
+    },
+    /// Give it other settings.
+    Change {
+        /// All of them.
+        settings: LineSettings,
+    },
+    /// Remove it; what came in on it stays.
+    Remove,
+    /// Stop sending.
+    Halt {
+        /// Why.
+        reason: HaltReason,
+    },
+    /// Send again.
+    Resume,
+}
+
+/// An event of a [`Line`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LineEvent {
+    /// The line was added.
+    LineAdded {
+        /// Its id.
+        line_id: LineId,
+        /// Our number.
+        number: String,
+        /// Its channel.
+        channel: Channel,
+        /// Its settings.
+        settings: LineSettings,
+    },
+    /// The line got other settings.
+    LineChanged {
+        /// All of them.
+        settings: LineSettings,
+    },
+    /// The line was removed.
+    LineRemoved {},
+    /// Sending stopped.
+    SendingHalted {
+        /// Why.
+        reason: HaltReason,
+    },
+    /// Sending goes on.
+    SendingResumed {},
+}
+
+/// Why a line refuses a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// There is no such line.
+    #[error("there is no such line")]
+    NotAdded,
+    /// The line exists.
+    #[error("the line exists already")]
+    AlreadyAdded,
+    /// The line was removed.
+    #[error("the line was removed")]
+    Removed,
+    /// The number is none.
+    #[error("number must be an international number of 3 to 15 digits, such as 447700900000")]
+    Number,
+    /// The automatic reply is empty or too long.
+    #[error("multi_case_reply must have 1 to {MAX_REPLY_CHARS} characters, or be null")]
+    Reply,
+}
+
+impl Line {
+    /// How many events the line has.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What the line is; `None` before it was added.
+    pub const fn state(&self) -> Option<&LineState> {
+        self.state.as_ref()
+    }
+
+    /// Decides a command.
+    ///
+    /// # Errors
+    ///
+    /// A [`LineError`] that says why nothing can be recorded.
+    pub fn decide(&self, command: LineCommand) -> Result<Vec<LineEvent>, LineError> {
+        let Some(state) = &self.state else {
+            return match command {
+                LineCommand::Add { line_id, number, channel, settings } => {
+                    if !(3..=15).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
+                        return Err(LineError::Number);
+                    }
+                    settings.check()?;
+                    Ok(vec![LineEvent::LineAdded { line_id, number, channel, settings }])
+                }
+                _ => Err(LineError::NotAdded),
+            };
+        };
+        if matches!(command, LineCommand::Add { .. }) {
+            return Err(LineError::AlreadyAdded);
+        }
+        if state.removed {
+            return if command == LineCommand::Remove { Ok(vec![]) } else { Err(LineError::Removed) };
+        }
+        Ok(match command {
+            LineCommand::Add { .. } => vec![],
+            LineCommand::Change { settings } => {
+                settings.check()?;
+                if settings == state.settings { vec![] } else { vec![LineEvent::LineChanged { settings }] }
+            }
+            LineCommand::Remove => vec![LineEvent::LineRemoved {}],
+            LineCommand::Halt { reason } if state.halted != Some(reason) => vec![LineEvent::SendingHalted { reason }],
+            LineCommand::Resume if state.halted.is_some() => vec![LineEvent::SendingResumed {}],
+            LineCommand::Halt { .. } | LineCommand::Resume => vec![],
+        })
+    }
+
+    /// Takes one event in.
+    pub fn evolve(&mut self, event: &LineEvent) {
+        self.version += 1;
+        match (event, &mut self.state) {
+            (LineEvent::LineAdded { number, channel, settings, .. }, state) => {
+                *state = Some(LineState {
+                    number: number.clone(),
+                    channel: *channel,
+                    settings: settings.clone(),
+                    halted: None,
+                    removed: false,
+                });
+            }
+            (LineEvent::LineChanged { settings }, Some(state)) => state.settings = settings.clone(),
+            (LineEvent::LineRemoved {}, Some(state)) => state.removed = true,
+            (LineEvent::SendingHalted { reason }, Some(state)) => state.halted = Some(*reason),
+            (LineEvent::SendingResumed {}, Some(state)) => state.halted = None,
+            (_, None) => {}
+        }
+    }
+}
+
+impl LineEvent {
+    /// Every event type.
+    pub const TYPES: [&'static str; 5] = ["LineAdded", "LineChanged", "LineRemoved", "SendingHalted", "SendingResumed"];
+
+    /// The event's type: its variant's name.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::LineAdded { .. } => "LineAdded",
+            Self::LineChanged { .. } => "LineChanged",
+            Self::LineRemoved {} => "LineRemoved",
+            Self::SendingHalted { .. } => "SendingHalted",
+            Self::SendingResumed {} => "SendingResumed",
+        }
+    }
+
+    /// The version that is written today.
+    pub const fn version(&self) -> &'static str {
+        "1"
+    }
+}
+
+impl DomainEvent for LineEvent {
+    fn event_type(&self) -> String {
+        self.type_name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().to_owned()
+    }
+}
+
+impl Aggregate for Line {
+    const TYPE: &'static str = "Line";
+    type Command = LineCommand;
+    type Event = LineEvent;
+    type Error = LineError;
+    type Services = ();
+
+    async fn handle(&mut self, command: LineCommand, (): &(), sink: &EventSink<Self>) -> Result<(), LineError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: LineEvent) {
+        self.evolve(&event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::TestFramework;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn settings() -> LineSettings {
+        LineSettings { survey_id: SurveyId(Uuid::nil()), multi_case_reply: None }
+    }
+
+    fn add(number: &str) -> LineCommand {
+        LineCommand::Add { line_id: LineId(Uuid::nil()), number: number.into(), channel: Channel::Sms, settings: settings() }
+    }
+
+    fn added() -> LineEvent {
+        LineEvent::LineAdded {
+            line_id: LineId(Uuid::nil()),
+            number: "447700900000".into(),
+            channel: Channel::Sms,
+            settings: settings(),
+        }
+    }
+
+    fn given(events: Vec<LineEvent>) -> cqrs_es::test::AggregateTestExecutor<Line> {
+        TestFramework::<Line>::with(()).given(events)
+    }
+
+    #[test]
+    fn a_line_has_a_number_of_digits() {
+        given(vec![]).when(add("447700900000")).then_expect_events(vec![added()]);
+        for wrong in ["", "12", "+447700900000", "4477009000001234", "DocketTest"] {
+            given(vec![]).when(add(wrong)).then_expect_error(LineError::Number);
+        }
+    }
+
+    #[test]
+    fn sending_halts_and_resumes_once() {
+        let halted = LineEvent::SendingHalted { reason: HaltReason::Balance };
+        let halt = LineCommand::Halt { reason: HaltReason::Balance };
+        given(vec![added()]).when(halt.clone()).then_expect_events(vec![halted.clone()]);
+        given(vec![added(), halted.clone()]).when(halt).then_expect_events(vec![]);
+        given(vec![added(), halted]).when(LineCommand::Resume).then_expect_events(vec![LineEvent::SendingResumed {}]);
+        given(vec![added()]).when(LineCommand::Resume).then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn a_removed_line_stays_removed() {
+        let removed = LineEvent::LineRemoved {};
+        given(vec![added()]).when(LineCommand::Remove).then_expect_events(vec![removed.clone()]);
+        given(vec![added(), removed.clone()]).when(LineCommand::Remove).then_expect_events(vec![]);
+        given(vec![added(), removed]).when(LineCommand::Resume).then_expect_error(LineError::Removed);
+    }
+}

@@ -1,0 +1,260 @@
+//! The matching rules: into which cases an inbound message goes.
+//!
+//! [`decide`] is one pure function of the message, the contact's cases and the survey's settings. What it decides, and why, is
+//! recorded in the event, so nobody ever has to ask the rules of another day. A reference to a case of somebody else never
+//! reaches this function as one of [`ContactCases`], and so is as if it were not there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Reference;
+use crate::text::references::mentions;
+
+/// The rule that took a message to where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// No case of the contact was open.
+    First,
+    /// One case was open.
+    OnlyOpen,
+    /// Several cases were open and the message named none: all of them.
+    AllOpen,
+    /// The message named open cases.
+    Reference,
+    /// The message quotes one that stands in open cases.
+    Quote,
+    /// The message contains `#0`.
+    NewRequested,
+    /// The message names or quotes into a closed case.
+    Follows,
+    /// The survey keeps each message as a record of its own.
+    CasesDisabled,
+    /// An agent moved the message.
+    Moved,
+}
+
+impl Rule {
+    /// The rule's name in the API, as serde writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::OnlyOpen => "only_open",
+            Self::AllOpen => "all_open",
+            Self::Reference => "reference",
+            Self::Quote => "quote",
+            Self::NewRequested => "new_requested",
+            Self::Follows => "follows",
+            Self::CasesDisabled => "cases_disabled",
+            Self::Moved => "moved",
+        }
+    }
+}
+
+/// Why a message stands in a case: the rule, and the references it speaks of. For `reference`, `quote`, `only_open` and
+/// `all_open` these are all the cases that got the message, for `follows` the closed case, for `moved` the case it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// The rule.
+    pub rule: Rule,
+    /// The references it speaks of, in order.
+    pub references: Vec<Reference>,
+}
+
+/// What the rules look at in a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Message<'a> {
+    /// What was said, if anything.
+    pub said: Option<&'a str>,
+    /// Whether it quotes an earlier message.
+    pub quotes: bool,
+}
+
+/// What the rules know of one contact's cases; nothing of anybody else's.
+#[derive(Clone, Debug, Default)]
+pub struct ContactCases {
+    /// Every open case, ordered.
+    pub open: Vec<Reference>,
+    /// Those of the mentioned or quoted cases that are closed.
+    pub closed: Vec<Reference>,
+    /// The cases, open or closed, in which the quoted message stands.
+    pub quoted_in: Vec<Reference>,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Into a new case.
+    New {
+        /// The closed case that the new one follows.
+        follows: Option<Reference>,
+    },
+    /// Into these open cases, ordered, at least one.
+    Existing(Vec<Reference>),
+}
+
+/// Where a message goes, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Where it goes.
+    pub target: Target,
+    /// Why.
+    pub routed: Routed,
+}
+
+impl Decision {
+    fn new_case(rule: Rule, follows: Option<Reference>) -> Self {
+        Self { target: Target::New { follows }, routed: Routed { rule, references: follows.into_iter().collect() } }
+    }
+
+    fn existing(rule: Rule, references: Vec<Reference>) -> Self {
+        Self { target: Target::Existing(references.clone()), routed: Routed { rule, references } }
+    }
+}
+
+/// Applies the matching rules, in their order.
+pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -> Decision {
+    if !cases_enabled {
+        return Decision::new_case(Rule::CasesDisabled, None);
+    }
+    let mentioned = message.said.map(mentions).unwrap_or_default();
+    if mentioned.new_case {
+        return Decision::new_case(Rule::NewRequested, None);
+    }
+    let open_among = |references: &[Reference]| {
+        let mut open: Vec<_> = references.iter().copied().filter(|r| cases.open.contains(r)).collect();
+        open.sort_unstable();
+        open
+    };
+    let named = open_among(&mentioned.references);
+    if !named.is_empty() {
+        return Decision::existing(Rule::Reference, named);
+    }
+    let quoted_in: &[Reference] = if message.quotes { &cases.quoted_in } else { &[] };
+    let quoted = open_among(quoted_in);
+    if !quoted.is_empty() {
+        return Decision::existing(Rule::Quote, quoted);
+    }
+    let closed = mentioned.references.iter().chain(quoted_in).find(|r| cases.closed.contains(r));
+    if let Some(&closed) = closed {
+        return Decision::new_case(Rule::Follows, Some(closed));
+    }
+    match cases.open.as_slice() {
+        [] => Decision::new_case(Rule::First, None),
+        [only] => Decision::existing(Rule::OnlyOpen, vec![*only]),
+        several => Decision::existing(Rule::AllOpen, several.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reference(number: u32) -> Reference {
+        Reference::new(number).expect("a reference")
+    }
+
+    fn references(numbers: &[u32]) -> Vec<Reference> {
+        numbers.iter().map(|n| reference(*n)).collect()
+    }
+
+    fn cases(open: &[u32], closed: &[u32]) -> ContactCases {
+        ContactCases { open: references(open), closed: references(closed), quoted_in: vec![] }
+    }
+
+    fn said(text: &str) -> Message<'_> {
+        Message { said: Some(text), quotes: false }
+    }
+
+    #[track_caller]
+    fn goes_to_new(decision: &Decision, rule: Rule, follows: Option<u32>) {
+        assert_eq!(decision, &Decision::new_case(rule, follows.map(reference)));
+    }
+
+    #[track_caller]
+    fn goes_to(decision: &Decision, rule: Rule, numbers: &[u32]) {
+        assert_eq!(decision, &Decision::existing(rule, references(numbers)));
+    }
+
+    #[test]
+    fn rule_1_cases_disabled_wins_over_everything() {
+        goes_to_new(&decide(said("#0 #101"), &cases(&[101], &[]), false), Rule::CasesDisabled, None);
+    }
+
+    #[test]
+    fn rule_2_zero_is_always_a_new_case() {
+        goes_to_new(&decide(said("#101 and #0"), &cases(&[101, 102], &[]), true), Rule::NewRequested, None);
+        goes_to_new(&decide(said("#0"), &cases(&[], &[]), true), Rule::NewRequested, None);
+    }
+
+    #[test]
+    fn rule_3_references_to_open_cases_name_exactly_those() {
+        let contact = cases(&[101, 102, 103], &[99]);
+        goes_to(&decide(said("about #102"), &contact, true), Rule::Reference, &[102]);
+        goes_to(&decide(said("#103, #101 and #99 and #5"), &contact, true), Rule::Reference, &[101, 103]);
+    }
+
+    #[test]
+    fn rule_4_a_quote_names_the_cases_of_the_quoted_message() {
+        let contact = ContactCases { quoted_in: references(&[102, 99]), ..cases(&[101, 102], &[99]) };
+        let quote = Message { said: Some("yes"), quotes: true };
+        goes_to(&decide(quote, &contact, true), Rule::Quote, &[102]);
+        goes_to(&decide(Message { said: Some("#101"), quotes: true }, &contact, true), Rule::Reference, &[101]);
+        goes_to(&decide(Message { said: None, quotes: true }, &contact, true), Rule::Quote, &[102]);
+    }
+
+    #[test]
+    fn rule_5_into_a_closed_case_is_a_new_one_that_follows() {
+        goes_to_new(&decide(said("#99 again"), &cases(&[101], &[99]), true), Rule::Follows, Some(99));
+        let contact = ContactCases { quoted_in: references(&[98]), ..cases(&[101], &[98]) };
+        goes_to_new(&decide(Message { said: Some("hm"), quotes: true }, &contact, true), Rule::Follows, Some(98));
+    }
+
+    #[test]
+    fn rule_6_without_a_usable_reference() {
+        goes_to_new(&decide(said("hello"), &cases(&[], &[]), true), Rule::First, None);
+        goes_to(&decide(said("hello"), &cases(&[101], &[]), true), Rule::OnlyOpen, &[101]);
+        goes_to(&decide(said("hello"), &cases(&[101, 102], &[]), true), Rule::AllOpen, &[101, 102]);
+        goes_to(&decide(Message::default(), &cases(&[101, 102], &[]), true), Rule::AllOpen, &[101, 102]);
+    }
+
+    #[test]
+    fn a_foreign_reference_is_as_if_it_were_not_there() {
+        for contact in [cases(&[], &[]), cases(&[101], &[]), cases(&[101, 102], &[])] {
+            assert_eq!(decide(said("see #777"), &contact, true), decide(said("see"), &contact, true));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_only_reaches_open_cases_of_its_contact(
+            text in "(#[0-9]{1,3}|[a-z ]{0,5}|[,.] ){0,6}",
+            mut open in proptest::collection::btree_set(1u32..200, 0..6),
+            closed in proptest::collection::btree_set(1u32..200, 0..6),
+            quoted in proptest::collection::vec(1u32..200, 0..4),
+            quotes: bool,
+            enabled: bool,
+        ) {
+            open.retain(|number| !closed.contains(number));
+            let contact = ContactCases {
+                open: open.iter().map(|n| reference(*n)).collect(),
+                closed: closed.iter().map(|n| reference(*n)).collect(),
+                quoted_in: quoted.iter().map(|n| reference(*n)).collect(),
+            };
+            let decision = decide(Message { said: Some(&text), quotes }, &contact, enabled);
+            match &decision.target {
+                Target::Existing(into) => {
+                    prop_assert!(enabled && !into.is_empty());
+                    prop_assert!(into.iter().all(|r| contact.open.contains(r)));
+                    prop_assert!(into.windows(2).all(|w| w[0] < w[1]));
+                    prop_assert!(!mentions(&text).new_case);
+                }
+                Target::New { follows: Some(closed) } => prop_assert!(contact.closed.contains(closed)),
+                Target::New { follows: None } => prop_assert!(
+                    !enabled || mentions(&text).new_case || contact.open.is_empty()
+                ),
+            }
+        }
+    }
+}

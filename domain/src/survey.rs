@@ -1,0 +1,295 @@
+//! The survey: what a line's messages are organised under.
+
+use std::collections::HashSet;
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::{Aggregate, DomainEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::SurveyId;
+
+/// The longest name, question or choice, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+/// The most choices that a status question can have.
+pub const MAX_CHOICES: usize = 50;
+
+/// What an owner sets of a survey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurveySettings {
+    /// Its name.
+    pub name: String,
+    /// Whether messages are gathered in cases; otherwise each is a record of its own.
+    pub cases_enabled: bool,
+    /// The status question.
+    pub status: StatusQuestion,
+    /// Whether replies carry the case's reference.
+    pub append_reference: bool,
+}
+
+/// The question whose answer says how far a case has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusQuestion {
+    /// The question.
+    pub question: String,
+    /// The possible answers, in order; a case begins with the first that does not close it.
+    pub choices: Vec<String>,
+    /// The answer that closes a case.
+    pub closed_value: String,
+}
+
+impl StatusQuestion {
+    /// The answer that a case begins with.
+    pub fn initial(&self) -> Option<&str> {
+        self.choices.iter().find(|choice| **choice != self.closed_value).map(String::as_str)
+    }
+}
+
+impl SurveySettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// The first [`SurveyError`] found.
+    pub fn check(&self) -> Result<(), SurveyError> {
+        must_be_named("name", &self.name)?;
+        must_be_named("status.question", &self.status.question)?;
+        if self.status.choices.len() < 2 || self.status.choices.len() > MAX_CHOICES {
+            return Err(SurveyError::Choices);
+        }
+        let mut seen = HashSet::new();
+        for choice in &self.status.choices {
+            must_be_named("status.choices", choice)?;
+            if !seen.insert(choice) {
+                return Err(SurveyError::RepeatedChoice);
+            }
+        }
+        if !seen.contains(&self.status.closed_value) {
+            return Err(SurveyError::ClosedValue);
+        }
+        Ok(())
+    }
+}
+
+fn must_be_named(field: &'static str, text: &str) -> Result<(), SurveyError> {
+    if text.trim().is_empty() || text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+        Err(SurveyError::Name(field))
+    } else {
+        Ok(())
+    }
+}
+
+/// A survey as its events have made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    version: u64,
+    settings: Option<SurveySettings>,
+}
+
+/// A command to a [`Survey`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SurveyCommand {
+    /// Begin the survey.
+    Create {
+        /// Its id.
+        survey_id: SurveyId,
+        /// Its settings.
+        settings: SurveySettings,
+    },
+    /// Give it other settings.
+    Change {
+        /// All of them.
+        settings: SurveySettings,
+    },
+}
+
+/// An event of a [`Survey`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SurveyEvent {
+    /// The survey began.
+    SurveyCreated {
+        /// Its id.
+        survey_id: SurveyId,
+        /// Its settings.
+        settings: SurveySettings,
+    },
+    /// The survey got other settings.
+    SurveyChanged {
+        /// All of them.
+        settings: SurveySettings,
+    },
+}
+
+/// Why a survey refuses a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SurveyError {
+    /// There is no such survey.
+    #[error("there is no such survey")]
+    NotCreated,
+    /// The survey exists.
+    #[error("the survey exists already")]
+    AlreadyCreated,
+    /// A name is empty, too long or has control characters.
+    #[error("{0} must have 1 to {MAX_NAME_CHARS} characters on one line")]
+    Name(&'static str),
+    /// Too few or too many choices.
+    #[error("status.choices must have 2 to {MAX_CHOICES} answers")]
+    Choices,
+    /// A choice stands twice.
+    #[error("status.choices must not repeat an answer")]
+    RepeatedChoice,
+    /// The closing value is no choice.
+    #[error("status.closed_value must be one of status.choices")]
+    ClosedValue,
+}
+
+impl Survey {
+    /// How many events the survey has.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The settings; `None` before it was created.
+    pub const fn settings(&self) -> Option<&SurveySettings> {
+        self.settings.as_ref()
+    }
+
+    /// Decides a command.
+    ///
+    /// # Errors
+    ///
+    /// A [`SurveyError`] that says why nothing can be recorded.
+    pub fn decide(&self, command: SurveyCommand) -> Result<Vec<SurveyEvent>, SurveyError> {
+        match (command, &self.settings) {
+            (SurveyCommand::Create { .. }, Some(_)) => Err(SurveyError::AlreadyCreated),
+            (SurveyCommand::Create { survey_id, settings }, None) => {
+                settings.check()?;
+                Ok(vec![SurveyEvent::SurveyCreated { survey_id, settings }])
+            }
+            (SurveyCommand::Change { .. }, None) => Err(SurveyError::NotCreated),
+            (SurveyCommand::Change { settings }, Some(now)) => {
+                settings.check()?;
+                Ok(if settings == *now { vec![] } else { vec![SurveyEvent::SurveyChanged { settings }] })
+            }
+        }
+    }
+
+    /// Takes one event in.
+    pub fn evolve(&mut self, event: &SurveyEvent) {
+        self.version += 1;
+        match event {
+            SurveyEvent::SurveyCreated { settings, .. } | SurveyEvent::SurveyChanged { settings } => {
+                self.settings = Some(settings.clone());
+            }
+        }
+    }
+}
+
+impl SurveyEvent {
+    /// Every event type.
+    pub const TYPES: [&'static str; 2] = ["SurveyCreated", "SurveyChanged"];
+
+    /// The event's type: its variant's name.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::SurveyCreated { .. } => "SurveyCreated",
+            Self::SurveyChanged { .. } => "SurveyChanged",
+        }
+    }
+
+    /// The version that is written today.
+    pub const fn version(&self) -> &'static str {
+        "1"
+    }
+}
+
+impl DomainEvent for SurveyEvent {
+    fn event_type(&self) -> String {
+        self.type_name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().to_owned()
+    }
+}
+
+impl Aggregate for Survey {
+    const TYPE: &'static str = "Survey";
+    type Command = SurveyCommand;
+    type Event = SurveyEvent;
+    type Error = SurveyError;
+    type Services = ();
+
+    async fn handle(&mut self, command: SurveyCommand, (): &(), sink: &EventSink<Self>) -> Result<(), SurveyError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: SurveyEvent) {
+        self.evolve(&event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::TestFramework;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn settings() -> SurveySettings {
+        SurveySettings {
+            name: "Help desk".into(),
+            cases_enabled: true,
+            status: StatusQuestion {
+                question: "How far is it?".into(),
+                choices: vec!["New".into(), "Resolved".into()],
+                closed_value: "Resolved".into(),
+            },
+            append_reference: true,
+        }
+    }
+
+    fn created() -> SurveyEvent {
+        SurveyEvent::SurveyCreated { survey_id: SurveyId(Uuid::nil()), settings: settings() }
+    }
+
+    #[test]
+    fn a_survey_is_created_once() {
+        let create = SurveyCommand::Create { survey_id: SurveyId(Uuid::nil()), settings: settings() };
+        TestFramework::<Survey>::with(()).given_no_previous_events().when(create.clone()).then_expect_events(vec![created()]);
+        TestFramework::<Survey>::with(()).given(vec![created()]).when(create).then_expect_error(SurveyError::AlreadyCreated);
+    }
+
+    #[test]
+    fn the_same_settings_again_are_no_event() {
+        let change = SurveyCommand::Change { settings: settings() };
+        TestFramework::<Survey>::with(()).given(vec![created()]).when(change).then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn settings_that_could_never_close_a_case_are_refused() {
+        type Break = fn(&mut SurveySettings);
+        let cases: [(Break, SurveyError); 6] = [
+            (|s| s.name = " ".into(), SurveyError::Name("name")),
+            (|s| s.status.question = "x".repeat(201), SurveyError::Name("status.question")),
+            (|s| s.status.choices = vec!["Resolved".into()], SurveyError::Choices),
+            (|s| s.status.choices.push("New".into()), SurveyError::RepeatedChoice),
+            (|s| s.status.closed_value = "Done".into(), SurveyError::ClosedValue),
+            (|s| s.status.choices[0] = "a\nb".into(), SurveyError::Name("status.choices")),
+        ];
+        for (spoil, error) in cases {
+            let mut settings = settings();
+            spoil(&mut settings);
+            TestFramework::<Survey>::with(()).given(vec![created()]).when(SurveyCommand::Change { settings }).then_expect_error(error);
+        }
+    }
+
+    #[test]
+    fn a_case_begins_with_the_first_answer_that_does_not_close_it() {
+        let mut question = settings().status;
+        question.choices.reverse();
+        assert_eq!(question.initial(), Some("New"));
+    }
+}

@@ -1,0 +1,7 @@
+//! Rules about what people write: references, titles, the automatic reply, opt-out words and the parts an SMS is cut into.
+
+pub mod auto_reply;
+pub mod opt_out;
+pub mod references;
+pub mod segments;
+pub mod title;

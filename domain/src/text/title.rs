@@ -1,0 +1,337 @@
+//! Titles: a case in a few words, for lists and for the automatic reply.
+//!
+//! A title is one line: white space and control characters are folded to single spaces, and characters that nobody
+//! sees but that turn or hide the text around them are dropped. Lengths are in characters (Unicode scalar values); a
+//! cut never falls inside what a reader takes for one character.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::references;
+use crate::content::Content;
+
+/// The longest title that is made from a message, in characters, `…` included.
+pub const MAX_CHARS: usize = 40;
+
+/// The longest title that an agent can give, in characters, `…` included.
+pub const MAX_TYPED_CHARS: usize = 200;
+
+/// The title of a case that begins with this content: what was said, references removed, or else what came (`Photo`).
+/// Never empty.
+pub fn title(content: &Content) -> String {
+    let said = content.said().unwrap_or_default();
+    let title = one_line(words(said).map(without_references), MAX_CHARS);
+    if title.is_empty() {
+        match content {
+            // "Text" alone reads like a title that somebody wrote.
+            Content::Text { .. } => "Text message".to_owned(),
+            _ => content.label().to_owned(),
+        }
+    } else {
+        title
+    }
+}
+
+/// A title that an agent typed, as it is kept: one line of at most [`MAX_TYPED_CHARS`] characters. Empty where
+/// nothing visible was typed.
+pub fn clean(title: &str) -> String {
+    one_line(words(title).map(visible), MAX_TYPED_CHARS)
+}
+
+/// The longest beginning of a text that has at most `max_chars` characters and does not end inside a grapheme cluster.
+pub(super) fn beginning(text: &str, max_chars: usize) -> &str {
+    let mut chars = 0;
+    for (start, cluster) in text.grapheme_indices(true) {
+        chars += cluster.chars().count();
+        if chars > max_chars {
+            return &text[..start];
+        }
+    }
+    text
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+}
+
+fn visible(word: &str) -> String {
+    word.chars().filter(|c| !is_dropped(*c)).collect()
+}
+
+/// One word without its references; empty where only the punctuation around them would be left, as of `(#123)` or
+/// `#0:`.
+fn without_references(word: &str) -> String {
+    let stripped = references::strip(word);
+    let shown = visible(&stripped);
+    // A dropped character can have kept a sign from its digits; without it they would read as a reference.
+    let bare = references::strip(&shown);
+    let is_stripped = matches!(stripped, Cow::Owned(_)) || matches!(bare, Cow::Owned(_));
+    if is_stripped && bare.chars().all(is_punctuation) {
+        String::new()
+    } else {
+        bare.into_owned()
+    }
+}
+
+/// Joins words by single spaces up to `max_chars`, cut after a whole word; a first word that is too long by itself is
+/// cut hard.
+fn one_line(words: impl Iterator<Item = String>, max_chars: usize) -> String {
+    let mut line = String::new();
+    let mut chars = 0;
+    // The bytes of the words that leave room for the `…`.
+    let mut whole_words = 0;
+    for word in words.filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+            chars += 1;
+        }
+        line.push_str(&word);
+        chars += word.chars().count();
+        if chars < max_chars {
+            whole_words = line.len();
+        }
+        if chars > max_chars {
+            let end = if whole_words == 0 {
+                beginning(&line, max_chars - 1).len()
+            } else {
+                whole_words
+            };
+            line.truncate(end);
+            if end > 0 {
+                line.push('…');
+            }
+            break;
+        }
+    }
+    if line.chars().all(is_blank) {
+        String::new()
+    } else {
+        line
+    }
+}
+
+/// Embeddings, overrides and isolates of writing direction reach beyond the title into the page around it; the rest
+/// have no shape and would let two titles look alike. The joiners stay: emoji and several scripts need them.
+fn is_dropped(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Characters that leave a title looking empty when there are no others.
+fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\u{200c}'..='\u{200f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+    )
+}
+
+fn is_punctuation(c: char) -> bool {
+    c.is_ascii_punctuation()
+        || matches!(c, '\u{2010}'..='\u{2027}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::content::Media;
+
+    fn of(text: &str) -> String {
+        title(&Content::text(text))
+    }
+
+    #[test]
+    fn a_text_is_folded_and_its_references_removed() {
+        for (text, expected) in [
+            ("Appointment request", "Appointment request"),
+            (
+                "  Question\t about\r\n\r\nhours \u{0}\u{7}",
+                "Question about hours",
+            ),
+            ("#0 Question about hours", "Question about hours"),
+            ("#0: Question about hours", "Question about hours"),
+            (
+                "Question (#123) about #124, hours #12-34",
+                "Question about hours #12-34",
+            ),
+            ("Re:#123 hours", "Re: hours"),
+            ("（＃１２３） hours", "hours"),
+            ("#123👍", "👍"),
+            ("?", "?"),
+            ("a\u{2028}b\u{a0}c\u{3000}d", "a b c d"),
+            ("\u{202e}hello\u{202c} \u{2066}you\u{2069}", "hello you"),
+            ("#\u{202e}123 hello", "hello"),
+            ("a\u{202e}#123 hello", "a hello"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+        ] {
+            assert_eq!(of(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_said_is_a_text_message() {
+        for text in [
+            "",
+            " \n",
+            "#123",
+            "#123, #124",
+            "(#0).",
+            "#12#13",
+            "\u{202e}",
+            "\u{200b}\u{3164}\u{200d}",
+            "\u{2800}",
+        ] {
+            assert_eq!(of(text), "Text message", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_stands_for_what_was_not_said() {
+        let photo = |caption: Option<&str>| {
+            Content::Image(Media {
+                caption: caption.map(Into::into),
+                ..Media::default()
+            })
+        };
+        assert_eq!(title(&photo(None)), "Photo");
+        assert_eq!(title(&photo(Some(" #123 "))), "Photo");
+        assert_eq!(title(&photo(Some("My roof #123"))), "My roof");
+        assert_eq!(
+            title(&Content::Location {
+                latitude: 0.0,
+                longitude: 0.0,
+                name: None,
+                address: None
+            }),
+            "Location"
+        );
+        assert_eq!(
+            title(&Content::Unsupported { raw: Value::Null }),
+            "Unsupported message"
+        );
+        assert_eq!(
+            title(&Content::Reply {
+                id: None,
+                title: "Book a visit".into(),
+                description: None
+            }),
+            "Book a visit"
+        );
+        assert_eq!(
+            title(&Content::Reply {
+                id: None,
+                title: " ".into(),
+                description: None
+            }),
+            "Reply"
+        );
+    }
+
+    #[test]
+    fn the_cut_falls_between_words() {
+        let forty = "abcd efghi klmno qrstu wxyza cdefg ijklm";
+        assert_eq!(forty.chars().count(), MAX_CHARS);
+        assert_eq!(of(forty), forty);
+        assert_eq!(
+            of(&format!("{forty} x")),
+            "abcd efghi klmno qrstu wxyza cdefg…"
+        );
+        assert_eq!(
+            of(&format!("{forty}x")),
+            "abcd efghi klmno qrstu wxyza cdefg…"
+        );
+        assert_eq!(
+            of("abcd efghi klmno qrstu wxyza cdefg ijkl more"),
+            "abcd efghi klmno qrstu wxyza cdefg ijkl…",
+            "39 characters and the ellipsis"
+        );
+        assert_eq!(of(&format!("See {}", "x".repeat(80))), "See…");
+        assert_eq!(
+            of(&format!("{forty} #123")),
+            forty,
+            "a removed reference takes no room"
+        );
+    }
+
+    #[test]
+    fn a_single_long_word_is_cut_between_clusters() {
+        assert_eq!(of(&"x".repeat(40)), "x".repeat(40));
+        assert_eq!(of(&"x".repeat(41)), format!("{}…", "x".repeat(39)));
+        assert_eq!(
+            of(&format!("{} y", "x".repeat(40))),
+            format!("{}…", "x".repeat(39))
+        );
+        // Seven characters that are one family: five of them make 35, a sixth would not fit.
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
+        assert_eq!(of(&family.repeat(9)), format!("{}…", family.repeat(5)));
+        assert_eq!(
+            of(&format!("e{}", "\u{301}".repeat(60))),
+            "Text message",
+            "one cluster longer than a title"
+        );
+    }
+
+    #[test]
+    fn a_typed_title_keeps_its_references_and_is_one_line() {
+        assert_eq!(clean("  Roof,\nsee #123\u{202e} "), "Roof, see #123");
+        assert_eq!(clean(" \u{200b}\n"), "");
+        assert_eq!(clean(&"x".repeat(200)), "x".repeat(200));
+        assert_eq!(
+            clean(&"ab ".repeat(100)).chars().count(),
+            198,
+            "66 words and the ellipsis"
+        );
+        assert_eq!(clean(&"x".repeat(201)).chars().count(), MAX_TYPED_CHARS);
+    }
+
+    fn awkward() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[#0-9a-c \n\u{202e}\u{301}\u{200d}👩🇩🇪,.()]{0,120}",
+            proptest::collection::vec("[a-z#0-9é]{1,45}", 0..12).prop_map(|words| words.join(" ")),
+        ]
+    }
+
+    fn is_one_line(title: &str) -> bool {
+        title.trim() == title
+            && !title.contains("  ")
+            && !title
+                .chars()
+                .any(|c| (c.is_whitespace() && c != ' ') || c.is_control() || is_dropped(c))
+    }
+
+    proptest! {
+        #[test]
+        fn a_title_is_one_short_line(text in awkward()) {
+            let title = of(&text);
+            prop_assert!(!title.is_empty() && title.chars().count() <= MAX_CHARS);
+            prop_assert!(is_one_line(&title));
+        }
+
+        #[test]
+        fn a_cut_title_begins_the_text(text in "[a-z]{1,45}( [a-z]{1,12}){0,12}") {
+            let title = of(&text);
+            match title.strip_suffix('…') {
+                None => prop_assert_eq!(title, text),
+                Some(kept) => {
+                    prop_assert!(text.chars().count() > MAX_CHARS);
+                    let rest = text.strip_prefix(kept).expect("the title begins the text");
+                    prop_assert!(rest.starts_with(' ') || !kept.contains(' '));
+                    // The next word would not have fitted.
+                    let next = rest.split(' ').nth(1).map_or(0, str::len);
+                    prop_assert!(!rest.starts_with(' ') || kept.len() + 1 + next + 1 > MAX_CHARS);
+                }
+            }
+        }
+
+        #[test]
+        fn cleaning_twice_is_cleaning_once(text in awkward()) {
+            let once = clean(&text);
+            prop_assert!(once.chars().count() <= MAX_TYPED_CHARS);
+            prop_assert!(is_one_line(&once));
+            prop_assert_eq!(clean(&once), once);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The people who sign in, and their API tokens.
+//!
+//! The log keeps who was given which role and token and when; passwords and tokens themselves never stand in an event.
+
+use std::collections::BTreeMap;
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::{Aggregate, DomainEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{TokenId, UserId};
+use crate::personal::Personal;
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sets the server up and manages users, and does what an agent does.
+    Owner,
+    /// Works on cases.
+    Agent,
+    /// Reads everything and changes nothing.
+    Auditor,
+}
+
+impl Role {
+    /// The role's name in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Agent => "agent",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Owner, Self::Agent, Self::Auditor].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// A user as the events have made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    version: u64,
+    state: Option<UserState>,
+}
+
+/// A user who was added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserState {
+    /// The address they sign in with, in lower case.
+    pub email: Personal<String>,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they were removed.
+    pub removed: bool,
+    /// Their live tokens and what each is for.
+    pub tokens: BTreeMap<TokenId, String>,
+}
+
+/// A command to a [`User`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserCommand {
+    /// Add the user.
+    Add {
+        /// Their id.
+        user_id: UserId,
+        /// Their address.
+        email: Personal<String>,
+        /// What they may do.
+        role: Role,
+    },
+    /// Let them do something else.
+    ChangeRole {
+        /// What they may do from now on.
+        role: Role,
+    },
+    /// Note that they have another password.
+    ChangePassword,
+    /// Remove them; their tokens end with them.
+    Remove,
+    /// Give them a token.
+    CreateToken {
+        /// Its id.
+        token_id: TokenId,
+        /// What it is for.
+        name: String,
+    },
+    /// End a token.
+    RevokeToken {
+        /// Its id.
+        token_id: TokenId,
+    },
+}
+
+/// An event of a [`User`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UserEvent {
+    /// The user was added.
+    UserAdded {
+        /// Their id.
+        user_id: UserId,
+        /// Their address, in lower case.
+        email: Personal<String>,
+        /// What they may do.
+        role: Role,
+    },
+    /// They may do something else.
+    RoleChanged {
+        /// What they could do before.
+        from: Role,
+        /// What they can do now.
+        to: Role,
+    },
+    /// They have another password.
+    PasswordChanged {},
+    /// They were removed, and their tokens with them.
+    UserRemoved {},
+    /// They got a token.
+    TokenCreated {
+        /// Its id.
+        token_id: TokenId,
+        /// What it is for.
+        name: String,
+    },
+    /// A token ended.
+    TokenRevoked {
+        /// Its id.
+        token_id: TokenId,
+    },
+}
+
+/// Why a user refuses a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// There is no such user.
+    #[error("there is no such user")]
+    NotAdded,
+    /// The user exists.
+    #[error("the user exists already")]
+    AlreadyAdded,
+    /// The address is none.
+    #[error("email must be an address such as agent@example.com")]
+    Email,
+    /// The token's name is empty or too long.
+    #[error("name must have 1 to 100 characters on one line")]
+    TokenName,
+    /// There is no such token.
+    #[error("there is no such token")]
+    NoSuchToken,
+}
+
+/// The one spelling of an address: trimmed and in lower case; `None` where it is no address.
+pub fn normalise_email(email: &str) -> Option<String> {
+    let email = email.trim().to_lowercase();
+    let (local, host) = email.rsplit_once('@')?;
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let good = !local.is_empty() && !host.is_empty() && email.chars().all(is_plain) && email.len() <= 254 && !local.contains('@');
+    good.then_some(email)
+}
+
+impl User {
+    /// How many events the user has.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Who the user is; `None` before they were added.
+    pub const fn state(&self) -> Option<&UserState> {
+        self.state.as_ref()
+    }
+
+    /// Decides a command.
+    ///
+    /// # Errors
+    ///
+    /// A [`UserError`] that says why nothing can be recorded.
+    pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
+        let Some(state) = &self.state else {
+            return match command {
+                UserCommand::Add { user_id, email, role } => {
+                    let email = normalise_email(&email).ok_or(UserError::Email)?.into();
+                    Ok(vec![UserEvent::UserAdded { user_id, email, role }])
+                }
+                _ => Err(UserError::NotAdded),
+            };
+        };
+        if state.removed {
+            return if command == UserCommand::Remove { Ok(vec![]) } else { Err(UserError::NotAdded) };
+        }
+        match command {
+            UserCommand::Add { .. } => Err(UserError::AlreadyAdded),
+            UserCommand::ChangeRole { role } if role == state.role => Ok(vec![]),
+            UserCommand::ChangeRole { role } => Ok(vec![UserEvent::RoleChanged { from: state.role, to: role }]),
+            UserCommand::ChangePassword => Ok(vec![UserEvent::PasswordChanged {}]),
+            UserCommand::Remove => Ok(vec![UserEvent::UserRemoved {}]),
+            UserCommand::CreateToken { token_id, name } => {
+                let name = name.trim().to_owned();
+                if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+                    return Err(UserError::TokenName);
+                }
+                Ok(vec![UserEvent::TokenCreated { token_id, name }])
+            }
+            UserCommand::RevokeToken { token_id } if state.tokens.contains_key(&token_id) => {
+                Ok(vec![UserEvent::TokenRevoked { token_id }])
+            }
+            UserCommand::RevokeToken { .. } => Err(UserError::NoSuchToken),
+        }
+    }
+
+    /// Takes one event in.
+    pub fn evolve(&mut self, event: &UserEvent) {
+        self.version += 1;
+        match (event, &mut self.state) {
+            (UserEvent::UserAdded { email, role, .. }, state) => {
+                *state = Some(UserState { email: email.clone(), role: *role, removed: false, tokens: BTreeMap::new() });
+            }
+            (UserEvent::RoleChanged { to, .. }, Some(state)) => state.role = *to,
+            (UserEvent::UserRemoved {}, Some(state)) => {
+                state.removed = true;
+                state.tokens.clear();
+            }
+            (UserEvent::TokenCreated { token_id, name }, Some(state)) => {
+                state.tokens.insert(*token_id, name.clone());
+            }
+            (UserEvent::TokenRevoked { token_id }, Some(state)) => {
+                state.tokens.remove(token_id);
+            }
+            (UserEvent::PasswordChanged {}, Some(_)) | (_, None) => {}
+        }
+    }
+}
+
+impl UserEvent {
+    /// Every event type.
+    pub const TYPES: [&'static str; 6] =
+        ["UserAdded", "RoleChanged", "PasswordChanged", "UserRemoved", "TokenCreated", "TokenRevoked"];
+
+    /// The event's type: its variant's name.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::UserAdded { .. } => "UserAdded",
+            Self::RoleChanged { .. } => "RoleChanged",
+            Self::PasswordChanged {} => "PasswordChanged",
+            Self::UserRemoved {} => "UserRemoved",
+            Self::TokenCreated { .. } => "TokenCreated",
+            Self::TokenRevoked { .. } => "TokenRevoked",
+        }
+    }
+
+    /// The version that is written today.
+    pub const fn version(&self) -> &'static str {
+        "1"
+    }
+}
+
+impl DomainEvent for UserEvent {
+    fn event_type(&self) -> String {
+        self.type_name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().to_owned()
+    }
+}
+
+impl Aggregate for User {
+    const TYPE: &'static str = "User";
+    type Command = UserCommand;
+    type Event = UserEvent;
+    type Error = UserError;
+    type Services = ();
+
+    async fn handle(&mut self, command: UserCommand, (): &(), sink: &EventSink<Self>) -> Result<(), UserError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: UserEvent) {
+        self.evolve(&event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::TestFramework;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn added() -> UserEvent {
+        UserEvent::UserAdded { user_id: UserId(Uuid::nil()), email: "agent@example.com".into(), role: Role::Agent }
+    }
+
+    fn given(events: Vec<UserEvent>) -> cqrs_es::test::AggregateTestExecutor<User> {
+        TestFramework::<User>::with(()).given(events)
+    }
+
+    #[test]
+    fn an_address_has_one_spelling() {
+        let add = UserCommand::Add { user_id: UserId(Uuid::nil()), email: " Agent@Example.com ".into(), role: Role::Agent };
+        given(vec![]).when(add).then_expect_events(vec![added()]);
+        for wrong in ["", "agent", "@example.com", "a b@example.com", "a@b@example.com", "agent@"] {
+            assert_eq!(normalise_email(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tokens_end_once_and_with_their_user() {
+        let token_id = TokenId(Uuid::nil());
+        let created = UserEvent::TokenCreated { token_id, name: "ci".into() };
+        let revoke = UserCommand::RevokeToken { token_id };
+        given(vec![added(), created.clone()]).when(revoke.clone()).then_expect_events(vec![UserEvent::TokenRevoked { token_id }]);
+        given(vec![added()]).when(revoke.clone()).then_expect_error(UserError::NoSuchToken);
+        given(vec![added(), created, UserEvent::UserRemoved {}]).when(revoke).then_expect_error(UserError::NotAdded);
+    }
+
+    #[test]
+    fn the_same_role_again_is_no_event() {
+        given(vec![added()]).when(UserCommand::ChangeRole { role: Role::Agent }).then_expect_events(vec![]);
+    }
+}

@@ -1,0 +1,157 @@
+//! Secrets of people: hashes of passwords and tokens.
+//!
+//! They are no events and stand beside the log, so that a changed password leaves no trace of the old one. Whether a person or
+//! a token still counts is what the read models say.
+
+use std::fmt;
+
+use docket_domain::ids::{TokenId, UserId};
+use docket_domain::personal::Personal;
+use docket_domain::user::Role;
+use sqlx::PgExecutor;
+
+use crate::read::rows::Row;
+
+/// What a password is checked against.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Whose password it is.
+    pub user_id: UserId,
+    /// What they may do.
+    pub role: Role,
+    /// The password's hash in PHC form.
+    pub password_hash: String,
+}
+
+/// Says whose it is and keeps the hash to itself.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user_id", &self.user_id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who a token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: Personal<String>,
+    /// What they may do.
+    pub role: Role,
+    /// The token.
+    pub token_id: TokenId,
+}
+
+/// Sets a user's password, in place of the one before. `hash` is in PHC form.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn set_password_hash(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    hash: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO credentials (user_id, password_hash) VALUES ($1, $2)
+         ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash",
+        user_id.0,
+        hash,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// What to check the password of the person with that address against; `None` where there is no such person, they were
+/// removed, or they have no password. The address is spelt as [`docket_domain::user::normalise_email`] gives it.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn password_hash(
+    executor: impl PgExecutor<'_>,
+    email: &str,
+) -> Result<Option<Credentials>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT users.user_id, users.role, credentials.password_hash
+         FROM users
+         JOIN credentials ON credentials.user_id = users.user_id
+         WHERE users.email = $1 AND NOT users.removed",
+        email,
+    )
+    .fetch_optional(executor)
+    .await?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let known = Row {
+        table: "users",
+        key: found.user_id,
+    };
+    Ok(Some(Credentials {
+        user_id: UserId(found.user_id),
+        role: known.some("role", Role::from_name(&found.role))?,
+        password_hash: found.password_hash,
+    }))
+}
+
+/// Keeps the SHA-256 of a new token.
+///
+/// # Errors
+///
+/// The database's error, a unique violation where the token or its hash is kept already.
+pub async fn add_token_secret(
+    executor: impl PgExecutor<'_>,
+    token_id: TokenId,
+    user_id: UserId,
+    hash: [u8; 32],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO token_secrets (token_id, user_id, hash) VALUES ($1, $2, $3)",
+        token_id.0,
+        user_id.0,
+        &hash[..],
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Who the token with that SHA-256 speaks for; `None` where there is none, it was ended, or its user was removed.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn by_token_hash(
+    executor: impl PgExecutor<'_>,
+    hash: [u8; 32],
+) -> Result<Option<Account>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT users.user_id, users.email, users.role, tokens.token_id
+         FROM token_secrets
+         JOIN tokens ON tokens.token_id = token_secrets.token_id AND tokens.user_id = token_secrets.user_id
+         JOIN users ON users.user_id = tokens.user_id
+         WHERE token_secrets.hash = $1 AND NOT tokens.revoked AND NOT users.removed",
+        &hash[..],
+    )
+    .fetch_optional(executor)
+    .await?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let known = Row {
+        table: "users",
+        key: found.user_id,
+    };
+    Ok(Some(Account {
+        user_id: UserId(found.user_id),
+        email: Personal(found.email),
+        role: known.some("role", Role::from_name(&found.role))?,
+        token_id: TokenId(found.token_id),
+    }))
+}

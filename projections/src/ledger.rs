@@ -1,0 +1,137 @@
+//! The one write path.
+//!
+//! An operation is put in a bounded queue and its caller waits; a few writers each take whatever waits and do it in one
+//! transaction (group commit), so that the cost of a durable commit is shared. In that transaction, in this order:
+//!
+//! 1. receipts are written, and every contact concerned is locked, in order of their ids;
+//! 2. open cases, messages, settings and aggregates are read, after the locks, so that what is read stays true;
+//! 3. each operation is decided in memory and sees what those before it did;
+//! 4. the read models take in the events, and write them by set-based statements;
+//! 5. the events are appended, and the transaction commits.
+//!
+//! What always holds: no stream is written without its contact's lock; a caller that goes away cancels nothing; a conflict is
+//! retried from fresh state; a transaction that fails for another reason is split, so that one poisoned operation cannot take
+//! others with it; a commit that broke off is asked after, never repeated blindly.
+
+mod job;
+mod load;
+pub mod operation;
+pub mod scope;
+mod writer;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::job::{Job, Ticket};
+use self::operation::{Answer, LedgerError, Operation};
+use self::writer::{CaseCache, Writer};
+use crate::settings::Settings;
+
+/// How the ledger is set up.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// How many writers there are; each has a connection of its own.
+    pub writers: usize,
+    /// How many operations can wait before callers are told to come back.
+    pub queue: usize,
+    /// How many operations a transaction takes at most.
+    pub max_batch: usize,
+    /// How much memory cached aggregates may take, in bytes, roughly.
+    pub cache_bytes: u64,
+    /// What time it is.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+impl LedgerOptions {
+    /// The usual set-up.
+    pub fn new(clock: fn() -> DateTime<Utc>) -> Self {
+        Self { writers: 2, queue: 4_096, max_batch: 256, cache_bytes: 24 << 20, clock }
+    }
+}
+
+/// The write path; cloning it is cheap.
+#[derive(Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Box<dyn Job>>,
+    settings: Arc<ArcSwap<Settings>>,
+    head: watch::Sender<i64>,
+    stop: CancellationToken,
+    writers: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl Ledger {
+    /// Starts the writers, once the database answers.
+    ///
+    /// # Errors
+    ///
+    /// The database's error.
+    pub async fn start(connect: PgConnectOptions, options: LedgerOptions) -> Result<Self, sqlx::Error> {
+        use sqlx::{ConnectOptions, Connection};
+        let mut conn = connect.connect().await?;
+        let settings = Arc::new(ArcSwap::from_pointee(Settings::load(&mut conn).await?));
+        let head = watch::Sender::new(crate::log::reader::head(&mut conn).await?);
+        conn.close().await?;
+
+        let (queue, waiting) = mpsc::channel(options.queue);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let cache = Arc::new(CaseCache::new(options.cache_bytes));
+        let stop = CancellationToken::new();
+        let mut writers = JoinSet::new();
+        for _ in 0..options.writers.max(1) {
+            let writer = Writer::new(
+                connect.clone(),
+                options.clone(),
+                Arc::clone(&waiting),
+                Arc::clone(&cache),
+                Arc::clone(&settings),
+                head.clone(),
+                stop.clone(),
+            );
+            writers.spawn(writer.run());
+        }
+        Ok(Self { queue, settings, head, stop, writers: Arc::new(Mutex::new(writers)) })
+    }
+
+    /// Has an operation done, and waits for the commit. Dropping the future changes nothing about that.
+    ///
+    /// # Errors
+    ///
+    /// A [`LedgerError`]; nothing was recorded then.
+    pub async fn submit<O: Operation>(&self, operation: O) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
+        let (answer, answered) = oneshot::channel();
+        match self.queue.try_send(Box::new(Ticket::new(operation, answer))) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(LedgerError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(LedgerError::Unavailable),
+        }
+        answered.await.unwrap_or(Err(LedgerError::Unavailable))
+    }
+
+    /// The newest settings that this process has seen.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Where the position of the newest event is made known.
+    pub const fn head(&self) -> &watch::Sender<i64> {
+        &self.head
+    }
+
+    /// How many operations wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Ends the ledger: nothing more is taken, and all that waits is done before this returns.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        let mut writers = self.writers.lock().await;
+        while writers.join_next().await.is_some() {}
+    }
+}

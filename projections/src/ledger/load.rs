@@ -1,0 +1,372 @@
+//! Locking and loading what a batch of operations needs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cqrs_es::persist::EventUpcaster;
+use docket_domain::event::StreamId;
+use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::operation::{ContactKey, IdempotencyKey, MessageKey, Needs, Receipt};
+use super::scope::{Aggregate, Entry, KnownMessage, World};
+use super::writer::{CaseCache, Failure};
+use crate::log::reader;
+
+/// How far back automatic replies count.
+const AUTOMATIC_REPLY_WINDOW: TimeDelta = TimeDelta::hours(1);
+
+/// A request done before.
+pub(super) struct Kept {
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) outcome: Box<RawValue>,
+}
+
+/// What the locking statement found.
+pub(super) struct Locked {
+    /// The receipts that were given just now; the others had been given before.
+    pub(super) fresh_receipts: HashSet<(String, String)>,
+    /// The position of the event that last changed the settings.
+    pub(super) settings_position: i64,
+    contacts: BTreeSet<ContactId>,
+}
+
+/// Writes receipts and locks the contacts of a batch, in order of their ids. `world.contacts` gets the contacts by number.
+pub(super) async fn lock(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    now: DateTime<Utc>,
+    world: &mut World,
+) -> Result<Locked, sqlx::Error> {
+    // Sorted, so that two transactions with the same receipts meet in the same order.
+    let receipts: BTreeSet<&Receipt> = needs.iter().filter_map(|needs| needs.receipt.as_ref()).collect();
+    let (kinds, keys): (Vec<_>, Vec<_>) = receipts.iter().map(|receipt| (receipt.kind, receipt.key.as_str())).unzip();
+    let by_number: BTreeMap<(SurveyId, &str), &ContactKey> = needs
+        .iter()
+        .filter_map(|needs| needs.contact.as_ref())
+        .map(|key| ((key.survey_id, key.number.as_str()), key))
+        .collect();
+    let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = by_number.keys().map(|(survey, number)| (survey.0, *number)).unzip();
+    let references: Vec<i32> = needs.iter().flat_map(|needs| &needs.cases).map(|reference| reference.as_i32()).collect();
+    let (message_ids, provider_ids) = message_keys(needs);
+
+    // The receipts come first: whoever waits for somebody else's receipt must not hold a contact meanwhile. Reading log_head
+    // here keeps a rebuild from swapping the read models until this transaction has ended.
+    let row = sqlx::query!(
+        r#"WITH given AS (
+               INSERT INTO webhook_receipts (kind, key, received_at)
+               SELECT r.kind, r.key, $3 FROM unnest($1::text[], $2::text[]) AS r (kind, key)
+               ON CONFLICT DO NOTHING
+               RETURNING kind, key
+           ), given_first AS (
+               SELECT array_agg(kind) AS kinds, array_agg(key) AS keys FROM given
+           ), concerned AS (
+               SELECT c.contact_id
+                 FROM unnest($4::uuid[], $5::text[]) AS k (survey_id, number)
+                 JOIN contact_ids c ON c.survey_id = k.survey_id AND c.number = k.number
+               UNION
+               SELECT contact_id FROM cases WHERE reference = ANY ($6::integer[])
+               UNION
+               SELECT contact_id FROM messages WHERE message_id = ANY ($7::uuid[])
+               UNION
+               SELECT contact_id FROM messages WHERE provider_id = ANY ($8::text[]) AND direction = 'outbound'
+           ), locked AS (
+               SELECT contact_id, survey_id, number
+                 FROM contact_ids
+                WHERE contact_id IN (SELECT contact_id FROM concerned)
+                  AND (SELECT cardinality(coalesce(kinds, '{}')) >= 0 FROM given_first)
+                ORDER BY contact_id
+                  FOR UPDATE
+           ), locked_all AS (
+               SELECT array_agg(contact_id) AS ids, array_agg(survey_id) AS surveys, array_agg(number) AS numbers FROM locked
+           )
+           SELECT (SELECT settings_position FROM log_head) AS "settings_position!",
+                  coalesce((SELECT kinds FROM given_first), '{}') AS "kinds!: Vec<String>",
+                  coalesce((SELECT keys FROM given_first), '{}') AS "keys!: Vec<String>",
+                  coalesce(locked_all.ids, '{}') AS "contacts!: Vec<Uuid>",
+                  coalesce(locked_all.surveys, '{}') AS "surveys!: Vec<Uuid>",
+                  coalesce(locked_all.numbers, '{}') AS "numbers!: Vec<String>"
+             FROM locked_all"#,
+        &kinds as &[&str],
+        &keys as &[&str],
+        now,
+        &surveys,
+        &numbers as &[&str],
+        &references,
+        &message_ids,
+        &provider_ids,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+
+    let mut contacts: BTreeSet<ContactId> = row.contacts.iter().map(|id| ContactId(*id)).collect();
+    for ((id, survey), number) in row.contacts.into_iter().zip(row.surveys).zip(row.numbers) {
+        world.contacts.insert((SurveyId(survey), number), ContactId(id));
+    }
+    let unknown: Vec<&ContactKey> = by_number
+        .into_values()
+        .filter(|key| !world.contacts.contains_key(&(key.survey_id, key.number.clone())))
+        .collect();
+    if !unknown.is_empty() {
+        for (key, id) in make_contacts(conn, &unknown).await? {
+            contacts.insert(id);
+            world.contacts.insert(key, id);
+        }
+    }
+    Ok(Locked {
+        fresh_receipts: row.kinds.into_iter().zip(row.keys).collect(),
+        settings_position: row.settings_position,
+        contacts,
+    })
+}
+
+/// Makes contacts, or waits for whoever makes the same ones at this moment; either way they are locked afterwards.
+async fn make_contacts(
+    conn: &mut PgConnection,
+    unknown: &[&ContactKey],
+) -> Result<Vec<((SurveyId, String), ContactId)>, sqlx::Error> {
+    let ids: Vec<Uuid> = unknown.iter().map(|key| key.new_id.0).collect();
+    let surveys: Vec<Uuid> = unknown.iter().map(|key| key.survey_id.0).collect();
+    let numbers: Vec<&str> = unknown.iter().map(|key| key.number.as_str()).collect();
+    let rows = sqlx::query!(
+        "INSERT INTO contact_ids (contact_id, survey_id, number)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
+         ON CONFLICT (survey_id, number) DO NOTHING
+         RETURNING contact_id, survey_id, number",
+        &ids,
+        &surveys,
+        &numbers as &[&str],
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut made: Vec<_> =
+        rows.into_iter().map(|row| ((SurveyId(row.survey_id), row.number), ContactId(row.contact_id))).collect();
+    if made.len() < unknown.len() {
+        // Somebody else was faster and has committed meanwhile; their rows are visible to a new statement.
+        let rows = sqlx::query!(
+            "SELECT c.contact_id, c.survey_id, c.number
+               FROM contact_ids c
+              WHERE (c.survey_id, c.number) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
+              ORDER BY c.contact_id
+                FOR UPDATE",
+            &surveys,
+            &numbers as &[&str],
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        made = rows.into_iter().map(|row| ((SurveyId(row.survey_id), row.number), ContactId(row.contact_id))).collect();
+    }
+    Ok(made)
+}
+
+fn message_keys(needs: &[Needs]) -> (Vec<Uuid>, Vec<String>) {
+    let mut ids = vec![];
+    let mut provider_ids = vec![];
+    for key in needs.iter().filter_map(|needs| needs.message.as_ref()) {
+        match key {
+            MessageKey::Id(id) => ids.push(id.0),
+            MessageKey::ProviderId(id) => provider_ids.push(id.clone()),
+        }
+    }
+    (ids, provider_ids)
+}
+
+/// Loads what the operations need, after the locks.
+pub(super) async fn load(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    locked: &Locked,
+    cache: &CaseCache,
+    upcasters: &[Box<dyn EventUpcaster>],
+    world: &mut World,
+) -> Result<(), Failure> {
+    load_messages(conn, needs, world).await?;
+    let mut wanted = load_cases(conn, needs, locked, cache, world).await?;
+    wanted.extend(needs.iter().flat_map(|needs| &needs.streams).map(|stream| (*stream, 0)));
+    load_streams(conn, wanted, upcasters, world).await?;
+    count_automatic_replies(conn, world).await?;
+    if needs.iter().any(|needs| needs.last_line) {
+        load_last_lines(conn, locked, world).await?;
+    }
+    Ok(())
+}
+
+async fn load_messages(conn: &mut PgConnection, needs: &[Needs], world: &mut World) -> Result<(), sqlx::Error> {
+    let (ids, mut provider_ids) = message_keys(needs);
+    provider_ids.extend(needs.iter().filter_map(|needs| needs.quoted.clone()));
+    if ids.is_empty() && provider_ids.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        "SELECT message_id, provider_id, contact_id, direction, case_references FROM messages WHERE message_id = ANY ($1::uuid[])
+         UNION
+         SELECT message_id, provider_id, contact_id, direction, case_references FROM messages WHERE provider_id = ANY ($2::text[])",
+        &ids,
+        &provider_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    world.messages.extend(rows.into_iter().filter_map(|row| {
+        Some(KnownMessage {
+            message_id: MessageId(row.message_id?),
+            provider_id: row.provider_id,
+            contact_id: ContactId(row.contact_id?),
+            outbound: row.direction? == "outbound",
+            references: row.case_references?.into_iter().filter_map(Reference::from_i32).collect(),
+        })
+    }));
+    Ok(())
+}
+
+/// Finds the cases concerned, takes from the cache those that are up to date, and says from where the others must be read.
+async fn load_cases(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    locked: &Locked,
+    cache: &CaseCache,
+    world: &mut World,
+) -> Result<HashMap<StreamId, u64>, sqlx::Error> {
+    let contacts: Vec<Uuid> = needs
+        .iter()
+        .filter_map(|needs| needs.contact.as_ref())
+        .filter_map(|key| world.contacts.get(&(key.survey_id, key.number.clone())))
+        .map(|contact| contact.0)
+        .collect();
+    let references: BTreeSet<i32> = needs
+        .iter()
+        .flat_map(|needs| needs.cases.iter().chain(&needs.mentioned))
+        .chain(world.messages.iter().flat_map(|message| &message.references))
+        .map(|reference| reference.as_i32())
+        .collect();
+    if contacts.is_empty() && references.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let references: Vec<i32> = references.into_iter().collect();
+    let rows = sqlx::query!(
+        r#"SELECT c.reference, c.contact_id, c.state = 'open' AS "open!", c.version
+             FROM cases c
+            WHERE c.reference IN (SELECT o.reference FROM open_cases o WHERE o.contact_id = ANY ($1::uuid[])
+                                  UNION SELECT unnest($2::integer[]))"#,
+        &contacts,
+        &references,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut stale = HashMap::new();
+    for row in rows {
+        let (Some(reference), contact) = (Reference::from_i32(row.reference), ContactId(row.contact_id)) else { continue };
+        // A case that a message only mentions may be somebody else's, and then is none of this transaction's business.
+        if !locked.contacts.contains(&contact) {
+            continue;
+        }
+        if row.open {
+            world.open.entry(contact).or_default().insert(reference);
+        }
+        let stream = StreamId::Case(reference);
+        let version = row.version.cast_unsigned();
+        match cache.take(reference) {
+            Some(entry) if entry.aggregate.version() <= version => {
+                if entry.aggregate.version() < version {
+                    stale.insert(stream, entry.aggregate.version());
+                }
+                world.streams.insert(stream, entry);
+            }
+            _ => {
+                stale.insert(stream, 0);
+            }
+        }
+    }
+    Ok(stale)
+}
+
+async fn load_streams(
+    conn: &mut PgConnection,
+    wanted: HashMap<StreamId, u64>,
+    upcasters: &[Box<dyn EventUpcaster>],
+    world: &mut World,
+) -> Result<(), Failure> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    for event in reader::streams(conn, &wanted).await? {
+        let recorded = event.decode(upcasters)?;
+        let entry = world
+            .streams
+            .entry(recorded.stream)
+            .or_insert_with(|| Entry { aggregate: Aggregate::empty(recorded.stream), last_recorded_at: recorded.recorded_at });
+        entry.aggregate.evolve(&recorded.event);
+        entry.last_recorded_at = recorded.recorded_at;
+    }
+    Ok(())
+}
+
+/// Only contacts with several open cases get automatic replies, so only theirs are counted.
+async fn count_automatic_replies(conn: &mut PgConnection, world: &mut World) -> Result<(), sqlx::Error> {
+    let contacts: Vec<Uuid> = world.open.iter().filter(|(_, open)| open.len() > 1).map(|(contact, _)| contact.0).collect();
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT contact_id, count(*) AS "count!" FROM messages
+            WHERE automatic AND contact_id = ANY ($1) AND recorded_at > $2 GROUP BY contact_id"#,
+        &contacts,
+        world.now - AUTOMATIC_REPLY_WINDOW,
+    )
+    .fetch_all(conn)
+    .await?;
+    world.automatic_replies =
+        rows.into_iter().map(|row| (ContactId(row.contact_id), usize::try_from(row.count).unwrap_or(usize::MAX))).collect();
+    Ok(())
+}
+
+async fn load_last_lines(conn: &mut PgConnection, locked: &Locked, world: &mut World) -> Result<(), sqlx::Error> {
+    let contacts: Vec<Uuid> = locked.contacts.iter().map(|contact| contact.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (contact_id) contact_id, last_inbound_line_id AS "line_id!"
+             FROM cases
+            WHERE contact_id = ANY ($1) AND last_inbound_line_id IS NOT NULL
+            ORDER BY contact_id, last_inbound_at DESC, reference DESC"#,
+        &contacts,
+    )
+    .fetch_all(conn)
+    .await?;
+    world.last_lines = rows.into_iter().map(|row| (ContactId(row.contact_id), LineId(row.line_id))).collect();
+    Ok(())
+}
+
+/// The requests among `keys` that were done before.
+pub(super) async fn kept_outcomes(
+    conn: &mut PgConnection,
+    keys: &[&IdempotencyKey],
+) -> Result<HashMap<(Uuid, String), Kept>, sqlx::Error> {
+    let actors: Vec<Uuid> = keys.iter().map(|key| key.actor).collect();
+    let names: Vec<&str> = keys.iter().map(|key| key.key.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT actor, key, fingerprint, outcome::text AS "outcome!" FROM idempotency_keys
+            WHERE (actor, key) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))"#,
+        &actors,
+        &names as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let outcome = RawValue::from_string(row.outcome).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok(((row.actor, row.key), Kept { fingerprint: row.fingerprint, outcome }))
+        })
+        .collect()
+}
+
+/// `count` references that no case has had.
+pub(super) async fn new_references(conn: &mut PgConnection, count: i64) -> Result<Vec<Reference>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT nextval('case_references')::integer AS "reference!" FROM generate_series(1, $1::bigint)"#,
+        count
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().filter_map(Reference::from_i32).collect())
+}

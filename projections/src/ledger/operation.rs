@@ -1,0 +1,198 @@
+//! What the ledger is asked to do.
+
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{ContactId, MessageId, Reference, SurveyId, TokenId, UserId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::scope::Scope;
+use crate::log::recorded::Metadata;
+use crate::settings::Settings;
+
+/// A change that is asked for: what must be known to decide it, and the decision.
+///
+/// Both are pure. The ledger may ask several times, each time from fresh state, and records the events of the last time
+/// only. To add an operation: implement this, and submit it.
+pub trait Operation: Send + 'static {
+    /// What the caller learns. It is kept as JSON where the request has an idempotency key.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+    /// Why nothing was done.
+    type Refusal: Send + 'static;
+
+    /// Who asks, and why; written beside every event.
+    fn metadata(&self) -> Metadata;
+
+    /// What must be locked and loaded before the decision.
+    fn needs(&self, settings: &Settings) -> Needs;
+
+    /// Decides.
+    ///
+    /// # Errors
+    ///
+    /// A refusal; nothing is recorded then.
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Self::Output>, Self::Refusal>;
+}
+
+/// What an operation needs locked and loaded. Every contact named in any way is locked before anything is read.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// The webhook's receipt: if it was given before, the operation is a duplicate and is not decided at all.
+    pub receipt: Option<Receipt>,
+    /// The request's idempotency key: if it was used before, the earlier answer is given again.
+    pub idempotency: Option<IdempotencyKey>,
+    /// A contact by number, made where it is not known, with its open cases.
+    pub contact: Option<ContactKey>,
+    /// Cases that the operation is about; their contacts are locked.
+    pub cases: Vec<Reference>,
+    /// References that a message mentions: loaded, but nobody's lock.
+    pub mentioned: Vec<Reference>,
+    /// Vonage's id of a message that is quoted: loaded, but nobody's lock.
+    pub quoted: Option<String>,
+    /// A message that the operation is about, with the cases that it stands in; its contact is locked.
+    pub message: Option<MessageKey>,
+    /// Streams of surveys, lines, held webhooks and users.
+    pub streams: Vec<StreamId>,
+    /// How many new references may be used.
+    pub new_references: usize,
+    /// Whether the line that the contact last wrote to is asked for.
+    pub last_line: bool,
+}
+
+/// A webhook, by what makes it the same one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receipt {
+    /// What kind of thing it is.
+    pub kind: &'static str,
+    /// The key within the kind.
+    pub key: String,
+}
+
+/// A request, by the key that its sender gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key it is.
+    pub actor: Uuid,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of what is asked.
+    pub fingerprint: [u8; 32],
+}
+
+/// A contact, by what people know them by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContactKey {
+    /// The survey.
+    pub survey_id: SurveyId,
+    /// The number, in its one spelling.
+    pub number: String,
+    /// The id that the contact gets where it is not known yet.
+    pub new_id: ContactId,
+}
+
+/// A message, by our id or Vonage's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageKey {
+    /// By our id.
+    Id(MessageId),
+    /// By Vonage's id; an outbound message is meant.
+    ProviderId(String),
+}
+
+/// What an operation came to.
+#[derive(Debug)]
+pub struct Decided<T> {
+    /// What the caller learns.
+    pub output: T,
+    /// What is recorded, in order.
+    pub events: Vec<(StreamId, Event)>,
+    /// Secrets that are kept beside the log, in the same transaction.
+    pub secrets: Vec<SecretWrite>,
+}
+
+impl<T> Decided<T> {
+    /// An outcome without events.
+    pub const fn nothing(output: T) -> Self {
+        Self { output, events: vec![], secrets: vec![] }
+    }
+
+    /// An outcome with events of one stream.
+    pub fn on<E: Into<Event>>(stream: StreamId, events: impl IntoIterator<Item = E>, output: T) -> Self {
+        Self { output, events: events.into_iter().map(|event| (stream, event.into())).collect(), secrets: vec![] }
+    }
+
+    /// The same with events of one more stream.
+    #[must_use]
+    pub fn and_on<E: Into<Event>>(mut self, stream: StreamId, events: impl IntoIterator<Item = E>) -> Self {
+        self.events.extend(events.into_iter().map(|event| (stream, event.into())));
+        self
+    }
+
+    /// The same with a secret to be kept.
+    #[must_use]
+    pub fn and_secret(mut self, secret: SecretWrite) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+}
+
+/// A secret that is kept beside the log.
+#[derive(Clone)]
+pub enum SecretWrite {
+    /// A person's password, hashed.
+    Password {
+        /// The person.
+        user_id: UserId,
+        /// The hash in PHC form.
+        hash: String,
+    },
+    /// A token.
+    Token {
+        /// The token's id.
+        token_id: TokenId,
+        /// Whose it is.
+        user_id: UserId,
+        /// SHA-256 of the token.
+        hash: [u8; 32],
+    },
+}
+
+impl std::fmt::Debug for SecretWrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Password { .. } => "Password(…)",
+            Self::Token { .. } => "Token(…)",
+        })
+    }
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// It was done now.
+    Done(T),
+    /// It was done before, with this outcome.
+    Repeated(T),
+    /// Its webhook was taken before.
+    Duplicate,
+}
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError<R> {
+    /// It was decided against.
+    #[error("refused")]
+    Refused(R),
+    /// Its idempotency key was used for something else.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Too much waits already; ask again soon.
+    #[error("too much waits to be written")]
+    Busy,
+    /// The database is away, or Docket is shutting down; ask again later.
+    #[error("the database cannot be reached")]
+    Unavailable,
+    /// It fails by itself, however often it is tried; the cause is in the log.
+    #[error("the operation failed")]
+    Broken,
+}

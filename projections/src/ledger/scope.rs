@@ -1,0 +1,255 @@
+//! What an operation can see while it is decided.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use docket_domain::case::{Author, Case, CaseEvent};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::held::Held;
+use docket_domain::ids::{ContactId, HeldId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::line::Line;
+use docket_domain::survey::Survey;
+use docket_domain::user::User;
+
+use super::operation::{ContactKey, MessageKey, Needs};
+use crate::settings::Settings;
+
+/// An aggregate as it is after the events of this transaction so far.
+#[derive(Clone, Debug)]
+pub(crate) enum Aggregate {
+    Case(Box<Case>),
+    Survey(Survey),
+    Line(Line),
+    Held(Box<Held>),
+    User(User),
+}
+
+impl Aggregate {
+    pub(crate) fn empty(stream: StreamId) -> Self {
+        match stream {
+            StreamId::Case(_) => Self::Case(Box::default()),
+            StreamId::Survey(_) => Self::Survey(Survey::default()),
+            StreamId::Line(_) => Self::Line(Line::default()),
+            StreamId::Held(_) => Self::Held(Box::default()),
+            StreamId::User(_) => Self::User(User::default()),
+        }
+    }
+
+    pub(crate) const fn version(&self) -> u64 {
+        match self {
+            Self::Case(case) => case.version(),
+            Self::Survey(survey) => survey.version(),
+            Self::Line(line) => line.version(),
+            Self::Held(held) => held.version(),
+            Self::User(user) => user.version(),
+        }
+    }
+
+    /// Takes one event in; one of another aggregate's changes nothing.
+    pub(crate) fn evolve(&mut self, event: &Event) {
+        match (self, event) {
+            (Self::Case(case), Event::Case(event)) => case.evolve(event),
+            (Self::Survey(survey), Event::Survey(event)) => survey.evolve(event),
+            (Self::Line(line), Event::Line(event)) => line.evolve(event),
+            (Self::Held(held), Event::Held(event)) => held.evolve(event),
+            (Self::User(user), Event::User(event)) => user.evolve(event),
+            _ => {}
+        }
+    }
+}
+
+/// A stream as this transaction knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) aggregate: Aggregate,
+    /// When its last event was recorded; a later one is never recorded earlier.
+    pub(crate) last_recorded_at: DateTime<Utc>,
+}
+
+/// A message as the read model knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownMessage {
+    pub(crate) message_id: MessageId,
+    pub(crate) provider_id: Option<String>,
+    pub(crate) contact_id: ContactId,
+    pub(crate) outbound: bool,
+    pub(crate) references: Vec<Reference>,
+}
+
+/// Everything that the operations of one transaction need, locked and loaded, and kept up with what they record.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) streams: HashMap<StreamId, Entry>,
+    pub(crate) contacts: HashMap<(SurveyId, String), ContactId>,
+    /// The open cases of the locked contacts, as far as any operation asked for them.
+    pub(crate) open: HashMap<ContactId, BTreeSet<Reference>>,
+    pub(crate) messages: Vec<KnownMessage>,
+    pub(crate) automatic_replies: HashMap<ContactId, usize>,
+    pub(crate) last_lines: HashMap<ContactId, LineId>,
+    pub(crate) references: RefCell<Vec<Reference>>,
+}
+
+impl World {
+    /// Keeps the world true after an event was recorded.
+    pub(crate) fn take_in(&mut self, stream: StreamId, event: &Event, recorded_at: DateTime<Utc>) -> u64 {
+        let entry = self
+            .streams
+            .entry(stream)
+            .or_insert_with(|| Entry { aggregate: Aggregate::empty(stream), last_recorded_at: recorded_at });
+        entry.aggregate.evolve(event);
+        entry.last_recorded_at = recorded_at;
+        let version = entry.aggregate.version();
+        if let (StreamId::Case(reference), Aggregate::Case(case)) = (stream, &entry.aggregate)
+            && let Some(state) = case.state()
+        {
+            let open = self.open.entry(state.origin.contact_id).or_default();
+            if case.is_open() {
+                open.insert(reference);
+            } else {
+                open.remove(&reference);
+            }
+        }
+        version
+    }
+
+    /// Counts the automatic replies that an operation recorded: one for each message, in however many cases it stands.
+    pub(crate) fn count_automatic_replies(&mut self, events: &[(StreamId, Event)]) {
+        let replies: BTreeSet<(ContactId, MessageId)> = events
+            .iter()
+            .filter_map(|(stream, event)| match (stream, event) {
+                (StreamId::Case(reference), Event::Case(CaseEvent::MessageQueued(message)))
+                    if message.author == Author::Automatic =>
+                {
+                    Some((self.case(*reference)?.state()?.origin.contact_id, message.message_id))
+                }
+                _ => None,
+            })
+            .collect();
+        for (contact, _) in replies {
+            *self.automatic_replies.entry(contact).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn case(&self, reference: Reference) -> Option<&Case> {
+        match &self.streams.get(&StreamId::Case(reference))?.aggregate {
+            Aggregate::Case(case) => Some(case),
+            _ => None,
+        }
+    }
+}
+
+/// What one operation can see: the aggregates it asked for, its contact's cases, and the settings.
+pub struct Scope<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) settings: &'a Settings,
+    pub(crate) needs: &'a Needs,
+}
+
+impl Scope<'_> {
+    /// The time of this decision.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.world.now
+    }
+
+    /// The surveys and lines.
+    pub const fn settings(&self) -> &Settings {
+        self.settings
+    }
+
+    /// The contact that [`Needs::contact`] asked for.
+    pub fn contact(&self) -> Option<ContactId> {
+        let ContactKey { survey_id, number, .. } = self.needs.contact.as_ref()?;
+        // The tuple is built for the look-up alone; a batch has few of them.
+        self.world.contacts.get(&(*survey_id, number.clone())).copied()
+    }
+
+    /// The open cases of a contact, ordered.
+    pub fn open_cases(&self, contact: ContactId) -> Vec<Reference> {
+        self.world.open.get(&contact).map(|open| open.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// A case that the operation asked for, or an open one of its contact.
+    pub fn case(&self, reference: Reference) -> Option<&Case> {
+        self.world.case(reference).filter(|case| case.state().is_some())
+    }
+
+    /// A case, if it is this contact's; anybody else's is as if it were not there.
+    pub fn case_of(&self, contact: ContactId, reference: Reference) -> Option<&Case> {
+        self.case(reference).filter(|case| case.state().is_some_and(|state| state.origin.contact_id == contact))
+    }
+
+    /// The cases in which the quoted message of this contact stands.
+    pub fn quoted_in(&self, contact: ContactId) -> Vec<Reference> {
+        let Some(quoted) = &self.needs.quoted else { return vec![] };
+        self.world
+            .messages
+            .iter()
+            .filter(|message| message.provider_id.as_ref() == Some(quoted) && message.contact_id == contact)
+            .flat_map(|message| message.references.iter().copied())
+            .collect()
+    }
+
+    /// The message that [`Needs::message`] asked for, and the cases that it stands in.
+    pub fn message(&self) -> Option<(MessageId, &[Reference])> {
+        let message = match self.needs.message.as_ref()? {
+            MessageKey::Id(id) => self.world.messages.iter().find(|message| message.message_id == *id)?,
+            MessageKey::ProviderId(id) => {
+                self.world.messages.iter().find(|message| message.outbound && message.provider_id.as_ref() == Some(id))?
+            }
+        };
+        Some((message.message_id, &message.references))
+    }
+
+    /// How many automatic replies the contact got in the last hour.
+    pub fn automatic_replies(&self, contact: ContactId) -> usize {
+        self.world.automatic_replies.get(&contact).copied().unwrap_or_default()
+    }
+
+    /// The line that the contact last wrote to.
+    pub fn last_line(&self, contact: ContactId) -> Option<LineId> {
+        self.world.last_lines.get(&contact).copied()
+    }
+
+    /// A survey.
+    pub fn survey(&self, id: SurveyId) -> Option<&Survey> {
+        match &self.world.streams.get(&StreamId::Survey(id))?.aggregate {
+            Aggregate::Survey(survey) => Some(survey),
+            _ => None,
+        }
+    }
+
+    /// A line.
+    pub fn line(&self, id: LineId) -> Option<&Line> {
+        match &self.world.streams.get(&StreamId::Line(id))?.aggregate {
+            Aggregate::Line(line) => Some(line),
+            _ => None,
+        }
+    }
+
+    /// A held webhook.
+    pub fn held(&self, id: HeldId) -> Option<&Held> {
+        match &self.world.streams.get(&StreamId::Held(id))?.aggregate {
+            Aggregate::Held(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// A user.
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        match &self.world.streams.get(&StreamId::User(id))?.aggregate {
+            Aggregate::User(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// A reference that no case has had.
+    ///
+    /// # Panics
+    ///
+    /// Where the operation takes more than the [`Needs::new_references`] it asked for.
+    pub fn new_reference(&self) -> Reference {
+        self.world.references.borrow_mut().pop().expect("an operation takes no more references than it asked for")
+    }
+}

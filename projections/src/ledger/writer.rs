@@ -1,0 +1,517 @@
+//! A writer: takes what waits, and does it in one transaction.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use cqrs_es::persist::EventUpcaster;
+use docket_domain::event::StreamId;
+use docket_domain::ids::Reference;
+use futures_util::FutureExt as _;
+use metrics::{counter, histogram};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::LedgerOptions;
+use super::job::{GivenUp, Job, ToWrite};
+use super::load;
+use super::operation::{IdempotencyKey, Needs, SecretWrite};
+use super::scope::{Aggregate, Entry, Scope, World};
+use crate::accounts;
+use crate::log::append::{self, Appended, append};
+use crate::log::follow::advance;
+use crate::log::reader::ReadError;
+use crate::log::recorded::{Recorded, to_database_precision};
+use crate::log::upcasters::upcasters;
+use crate::read::ReadModels;
+use crate::settings::Settings;
+
+/// How often a batch is tried from fresh state when others were faster.
+const MAX_CONFLICTS: u32 = 10;
+/// How often a batch is tried on new connections, before its callers are told to come back.
+const MAX_CONNECTION_FAILURES: u32 = 3;
+/// The pause before the next new connection, times the number of failures.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// How long a commit that broke off may stay undecided in the database.
+const MAX_TRANSACTION_CHECKS: u32 = 50;
+/// The pause between two questions after it.
+const TRANSACTION_CHECK_PAUSE: Duration = Duration::from_millis(100);
+/// What the database lets a statement of ours take before it ends it.
+const STATEMENT_TIMEOUT: &str = "30s";
+/// References are fetched in advance, so that most batches need not ask.
+const REFERENCES_AHEAD: usize = 8;
+
+/// Why a transaction came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// Somebody else was faster; fresh state will do.
+    #[error("somebody else wrote meanwhile")]
+    Conflict(#[source] sqlx::Error),
+    /// The settings in memory were not the newest; they are now.
+    #[error("the settings have changed")]
+    NewSettings,
+    /// The connection is of no use any more.
+    #[error("the connection to the database broke")]
+    Connection(#[source] sqlx::Error),
+    /// It would fail again.
+    #[error("the transaction failed")]
+    Poison(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => match database.code().as_deref() {
+                // Serialisation failure, deadlock, lock not available.
+                Some("40001" | "40P01" | "55P03") => Self::Conflict(error),
+                // Admin shutdown, crash shutdown, cannot connect now, idle session ended.
+                Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => Self::Connection(error),
+                // Out of resources: disk full, memory, connections.
+                Some(code) if code.starts_with("53") || code.starts_with("08") => Self::Connection(error),
+                // A line, a user or an idempotency key that came up at the same time elsewhere is found by the next try.
+                Some("23505") if is_race(database.constraint()) => Self::Conflict(error),
+                _ => Self::Poison(Box::new(error)),
+            },
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+                Self::Connection(error)
+            }
+            _ => Self::Poison(Box::new(error)),
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Database(error) => error.into(),
+            other => Self::Poison(Box::new(other)),
+        }
+    }
+}
+
+/// The unique keys on which two transactions can meet without either being wrong.
+fn is_race(constraint: Option<&str>) -> bool {
+    matches!(constraint, Some("events_pkey" | "lines_number_channel" | "users_email" | "idempotency_keys_pkey"))
+}
+
+#[derive(Clone)]
+struct ByMemory;
+
+impl Weighter<Reference, Entry> for ByMemory {
+    fn weight(&self, _: &Reference, entry: &Entry) -> u64 {
+        let messages = match &entry.aggregate {
+            Aggregate::Case(case) => case.state().map_or(0, |state| state.messages.len() + state.moved_out.len()),
+            _ => 0,
+        };
+        1_024 + 768 * messages as u64
+    }
+}
+
+/// Cases as they were after their last commit, or before: whoever takes one compares its version with the database.
+pub(super) struct CaseCache(Cache<Reference, Entry, ByMemory>);
+
+impl CaseCache {
+    pub(super) fn new(bytes: u64) -> Self {
+        let expected = usize::try_from(bytes / 2_048).unwrap_or(1_024);
+        Self(Cache::with_weighter(expected, bytes, ByMemory))
+    }
+
+    pub(super) fn take(&self, reference: Reference) -> Option<Entry> {
+        self.0.remove(&reference).map(|(_, entry)| entry)
+    }
+
+    fn put(&self, reference: Reference, entry: Entry) {
+        self.0.insert(reference, entry);
+    }
+}
+
+pub(super) struct Writer {
+    connect: PgConnectOptions,
+    options: LedgerOptions,
+    waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>,
+    cache: Arc<CaseCache>,
+    settings: Arc<ArcSwap<Settings>>,
+    head: watch::Sender<i64>,
+    stop: CancellationToken,
+    conn: Option<PgConnection>,
+    /// Drawn from the sequence and not used yet.
+    references: Vec<Reference>,
+    upcasters: Vec<Box<dyn EventUpcaster>>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connect: PgConnectOptions,
+        options: LedgerOptions,
+        waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>,
+        cache: Arc<CaseCache>,
+        settings: Arc<ArcSwap<Settings>>,
+        head: watch::Sender<i64>,
+        stop: CancellationToken,
+    ) -> Self {
+        let connect = connect.options([("statement_timeout", STATEMENT_TIMEOUT), ("idle_in_transaction_session_timeout", "60s")]);
+        Self {
+            connect,
+            options,
+            waiting,
+            cache,
+            settings,
+            head,
+            stop,
+            conn: None,
+            references: vec![],
+            upcasters: upcasters(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        while let Some(batch) = self.next_batch().await {
+            histogram!("docket_ledger_batch_operations").record(batch.len() as f64);
+            self.work(batch).await;
+        }
+        if let Some(conn) = self.conn.take() {
+            // The transactions are committed; whether the goodbye arrives is of no matter.
+            let _ = conn.close().await;
+        }
+    }
+
+    /// Waits for work, and takes all of it up to the limit; `None` once the ledger is closed and empty.
+    async fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
+        let mut waiting = self.waiting.lock().await;
+        let mut batch = Vec::new();
+        let taken = tokio::select! {
+            biased;
+            taken = waiting.recv_many(&mut batch, self.options.max_batch) => taken,
+            () = self.stop.cancelled() => {
+                waiting.close();
+                waiting.recv_many(&mut batch, self.options.max_batch).await
+            }
+        };
+        (taken > 0).then_some(batch)
+    }
+
+    /// Does a batch, trying again and splitting it as its failures ask for.
+    async fn work(&mut self, batch: Vec<Box<dyn Job>>) {
+        let mut left = vec![batch];
+        let mut conflicts = 0;
+        let mut connection_failures = 0;
+        while let Some(mut batch) = left.pop() {
+            match self.attempt(&mut batch).await {
+                Ok(()) => {
+                    for job in batch {
+                        job.answer();
+                    }
+                    conflicts = 0;
+                }
+                Err(Failure::NewSettings) => left.push(batch),
+                Err(Failure::Conflict(error)) if conflicts < MAX_CONFLICTS => {
+                    conflicts += 1;
+                    counter!("docket_ledger_retries_total", "cause" => "conflict").increment(1);
+                    warn!(%error, operations = batch.len(), "a batch is tried again from fresh state");
+                    left.push(batch);
+                }
+                Err(Failure::Connection(error)) => {
+                    self.conn = None;
+                    connection_failures += 1;
+                    counter!("docket_ledger_retries_total", "cause" => "connection").increment(1);
+                    if connection_failures >= MAX_CONNECTION_FAILURES {
+                        error!(%error, operations = batch.len(), "the database cannot be reached; callers are told to come back");
+                        give_up(batch, GivenUp::Unavailable);
+                    } else {
+                        warn!(%error, "the connection to the database broke; connecting again");
+                        tokio::time::sleep(RECONNECT_PAUSE * connection_failures).await;
+                        left.push(batch);
+                    }
+                }
+                Err(error) if batch.len() > 1 => {
+                    counter!("docket_ledger_retries_total", "cause" => "split").increment(1);
+                    warn!(error = %Chain(&error), operations = batch.len(), "a batch failed and is split");
+                    let second = batch.split_off(batch.len() / 2);
+                    left.push(second);
+                    left.push(batch);
+                    conflicts = 0;
+                }
+                Err(error) => {
+                    error!(error = %Chain(&error), "an operation fails by itself");
+                    give_up(batch, GivenUp::Broken);
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let began = Instant::now();
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.connect.connect().await.map_err(Failure::Connection)?,
+        };
+        let result = self.transact(&mut conn, batch).await;
+        match result {
+            Ok(committed) => {
+                self.conn = Some(conn);
+                histogram!("docket_ledger_commit_seconds").record(began.elapsed().as_secs_f64());
+                self.after_commit(committed);
+                Ok(())
+            }
+            Err(Transaction::Failed(failure)) => {
+                // A rollback that fails means that the connection is lost, and so the next attempt gets another.
+                if !matches!(failure, Failure::Connection(_)) && conn.execute("ROLLBACK").await.is_ok() {
+                    self.conn = Some(conn);
+                }
+                Err(failure)
+            }
+            Err(Transaction::CommitBroke { committed, error }) => {
+                if self.has_committed(&committed.transaction_id).await? {
+                    self.after_commit(committed);
+                    Ok(())
+                } else {
+                    Err(Failure::Connection(error))
+                }
+            }
+        }
+    }
+
+    /// One transaction, from BEGIN to COMMIT.
+    async fn transact(&mut self, conn: &mut PgConnection, batch: &mut [Box<dyn Job>]) -> Result<Committed, Transaction> {
+        let settings = self.settings.load_full();
+        let needs: Vec<Needs> = batch.iter().map(|job| job.needs(&settings)).collect();
+        let now = to_database_precision((self.options.clock)());
+        let mut world = World { now, ..World::default() };
+
+        conn.execute("BEGIN").await?;
+        let locked = load::lock(conn, &needs, now, &mut world).await?;
+        if locked.settings_position != settings.position {
+            self.settings.store(Arc::new(Settings::load(conn).await?));
+            return Err(Transaction::Failed(Failure::NewSettings));
+        }
+        load::load(conn, &needs, &locked, &self.cache, &self.upcasters, &mut world).await?;
+        let keys: Vec<&IdempotencyKey> = needs.iter().filter_map(|needs| needs.idempotency.as_ref()).collect();
+        let mut kept = if keys.is_empty() { HashMap::new() } else { load::kept_outcomes(conn, &keys).await? };
+        self.draw_references(conn, &needs, &mut world).await?;
+
+        let mut written = Written::default();
+        let mut receipts = locked.fresh_receipts;
+        for (job, needs) in batch.iter_mut().zip(&needs) {
+            if let Some(receipt) = &needs.receipt
+                && !receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()))
+            {
+                job.set_duplicate();
+                continue;
+            }
+            if let Some(key) = &needs.idempotency
+                && let Some(kept) = kept.get(&(key.actor, key.key.clone()))
+            {
+                if kept.fingerprint == key.fingerprint {
+                    job.set_repeated(&kept.outcome);
+                } else {
+                    job.set_key_reused();
+                }
+                continue;
+            }
+            let to_write = job.decide(&Scope { world: &world, settings: &settings, needs });
+            if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
+                && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
+                && let MapEntry::Vacant(vacant) = kept.entry((key.actor, key.key.clone()))
+            {
+                vacant.insert(load::Kept { fingerprint: key.fingerprint.to_vec(), outcome });
+                written.keys.push(key);
+                written.outcomes.push(to_write.outcome.clone().unwrap_or_default());
+            }
+            written.take_in(job.metadata(), to_write, &mut world);
+        }
+        self.references = world.references.take();
+        written.write(conn, now).await?;
+        let appended = if written.events.is_empty() { None } else { Some(append(conn, &written.events).await?) };
+        let mut committed = Committed {
+            transaction_id: appended.as_ref().map(|appended| appended.transaction_id.clone()).unwrap_or_default(),
+            position: appended.as_ref().map(|Appended { position, .. }| *position),
+            cases: vec![],
+            settings: None,
+        };
+        if written.events.iter().any(append::is_settings) {
+            committed.settings = Some(Settings::load(conn).await?);
+        }
+        committed.cases = world
+            .streams
+            .into_iter()
+            .filter_map(|(stream, entry)| match stream {
+                StreamId::Case(reference) => Some((reference, entry)),
+                _ => None,
+            })
+            .collect();
+        match conn.execute("COMMIT").await {
+            Ok(_) => Ok(committed),
+            Err(error) if committed.transaction_id.is_empty() => Err(Transaction::Failed(error.into())),
+            Err(error) => Err(Transaction::CommitBroke { committed, error }),
+        }
+    }
+
+    async fn draw_references(&mut self, conn: &mut PgConnection, needs: &[Needs], world: &mut World) -> Result<(), sqlx::Error> {
+        let most: usize = needs.iter().map(|needs| needs.new_references).sum();
+        let mut references = std::mem::take(&mut self.references);
+        if references.len() < most {
+            let missing = most - references.len();
+            let count = i64::try_from(if most > 1 { missing + REFERENCES_AHEAD } else { missing }).unwrap_or(i64::MAX);
+            let mut drawn = load::new_references(conn, count).await?;
+            // Taken from the end, so the smallest stands last.
+            drawn.extend(references);
+            drawn.sort_unstable_by(|a, b| b.cmp(a));
+            references = drawn;
+        }
+        world.references = references.into();
+        Ok(())
+    }
+
+    /// Whether a transaction whose COMMIT got no answer has committed; asked on a new connection.
+    async fn has_committed(&mut self, transaction_id: &str) -> Result<bool, Failure> {
+        let mut last_error = sqlx::Error::WorkerCrashed;
+        for _ in 0..MAX_TRANSACTION_CHECKS {
+            match self.transaction_status(transaction_id).await {
+                Ok(status) => match status.as_deref() {
+                    Some("committed") => return Ok(true),
+                    Some("aborted") | None => return Ok(false),
+                    Some(_) => {}
+                },
+                Err(error) => last_error = error,
+            }
+            tokio::time::sleep(TRANSACTION_CHECK_PAUSE).await;
+        }
+        // The callers are told to come back; their receipts and keys keep a repetition from doubling anything.
+        Err(Failure::Connection(last_error))
+    }
+
+    async fn transaction_status(&mut self, transaction_id: &str) -> Result<Option<String>, sqlx::Error> {
+        let mut conn = self.connect.connect().await?;
+        let status = sqlx::query_scalar!("SELECT pg_xact_status($1::text::xid8)", transaction_id).fetch_one(&mut conn).await?;
+        self.conn = Some(conn);
+        Ok(status)
+    }
+
+    fn after_commit(&self, committed: Committed) {
+        for (reference, entry) in committed.cases {
+            self.cache.put(reference, entry);
+        }
+        if let Some(settings) = committed.settings {
+            // Another writer may have stored still newer ones.
+            self.settings.rcu(|now| {
+                if now.position < settings.position { Arc::new(settings.clone()) } else { Arc::clone(now) }
+            });
+        }
+        if let Some(position) = committed.position {
+            advance(&self.head, position);
+        }
+    }
+}
+
+/// What a commit leaves to be done in memory.
+struct Committed {
+    transaction_id: String,
+    position: Option<i64>,
+    cases: Vec<(Reference, Entry)>,
+    settings: Option<Settings>,
+}
+
+/// How a transaction failed.
+enum Transaction {
+    /// It did not commit.
+    Failed(Failure),
+    /// The answer to COMMIT is missing.
+    CommitBroke { committed: Committed, error: sqlx::Error },
+}
+
+impl<E: Into<Failure>> From<E> for Transaction {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What the decisions of a batch have to write.
+#[derive(Default)]
+struct Written<'a> {
+    events: Vec<Recorded>,
+    models: ReadModels,
+    secrets: Vec<SecretWrite>,
+    keys: Vec<&'a IdempotencyKey>,
+    outcomes: Vec<String>,
+}
+
+impl Written<'_> {
+    fn take_in(&mut self, metadata: crate::log::recorded::Metadata, to_write: ToWrite, world: &mut World) {
+        self.secrets.extend(to_write.secrets);
+        for (stream, event) in &to_write.events {
+            let earliest = world.streams.get(stream).map_or(world.now, |entry| entry.last_recorded_at);
+            let recorded_at = world.now.max(earliest);
+            let sequence = world.take_in(*stream, event, recorded_at);
+            self.events.push(Recorded {
+                stream: *stream,
+                sequence,
+                event: event.clone(),
+                metadata: metadata.clone(),
+                recorded_at,
+            });
+        }
+        world.count_automatic_replies(&to_write.events);
+    }
+
+    /// Everything but the events themselves, which come last.
+    async fn write(&mut self, conn: &mut PgConnection, now: chrono::DateTime<chrono::Utc>) -> Result<(), sqlx::Error> {
+        for recorded in &self.events {
+            self.models.apply(recorded);
+        }
+        self.models.flush(conn).await?;
+        for secret in &self.secrets {
+            match secret {
+                SecretWrite::Password { user_id, hash } => accounts::set_password_hash(&mut *conn, *user_id, hash).boxed().await?,
+                SecretWrite::Token { token_id, user_id, hash } => {
+                    accounts::add_token_secret(&mut *conn, *token_id, *user_id, *hash).boxed().await?;
+                }
+            }
+        }
+        if !self.keys.is_empty() {
+            let actors: Vec<_> = self.keys.iter().map(|key| key.actor).collect();
+            let names: Vec<_> = self.keys.iter().map(|key| key.key.as_str()).collect();
+            let fingerprints: Vec<Vec<u8>> = self.keys.iter().map(|key| key.fingerprint.to_vec()).collect();
+            sqlx::query!(
+                "INSERT INTO idempotency_keys (actor, key, fingerprint, outcome, recorded_at)
+                 SELECT k.actor, k.key, k.fingerprint, k.outcome::jsonb, $5
+                   FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[]) AS k (actor, key, fingerprint, outcome)",
+                &actors,
+                &names as &[&str],
+                &fingerprints,
+                &self.outcomes,
+                now,
+            )
+            .execute(conn)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn give_up(batch: Vec<Box<dyn Job>>, why: GivenUp) {
+    for job in batch {
+        job.give_up(why);
+    }
+}
+
+/// An error with its causes, for the log.
+struct Chain<'a>(&'a Failure);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = std::error::Error::source(self.0);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

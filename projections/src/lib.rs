@@ -1,0 +1,35 @@
+//! The append log, the projection handlers and every SQL statement.
+//!
+//! [`ledger`] is the one write path, [`log`] the one truth, [`read`] what is built from it.
+
+pub mod accounts;
+pub mod connect;
+pub mod ledger;
+pub mod log;
+pub mod outbox_claims;
+pub mod private_postgres;
+pub mod read;
+pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+use sqlx::{Connection, PgConnection};
+
+/// The database's own types, so that nobody above needs sqlx, and no statement can come up there.
+pub use sqlx::{Error as DatabaseError, PgPool, postgres::PgConnectOptions};
+
+/// The migrations that make and change the database's tables, in order.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Applies the migrations that the database has not seen yet; several processes may do so at once.
+///
+/// # Errors
+///
+/// The database cannot be reached, or a migration failed or was changed after it had been applied.
+pub async fn migrate(options: &PgConnectOptions) -> Result<(), sqlx::migrate::MigrateError> {
+    // sqlx keeps its list in the first schema of the search path, so the read models' schema must not stand first.
+    let mut conn = PgConnection::connect_with(&connect::for_migrations(options.clone())).await?;
+    MIGRATOR.run_direct(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Following the log: everybody who works behind it is woken when it grows.
+//!
+//! A follower asks `position > cursor` again whenever it wakes, so a lost wake-up costs at most one polling interval and never an
+//! event.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::append::CHANNEL;
+use super::reader;
+
+/// How long a wake-up that got lost can go unnoticed.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// The pause before a broken connection is tried again.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps `head` at the position of the newest event, whichever process wrote it, until `stop`.
+pub async fn run(pool: PgPool, head: watch::Sender<i64>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            result = listen(&pool, &head) => if let Err(error) = result {
+                warn!(error = %error, "following the log broke off; trying again");
+            },
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RECONNECT_PAUSE) => {}
+        }
+    }
+}
+
+async fn listen(pool: &PgPool, head: &watch::Sender<i64>) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    advance(head, reader::head(pool).await?);
+    debug!("following the log");
+    loop {
+        match tokio::time::timeout(POLL_INTERVAL, listener.recv()).await {
+            Ok(notification) => {
+                let position = notification?.payload().parse().unwrap_or_default();
+                advance(head, position);
+            }
+            Err(_) => advance(head, reader::head(pool).await?),
+        }
+    }
+}
+
+/// Moves `head` forward, never back.
+pub(crate) fn advance(head: &watch::Sender<i64>, position: i64) {
+    head.send_if_modified(|now| {
+        let grows = position > *now;
+        if grows {
+            *now = position;
+        }
+        grows
+    });
+}

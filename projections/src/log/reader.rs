@@ -1,0 +1,185 @@
+//! Reading the log: by stream, and by position.
+
+use chrono::{DateTime, Utc};
+use cqrs_es::persist::EventUpcaster;
+use docket_domain::event::StreamId;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::recorded::Recorded;
+use super::upcasters::{Stored, UnreadableEvent};
+
+/// Why the log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database failed.
+    #[error("the log could not be read")]
+    Database(#[from] sqlx::Error),
+    /// An event is not of a form that this version knows.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableEvent),
+    /// An event's metadata is not of the form that this version knows.
+    #[error("the metadata of the event at position {position} cannot be read")]
+    Metadata {
+        /// The event's position.
+        position: i64,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// An event as the log keeps it, for history, feeds and exports.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogEvent {
+    /// Its place in the log, from 1, without a gap.
+    pub position: i64,
+    /// `Case`, `Survey`, `Line`, `HeldWebhook` or `User`.
+    pub aggregate_type: String,
+    /// Which one of them: a case's reference, a UUID for the rest.
+    pub aggregate_id: String,
+    /// Its place in its stream, from 1.
+    pub sequence: i64,
+    /// What happened.
+    pub event_type: String,
+    /// In which version it was written.
+    pub event_version: String,
+    /// The event, as it was written.
+    pub payload: Box<RawValue>,
+    /// Who and why: `actor`, `user_id`, `email`, `request_id`, `cause`.
+    pub metadata: Box<RawValue>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+}
+
+struct Row {
+    position: i64,
+    aggregate_type: String,
+    aggregate_id: String,
+    sequence: i64,
+    event_type: String,
+    event_version: String,
+    payload: String,
+    metadata: String,
+    recorded_at: DateTime<Utc>,
+}
+
+impl LogEvent {
+    /// The event in today's form, with its circumstances.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Unreadable`] or [`ReadError::Metadata`].
+    pub fn decode(&self, upcasters: &[Box<dyn EventUpcaster>]) -> Result<Recorded, ReadError> {
+        let stored = Stored {
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            sequence: self.sequence,
+            event_type: &self.event_type,
+            event_version: &self.event_version,
+            payload: self.payload.get(),
+        };
+        let (stream, event) = stored.decode(upcasters)?;
+        let metadata = serde_json::from_str(self.metadata.get())
+            .map_err(|source| ReadError::Metadata { position: self.position, source })?;
+        Ok(Recorded { stream, sequence: self.sequence.cast_unsigned(), event, metadata, recorded_at: self.recorded_at })
+    }
+}
+
+impl TryFrom<Row> for LogEvent {
+    type Error = ReadError;
+
+    fn try_from(row: Row) -> Result<Self, ReadError> {
+        let raw = |text| RawValue::from_string(text).map_err(|source| ReadError::Metadata { position: row.position, source });
+        Ok(Self {
+            position: row.position,
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            sequence: row.sequence,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            payload: raw(row.payload)?,
+            metadata: raw(row.metadata)?,
+            recorded_at: row.recorded_at,
+        })
+    }
+}
+
+fn collect(rows: Vec<Row>) -> Result<Vec<LogEvent>, ReadError> {
+    rows.into_iter().map(LogEvent::try_from).collect()
+}
+
+/// The events behind position `after`, in order, at most `limit`.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub async fn page(executor: impl PgExecutor<'_>, after: i64, limit: i64) -> Result<Vec<LogEvent>, ReadError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+                  metadata::text AS "metadata!", recorded_at
+             FROM events WHERE position > $1 ORDER BY position LIMIT $2"#,
+        after,
+        limit,
+    )
+    .fetch_all(executor)
+    .await?;
+    collect(rows)
+}
+
+/// The events of one stream behind `after` (0 for all), in order, at most `limit`.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub async fn stream(executor: impl PgExecutor<'_>, stream: StreamId, after: i64, limit: i64) -> Result<Vec<LogEvent>, ReadError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+                  metadata::text AS "metadata!", recorded_at
+             FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4"#,
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+        after,
+        limit,
+    )
+    .fetch_all(executor)
+    .await?;
+    collect(rows)
+}
+
+/// The events of several streams, each behind a sequence of its own, ordered by stream and sequence.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub(crate) async fn streams(conn: &mut PgConnection, wanted: &[(StreamId, u64)]) -> Result<Vec<LogEvent>, ReadError> {
+    let types: Vec<_> = wanted.iter().map(|(stream, _)| stream.aggregate_type()).collect();
+    let ids: Vec<_> = wanted.iter().map(|(stream, _)| stream.aggregate_id()).collect();
+    let after: Vec<_> = wanted.iter().map(|(_, after)| after.cast_signed()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
+                  e.payload::text AS "payload!", e.metadata::text AS "metadata!", e.recorded_at
+             FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (aggregate_type, aggregate_id, sequence)
+             JOIN events e ON e.aggregate_type = w.aggregate_type AND e.aggregate_id = w.aggregate_id
+                          AND e.sequence > w.sequence
+            ORDER BY e.aggregate_type, e.aggregate_id, e.sequence"#,
+        &types as &[&str],
+        &ids,
+        &after,
+    )
+    .fetch_all(conn)
+    .await?;
+    collect(rows)
+}
+
+/// The position of the newest event; 0 in an empty log.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn head(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("SELECT position FROM log_head").fetch_one(executor).await
+}

@@ -1,0 +1,140 @@
+//! What stands in the log beside the event itself: whose it is, who did it, why and when.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::UserId;
+use serde::{Deserialize, Serialize};
+
+/// An event with its place and its circumstances; all that a projection handler may look at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The stream.
+    pub stream: StreamId,
+    /// The event's place in its stream, from 1.
+    pub sequence: u64,
+    /// The event.
+    pub event: Event,
+    /// Who and why.
+    pub metadata: Metadata,
+    /// When it was recorded, to the microsecond; never before its predecessor in the stream.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// Who did something, and what made them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct Metadata {
+    /// Who.
+    pub actor: Actor,
+    /// The request that it was done in, ours.
+    pub request_id: Option<String>,
+    /// What caused it: Vonage's id of a message, or a word such as `delivery`.
+    pub cause: Option<String>,
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person who signed in, or a token of theirs.
+    User {
+        /// Their id.
+        user_id: UserId,
+        /// Their address at that time.
+        email: String,
+    },
+    /// Vonage, by a webhook or an answer.
+    Vonage,
+    /// Docket itself, or somebody at its command line.
+    System,
+}
+
+impl Actor {
+    /// `user`, `vonage` or `system`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User { .. } => "user",
+            Self::Vonage => "vonage",
+            Self::System => "system",
+        }
+    }
+
+    /// The person, where it was one.
+    pub const fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::User { user_id, .. } => Some(*user_id),
+            Self::Vonage | Self::System => None,
+        }
+    }
+
+    /// The person's address at that time, where it was one.
+    pub fn email(&self) -> Option<&str> {
+        match self {
+            Self::User { email, .. } => Some(email),
+            Self::Vonage | Self::System => None,
+        }
+    }
+}
+
+impl Metadata {
+    /// Metadata of something that nobody's request caused.
+    pub const fn of(actor: Actor) -> Self {
+        Self { actor, request_id: None, cause: None }
+    }
+}
+
+/// cqrs-es keeps metadata as a map of strings, and reads ours back as one.
+impl From<Metadata> for BTreeMap<String, String> {
+    fn from(metadata: Metadata) -> Self {
+        let mut map = Self::from([("actor".to_owned(), metadata.actor.kind().to_owned())]);
+        if let Actor::User { user_id, email } = metadata.actor {
+            map.insert("user_id".to_owned(), user_id.to_string());
+            map.insert("email".to_owned(), email);
+        }
+        map.extend(metadata.request_id.map(|id| ("request_id".to_owned(), id)));
+        map.extend(metadata.cause.map(|cause| ("cause".to_owned(), cause)));
+        map
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for Metadata {
+    type Error = String;
+
+    fn try_from(mut map: BTreeMap<String, String>) -> Result<Self, String> {
+        let actor = match map.get("actor").map(String::as_str) {
+            Some("user") => Actor::User {
+                user_id: map.get("user_id").and_then(|id| id.parse().ok()).ok_or("an event's user_id is missing or no UUID")?,
+                email: map.remove("email").unwrap_or_default(),
+            },
+            Some("vonage") => Actor::Vonage,
+            Some("system") => Actor::System,
+            _ => return Err("an event's actor is none of user, vonage, system".to_owned()),
+        };
+        Ok(Self { actor, request_id: map.remove("request_id"), cause: map.remove("cause") })
+    }
+}
+
+/// Cuts a time to what the database keeps, so that a row written now equals the one rebuilt from the log.
+pub fn to_database_precision(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn metadata_is_a_map_of_strings_and_reads_back() {
+        let actors = [Actor::User { user_id: UserId(Uuid::nil()), email: "agent@example.com".into() }, Actor::Vonage, Actor::System];
+        for actor in actors {
+            let metadata = Metadata { actor, request_id: Some("r1".into()), cause: None };
+            let json = serde_json::to_string(&metadata).expect("serialises");
+            let map: std::collections::HashMap<String, String> = serde_json::from_str(&json).expect("a map of strings");
+            assert_eq!(map["request_id"], "r1");
+            assert_eq!(serde_json::from_str::<Metadata>(&json).expect("reads back"), metadata);
+        }
+    }
+}

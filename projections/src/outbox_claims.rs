@@ -1,0 +1,175 @@
+//! Who offers which message of the outbox to Vonage.
+//!
+//! A claim is a lease: until it ends, nobody else is given the message. It saves work and keeps order, and nothing more
+//! hangs on it. That a message is offered once is the log's doing: a worker records `MessageSending` before it calls, and
+//! the case refuses that to the second one. So claims are no events, and no rebuild brings them back.
+//!
+//! A claim belongs to one attempt; when an agent sends a message again, the claim of the attempt before counts no more.
+
+use chrono::{DateTime, Utc};
+use docket_domain::ids::MessageId;
+use sqlx::PgExecutor;
+
+use crate::read::outbox::{Columnwise, OutboxRow};
+
+/// What a worker asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// When the claims end by themselves; later than any call to Vonage takes.
+    pub until: DateTime<Utc>,
+    /// The most messages.
+    pub limit: u32,
+    /// The most messages of one line.
+    pub per_line: u32,
+}
+
+/// Claims messages that are due, for whoever calls; no two callers get the same. Lines take turns, so that a line with a long
+/// queue holds nobody up. Not given are messages of a line that is halted or removed, those that somebody has claimed,
+/// and those before which another one to the same contact is to go out.
+///
+/// A message on a line that stands still does not hold up those to the same contact on other lines.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn claim(
+    executor: impl PgExecutor<'_>,
+    wanted: Wanted,
+) -> Result<Vec<OutboxRow>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Columnwise,
+        // Looking for messages, locking them and claiming them see three different moments. What happened in between shows
+        // at the lock, which reads a changed row again, and at the claim, which reads the claim as it is by then; a
+        // message that somebody else locks is about to be claimed or changed, and is left to them.
+        r#"WITH turns AS (
+               SELECT due.message_id, due.due_at,
+                      row_number() OVER (PARTITION BY lines.line_id ORDER BY due.due_at, due.message_id) AS turn
+               FROM lines
+               CROSS JOIN LATERAL (
+                   SELECT waiting.message_id, waiting.due_at
+                   FROM outbox AS waiting
+                   WHERE waiting.line_id = lines.line_id AND waiting.state = 'queued' AND waiting.due_at <= $1
+                     AND NOT EXISTS (
+                         SELECT FROM outbox_claims AS claim
+                         WHERE claim.message_id = waiting.message_id AND claim.attempt = waiting.attempt
+                           AND claim.claimed_until > $1
+                     )
+                     AND NOT EXISTS (
+                         SELECT FROM outbox AS earlier
+                         JOIN lines AS earlier_line ON earlier_line.line_id = earlier.line_id
+                         WHERE earlier.contact_id = waiting.contact_id
+                           AND (earlier.queued_at, earlier.message_id) < (waiting.queued_at, waiting.message_id)
+                           AND earlier_line.halted IS NULL AND NOT earlier_line.removed
+                     )
+                   ORDER BY waiting.due_at, waiting.message_id
+                   LIMIT $4
+               ) AS due
+               WHERE lines.halted IS NULL AND NOT lines.removed
+           ),
+           chosen AS (
+               SELECT message_id FROM turns ORDER BY turn, due_at, message_id LIMIT $3
+           ),
+           locked AS (
+               SELECT outbox.*
+               FROM outbox
+               JOIN chosen ON chosen.message_id = outbox.message_id
+               WHERE outbox.state = 'queued' AND outbox.due_at <= $1
+               FOR UPDATE OF outbox SKIP LOCKED
+           ),
+           claimed AS (
+               INSERT INTO outbox_claims (message_id, attempt, claimed_until)
+               SELECT message_id, attempt, $2 FROM locked
+               ON CONFLICT (message_id) DO UPDATE
+                   SET attempt = excluded.attempt, claimed_until = excluded.claimed_until
+                   WHERE outbox_claims.attempt <> excluded.attempt OR outbox_claims.claimed_until <= $1
+               RETURNING message_id
+           )
+           SELECT locked.message_id AS "message_id!", contact_id AS "contact_id!", line_id AS "line_id!",
+                  channel AS "channel!", to_number AS "to_number!", sent_text AS "sent_text!",
+                  case_references AS "case_references!", state AS "state!", attempt AS "attempt!",
+                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!"
+           FROM locked
+           JOIN claimed ON claimed.message_id = locked.message_id
+           ORDER BY due_at, locked.message_id"#,
+        wanted.now,
+        wanted.until,
+        i64::from(wanted.limit),
+        i64::from(wanted.per_line),
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(OutboxRow::try_from).collect()
+}
+
+/// Gives claims back, when the messages are done with or put off. `until` is what they were claimed with: a claim that ended
+/// and is somebody else's by now stays.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn release(
+    executor: impl PgExecutor<'_>,
+    message_ids: &[MessageId],
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let message_ids: Vec<_> = message_ids.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "DELETE FROM outbox_claims WHERE message_id = ANY($1) AND claimed_until = $2",
+        &message_ids,
+        until,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Up to `limit` messages that have been `sending` since `since_before` or longer and that nobody claims any more, oldest
+/// first: whoever called Vonage has died on the way, and the outcome is uncertain.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn orphans(
+    executor: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+    since_before: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Columnwise,
+        "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, case_references, state, attempt,
+                queued_at, due_at, since
+         FROM outbox
+         WHERE state = 'sending' AND since <= $2
+           AND NOT EXISTS (
+               SELECT FROM outbox_claims AS claim
+               WHERE claim.message_id = outbox.message_id AND claim.attempt = outbox.attempt
+                 AND claim.claimed_until > $1
+           )
+         ORDER BY since, message_id
+         LIMIT $3",
+        now,
+        since_before,
+        i64::from(limit),
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(OutboxRow::try_from).collect()
+}
+
+/// Removes the claims that have ended, which workers that died left behind; gives their number.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn forget_ended(
+    executor: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!("DELETE FROM outbox_claims WHERE claimed_until <= $1", now)
+        .execute(executor)
+        .await?;
+    Ok(done.rows_affected())
+}

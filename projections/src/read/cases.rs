@@ -1,0 +1,930 @@
+//! Cases as the list shows them, and what they have to do with one another.
+//!
+//! # How the list stays fast
+//!
+//! The list is ordered by the last message and read in pages, so a query is fast when an index gives its rows in that order
+//! or when few rows are left to order. Which index that is depends on the filter, and `… OR $1 IS NULL` would hide it from
+//! the planner; hence one statement for each way to begin ([`Driver`]), all with the same conditions after that. Numbers and
+//! words have no such index: what they match is looked up first, and where that is too much to order ([`FEW`]), it is so
+//! frequent that reading cases in order finds a page of them soon.
+
+mod search;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use docket_domain::case::{Assignee, CaseEvent, Opened, Origin};
+use docket_domain::channel::Channel;
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{ContactId, LineId, Reference, SurveyId, UserId};
+use docket_domain::personal::Personal;
+use sqlx::{PgConnection, PgExecutor, PgPool};
+use uuid::Uuid;
+
+use self::search::Search;
+use super::Projection;
+use super::rows::{Row, column};
+use crate::log::recorded::Recorded;
+
+/// So many cases are ordered without an index; more are not even looked up.
+const FEW: usize = 20_000;
+
+/// Builds `cases` and `case_links`.
+#[derive(Debug, Default)]
+pub struct CasesHandler {
+    changes: BTreeMap<i32, Change>,
+    links: Vec<Link>,
+}
+
+/// What became of a case since the last flush; what is `None` stays.
+#[derive(Debug, Default)]
+struct Change {
+    /// How it began, where that was since the last flush, and when.
+    opened: Option<Box<(Opened, DateTime<Utc>)>>,
+    version: i64,
+    title: Option<String>,
+    status: Option<String>,
+    closed: Option<bool>,
+    withdrawn: bool,
+    assigned: Option<Assigned>,
+    /// By how many messages more, or less, stand in it.
+    messages: i32,
+    last_message_at: Option<DateTime<Utc>>,
+    last_inbound: Option<(DateTime<Utc>, Uuid)>,
+}
+
+/// Who sees to a case from now on; perhaps nobody.
+#[derive(Debug)]
+struct Assigned(Option<Assignee>);
+
+#[derive(Debug)]
+struct Link {
+    reference: i32,
+    sequence: i64,
+    kind: LinkKind,
+    other: i32,
+}
+
+impl Change {
+    fn messages_came(&mut self, at: DateTime<Utc>) {
+        self.messages += 1;
+        self.last_message_at = Some(at);
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        self.closed.map(|closed| CaseState::of(closed).as_str())
+    }
+
+    fn assignee(&self) -> Option<&Assignee> {
+        self.assigned.as_ref()?.0.as_ref()
+    }
+}
+
+impl CasesHandler {
+    fn link(&mut self, reference: Reference, sequence: i64, kind: LinkKind, other: Reference) {
+        self.links.push(Link {
+            reference: reference.as_i32(),
+            sequence,
+            kind,
+            other: other.as_i32(),
+        });
+    }
+}
+
+impl Projection for CasesHandler {
+    const NAME: &'static str = "cases";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["cases", "case_links"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
+        else {
+            return;
+        };
+        let at = recorded.recorded_at;
+        let sequence = recorded.sequence.cast_signed();
+        let change = self.changes.entry(reference.as_i32()).or_default();
+        change.version = sequence;
+        match event {
+            CaseEvent::CaseOpened(opened) => {
+                change.opened = Some(Box::new((opened.clone(), at)));
+                if let Some(old) = opened.follows {
+                    self.link(reference, sequence, LinkKind::Follows, old);
+                    self.link(old, sequence, LinkKind::FollowedBy, reference);
+                }
+            }
+            CaseEvent::MessageReceived { message, .. } => {
+                change.messages_came(at);
+                change.last_inbound = Some((at, message.line_id.0));
+            }
+            CaseEvent::MessageQueued(_) => change.messages_came(at),
+            CaseEvent::MessageMovedIn { from, .. } => {
+                change.messages_came(at);
+                self.link(reference, sequence, LinkKind::MovedFrom, *from);
+            }
+            CaseEvent::MessageMovedOut { to, .. } => {
+                change.messages -= 1;
+                self.link(reference, sequence, LinkKind::MovedTo, *to);
+            }
+            CaseEvent::MessageReturned { .. } => change.messages += 1,
+            CaseEvent::MoveUndone { status, .. } => {
+                change.messages -= 1;
+                change.closed = Some(true);
+                change.withdrawn = true;
+                if status.is_some() {
+                    change.status.clone_from(status);
+                }
+            }
+            CaseEvent::StatusChanged { to, closed, .. } => {
+                change.status = Some(to.clone());
+                change.closed = Some(*closed);
+            }
+            CaseEvent::AssigneeChanged { to, .. } => change.assigned = Some(Assigned(to.clone())),
+            CaseEvent::TitleChanged { to, .. } => change.title = Some(to.0.clone()),
+            CaseEvent::MessageSending { .. }
+            | CaseEvent::MessageDeferred { .. }
+            | CaseEvent::MessageSent { .. }
+            | CaseEvent::MessageDelivered { .. }
+            | CaseEvent::MessageRead { .. }
+            | CaseEvent::MessageFailed { .. }
+            | CaseEvent::MessageUncertain { .. }
+            | CaseEvent::MessageRequeued { .. }
+            | CaseEvent::NoteAdded { .. } => {}
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let Self { changes, links } = std::mem::take(self);
+        let mut new = Vec::new();
+        let mut changed = Vec::new();
+        for (reference, mut change) in changes {
+            match change.opened.take() {
+                Some(opened) => new.push(NewCase { opened, change }),
+                None => changed.push((reference, change)),
+            }
+        }
+        if !changed.is_empty() {
+            write_changed(conn, &changed).await?;
+        }
+        if !new.is_empty() {
+            write_new(conn, &new).await?;
+        }
+        if !links.is_empty() {
+            write_links(conn, &links).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A case that began since the last flush.
+struct NewCase {
+    opened: Box<(Opened, DateTime<Utc>)>,
+    /// All that happened to it since.
+    change: Change,
+}
+
+impl NewCase {
+    fn origin(&self) -> &Opened {
+        &self.opened.0
+    }
+
+    fn title(&self) -> &str {
+        self.change.title.as_ref().unwrap_or(&self.origin().title)
+    }
+
+    fn status(&self) -> Option<&str> {
+        self.change
+            .status
+            .as_deref()
+            .or(self.origin().status.as_deref())
+    }
+}
+
+async fn write_new(conn: &mut PgConnection, cases: &[NewCase]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO cases (
+             reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
+             assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
+             last_inbound_line_id
+         )
+         SELECT * FROM UNNEST(
+             $1::integer[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+             $9::text[], $10::text[], $11::boolean[],
+             $12::uuid[], $13::text[], $14::bigint[], $15::integer[], $16::timestamptz[], $17::timestamptz[],
+             $18::timestamptz[],
+             $19::uuid[]
+         )",
+        &column(cases, |case| case.origin().reference.as_i32()),
+        &column(cases, |case| case.origin().contact_id.0),
+        &column(cases, |case| case.origin().number.as_str()) as _,
+        &column(cases, |case| case.origin().survey_id.0),
+        &column(cases, |case| case.origin().line_id.0),
+        &column(cases, |case| case.origin().channel.as_str()) as _,
+        &column(cases, NewCase::title) as _,
+        &column(cases, NewCase::status) as _,
+        &column(cases, |case| case.change.state().unwrap_or(CaseState::Open.as_str())) as _,
+        &column(cases, |case| CaseOrigin::of(case.origin().origin).as_str()) as _,
+        &column(cases, |case| case.change.withdrawn),
+        &column(cases, |case| case.change.assignee().map(|assignee| assignee.user_id.0)) as _,
+        &column(cases, |case| case.change.assignee().map(|assignee| assignee.email.as_str())) as _,
+        &column(cases, |case| case.change.version),
+        &column(cases, |case| case.change.messages),
+        &column(cases, |case| case.opened.1),
+        &column(cases, |case| case.change.last_message_at.unwrap_or(case.opened.1)),
+        &column(cases, |case| case.change.last_inbound.map(|(at, _)| at)) as _,
+        &column(cases, |case| case.change.last_inbound.map(|(_, line_id)| line_id)) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_changed(
+    conn: &mut PgConnection,
+    changes: &[(i32, Change)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE cases c SET
+             version = u.version,
+             title = COALESCE(u.title, c.title),
+             status = COALESCE(u.status, c.status),
+             state = COALESCE(u.state, c.state),
+             withdrawn = c.withdrawn OR u.withdrawn,
+             assignee_id = CASE WHEN u.assigned THEN u.assignee_id ELSE c.assignee_id END,
+             assignee_email = CASE WHEN u.assigned THEN u.assignee_email ELSE c.assignee_email END,
+             message_count = c.message_count + u.messages,
+             last_message_at = COALESCE(u.last_message_at, c.last_message_at),
+             last_inbound_at = COALESCE(u.last_inbound_at, c.last_inbound_at),
+             last_inbound_line_id = COALESCE(u.last_inbound_line_id, c.last_inbound_line_id)
+         FROM UNNEST(
+             $1::integer[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
+             $8::uuid[], $9::text[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::uuid[]
+         ) AS u (
+             reference, version, title, status, state, withdrawn, assigned,
+             assignee_id, assignee_email, messages, last_message_at, last_inbound_at, last_inbound_line_id
+         )
+         WHERE c.reference = u.reference",
+        &column(changes, |(reference, _)| *reference),
+        &column(changes, |(_, change)| change.version),
+        &column(changes, |(_, change)| change.title.as_deref()) as _,
+        &column(changes, |(_, change)| change.status.as_deref()) as _,
+        &column(changes, |(_, change)| change.state()) as _,
+        &column(changes, |(_, change)| change.withdrawn),
+        &column(changes, |(_, change)| change.assigned.is_some()),
+        &column(changes, |(_, change)| change.assignee().map(|assignee| assignee.user_id.0)) as _,
+        &column(changes, |(_, change)| change.assignee().map(|assignee| assignee.email.as_str())) as _,
+        &column(changes, |(_, change)| change.messages),
+        &column(changes, |(_, change)| change.last_message_at) as _,
+        &column(changes, |(_, change)| change.last_inbound.map(|(at, _)| at)) as _,
+        &column(changes, |(_, change)| change.last_inbound.map(|(_, line_id)| line_id)) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_links(conn: &mut PgConnection, links: &[Link]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO case_links (reference, sequence, kind, other)
+         SELECT * FROM UNNEST($1::integer[], $2::bigint[], $3::text[], $4::integer[])",
+        &column(links, |link| link.reference),
+        &column(links, |link| link.sequence),
+        &column(links, |link| link.kind.as_str()) as _,
+        &column(links, |link| link.other),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A case as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseRow {
+    /// Its reference.
+    pub reference: Reference,
+    /// Whose it is.
+    pub contact_id: ContactId,
+    /// The contact's number.
+    pub number: Personal<String>,
+    /// The survey it belongs to.
+    pub survey_id: SurveyId,
+    /// The line that it began on.
+    pub line_id: LineId,
+    /// That line's channel.
+    pub channel: Channel,
+    /// What it is called.
+    pub title: Personal<String>,
+    /// The answer to the status question.
+    pub status: Option<String>,
+    /// Whether messages can reach it.
+    pub state: CaseState,
+    /// What made it.
+    pub origin: CaseOrigin,
+    /// Whether the move that made it was undone; such a case is closed for good.
+    pub withdrawn: bool,
+    /// Who sees to it.
+    pub assignee: Option<Assignee>,
+    /// The sequence of its last event.
+    pub version: u64,
+    /// How many messages stand in it.
+    pub message_count: u32,
+    /// When it began.
+    pub opened_at: DateTime<Utc>,
+    /// When a message was last received, queued or moved into it; when it began, where none was. The list's order.
+    pub last_message_at: DateTime<Utc>,
+    /// When and by which line the contact last wrote, in messages that were not moved here: answers go out by that line.
+    pub last_inbound: Option<(DateTime<Utc>, LineId)>,
+}
+
+impl CaseRow {
+    /// The place of this case in the list; a page that begins there begins with the case after it.
+    pub const fn cursor(&self) -> Cursor {
+        Cursor {
+            last_message_at: self.last_message_at,
+            reference: self.reference,
+        }
+    }
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// The name in the database and the API.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+
+            /// What has that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($text => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+names! {
+    /// Whether messages can reach a case.
+    CaseState {
+        /// They can.
+        Open = "open",
+        /// They cannot.
+        Closed = "closed",
+    }
+}
+
+names! {
+    /// What made a case.
+    CaseOrigin {
+        /// A message of the contact's.
+        Message = "message",
+        /// A message in a survey that keeps each as a record of its own.
+        Record = "record",
+        /// An agent who wrote first.
+        Agent = "agent",
+        /// A message moved out of another case; which one, the links say.
+        Move = "move",
+    }
+}
+
+names! {
+    /// What a case has to do with another.
+    LinkKind {
+        /// It follows the other, which was closed.
+        Follows = "follows",
+        /// The other follows it.
+        FollowedBy = "followed_by",
+        /// A message went to the other, even where the move was undone.
+        MovedTo = "moved_to",
+        /// A message came from the other, even where the move was undone.
+        MovedFrom = "moved_from",
+    }
+}
+
+impl CaseState {
+    const fn of(closed: bool) -> Self {
+        if closed { Self::Closed } else { Self::Open }
+    }
+}
+
+impl CaseOrigin {
+    const fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Message => Self::Message,
+            Origin::Record => Self::Record,
+            Origin::Agent => Self::Agent,
+            Origin::Move { .. } => Self::Move,
+        }
+    }
+}
+
+/// Another case that a case has to do with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CaseLink {
+    /// The other case.
+    pub other: Reference,
+    /// What it has to do with it.
+    pub kind: LinkKind,
+}
+
+/// Which cases to list. The default lists all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaseFilter {
+    /// Only those in that state.
+    pub state: Option<CaseState>,
+    /// Only those of contacts with such a number.
+    pub number: Option<NumberFilter>,
+    /// Only those of these surveys; of none where the list is empty.
+    pub surveys: Option<Vec<SurveyId>>,
+    /// Only those that somebody, or nobody, sees to.
+    pub assignee: Option<AssigneeFilter>,
+    /// Only those in which this was said, written or named. `#123` finds that case and nothing else; digits find
+    /// a reference, a part of a number and words; all else finds cases that have an item with all these words, the last of
+    /// which may be a beginning. White space alone finds everything.
+    pub q: Option<Personal<String>>,
+}
+
+/// A number, or the beginning of one, spelt as [`normalise_number`](docket_domain::channel::normalise_number) does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberFilter {
+    /// That number.
+    Exact(Personal<String>),
+    /// Every number that begins so.
+    Prefix(Personal<String>),
+}
+
+impl NumberFilter {
+    /// The pattern for `LIKE`.
+    fn pattern(&self) -> String {
+        match self {
+            Self::Exact(number) => search::escape_like(number),
+            Self::Prefix(beginning) => search::escape_like(beginning) + "%",
+        }
+    }
+}
+
+/// Who sees to a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssigneeFilter {
+    /// That person.
+    User(UserId),
+    /// Nobody.
+    Nobody,
+}
+
+/// A place in the list of cases. As text it is `<microseconds since 1970>-<reference>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// When the case before it had its last message.
+    pub last_message_at: DateTime<Utc>,
+    /// The case before it.
+    pub reference: Reference,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}-{}",
+            self.last_message_at.timestamp_micros(),
+            self.reference
+        )
+    }
+}
+
+/// Not a cursor that [`Cursor`] wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor is what an earlier answer gave as `next`")]
+pub struct ParseCursorError;
+
+impl FromStr for Cursor {
+    type Err = ParseCursorError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (micros, reference) = text.rsplit_once('-').ok_or(ParseCursorError)?;
+        let micros: i64 = micros.parse().map_err(|_| ParseCursorError)?;
+        // Postgres's times begin in 4713 BC and end after chrono's; a cursor is never from before 1970.
+        if micros < 0 {
+            return Err(ParseCursorError);
+        }
+        Ok(Self {
+            last_message_at: DateTime::from_timestamp_micros(micros).ok_or(ParseCursorError)?,
+            reference: reference.parse().map_err(|_| ParseCursorError)?,
+        })
+    }
+}
+
+/// A row of `cases`, as the queries give it.
+struct RawCase {
+    reference: i32,
+    contact_id: Uuid,
+    number: String,
+    survey_id: Uuid,
+    line_id: Uuid,
+    channel: String,
+    title: String,
+    status: Option<String>,
+    state: String,
+    origin: String,
+    withdrawn: bool,
+    assignee_id: Option<Uuid>,
+    assignee_email: Option<String>,
+    version: i64,
+    message_count: i32,
+    opened_at: DateTime<Utc>,
+    last_message_at: DateTime<Utc>,
+    last_inbound_at: Option<DateTime<Utc>>,
+    last_inbound_line_id: Option<Uuid>,
+}
+
+impl RawCase {
+    fn read(self) -> Result<CaseRow, sqlx::Error> {
+        let row = Row {
+            table: "cases",
+            key: self.reference,
+        };
+        let assignee = match self.assignee_id {
+            Some(user_id) => Some(Assignee {
+                user_id: UserId(user_id),
+                email: Personal(row.some("assignee_email", self.assignee_email)?),
+            }),
+            None => None,
+        };
+        let last_inbound = match self.last_inbound_at {
+            Some(at) => {
+                let line_id = row.some("last_inbound_line_id", self.last_inbound_line_id)?;
+                Some((at, LineId(line_id)))
+            }
+            None => None,
+        };
+        Ok(CaseRow {
+            reference: row.reference("reference", self.reference)?,
+            contact_id: ContactId(self.contact_id),
+            number: Personal(self.number),
+            survey_id: SurveyId(self.survey_id),
+            line_id: LineId(self.line_id),
+            channel: row.channel("channel", &self.channel)?,
+            title: Personal(self.title),
+            status: self.status,
+            state: row.some("state", CaseState::from_name(&self.state))?,
+            origin: row.some("origin", CaseOrigin::from_name(&self.origin))?,
+            withdrawn: self.withdrawn,
+            assignee,
+            version: row.read("version", self.version.try_into())?,
+            message_count: row.read("message_count", self.message_count.try_into())?,
+            opened_at: self.opened_at,
+            last_message_at: self.last_message_at,
+            last_inbound,
+        })
+    }
+}
+
+/// Cases, with what follows `SELECT` and the columns.
+macro_rules! cases {
+    ($rest:literal $(+ $more:literal)*, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            RawCase,
+            "SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
+                 c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
+                 c.last_message_at, c.last_inbound_at, c.last_inbound_line_id "
+                 + $rest $(+ $more)*,
+            $($argument),+
+        )
+    };
+}
+
+fn read_all(raw: Vec<RawCase>) -> Result<Vec<CaseRow>, sqlx::Error> {
+    raw.into_iter().map(RawCase::read).collect()
+}
+
+/// The case of that reference.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+) -> Result<Option<CaseRow>, sqlx::Error> {
+    cases!("FROM cases c WHERE c.reference = $1", reference.as_i32())
+        .fetch_optional(executor)
+        .await?
+        .map(RawCase::read)
+        .transpose()
+}
+
+/// A contact's cases, open and closed, ordered by reference.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn of_contact(
+    executor: impl PgExecutor<'_>,
+    contact_id: ContactId,
+) -> Result<Vec<CaseRow>, sqlx::Error> {
+    let raw = cases!(
+        "FROM cases c WHERE c.contact_id = $1 ORDER BY c.reference",
+        contact_id.0,
+    )
+    .fetch_all(executor)
+    .await?;
+    read_all(raw)
+}
+
+/// What a case has to do with others, each once, ordered by the other's reference.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn links(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+) -> Result<Vec<CaseLink>, sqlx::Error> {
+    sqlx::query!(
+        "SELECT DISTINCT other, kind FROM case_links WHERE reference = $1 ORDER BY other, kind",
+        reference.as_i32(),
+    )
+    .fetch_all(executor)
+    .await?
+    .into_iter()
+    .map(|raw| {
+        let row = Row {
+            table: "case_links",
+            key: reference,
+        };
+        Ok(CaseLink {
+            other: row.reference("other", raw.other)?,
+            kind: row.some("kind", LinkKind::from_name(&raw.kind))?,
+        })
+    })
+    .collect()
+}
+
+/// What the database begins with when it looks for a page of cases.
+enum Driver {
+    /// These cases, few enough to be ordered.
+    References(Vec<i32>),
+    /// The cases that a person sees to, in order.
+    Assignee,
+    /// The cases that nobody sees to, in order.
+    Unassigned,
+    /// The surveys' cases, in order.
+    Surveys,
+    /// All cases, in order.
+    All,
+}
+
+/// At most `limit` cases, those with the newest messages first, after `cursor` or from the beginning.
+///
+/// A page ends the list when it is shorter than `limit`; otherwise the next one begins at [`CaseRow::cursor`] of its last case.
+/// A case that gets a message meanwhile goes to the beginning, so it may be seen twice or, after its old place was passed
+/// over, in the next reading only.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn list(
+    pool: &PgPool,
+    filter: &CaseFilter,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<CaseRow>, sqlx::Error> {
+    let number = filter.number.as_ref().map(NumberFilter::pattern);
+    let search = filter.q.as_ref().and_then(|q| Search::of(q));
+
+    let mut few: Option<Vec<i32>> = None;
+    if let Some(number) = &number {
+        few = references_of_number(pool, number).await?;
+    }
+    // What is looked up need not be compared again; what is too frequent to be looked up is compared case by case.
+    let mut compared = None;
+    if let Some(search) = search {
+        match references_of_search(pool, &search).await? {
+            Some(found) => {
+                few = Some(match few {
+                    Some(others) => common(others, &found),
+                    None => found,
+                });
+            }
+            None => compared = Some(search),
+        }
+    }
+
+    let driver = match (few, filter.assignee, &filter.surveys) {
+        (Some(references), ..) if references.is_empty() => return Ok(Vec::new()),
+        (Some(references), ..) => Driver::References(references),
+        (None, Some(AssigneeFilter::User(_)), _) => Driver::Assignee,
+        (None, Some(AssigneeFilter::Nobody), _) => Driver::Unassigned,
+        (None, None, Some(_)) => Driver::Surveys,
+        (None, None, None) => Driver::All,
+    };
+    Page {
+        filter,
+        number,
+        compared,
+        cursor,
+        limit,
+    }
+    .read(pool, &driver)
+    .await
+}
+
+/// What stands in both; `others` is in order.
+fn common(mut others: Vec<i32>, found: &[i32]) -> Vec<i32> {
+    others.sort_unstable();
+    let mut both: Vec<i32> = found
+        .iter()
+        .copied()
+        .filter(|reference| others.binary_search(reference).is_ok())
+        .collect();
+    both.sort_unstable();
+    both.dedup();
+    both
+}
+
+/// More rows than this are too many.
+fn too_many() -> i64 {
+    i64::try_from(FEW).expect("a small constant") + 1
+}
+
+fn unless_too_many(found: Vec<i32>) -> Option<Vec<i32>> {
+    (found.len() <= FEW).then_some(found)
+}
+
+/// The cases of contacts whose number is like that; `None` where there are too many.
+async fn references_of_number(
+    pool: &PgPool,
+    pattern: &str,
+) -> Result<Option<Vec<i32>>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        "SELECT c.reference FROM contacts k JOIN cases c USING (contact_id) WHERE k.number LIKE $1 LIMIT $2",
+        pattern,
+        too_many(),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(unless_too_many(found))
+}
+
+/// The cases that a search finds; `None` where there are too many.
+async fn references_of_search(
+    pool: &PgPool,
+    search: &Search,
+) -> Result<Option<Vec<i32>>, sqlx::Error> {
+    let mut found: Vec<i32> = search.reference.into_iter().collect();
+    if let Some(words) = &search.words {
+        // An item counts each time that it is found, so that no case is lost behind the limit.
+        found.extend(
+            sqlx::query_scalar!(
+                "SELECT reference FROM thread_items
+                 WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', said)
+                     @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery
+                 LIMIT $2",
+                words,
+                too_many(),
+            )
+            .fetch_all(pool)
+            .await?,
+        );
+    }
+    if let Some(number) = &search.number {
+        match references_of_number(pool, number).await? {
+            Some(of_number) => found.extend(of_number),
+            None => return Ok(None),
+        }
+    }
+    Ok(unless_too_many(found))
+}
+
+/// A page of the list that is asked for.
+struct Page<'a> {
+    filter: &'a CaseFilter,
+    number: Option<String>,
+    compared: Option<Search>,
+    cursor: Option<Cursor>,
+    limit: u32,
+}
+
+macro_rules! page {
+    ($page:expr, $from:literal, $condition:literal $(, $argument:expr)?) => {
+        cases!(
+            "FROM " + $from + " CROSS JOIN LATERAL (
+                 SELECT * FROM cases c
+                 WHERE " + $condition + "
+                     AND (c.last_message_at, c.reference)
+                         < (COALESCE($2, 'infinity'::timestamptz), COALESCE($3::integer, 2147483647))
+                     AND ($5::uuid[] IS NULL OR c.survey_id = ANY ($5))
+                     AND ($6::uuid IS NULL OR c.assignee_id = $6)
+                     AND (NOT $7::boolean OR c.assignee_id IS NULL)
+                     AND ($8::text IS NULL OR c.number LIKE $8)
+                     AND (
+                         NOT $9::boolean OR c.reference = $10::integer OR c.number LIKE $11::text
+                         OR $12::text IS NOT NULL AND EXISTS (
+                             SELECT 1 FROM thread_items t
+                             WHERE t.reference = c.reference AND NOT t.hidden AND to_tsvector('simple', t.said)
+                                 @@ (NULLIF(plainto_tsquery('simple', $12)::text, '') || ':*')::tsquery
+                         )
+                     )
+                 ORDER BY c.last_message_at DESC, c.reference DESC
+                 LIMIT $4
+             ) c
+             ORDER BY c.last_message_at DESC, c.reference DESC
+             LIMIT $4",
+            &$page.states() as _,
+            $page.cursor.map(|cursor| cursor.last_message_at),
+            $page.cursor.map(|cursor| cursor.reference.as_i32()),
+            i64::from($page.limit),
+            $page.surveys() as _,
+            $page.assignee(),
+            $page.filter.assignee == Some(AssigneeFilter::Nobody),
+            $page.number.as_deref(),
+            $page.compared.is_some(),
+            $page.compared.as_ref().and_then(|search| search.reference),
+            $page.compared.as_ref().and_then(|search| search.number.as_deref()),
+            $page.compared.as_ref().and_then(|search| search.words.as_deref())
+            $(, $argument)?
+        )
+    };
+}
+
+impl Page<'_> {
+    fn states(&self) -> Vec<&'static str> {
+        match self.filter.state {
+            Some(state) => vec![state.as_str()],
+            None => vec![CaseState::Open.as_str(), CaseState::Closed.as_str()],
+        }
+    }
+
+    fn surveys(&self) -> Option<Vec<Uuid>> {
+        let surveys = self.filter.surveys.as_ref()?;
+        Some(surveys.iter().map(|survey_id| survey_id.0).collect())
+    }
+
+    fn assignee(&self) -> Option<Uuid> {
+        match self.filter.assignee {
+            Some(AssigneeFilter::User(user_id)) => Some(user_id.0),
+            Some(AssigneeFilter::Nobody) | None => None,
+        }
+    }
+
+    async fn read(&self, pool: &PgPool, driver: &Driver) -> Result<Vec<CaseRow>, sqlx::Error> {
+        // Each state is read on its own and the two are merged: an index begins with the state.
+        let raw = match driver {
+            Driver::References(references) => {
+                page!(
+                    self,
+                    "(SELECT) one",
+                    "c.reference = ANY ($13) AND c.state = ANY ($1)",
+                    references
+                )
+                .fetch_all(pool)
+                .await?
+            }
+            Driver::Assignee => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "c.assignee_id = $6 AND c.state = s.state"
+                )
+                .fetch_all(pool)
+                .await?
+            }
+            Driver::Unassigned => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "c.assignee_id IS NULL AND c.state = s.state"
+                )
+                .fetch_all(pool)
+                .await?
+            }
+            Driver::Surveys => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state) CROSS JOIN UNNEST($5::uuid[]) v (survey_id)",
+                    "c.survey_id = v.survey_id AND c.state = s.state"
+                )
+                .fetch_all(pool)
+                .await?
+            }
+            Driver::All => {
+                page!(self, "UNNEST($1::text[]) s (state)", "c.state = s.state")
+                    .fetch_all(pool)
+                    .await?
+            }
+        };
+        read_all(raw)
+    }
+}

@@ -1,0 +1,119 @@
+//! What somebody looks for in the list of cases.
+
+use docket_domain::channel::normalise_number;
+use docket_domain::ids::Reference;
+
+/// Fewer digits are in nearly every number.
+const MIN_NUMBER_DIGITS: usize = 3;
+
+/// What a search can find; a case is found by any of the three.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Search {
+    /// Words that one item of the thread has, the last of them perhaps as a beginning.
+    pub(super) words: Option<String>,
+    /// The case of that reference.
+    pub(super) reference: Option<i32>,
+    /// A pattern for `LIKE` that the contact's number fits.
+    pub(super) number: Option<String>,
+}
+
+impl Search {
+    /// Understands what was typed; `None` where nothing was.
+    pub(super) fn of(q: &str) -> Option<Self> {
+        let q = q.trim();
+        if q.is_empty() {
+            return None;
+        }
+        if let Some(reference) = q.strip_prefix(['#', '＃'])
+            && let Ok(reference) = reference.parse::<Reference>()
+        {
+            return Some(Self {
+                reference: Some(reference.as_i32()),
+                ..Self::default()
+            });
+        }
+        // A NUL is in no stored text, and no parameter can hold one.
+        let words = Some(q.replace('\0', " "));
+        let number = normalise_number(q);
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Self {
+                words,
+                ..Self::default()
+            });
+        }
+        // The zeros of a national number are not in the international one: 07700 900123 is in 447700900123.
+        let part = number.trim_start_matches('0');
+        Some(Self {
+            words,
+            reference: q.parse::<Reference>().ok().map(Reference::as_i32),
+            number: (part.len() >= MIN_NUMBER_DIGITS).then(|| format!("%{part}%")),
+        })
+    }
+}
+
+/// A pattern for `LIKE` that only `text` fits.
+pub(super) fn escape_like(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(q: &str) -> (Option<String>, Option<i32>, Option<String>) {
+        let search = Search::of(q).unwrap();
+        (search.words, search.reference, search.number)
+    }
+
+    #[test]
+    fn nothing_typed_is_no_search() {
+        assert!(Search::of("").is_none());
+        assert!(Search::of(" \n").is_none());
+    }
+
+    #[test]
+    fn a_reference_with_its_sign_is_nothing_else() {
+        assert_eq!(found(" #123 "), (None, Some(123), None));
+        assert_eq!(found("＃123"), (None, Some(123), None));
+        assert_eq!(found("#99999999999").1, None);
+        assert_eq!(found("#12 roof"), (Some("#12 roof".into()), None, None));
+    }
+
+    #[test]
+    fn digits_are_a_reference_a_number_and_a_word() {
+        assert_eq!(
+            found("123"),
+            (Some("123".into()), Some(123), Some("%123%".into()))
+        );
+        assert_eq!(found("12"), (Some("12".into()), Some(12), None));
+        assert_eq!(
+            found("07700 900123").2.as_deref(),
+            Some("%7700900123%"),
+            "the national spelling"
+        );
+        assert_eq!(
+            found("+44 7700 900123").2.as_deref(),
+            Some("%447700900123%")
+        );
+        assert_eq!(found("0000").2, None);
+    }
+
+    #[test]
+    fn all_else_is_words() {
+        assert_eq!(found("roof 12").0.as_deref(), Some("roof 12"));
+        assert_eq!(found("roof 12").2, None);
+        assert_eq!(found("a\0b").0.as_deref(), Some("a b"));
+    }
+
+    #[test]
+    fn signs_of_a_pattern_mean_themselves() {
+        assert_eq!(escape_like(r"4_7%\"), r"4\_7\%\\");
+    }
+}

@@ -1,0 +1,314 @@
+//! Lines, their settings, and whether they send.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{LineId, SurveyId};
+use docket_domain::line::{HaltReason, LineEvent, LineSettings};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::log::recorded::Recorded;
+use crate::read::Projection;
+use crate::read::rows::{Row, column};
+
+/// A line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRow {
+    /// Its id.
+    pub line_id: LineId,
+    /// Our number, E.164 without `+`.
+    pub number: String,
+    /// Its channel.
+    pub channel: Channel,
+    /// The survey that gets its messages.
+    pub survey_id: SurveyId,
+    /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list.
+    pub multi_case_reply: Option<String>,
+    /// Why its sending stands still, if it does.
+    pub halted: Option<HaltReason>,
+    /// Whether it was removed.
+    pub removed: bool,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// The sequence of its last event.
+    pub version: u64,
+}
+
+/// Builds table `lines`.
+#[derive(Default)]
+pub struct LinesHandler {
+    added: BTreeMap<LineId, LineRow>,
+    changed: BTreeMap<LineId, Change>,
+}
+
+/// What the events since the last flush changed of a row in the database.
+#[derive(Default)]
+struct Change {
+    settings: Option<LineSettings>,
+    sending: Sending,
+    removed: bool,
+    version: u64,
+}
+
+/// What became of a line's sending.
+#[derive(Clone, Copy, Default)]
+enum Sending {
+    #[default]
+    Unchanged,
+    Halted(HaltReason),
+    Resumed,
+}
+
+impl Projection for LinesHandler {
+    const NAME: &'static str = "lines";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["lines"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (StreamId::Line(line_id), Event::Line(event)) = (recorded.stream, &recorded.event)
+        else {
+            return;
+        };
+        let mut change = Change {
+            version: recorded.sequence,
+            ..Change::default()
+        };
+        match event {
+            LineEvent::LineAdded {
+                number,
+                channel,
+                settings,
+                ..
+            } => {
+                let row = LineRow {
+                    line_id,
+                    number: number.clone(),
+                    channel: *channel,
+                    survey_id: settings.survey_id,
+                    multi_case_reply: settings.multi_case_reply.clone(),
+                    halted: None,
+                    removed: false,
+                    created_at: recorded.recorded_at,
+                    version: recorded.sequence,
+                };
+                self.added.insert(line_id, row);
+                return;
+            }
+            LineEvent::LineChanged { settings } => change.settings = Some(settings.clone()),
+            LineEvent::LineRemoved {} => change.removed = true,
+            LineEvent::SendingHalted { reason } => change.sending = Sending::Halted(*reason),
+            LineEvent::SendingResumed {} => change.sending = Sending::Resumed,
+        }
+        match self.added.get_mut(&line_id) {
+            Some(row) => change.complete(row),
+            None => self.changed.entry(line_id).or_default().add(change),
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let changed = Vec::from_iter(std::mem::take(&mut self.changed));
+        let added: Vec<_> = std::mem::take(&mut self.added).into_values().collect();
+        // Removals come first: a number may be added again as soon as its line is removed.
+        if !changed.is_empty() {
+            update(conn, &changed).await?;
+        }
+        if !added.is_empty() {
+            insert(conn, &added).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    fn add(&mut self, later: Self) {
+        if later.settings.is_some() {
+            self.settings = later.settings;
+        }
+        if !matches!(later.sending, Sending::Unchanged) {
+            self.sending = later.sending;
+        }
+        self.removed |= later.removed;
+        self.version = later.version;
+    }
+
+    fn complete(self, row: &mut LineRow) {
+        if let Some(settings) = self.settings {
+            row.survey_id = settings.survey_id;
+            row.multi_case_reply = settings.multi_case_reply;
+        }
+        match self.sending {
+            Sending::Unchanged => {}
+            Sending::Halted(reason) => row.halted = Some(reason),
+            Sending::Resumed => row.halted = None,
+        }
+        row.removed |= self.removed;
+        row.version = self.version;
+    }
+}
+
+const fn halt_name(reason: HaltReason) -> &'static str {
+    match reason {
+        HaltReason::Credentials => "credentials",
+        HaltReason::Balance => "balance",
+    }
+}
+
+fn halt_from_name(name: &str) -> Option<HaltReason> {
+    [HaltReason::Credentials, HaltReason::Balance]
+        .into_iter()
+        .find(|reason| halt_name(*reason) == name)
+}
+
+async fn update(conn: &mut PgConnection, changes: &[(LineId, Change)]) -> Result<(), sqlx::Error> {
+    let settings = column(changes, |(_, change)| change.settings.as_ref());
+    sqlx::query!(
+        // Settings change together: where there is no new survey, there is no new reply either.
+        "UPDATE lines
+         SET survey_id = coalesce(new.survey_id, lines.survey_id),
+             multi_case_reply = CASE WHEN new.survey_id IS NULL THEN lines.multi_case_reply
+                                     ELSE new.multi_case_reply END,
+             halted = CASE WHEN new.halt_changed THEN new.halted ELSE lines.halted END,
+             removed = lines.removed OR new.removed,
+             version = new.version
+         FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::text[], $6::bool[], $7::bigint[])
+              AS new (line_id, survey_id, multi_case_reply, halt_changed, halted, removed, version)
+         WHERE lines.line_id = new.line_id",
+        &column(changes, |(line_id, _)| line_id.0),
+        &column(&settings, |settings| settings.map(|s| s.survey_id.0)) as _,
+        &column(&settings, |settings| settings.and_then(|s| s.multi_case_reply.as_deref())) as _,
+        &column(changes, |(_, change)| !matches!(change.sending, Sending::Unchanged)),
+        &column(changes, |(_, change)| match change.sending {
+            Sending::Halted(reason) => Some(halt_name(reason)),
+            Sending::Unchanged | Sending::Resumed => None,
+        }) as _,
+        &column(changes, |(_, change)| change.removed),
+        &column(changes, |(_, change)| change.version.cast_signed()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn insert(conn: &mut PgConnection, rows: &[LineRow]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO lines (line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version)
+         SELECT *
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::bool[],
+                     $8::timestamptz[], $9::bigint[])",
+        &column(rows, |row| row.line_id.0),
+        &column(rows, |row| row.number.as_str()) as _,
+        &column(rows, |row| row.channel.as_str()) as _,
+        &column(rows, |row| row.survey_id.0),
+        &column(rows, |row| row.multi_case_reply.as_deref()) as _,
+        &column(rows, |row| row.halted.map(halt_name)) as _,
+        &column(rows, |row| row.removed),
+        &column(rows, |row| row.created_at),
+        &column(rows, |row| row.version.cast_signed()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct Columnwise {
+    line_id: Uuid,
+    number: String,
+    channel: String,
+    survey_id: Uuid,
+    multi_case_reply: Option<String>,
+    halted: Option<String>,
+    removed: bool,
+    created_at: DateTime<Utc>,
+    version: i64,
+}
+
+impl TryFrom<Columnwise> for LineRow {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Columnwise) -> Result<Self, sqlx::Error> {
+        let known = Row {
+            table: "lines",
+            key: row.line_id,
+        };
+        let halted = row
+            .halted
+            .map(|name| known.some("halted", halt_from_name(&name)))
+            .transpose()?;
+        Ok(Self {
+            line_id: LineId(row.line_id),
+            number: row.number,
+            channel: known.channel("channel", &row.channel)?,
+            survey_id: SurveyId(row.survey_id),
+            multi_case_reply: row.multi_case_reply,
+            halted,
+            removed: row.removed,
+            created_at: row.created_at,
+            version: row.version.cast_unsigned(),
+        })
+    }
+}
+
+/// Every line that was not removed, ordered by number and channel.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<LineRow>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Columnwise,
+        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
+         FROM lines
+         WHERE NOT removed
+         ORDER BY number, channel",
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(LineRow::try_from).collect()
+}
+
+/// The line of that id, removed or not.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    line_id: LineId,
+) -> Result<Option<LineRow>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Columnwise,
+        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
+         FROM lines
+         WHERE line_id = $1",
+        line_id.0,
+    )
+    .fetch_optional(executor)
+    .await?;
+    row.map(LineRow::try_from).transpose()
+}
+
+/// The line of that number, E.164 without `+`, on that channel, unless it was removed.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find_by_number(
+    executor: impl PgExecutor<'_>,
+    number: &str,
+    channel: Channel,
+) -> Result<Option<LineRow>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Columnwise,
+        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
+         FROM lines
+         WHERE number = $1 AND channel = $2 AND NOT removed",
+        number,
+        channel.as_str(),
+    )
+    .fetch_optional(executor)
+    .await?;
+    row.map(LineRow::try_from).transpose()
+}

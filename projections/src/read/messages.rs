@@ -1,0 +1,295 @@
+//! Messages by our id and by Vonage's: whose each is, and in which cases it stands.
+//!
+//! A message does not say whose it is, its case does. For a case that began before the last flush, the contact is looked up in
+//! `cases`, where it never changes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use docket_domain::case::{Author, CaseEvent};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{ContactId, MessageId, Reference};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::Projection;
+use super::rows::{Row, array_text, column};
+use crate::log::recorded::Recorded;
+
+/// Builds `messages`.
+#[derive(Debug, Default)]
+pub struct MessagesHandler {
+    /// The contact of each case that began since the last flush.
+    contact_of: BTreeMap<i32, Uuid>,
+    changes: BTreeMap<Uuid, Change>,
+}
+
+/// What became of a message since the last flush.
+#[derive(Debug, Default)]
+struct Change {
+    /// What it is, where it was received or queued since the last flush.
+    begun: Option<Begun>,
+    /// Whether it now stands in a case, for each case that it came to or left.
+    stands_in: BTreeMap<i32, bool>,
+    /// What Vonage now calls it, where it was sent.
+    provider_id: Option<String>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    /// The case whose event came first.
+    reference: i32,
+    provider_id: Option<String>,
+    is_inbound: bool,
+    is_automatic: bool,
+    recorded_at: DateTime<Utc>,
+}
+
+impl Change {
+    fn references(&self, standing: bool) -> String {
+        array_text(
+            self.stands_in
+                .iter()
+                .filter(|(_, stands)| **stands == standing)
+                .map(|(r, _)| *r),
+        )
+    }
+
+    /// Whether a row that is there has to change.
+    fn is_for_a_row(&self) -> bool {
+        self.provider_id.is_some()
+            || self.begun.is_none()
+            || self.stands_in.values().any(|stands| !stands)
+    }
+}
+
+impl MessagesHandler {
+    fn begin(&mut self, message_id: MessageId, begun: Begun) {
+        let change = self.changes.entry(message_id.0).or_default();
+        change.stands_in.insert(begun.reference, true);
+        change.begun.get_or_insert(begun);
+    }
+
+    fn stands(&mut self, message_id: MessageId, reference: i32, stands: bool) {
+        self.changes
+            .entry(message_id.0)
+            .or_default()
+            .stands_in
+            .insert(reference, stands);
+    }
+}
+
+impl Projection for MessagesHandler {
+    const NAME: &'static str = "messages";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["messages"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
+        else {
+            return;
+        };
+        let reference = reference.as_i32();
+        match event {
+            CaseEvent::CaseOpened(opened) => {
+                self.contact_of.insert(reference, opened.contact_id.0);
+            }
+            CaseEvent::MessageReceived { message, .. } => self.begin(
+                message.message_id,
+                Begun {
+                    reference,
+                    provider_id: Some(message.provider_id.clone()),
+                    is_inbound: true,
+                    is_automatic: false,
+                    recorded_at: recorded.recorded_at,
+                },
+            ),
+            CaseEvent::MessageQueued(message) => self.begin(
+                message.message_id,
+                Begun {
+                    reference,
+                    provider_id: None,
+                    is_inbound: false,
+                    is_automatic: message.author == Author::Automatic,
+                    recorded_at: recorded.recorded_at,
+                },
+            ),
+            CaseEvent::MessageSent {
+                message_id,
+                provider_id: Some(provider_id),
+                ..
+            } => {
+                let change = self.changes.entry(message_id.0).or_default();
+                change.provider_id = Some(provider_id.clone());
+            }
+            CaseEvent::MessageMovedIn { message, .. } => {
+                self.stands(message.message_id, reference, true);
+            }
+            CaseEvent::MessageReturned { message_id, .. } => {
+                self.stands(*message_id, reference, true);
+            }
+            CaseEvent::MessageMovedOut { message_id, .. }
+            | CaseEvent::MoveUndone { message_id, .. } => {
+                self.stands(*message_id, reference, false);
+            }
+            _ => {}
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let Self {
+            contact_of,
+            changes,
+        } = std::mem::take(self);
+        let begun: Vec<_> = changes
+            .iter()
+            .filter_map(|(id, change)| change.begun.as_ref().map(|begun| (*id, change, begun)))
+            .collect();
+        if !begun.is_empty() {
+            sqlx::query!(
+                "INSERT INTO messages
+                     (message_id, provider_id, contact_id, direction, automatic, case_references, recorded_at)
+                 SELECT u.message_id, u.provider_id, COALESCE(u.contact_id, c.contact_id),
+                     CASE WHEN u.inbound THEN 'inbound' ELSE 'outbound' END, u.automatic,
+                     u.case_references::integer[], u.recorded_at
+                 FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::boolean[], $6::boolean[],
+                     $7::text[], $8::timestamptz[])
+                     AS u (message_id, provider_id, contact_id, reference, inbound, automatic,
+                     case_references, recorded_at)
+                 LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
+                 ON CONFLICT (message_id) DO UPDATE SET case_references = ARRAY(
+                     SELECT DISTINCT r FROM UNNEST(messages.case_references || excluded.case_references) r ORDER BY r
+                 )",
+                &column(&begun, |(id, ..)| *id),
+                &column(&begun, |(.., begun)| begun.provider_id.as_deref()) as _,
+                &column(&begun, |(.., begun)| contact_of
+                    .get(&begun.reference)
+                    .copied()) as _,
+                &column(&begun, |(.., begun)| begun.reference),
+                &column(&begun, |(.., begun)| begun.is_inbound),
+                &column(&begun, |(.., begun)| begun.is_automatic),
+                &column(&begun, |(_, change, _)| change.references(true)),
+                &column(&begun, |(.., begun)| begun.recorded_at),
+            )
+            .execute(&mut *conn)
+            .await?;
+        }
+
+        let changed: Vec<_> = changes
+            .iter()
+            .filter(|(_, change)| change.is_for_a_row())
+            .collect();
+        if !changed.is_empty() {
+            sqlx::query!(
+                "UPDATE messages m SET
+                     provider_id = COALESCE(u.provider_id, m.provider_id),
+                     case_references = CASE WHEN u.came = '{}' AND u.went = '{}' THEN m.case_references ELSE ARRAY(
+                         SELECT DISTINCT r FROM UNNEST(m.case_references || u.came::integer[]) r
+                         WHERE r <> ALL (u.went::integer[]) ORDER BY r
+                     ) END
+                 FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[]) AS u (message_id, provider_id, came, went)
+                 WHERE m.message_id = u.message_id",
+                &column(&changed, |(id, _)| **id),
+                &column(&changed, |(_, change)| change.provider_id.as_deref()) as _,
+                &column(&changed, |(_, change)| change.references(true)),
+                &column(&changed, |(_, change)| change.references(false)),
+            )
+            .execute(&mut *conn)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// A message: whose it is and where it stands. What it says stands in the threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// Our id of it.
+    pub message_id: MessageId,
+    /// Vonage's id of it; of an outbound message the last attempt's, once Vonage took it.
+    pub provider_id: Option<String>,
+    /// Whose it is.
+    pub contact_id: ContactId,
+    /// Whether the contact said it; otherwise we did.
+    pub is_inbound: bool,
+    /// Whether it is the automatic reply for several open cases.
+    pub is_automatic: bool,
+    /// The cases that it stands in, ordered.
+    pub references: Vec<Reference>,
+    /// When it was recorded first.
+    pub recorded_at: DateTime<Utc>,
+}
+
+struct RawMessage {
+    message_id: Uuid,
+    provider_id: Option<String>,
+    contact_id: Uuid,
+    direction: String,
+    automatic: bool,
+    case_references: Vec<i32>,
+    recorded_at: DateTime<Utc>,
+}
+
+impl RawMessage {
+    fn read(self) -> Result<MessageRow, sqlx::Error> {
+        let row = Row {
+            table: "messages",
+            key: self.message_id,
+        };
+        Ok(MessageRow {
+            message_id: MessageId(self.message_id),
+            provider_id: self.provider_id,
+            contact_id: ContactId(self.contact_id),
+            is_inbound: match self.direction.as_str() {
+                "inbound" => true,
+                "outbound" => false,
+                _ => return Err(row.broken("direction")),
+            },
+            is_automatic: self.automatic,
+            references: row.references("case_references", &self.case_references)?,
+            recorded_at: self.recorded_at,
+        })
+    }
+}
+
+/// The message of that id.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    message_id: MessageId,
+) -> Result<Option<MessageRow>, sqlx::Error> {
+    sqlx::query_as!(
+        RawMessage,
+        "SELECT message_id, provider_id, contact_id, direction, automatic, case_references, recorded_at
+         FROM messages WHERE message_id = $1",
+        message_id.0,
+    )
+    .fetch_optional(executor)
+    .await?
+    .map(RawMessage::read)
+    .transpose()
+}
+
+/// The message that Vonage calls so: inbound, or outbound in its last attempt. Should Vonage ever give an id twice, the first.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn by_provider_id(
+    executor: impl PgExecutor<'_>,
+    provider_id: &str,
+) -> Result<Option<MessageRow>, sqlx::Error> {
+    sqlx::query_as!(
+        RawMessage,
+        "SELECT message_id, provider_id, contact_id, direction, automatic, case_references, recorded_at
+         FROM messages WHERE provider_id = $1 ORDER BY recorded_at, message_id LIMIT 1",
+        provider_id,
+    )
+    .fetch_optional(executor)
+    .await?
+    .map(RawMessage::read)
+    .transpose()
+}

@@ -1,0 +1,1060 @@
+//! Threads: what happened in each case, in order, in the words that people see.
+//!
+//! An item is known by the case, the sequence of the event that gave it, and a part, because one event can give two items. A
+//! message that is moved out stays as a hidden row, so that undoing the move shows it where it stood.
+//!
+//! To add a kind of item: its columns in [`ThreadHandler`], a variant of [`What`], and its reading back in [`RawItem`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use docket_domain::case::{Author, CaseEvent, InboundMessage, OutboundMessage};
+use docket_domain::channel::Channel;
+use docket_domain::content::Content;
+use docket_domain::delivery::Status;
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{LineId, MessageId, NoteId, Reference, UserId};
+use docket_domain::personal::Personal;
+use docket_domain::routing::{Routed, Rule};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::Projection;
+use super::rows::{Row, array_text, column};
+use crate::log::recorded::{Actor, Recorded};
+
+/// Builds `thread_items`.
+#[derive(Debug, Default)]
+pub struct ThreadHandler {
+    /// Items since the last flush.
+    items: Vec<Item>,
+    /// Where the newest item of a message stands among them, by case and message.
+    newest: HashMap<(i32, Uuid), usize>,
+    /// What is now known of messages whose items were written before.
+    deliveries: BTreeMap<(i32, Uuid), Delivered>,
+    /// Whether messages whose items were written before are hidden now.
+    hidden: BTreeMap<(i32, Uuid), bool>,
+}
+
+/// A row of `thread_items`; what a kind does not speak of is empty.
+#[derive(Debug, Default)]
+struct Item {
+    reference: i32,
+    sequence: i64,
+    part: i16,
+    kind: &'static str,
+    at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    author_kind: &'static str,
+    author_id: Option<Uuid>,
+    author_email: Option<String>,
+    message_id: Option<Uuid>,
+    direction: Option<&'static str>,
+    channel: Option<&'static str>,
+    line_id: Option<Uuid>,
+    said: Option<String>,
+    content: Option<String>,
+    sent_text: Option<String>,
+    provider_id: Option<String>,
+    quotes: Option<String>,
+    rule: Option<&'static str>,
+    rule_references: Option<String>,
+    delivery: Option<Delivered>,
+    other: Option<i32>,
+    before: Option<String>,
+    value: Option<String>,
+    closed: Option<bool>,
+    comment: Option<String>,
+    note_id: Option<Uuid>,
+    hidden: bool,
+}
+
+/// What an event says of a message's delivery; all of it replaces what was known, except where it is optional on purpose.
+#[derive(Clone, Debug)]
+struct Delivered {
+    status: Status,
+    reason: Option<String>,
+    code: Option<i32>,
+    at: Option<DateTime<Utc>>,
+    /// The attempt, where a new one begins.
+    attempt: Option<i32>,
+    /// Vonage's id, where it became known.
+    provider_id: Option<String>,
+}
+
+impl Delivered {
+    const fn status(status: Status) -> Self {
+        Self {
+            status,
+            reason: None,
+            code: None,
+            at: None,
+            attempt: None,
+            provider_id: None,
+        }
+    }
+
+    /// What is known when `newer` comes after `self`.
+    fn then(&mut self, newer: Self) {
+        let attempt = newer.attempt.or(self.attempt);
+        let provider_id = newer.provider_id.clone().or(self.provider_id.take());
+        *self = Self {
+            attempt,
+            provider_id,
+            ..newer
+        };
+    }
+
+    /// The message and what the event says of its delivery, where it says anything.
+    fn of(event: &CaseEvent) -> Option<(MessageId, Self)> {
+        let (message_id, delivered) = match event {
+            CaseEvent::MessageSending { message_id, .. } => {
+                (message_id, Self::status(Status::Sending))
+            }
+            CaseEvent::MessageDeferred {
+                message_id, reason, ..
+            } => (
+                message_id,
+                Self {
+                    reason: Some(reason.clone()),
+                    ..Self::status(Status::Queued)
+                },
+            ),
+            CaseEvent::MessageSent {
+                message_id,
+                provider_id,
+                ..
+            } => (
+                message_id,
+                Self {
+                    provider_id: provider_id.clone(),
+                    ..Self::status(Status::Sent)
+                },
+            ),
+            CaseEvent::MessageDelivered { message_id, at, .. } => (
+                message_id,
+                Self {
+                    at: Some(*at),
+                    ..Self::status(Status::Delivered)
+                },
+            ),
+            CaseEvent::MessageRead { message_id, at, .. } => (
+                message_id,
+                Self {
+                    at: Some(*at),
+                    ..Self::status(Status::Read)
+                },
+            ),
+            CaseEvent::MessageFailed {
+                message_id,
+                code,
+                reason,
+                ..
+            } => (
+                message_id,
+                Self {
+                    reason: Some(reason.clone()),
+                    code: code.map(to_i32),
+                    ..Self::status(Status::Failed)
+                },
+            ),
+            CaseEvent::MessageUncertain {
+                message_id, reason, ..
+            } => (
+                message_id,
+                Self {
+                    reason: Some(reason.clone()),
+                    ..Self::status(Status::Uncertain)
+                },
+            ),
+            CaseEvent::MessageRequeued { message, attempt } => (
+                &message.message_id,
+                Self {
+                    attempt: Some(to_i32(*attempt)),
+                    ..Self::status(Status::Queued)
+                },
+            ),
+            _ => return None,
+        };
+        Some((*message_id, delivered))
+    }
+}
+
+/// Attempts and codes are small; one that is not is shown as the largest.
+fn to_i32(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+impl Item {
+    fn new(reference: Reference, recorded: &Recorded, kind: &'static str) -> Self {
+        let actor = &recorded.metadata.actor;
+        Self {
+            reference: reference.as_i32(),
+            sequence: recorded.sequence.cast_signed(),
+            kind,
+            at: recorded.recorded_at,
+            recorded_at: recorded.recorded_at,
+            author_kind: actor.kind(),
+            author_id: actor.user_id().map(|id| id.0),
+            author_email: actor.email().map(str::to_owned),
+            ..Self::default()
+        }
+    }
+
+    fn by(mut self, author: &Author) -> Self {
+        match author {
+            Author::User { user_id, email } => {
+                self.author_kind = "user";
+                self.author_id = Some(user_id.0);
+                self.author_email = Some(email.0.clone());
+            }
+            Author::Automatic => self = self.by_nobody("automatic"),
+        }
+        self
+    }
+
+    fn by_nobody(mut self, author_kind: &'static str) -> Self {
+        self.author_kind = author_kind;
+        self.author_id = None;
+        self.author_email = None;
+        self
+    }
+
+    fn inbound(self, message: &InboundMessage, rule: Rule, references: &[Reference]) -> Self {
+        let is_text = matches!(message.content.0, Content::Text { .. });
+        let content = (!is_text).then(|| {
+            serde_json::to_string(&message.content.0).expect("its maps have strings as keys")
+        });
+        Self {
+            at: message.at,
+            message_id: Some(message.message_id.0),
+            direction: Some("inbound"),
+            channel: Some(message.channel.as_str()),
+            line_id: Some(message.line_id.0),
+            said: message.content.said().map(str::to_owned),
+            content,
+            provider_id: Some(message.provider_id.clone()),
+            quotes: message.quotes.clone(),
+            rule: Some(rule.as_str()),
+            rule_references: Some(array_text(references.iter().map(|r| r.as_i32()))),
+            ..self.by_nobody("contact")
+        }
+    }
+
+    fn outbound(self, message: &OutboundMessage) -> Self {
+        let sent = &message.sent_text;
+        Self {
+            message_id: Some(message.message_id.0),
+            direction: Some("outbound"),
+            channel: Some(message.channel.as_str()),
+            line_id: Some(message.line_id.0),
+            said: Some(message.text.0.clone()),
+            sent_text: (*sent != message.text).then(|| sent.0.clone()),
+            delivery: Some(Delivered {
+                attempt: Some(1),
+                ..Delivered::status(Status::Queued)
+            }),
+            ..self.by(&message.author)
+        }
+    }
+}
+
+impl ThreadHandler {
+    fn add_message(&mut self, item: Item) {
+        if let Some(message_id) = item.message_id {
+            self.newest
+                .insert((item.reference, message_id), self.items.len());
+        }
+        self.items.push(item);
+    }
+
+    fn set_hidden(&mut self, reference: Reference, message_id: MessageId, hidden: bool) {
+        let key = (reference.as_i32(), message_id.0);
+        match self.newest.get(&key) {
+            Some(index) => self.items[*index].hidden = hidden,
+            None => {
+                self.hidden.insert(key, hidden);
+            }
+        }
+    }
+
+    fn set_delivery(
+        &mut self,
+        reference: Reference,
+        message_id: MessageId,
+        mut delivered: Delivered,
+    ) {
+        let key = (reference.as_i32(), message_id.0);
+        let Some(index) = self.newest.get(&key) else {
+            self.deliveries
+                .entry(key)
+                .and_modify(|known| known.then(delivered.clone()))
+                .or_insert(delivered);
+            return;
+        };
+        let item = &mut self.items[*index];
+        if let Some(provider_id) = delivered.provider_id.take() {
+            item.provider_id = Some(provider_id);
+        }
+        match &mut item.delivery {
+            Some(known) => known.then(delivered),
+            None => item.delivery = Some(delivered),
+        }
+    }
+
+    fn apply_to_case(&mut self, reference: Reference, recorded: &Recorded, event: &CaseEvent) {
+        let new = |kind| Item::new(reference, recorded, kind);
+        match event {
+            CaseEvent::CaseOpened(opened) => {
+                let item = match recorded.metadata.actor {
+                    Actor::Vonage => new("opened").by_nobody("contact"),
+                    Actor::User { .. } | Actor::System => new("opened"),
+                };
+                self.items.push(Item {
+                    said: Some(opened.title.0.clone()),
+                    other: opened.follows.map(Reference::as_i32),
+                    ..item
+                });
+            }
+            CaseEvent::MessageReceived { message, routed } => {
+                self.add_message(new("message").inbound(message, routed.rule, &routed.references));
+            }
+            CaseEvent::MessageQueued(message) => self.add_message(new("message").outbound(message)),
+            CaseEvent::NoteAdded {
+                note_id,
+                author,
+                text,
+            } => self.items.push(Item {
+                said: Some(text.0.clone()),
+                note_id: Some(note_id.0),
+                ..new("note").by(author)
+            }),
+            CaseEvent::StatusChanged { from, to, closed } => self.items.push(Item {
+                before: from.clone(),
+                value: Some(to.clone()),
+                closed: Some(*closed),
+                ..new("status")
+            }),
+            CaseEvent::AssigneeChanged { from, to } => self.items.push(Item {
+                before: from.as_ref().map(|assignee| assignee.email.0.clone()),
+                value: to.as_ref().map(|assignee| assignee.email.0.clone()),
+                ..new("assigned")
+            }),
+            CaseEvent::TitleChanged { from, to } => self.items.push(Item {
+                before: Some(from.0.clone()),
+                said: Some(to.0.clone()),
+                ..new("renamed")
+            }),
+            CaseEvent::MessageMovedOut {
+                message_id,
+                to,
+                comment,
+                ..
+            } => {
+                self.set_hidden(reference, *message_id, true);
+                self.items.push(Item {
+                    other: Some(to.as_i32()),
+                    message_id: Some(message_id.0),
+                    comment: comment.as_ref().map(|comment| comment.0.clone()),
+                    ..new("moved_out")
+                });
+            }
+            CaseEvent::MessageMovedIn {
+                message,
+                from,
+                comment,
+                ..
+            } => {
+                self.items.push(Item {
+                    other: Some(from.as_i32()),
+                    message_id: Some(message.message_id.0),
+                    comment: comment.as_ref().map(|comment| comment.0.clone()),
+                    ..new("moved_in")
+                });
+                let item = new("message").inbound(message, Rule::Moved, &[*from]);
+                self.add_message(Item { part: 1, ..item });
+            }
+            CaseEvent::MoveUndone { message_id, to, .. } => {
+                self.set_hidden(reference, *message_id, true);
+                self.items.push(Item {
+                    other: Some(to.as_i32()),
+                    message_id: Some(message_id.0),
+                    ..new("moved_out")
+                });
+            }
+            CaseEvent::MessageReturned { message_id, from } => {
+                self.set_hidden(reference, *message_id, false);
+                self.items.push(Item {
+                    other: Some(from.as_i32()),
+                    message_id: Some(message_id.0),
+                    ..new("moved_in")
+                });
+            }
+            CaseEvent::MessageSending { .. }
+            | CaseEvent::MessageDeferred { .. }
+            | CaseEvent::MessageSent { .. }
+            | CaseEvent::MessageDelivered { .. }
+            | CaseEvent::MessageRead { .. }
+            | CaseEvent::MessageFailed { .. }
+            | CaseEvent::MessageUncertain { .. }
+            | CaseEvent::MessageRequeued { .. } => {
+                if let Some((message_id, delivered)) = Delivered::of(event) {
+                    self.set_delivery(reference, message_id, delivered);
+                }
+            }
+        }
+    }
+}
+
+impl Projection for ThreadHandler {
+    const NAME: &'static str = "thread";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["thread_items"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        if let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
+        {
+            self.apply_to_case(reference, recorded, event);
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let Self {
+            items,
+            deliveries,
+            hidden,
+            ..
+        } = std::mem::take(self);
+        // Before new items are written: one of them may be the same message, moved in again.
+        if !hidden.is_empty() {
+            write_hidden(conn, &hidden.into_iter().collect::<Vec<_>>()).await?;
+        }
+        if !deliveries.is_empty() {
+            write_deliveries(conn, &deliveries.into_iter().collect::<Vec<_>>()).await?;
+        }
+        if !items.is_empty() {
+            write_items(conn, &items).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_hidden(
+    conn: &mut PgConnection,
+    rows: &[((i32, Uuid), bool)],
+) -> Result<(), sqlx::Error> {
+    // A message that came and went more than once has several items; only the newest can be seen, or be seen again.
+    sqlx::query!(
+        "UPDATE thread_items t SET hidden = u.hidden
+         FROM UNNEST($1::integer[], $2::uuid[], $3::boolean[]) AS u (reference, message_id, hidden)
+         WHERE t.reference = u.reference AND t.message_id = u.message_id AND t.kind = 'message'
+             AND t.sequence = (
+                 SELECT max(i.sequence) FROM thread_items i
+                 WHERE i.reference = u.reference AND i.message_id = u.message_id AND i.kind = 'message'
+             )",
+        &column(rows, |((reference, _), _)| *reference),
+        &column(rows, |((_, message_id), _)| *message_id),
+        &column(rows, |(_, hidden)| *hidden),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_deliveries(
+    conn: &mut PgConnection,
+    rows: &[((i32, Uuid), Delivered)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE thread_items t SET
+             delivery = u.delivery, delivery_reason = u.reason, delivery_code = u.code, delivery_at = u.at,
+             attempt = COALESCE(u.attempt, t.attempt), provider_id = COALESCE(u.provider_id, t.provider_id)
+         FROM UNNEST($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[],
+             $7::integer[], $8::text[])
+             AS u (reference, message_id, delivery, reason, code, at, attempt, provider_id)
+         WHERE t.message_id = u.message_id AND t.direction = 'outbound' AND t.reference = u.reference",
+        &column(rows, |((reference, _), _)| *reference),
+        &column(rows, |((_, message_id), _)| *message_id),
+        &column(rows, |(_, known)| known.status.as_str()) as _,
+        &column(rows, |(_, known)| known.reason.as_deref()) as _,
+        &column(rows, |(_, known)| known.code) as _,
+        &column(rows, |(_, known)| known.at) as _,
+        &column(rows, |(_, known)| known.attempt) as _,
+        &column(rows, |(_, known)| known.provider_id.as_deref()) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_items(conn: &mut PgConnection, items: &[Item]) -> Result<(), sqlx::Error> {
+    let delivery = |item: &Item| item.delivery.as_ref().map(|known| known.status.as_str());
+    sqlx::query!(
+        "INSERT INTO thread_items (
+             reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
+             direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
+             delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed, comment,
+             note_id, hidden
+         )
+         SELECT
+             u.reference, u.sequence, u.part, u.kind, u.at, u.recorded_at, u.author_kind, u.author_id, u.author_email,
+             u.message_id, u.direction, u.channel, u.line_id, u.said, u.content::jsonb, u.sent_text, u.provider_id,
+             u.quotes, u.rule, u.rule_references::integer[], u.delivery, u.delivery_reason, u.delivery_code,
+             u.delivery_at, u.attempt, u.other, u.before, u.value, u.closed, u.comment, u.note_id, u.hidden
+         FROM UNNEST(
+             $1::integer[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+             $7::text[], $8::uuid[], $9::text[], $10::uuid[],
+             $11::text[], $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+             $19::text[], $20::text[],
+             $21::text[], $22::text[], $23::integer[], $24::timestamptz[], $25::integer[], $26::integer[], $27::text[],
+             $28::text[], $29::boolean[], $30::text[],
+             $31::uuid[], $32::boolean[]
+         ) AS u (
+             reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
+             direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
+             delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed, comment,
+             note_id, hidden
+         )",
+        &column(items, |item| item.reference),
+        &column(items, |item| item.sequence),
+        &column(items, |item| item.part),
+        &column(items, |item| item.kind) as _,
+        &column(items, |item| item.at),
+        &column(items, |item| item.recorded_at),
+        &column(items, |item| item.author_kind) as _,
+        &column(items, |item| item.author_id) as _,
+        &column(items, |item| item.author_email.as_deref()) as _,
+        &column(items, |item| item.message_id) as _,
+        &column(items, |item| item.direction) as _,
+        &column(items, |item| item.channel) as _,
+        &column(items, |item| item.line_id) as _,
+        &column(items, |item| item.said.as_deref()) as _,
+        &column(items, |item| item.content.as_deref()) as _,
+        &column(items, |item| item.sent_text.as_deref()) as _,
+        &column(items, |item| item.provider_id.as_deref()) as _,
+        &column(items, |item| item.quotes.as_deref()) as _,
+        &column(items, |item| item.rule) as _,
+        &column(items, |item| item.rule_references.as_deref()) as _,
+        &column(items, delivery) as _,
+        &column(items, |item| item.delivery.as_ref().and_then(|known| known.reason.as_deref())) as _,
+        &column(items, |item| item.delivery.as_ref().and_then(|known| known.code)) as _,
+        &column(items, |item| item.delivery.as_ref().and_then(|known| known.at)) as _,
+        &column(items, |item| item.delivery.as_ref().and_then(|known| known.attempt)) as _,
+        &column(items, |item| item.other) as _,
+        &column(items, |item| item.before.as_deref()) as _,
+        &column(items, |item| item.value.as_deref()) as _,
+        &column(items, |item| item.closed) as _,
+        &column(items, |item| item.comment.as_deref()) as _,
+        &column(items, |item| item.note_id) as _,
+        &column(items, |item| item.hidden),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Where an item stands in its thread; items are ordered by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The sequence of the event that gave it.
+    pub sequence: u64,
+    /// Which of that event's items it is, from 0.
+    pub part: u8,
+}
+
+/// One thing that happened in a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThreadItem {
+    /// Where it stands in the thread.
+    pub place: Place,
+    /// When it happened: Vonage's time of a message that came in, the time of recording of all else.
+    pub at: DateTime<Utc>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Who did or said it.
+    pub author: ItemAuthor,
+    /// What it is.
+    pub what: What,
+}
+
+/// Who did or said something in a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemAuthor {
+    /// A person who signed in.
+    User {
+        /// Their id.
+        user_id: UserId,
+        /// Their address at that time.
+        email: Personal<String>,
+    },
+    /// The automatic reply.
+    Automatic,
+    /// The contact.
+    Contact,
+    /// Vonage.
+    Vonage,
+    /// Docket itself, or somebody at its command line.
+    System,
+}
+
+impl ItemAuthor {
+    /// `user`, `automatic`, `contact`, `vonage` or `system`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User { .. } => "user",
+            Self::Automatic => "automatic",
+            Self::Contact => "contact",
+            Self::Vonage => "vonage",
+            Self::System => "system",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// The case began.
+    Opened {
+        /// Its title then.
+        title: Personal<String>,
+        /// The closed case that it follows.
+        follows: Option<Reference>,
+    },
+    /// The contact said something.
+    Inbound(Box<Inbound>),
+    /// We said something.
+    Outbound(Box<Outbound>),
+    /// Somebody wrote a note.
+    Note {
+        /// The note.
+        note_id: NoteId,
+        /// What it says.
+        text: Personal<String>,
+    },
+    /// The answer to the status question changed.
+    Status {
+        /// The answer before.
+        before: Option<String>,
+        /// The answer from then on.
+        value: String,
+        /// Whether it closed the case.
+        closed: bool,
+    },
+    /// Somebody else, or nobody, was to see to the case.
+    Assigned {
+        /// The address of who it was.
+        before: Option<Personal<String>>,
+        /// The address of who it was from then on.
+        to: Option<Personal<String>>,
+    },
+    /// The case got another title.
+    Renamed {
+        /// The title before.
+        before: Personal<String>,
+        /// The title from then on.
+        title: Personal<String>,
+    },
+    /// A message left for another case, or went back there.
+    MovedOut {
+        /// The message.
+        message_id: MessageId,
+        /// Where it went.
+        to: Reference,
+        /// What the agent said of it.
+        comment: Option<Personal<String>>,
+    },
+    /// A message came from another case, or came back from there.
+    MovedIn {
+        /// The message.
+        message_id: MessageId,
+        /// Where it came from.
+        from: Reference,
+        /// What the agent said of it.
+        comment: Option<Personal<String>>,
+    },
+}
+
+impl What {
+    /// The kind's name in the API: `opened`, `message`, `note`, `status`, `assigned`, `renamed`, `moved_out` or `moved_in`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Inbound(_) | Self::Outbound(_) => "message",
+            Self::Note { .. } => "note",
+            Self::Status { .. } => "status",
+            Self::Assigned { .. } => "assigned",
+            Self::Renamed { .. } => "renamed",
+            Self::MovedOut { .. } => "moved_out",
+            Self::MovedIn { .. } => "moved_in",
+        }
+    }
+}
+
+/// A message of the contact's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inbound {
+    /// Our id of it.
+    pub message_id: MessageId,
+    /// How it came.
+    pub channel: Channel,
+    /// The line it came in on.
+    pub line_id: LineId,
+    /// What it carries.
+    pub content: Personal<Content>,
+    /// Vonage's id of it.
+    pub provider_id: String,
+    /// Vonage's id of the message that it quotes.
+    pub quotes: Option<String>,
+    /// Why it stands here.
+    pub routed: Routed,
+}
+
+/// A message of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// Our id of it.
+    pub message_id: MessageId,
+    /// How it goes.
+    pub channel: Channel,
+    /// The line it goes out from.
+    pub line_id: LineId,
+    /// What was written.
+    pub text: Personal<String>,
+    /// What is sent: the text with the reference appended.
+    pub sent_text: Personal<String>,
+    /// What is known of its delivery.
+    pub delivery: Delivery,
+}
+
+/// What is known of a message's delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// How far it has come.
+    pub status: Status,
+    /// Why it failed, is uncertain, or has to wait.
+    pub reason: Option<String>,
+    /// Vonage's error code, where it failed with one.
+    pub code: Option<u32>,
+    /// Vonage's time of its arrival or of its being read.
+    pub at: Option<DateTime<Utc>>,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Vonage's id of it, once Vonage took it.
+    pub provider_id: Option<String>,
+}
+
+/// An item's key, as an error names it.
+#[derive(Clone, Copy)]
+struct ItemKey {
+    reference: i32,
+    sequence: i64,
+    part: i16,
+}
+
+impl fmt::Display for ItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}, {}", self.reference, self.sequence, self.part)
+    }
+}
+
+/// A row of `thread_items`, as the queries give it.
+struct RawItem {
+    reference: i32,
+    sequence: i64,
+    part: i16,
+    kind: String,
+    at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    author_kind: String,
+    author_id: Option<Uuid>,
+    author_email: Option<String>,
+    message_id: Option<Uuid>,
+    direction: Option<String>,
+    channel: Option<String>,
+    line_id: Option<Uuid>,
+    said: Option<String>,
+    content: Option<String>,
+    sent_text: Option<String>,
+    provider_id: Option<String>,
+    quotes: Option<String>,
+    rule: Option<String>,
+    rule_references: Option<Vec<i32>>,
+    delivery: Option<String>,
+    delivery_reason: Option<String>,
+    delivery_code: Option<i32>,
+    delivery_at: Option<DateTime<Utc>>,
+    attempt: Option<i32>,
+    other: Option<i32>,
+    before: Option<String>,
+    value: Option<String>,
+    closed: Option<bool>,
+    comment: Option<String>,
+    note_id: Option<Uuid>,
+}
+
+impl RawItem {
+    fn row(&self) -> Row<ItemKey> {
+        let key = ItemKey {
+            reference: self.reference,
+            sequence: self.sequence,
+            part: self.part,
+        };
+        Row {
+            table: "thread_items",
+            key,
+        }
+    }
+
+    fn read(self) -> Result<ThreadItem, sqlx::Error> {
+        let row = self.row();
+        Ok(ThreadItem {
+            place: Place {
+                sequence: row.read("sequence", self.sequence.try_into())?,
+                part: row.read("part", self.part.try_into())?,
+            },
+            at: self.at,
+            recorded_at: self.recorded_at,
+            author: self.author()?,
+            what: self.what()?,
+        })
+    }
+
+    fn author(&self) -> Result<ItemAuthor, sqlx::Error> {
+        let row = self.row();
+        Ok(match self.author_kind.as_str() {
+            "user" => ItemAuthor::User {
+                user_id: UserId(row.some("author_id", self.author_id)?),
+                email: Personal(row.some("author_email", self.author_email.clone())?),
+            },
+            "automatic" => ItemAuthor::Automatic,
+            "contact" => ItemAuthor::Contact,
+            "vonage" => ItemAuthor::Vonage,
+            "system" => ItemAuthor::System,
+            _ => return Err(row.broken("author_kind")),
+        })
+    }
+
+    fn what(self) -> Result<What, sqlx::Error> {
+        let row = self.row();
+        let said = |said| row.some("said", said).map(Personal);
+        let other = |other| {
+            row.some("other", other)
+                .and_then(|number| row.reference("other", number))
+        };
+        let message_id = |id| row.some("message_id", id).map(MessageId);
+        Ok(match self.kind.as_str() {
+            "opened" => What::Opened {
+                title: said(self.said)?,
+                follows: match self.other {
+                    Some(number) => Some(row.reference("other", number)?),
+                    None => None,
+                },
+            },
+            "message" => match self.direction.as_deref() {
+                Some("inbound") => What::Inbound(Box::new(self.inbound()?)),
+                Some("outbound") => What::Outbound(Box::new(self.outbound()?)),
+                _ => return Err(row.broken("direction")),
+            },
+            "note" => What::Note {
+                note_id: NoteId(row.some("note_id", self.note_id)?),
+                text: said(self.said)?,
+            },
+            "status" => What::Status {
+                before: self.before,
+                value: row.some("value", self.value)?,
+                closed: row.some("closed", self.closed)?,
+            },
+            "assigned" => What::Assigned {
+                before: self.before.map(Personal),
+                to: self.value.map(Personal),
+            },
+            "renamed" => What::Renamed {
+                before: Personal(row.some("before", self.before)?),
+                title: said(self.said)?,
+            },
+            "moved_out" => What::MovedOut {
+                message_id: message_id(self.message_id)?,
+                to: other(self.other)?,
+                comment: self.comment.map(Personal),
+            },
+            "moved_in" => What::MovedIn {
+                message_id: message_id(self.message_id)?,
+                from: other(self.other)?,
+                comment: self.comment.map(Personal),
+            },
+            _ => return Err(row.broken("kind")),
+        })
+    }
+
+    fn inbound(self) -> Result<Inbound, sqlx::Error> {
+        let row = self.row();
+        let content = match self.content {
+            Some(json) => row.read("content", serde_json::from_str(&json))?,
+            None => Content::text(row.some("said", self.said)?),
+        };
+        let rule = row.some("rule", self.rule)?;
+        Ok(Inbound {
+            message_id: MessageId(row.some("message_id", self.message_id)?),
+            channel: row.channel("channel", &row.some("channel", self.channel)?)?,
+            line_id: LineId(row.some("line_id", self.line_id)?),
+            content: Personal(content),
+            provider_id: row.some("provider_id", self.provider_id)?,
+            quotes: self.quotes,
+            routed: Routed {
+                rule: row.some("rule", rule_named(&rule))?,
+                references: row.references(
+                    "rule_references",
+                    &row.some("rule_references", self.rule_references)?,
+                )?,
+            },
+        })
+    }
+
+    fn outbound(self) -> Result<Outbound, sqlx::Error> {
+        let row = self.row();
+        let text = row.some("said", self.said)?;
+        let status = row.some("delivery", self.delivery)?;
+        Ok(Outbound {
+            message_id: MessageId(row.some("message_id", self.message_id)?),
+            channel: row.channel("channel", &row.some("channel", self.channel)?)?,
+            line_id: LineId(row.some("line_id", self.line_id)?),
+            sent_text: Personal(self.sent_text.unwrap_or_else(|| text.clone())),
+            text: Personal(text),
+            delivery: Delivery {
+                status: row.some("delivery", Status::from_name(&status))?,
+                reason: self.delivery_reason,
+                code: self
+                    .delivery_code
+                    .map(|code| row.read("delivery_code", code.try_into()))
+                    .transpose()?,
+                at: self.delivery_at,
+                attempt: row.read("attempt", row.some("attempt", self.attempt)?.try_into())?,
+                provider_id: self.provider_id,
+            },
+        })
+    }
+}
+
+fn rule_named(name: &str) -> Option<Rule> {
+    [
+        Rule::First,
+        Rule::OnlyOpen,
+        Rule::AllOpen,
+        Rule::Reference,
+        Rule::Quote,
+        Rule::NewRequested,
+        Rule::Follows,
+        Rule::CasesDisabled,
+        Rule::Moved,
+    ]
+    .into_iter()
+    .find(|rule| rule.as_str() == name)
+}
+
+/// Items that are not hidden, with what follows `WHERE NOT hidden AND`.
+macro_rules! items {
+    ($condition:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            RawItem,
+            "SELECT reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
+                 direction, channel, line_id, said, content::text AS content, sent_text, provider_id, quotes, rule,
+                 rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value,
+                 closed, comment, note_id
+             FROM thread_items WHERE NOT hidden AND " + $condition,
+            $($argument),+
+        )
+    };
+}
+
+fn read_all(raw: Vec<RawItem>) -> Result<Vec<ThreadItem>, sqlx::Error> {
+    raw.into_iter().map(RawItem::read).collect()
+}
+
+/// At most `limit` items of a case in order, those after `after` or from the beginning.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn page(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+    after: Option<Place>,
+    limit: u32,
+) -> Result<Vec<ThreadItem>, sqlx::Error> {
+    let (sequence, part) = after.map_or((0, 0), |place| {
+        (place.sequence.cast_signed(), i16::from(place.part))
+    });
+    // Sequences begin at 1, so nothing stands at (0, 0) or before.
+    let raw = items!(
+        "reference = $1 AND (sequence, part) > ($2, $3) ORDER BY sequence, part LIMIT $4",
+        reference.as_i32(),
+        sequence,
+        part,
+        i64::from(limit),
+    )
+    .fetch_all(executor)
+    .await?;
+    read_all(raw)
+}
+
+/// The first `limit` messages of a case that came or were queued after the event of that sequence.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn since(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+    sequence: u64,
+    limit: u32,
+) -> Result<Vec<ThreadItem>, sqlx::Error> {
+    let raw = items!(
+        "reference = $1 AND sequence > $2 AND kind = 'message' ORDER BY sequence, part LIMIT $3",
+        reference.as_i32(),
+        i64::try_from(sequence).unwrap_or(i64::MAX),
+        i64::from(limit),
+    )
+    .fetch_all(executor)
+    .await?;
+    read_all(raw)
+}
+
+/// A case's notes, in order.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn notes(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+) -> Result<Vec<ThreadItem>, sqlx::Error> {
+    let raw = items!(
+        "reference = $1 AND kind = 'note' ORDER BY sequence, part",
+        reference.as_i32(),
+    )
+    .fetch_all(executor)
+    .await?;
+    read_all(raw)
+}
+
+/// A message as it stands in a case; `None` where it does not, or was moved out.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn message(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+    message_id: MessageId,
+) -> Result<Option<ThreadItem>, sqlx::Error> {
+    items!(
+        "reference = $1 AND message_id = $2 AND kind = 'message' ORDER BY sequence DESC LIMIT 1",
+        reference.as_i32(),
+        message_id.0,
+    )
+    .fetch_optional(executor)
+    .await?
+    .map(RawItem::read)
+    .transpose()
+}

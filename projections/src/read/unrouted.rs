@@ -1,0 +1,361 @@
+//! Webhooks that could not be routed, waiting for the owner.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::held::{HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
+use docket_domain::ids::{HeldId, MessageId, Reference};
+use docket_domain::personal::Personal;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::log::recorded::Recorded;
+use crate::read::Projection;
+use crate::read::rows::{Row, array_text, column};
+
+/// How many characters of a body stand in [`UnroutedRow::excerpt`]; a body can have a mebibyte.
+pub const EXCERPT_CHARS: i32 = 2_000;
+
+/// A webhook that could not be routed when it came; without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnroutedRow {
+    /// Our id of it.
+    pub held_id: HeldId,
+    /// Which webhook brought it.
+    pub kind: WebhookKind,
+    /// Why it could not be routed.
+    pub reason: HeldReason,
+    /// The same in words, without personal data.
+    pub detail: String,
+    /// Vonage's id of the message, where it could be read.
+    pub provider_id: Option<String>,
+    /// Our number, where it could be read.
+    pub to: Option<Personal<String>>,
+    /// The outside number, where it could be read.
+    pub from: Option<Personal<String>>,
+    /// How the body begins, in hexadecimal where it is no text: at most [`EXCERPT_CHARS`] characters.
+    pub excerpt: Personal<String>,
+    /// When it was kept.
+    pub received_at: DateTime<Utc>,
+    /// What became of it, once it was routed.
+    pub routed: Option<RoutedAt>,
+}
+
+/// How a held webhook was routed at last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutedAt {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The message that it carried or spoke of.
+    pub message_id: MessageId,
+    /// The cases that got it.
+    pub references: Vec<Reference>,
+}
+
+/// A webhook that could not be routed when it came, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnroutedWebhook {
+    /// All but the body.
+    pub row: UnroutedRow,
+    /// The body.
+    pub body: Personal<HeldBody>,
+}
+
+/// A place in the list, which goes from new to old: after this webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// When the webhook was kept.
+    pub received_at: DateTime<Utc>,
+    /// Its id.
+    pub held_id: HeldId,
+}
+
+impl UnroutedRow {
+    /// The place after this webhook.
+    pub const fn cursor(&self) -> Cursor {
+        Cursor {
+            received_at: self.received_at,
+            held_id: self.held_id,
+        }
+    }
+}
+
+/// Builds table `unrouted`.
+#[derive(Default)]
+pub struct UnroutedHandler {
+    held: BTreeMap<HeldId, Held>,
+    /// What became of rows in the database.
+    routed: BTreeMap<HeldId, RoutedAt>,
+}
+
+struct Held {
+    webhook: HeldWebhook,
+    received_at: DateTime<Utc>,
+    routed: Option<RoutedAt>,
+}
+
+impl Projection for UnroutedHandler {
+    const NAME: &'static str = "unrouted";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["unrouted"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (StreamId::Held(held_id), Event::Held(event)) = (recorded.stream, &recorded.event)
+        else {
+            return;
+        };
+        match event {
+            HeldEvent::WebhookHeld(webhook) => {
+                let held = Held {
+                    webhook: webhook.clone(),
+                    received_at: recorded.recorded_at,
+                    routed: None,
+                };
+                self.held.insert(held_id, held);
+            }
+            HeldEvent::WebhookRouted {
+                message_id,
+                references,
+            } => {
+                let routed = RoutedAt {
+                    at: recorded.recorded_at,
+                    message_id: *message_id,
+                    references: references.clone(),
+                };
+                match self.held.get_mut(&held_id) {
+                    Some(held) => held.routed = Some(routed),
+                    None => {
+                        self.routed.insert(held_id, routed);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let held = Vec::from_iter(std::mem::take(&mut self.held));
+        let routed = Vec::from_iter(std::mem::take(&mut self.routed));
+        if !held.is_empty() {
+            insert(conn, &held).await?;
+        }
+        if !routed.is_empty() {
+            update(conn, &routed).await?;
+        }
+        Ok(())
+    }
+}
+
+fn references_text(references: &[Reference]) -> String {
+    array_text(references.iter().map(|reference| reference.as_i32()))
+}
+
+async fn insert(conn: &mut PgConnection, rows: &[(HeldId, Held)]) -> Result<(), sqlx::Error> {
+    let webhooks = column(rows, |(_, held)| &held.webhook);
+    let routed = column(rows, |(_, held)| held.routed.as_ref());
+    sqlx::query!(
+        "INSERT INTO unrouted (held_id, kind, reason, detail, provider_id, to_number, from_number, body_text,
+                               body_hex, received_at, routed_at, message_id, case_references)
+         SELECT held_id, kind, reason, detail, provider_id, to_number, from_number, body_text,
+                body_hex, received_at, routed_at, message_id, case_references::integer[]
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                     $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[])
+              AS new (held_id, kind, reason, detail, provider_id, to_number, from_number, body_text,
+                      body_hex, received_at, routed_at, message_id, case_references)",
+        &column(rows, |(held_id, _)| held_id.0),
+        &column(&webhooks, |webhook| webhook.kind.as_str()) as _,
+        &column(&webhooks, |webhook| webhook.reason.as_str()) as _,
+        &column(&webhooks, |webhook| webhook.detail.as_str()) as _,
+        &column(&webhooks, |webhook| webhook.provider_id.as_deref()) as _,
+        &column(&webhooks, |webhook| webhook.to.as_ref().map(|to| to.as_str())) as _,
+        &column(&webhooks, |webhook| webhook.from.as_ref().map(|from| from.as_str())) as _,
+        &column(&webhooks, |webhook| match &webhook.body.0 {
+            HeldBody::Text(text) => Some(text.as_str()),
+            HeldBody::Hex(_) => None,
+        }) as _,
+        &column(&webhooks, |webhook| match &webhook.body.0 {
+            HeldBody::Text(_) => None,
+            HeldBody::Hex(hex) => Some(hex.as_str()),
+        }) as _,
+        &column(rows, |(_, held)| held.received_at),
+        &column(&routed, |routed| routed.map(|routed| routed.at)) as _,
+        &column(&routed, |routed| routed.map(|routed| routed.message_id.0)) as _,
+        &column(&routed, |routed| routed.map(|routed| references_text(&routed.references))) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn update(conn: &mut PgConnection, rows: &[(HeldId, RoutedAt)]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE unrouted
+         SET routed_at = new.routed_at, message_id = new.message_id, case_references = new.case_references::integer[]
+         FROM UNNEST($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[])
+              AS new (held_id, routed_at, message_id, case_references)
+         WHERE unrouted.held_id = new.held_id",
+        &column(rows, |(held_id, _)| held_id.0),
+        &column(rows, |(_, routed)| routed.at),
+        &column(rows, |(_, routed)| routed.message_id.0),
+        &column(rows, |(_, routed)| references_text(&routed.references)),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct Columnwise {
+    held_id: Uuid,
+    kind: String,
+    reason: String,
+    detail: String,
+    provider_id: Option<String>,
+    to_number: Option<String>,
+    from_number: Option<String>,
+    excerpt: String,
+    received_at: DateTime<Utc>,
+    routed_at: Option<DateTime<Utc>>,
+    message_id: Option<Uuid>,
+    case_references: Option<Vec<i32>>,
+}
+
+impl TryFrom<Columnwise> for UnroutedRow {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Columnwise) -> Result<Self, sqlx::Error> {
+        let known = Row {
+            table: "unrouted",
+            key: row.held_id,
+        };
+        let kind = [WebhookKind::Inbound, WebhookKind::Status]
+            .into_iter()
+            .find(|kind| kind.as_str() == row.kind);
+        let reason = [
+            HeldReason::UnknownLine,
+            HeldReason::Undecodable,
+            HeldReason::UnknownType,
+            HeldReason::UnknownMessage,
+        ]
+        .into_iter()
+        .find(|reason| reason.as_str() == row.reason);
+        let routed = match row.routed_at {
+            Some(at) => {
+                let message_id = known.some("message_id", row.message_id)?;
+                let numbers = known.some("case_references", row.case_references)?;
+                Some(RoutedAt {
+                    at,
+                    message_id: MessageId(message_id),
+                    references: known.references("case_references", &numbers)?,
+                })
+            }
+            None => None,
+        };
+        Ok(Self {
+            held_id: HeldId(row.held_id),
+            kind: known.some("kind", kind)?,
+            reason: known.some("reason", reason)?,
+            detail: row.detail,
+            provider_id: row.provider_id,
+            to: row.to_number.map(Personal),
+            from: row.from_number.map(Personal),
+            excerpt: Personal(row.excerpt),
+            received_at: row.received_at,
+            routed,
+        })
+    }
+}
+
+/// Up to `limit` webhooks that wait to be routed, newest first, from the newest or from after a place.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn page(
+    executor: impl PgExecutor<'_>,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<UnroutedRow>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Columnwise,
+        r#"SELECT held_id, kind, reason, detail, provider_id, to_number, from_number,
+                  left(coalesce(body_text, body_hex), $4) AS "excerpt!",
+                  received_at, routed_at, message_id, case_references
+           FROM unrouted
+           WHERE routed_at IS NULL AND ($1::timestamptz IS NULL OR (received_at, held_id) < ($1, $2::uuid))
+           ORDER BY received_at DESC, held_id DESC
+           LIMIT $3"#,
+        after.map(|cursor| cursor.received_at),
+        after.map(|cursor| cursor.held_id.0),
+        i64::from(limit),
+        EXCERPT_CHARS,
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(UnroutedRow::try_from).collect()
+}
+
+/// How many webhooks wait to be routed.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn count(executor: impl PgExecutor<'_>) -> Result<u64, sqlx::Error> {
+    let count =
+        sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM unrouted WHERE routed_at IS NULL"#)
+            .fetch_one(executor)
+            .await?;
+    Ok(count.cast_unsigned())
+}
+
+/// The webhook of that id, routed since or not.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    held_id: HeldId,
+) -> Result<Option<UnroutedWebhook>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"SELECT held_id, kind, reason, detail, provider_id, to_number, from_number, body_text, body_hex,
+                  left(coalesce(body_text, body_hex), $2) AS "excerpt!",
+                  received_at, routed_at, message_id, case_references
+           FROM unrouted
+           WHERE held_id = $1"#,
+        held_id.0,
+        EXCERPT_CHARS,
+    )
+    .fetch_optional(executor)
+    .await?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let body = match (found.body_text, found.body_hex) {
+        (Some(text), None) => Some(HeldBody::Text(text)),
+        (None, Some(hex)) => Some(HeldBody::Hex(hex)),
+        _ => None,
+    };
+    let known = Row {
+        table: "unrouted",
+        key: held_id,
+    };
+    let body = known.some("body_text", body)?;
+    let row = UnroutedRow::try_from(Columnwise {
+        held_id: found.held_id,
+        kind: found.kind,
+        reason: found.reason,
+        detail: found.detail,
+        provider_id: found.provider_id,
+        to_number: found.to_number,
+        from_number: found.from_number,
+        excerpt: found.excerpt,
+        received_at: found.received_at,
+        routed_at: found.routed_at,
+        message_id: found.message_id,
+        case_references: found.case_references,
+    })?;
+    Ok(Some(UnroutedWebhook {
+        row,
+        body: Personal(body),
+    }))
+}

@@ -1,0 +1,359 @@
+//! Users and their API tokens; the secrets of both are in [`crate::accounts`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{TokenId, UserId};
+use docket_domain::personal::Personal;
+use docket_domain::user::{Role, UserEvent};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::log::recorded::Recorded;
+use crate::read::Projection;
+use crate::read::rows::{Row, column};
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRow {
+    /// Their id.
+    pub user_id: UserId,
+    /// The address they sign in with, in lower case.
+    pub email: Personal<String>,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they were removed.
+    pub removed: bool,
+    /// When they were added.
+    pub created_at: DateTime<Utc>,
+    /// The sequence of their last event.
+    pub version: u64,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its id.
+    pub token_id: TokenId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it is for.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Whether it was ended.
+    pub revoked: bool,
+}
+
+/// Builds tables `users` and `tokens`.
+#[derive(Default)]
+pub struct UsersHandler {
+    added: BTreeMap<UserId, UserRow>,
+    changed: BTreeMap<UserId, Change>,
+    tokens: BTreeMap<TokenId, TokenRow>,
+    /// Tokens in the database that were ended.
+    revoked: BTreeSet<TokenId>,
+}
+
+/// What the events since the last flush changed of a user's row in the database.
+#[derive(Default)]
+struct Change {
+    role: Option<Role>,
+    removed: bool,
+    version: u64,
+}
+
+impl Projection for UsersHandler {
+    const NAME: &'static str = "users";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["users", "tokens"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (StreamId::User(user_id), Event::User(event)) = (recorded.stream, &recorded.event)
+        else {
+            return;
+        };
+        let (mut role, mut removed) = (None, false);
+        match event {
+            UserEvent::UserAdded { email, role, .. } => {
+                let row = UserRow {
+                    user_id,
+                    email: email.clone(),
+                    role: *role,
+                    removed: false,
+                    created_at: recorded.recorded_at,
+                    version: recorded.sequence,
+                };
+                self.added.insert(user_id, row);
+                return;
+            }
+            UserEvent::RoleChanged { to, .. } => role = Some(*to),
+            UserEvent::PasswordChanged {} => {}
+            UserEvent::UserRemoved {} => {
+                removed = true;
+                for token in self.tokens.values_mut() {
+                    token.revoked |= token.user_id == user_id;
+                }
+            }
+            UserEvent::TokenCreated { token_id, name } => {
+                let token = TokenRow {
+                    token_id: *token_id,
+                    user_id,
+                    name: name.clone(),
+                    created_at: recorded.recorded_at,
+                    revoked: false,
+                };
+                self.tokens.insert(*token_id, token);
+            }
+            UserEvent::TokenRevoked { token_id } => match self.tokens.get_mut(token_id) {
+                Some(token) => token.revoked = true,
+                None => {
+                    self.revoked.insert(*token_id);
+                }
+            },
+        }
+        if let Some(row) = self.added.get_mut(&user_id) {
+            row.role = role.unwrap_or(row.role);
+            row.removed |= removed;
+            row.version = recorded.sequence;
+        } else {
+            let change = self.changed.entry(user_id).or_default();
+            change.role = role.or(change.role);
+            change.removed |= removed;
+            change.version = recorded.sequence;
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let taken = std::mem::take(self);
+        let changed = Vec::from_iter(taken.changed);
+        let added: Vec<_> = taken.added.into_values().collect();
+        let tokens: Vec<_> = taken.tokens.into_values().collect();
+        let revoked: Vec<_> = taken.revoked.iter().map(|token_id| token_id.0).collect();
+        let removed: Vec<_> = changed
+            .iter()
+            .filter(|(_, change)| change.removed)
+            .map(|(user_id, _)| user_id.0)
+            .collect();
+        // Removals come first: an address may be added again as soon as its user is removed.
+        if !changed.is_empty() {
+            update_users(conn, &changed).await?;
+        }
+        if !added.is_empty() {
+            insert_users(conn, &added).await?;
+        }
+        if !revoked.is_empty() || !removed.is_empty() {
+            revoke_tokens(conn, &revoked, &removed).await?;
+        }
+        if !tokens.is_empty() {
+            insert_tokens(conn, &tokens).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn update_users(
+    conn: &mut PgConnection,
+    changes: &[(UserId, Change)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users
+         SET role = coalesce(new.role, users.role), removed = users.removed OR new.removed, version = new.version
+         FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::bigint[]) AS new (user_id, role, removed, version)
+         WHERE users.user_id = new.user_id",
+        &column(changes, |(user_id, _)| user_id.0),
+        &column(changes, |(_, change)| change.role.map(Role::as_str)) as _,
+        &column(changes, |(_, change)| change.removed),
+        &column(changes, |(_, change)| change.version.cast_signed()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn insert_users(conn: &mut PgConnection, rows: &[UserRow]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO users (user_id, email, role, removed, created_at, version)
+         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::timestamptz[], $6::bigint[])",
+        &column(rows, |row| row.user_id.0),
+        &column(rows, |row| row.email.as_str()) as _,
+        &column(rows, |row| row.role.as_str()) as _,
+        &column(rows, |row| row.removed),
+        &column(rows, |row| row.created_at),
+        &column(rows, |row| row.version.cast_signed()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn revoke_tokens(
+    conn: &mut PgConnection,
+    token_ids: &[Uuid],
+    removed_users: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE tokens SET revoked = true WHERE token_id = ANY($1) OR user_id = ANY($2)",
+        token_ids,
+        removed_users,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn insert_tokens(conn: &mut PgConnection, rows: &[TokenRow]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO tokens (token_id, user_id, name, created_at, revoked)
+         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bool[])",
+        &column(rows, |row| row.token_id.0),
+        &column(rows, |row| row.user_id.0),
+        &column(rows, |row| row.name.as_str()) as _,
+        &column(rows, |row| row.created_at),
+        &column(rows, |row| row.revoked),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct Columnwise {
+    user_id: Uuid,
+    email: String,
+    role: String,
+    removed: bool,
+    created_at: DateTime<Utc>,
+    version: i64,
+}
+
+impl TryFrom<Columnwise> for UserRow {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Columnwise) -> Result<Self, sqlx::Error> {
+        let known = Row {
+            table: "users",
+            key: row.user_id,
+        };
+        Ok(Self {
+            user_id: UserId(row.user_id),
+            email: Personal(row.email),
+            role: known.some("role", Role::from_name(&row.role))?,
+            removed: row.removed,
+            created_at: row.created_at,
+            version: row.version.cast_unsigned(),
+        })
+    }
+}
+
+/// Every user who was not removed, ordered by address.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Columnwise,
+        "SELECT user_id, email, role, removed, created_at, version
+         FROM users
+         WHERE NOT removed
+         ORDER BY email",
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(UserRow::try_from).collect()
+}
+
+/// The user of that id, removed or not.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+) -> Result<Option<UserRow>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Columnwise,
+        "SELECT user_id, email, role, removed, created_at, version FROM users WHERE user_id = $1",
+        user_id.0,
+    )
+    .fetch_optional(executor)
+    .await?;
+    row.map(UserRow::try_from).transpose()
+}
+
+/// The user of that address, spelt as [`docket_domain::user::normalise_email`] gives it, unless they were removed.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find_by_email(
+    executor: impl PgExecutor<'_>,
+    email: &str,
+) -> Result<Option<UserRow>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Columnwise,
+        "SELECT user_id, email, role, removed, created_at, version FROM users WHERE email = $1 AND NOT removed",
+        email,
+    )
+    .fetch_optional(executor)
+    .await?;
+    row.map(UserRow::try_from).transpose()
+}
+
+/// Every token that was not ended, oldest first.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn all_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<TokenRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TokenRow,
+        "SELECT token_id, user_id, name, created_at, revoked
+         FROM tokens
+         WHERE NOT revoked
+         ORDER BY created_at, token_id",
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// A user's tokens that were not ended, oldest first.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn tokens_of(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+) -> Result<Vec<TokenRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TokenRow,
+        "SELECT token_id, user_id, name, created_at, revoked
+         FROM tokens
+         WHERE user_id = $1 AND NOT revoked
+         ORDER BY created_at, token_id",
+        user_id.0,
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// The token of that id, ended or not.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn find_token(
+    executor: impl PgExecutor<'_>,
+    token_id: TokenId,
+) -> Result<Option<TokenRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TokenRow,
+        "SELECT token_id, user_id, name, created_at, revoked FROM tokens WHERE token_id = $1",
+        token_id.0,
+    )
+    .fetch_optional(executor)
+    .await
+}

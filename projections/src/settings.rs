@@ -1,0 +1,100 @@
+//! The surveys and lines, kept in memory.
+//!
+//! Every decision is made on a snapshot that the transaction has found to be the newest: `log_head.settings_position` says at
+//! which position settings last changed.
+
+use std::collections::HashMap;
+
+use docket_domain::channel::Channel;
+use docket_domain::ids::{LineId, SurveyId};
+use docket_domain::line::HaltReason;
+use docket_domain::survey::{StatusQuestion, SurveySettings};
+use futures_util::FutureExt as _;
+use sqlx::PgConnection;
+
+use crate::read::{lines, surveys};
+
+/// A snapshot of the surveys and lines.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The position of the event that last changed any of them.
+    pub position: i64,
+    surveys: HashMap<SurveyId, SurveySettings>,
+    lines: HashMap<LineId, LineSnapshot>,
+    by_number: HashMap<Channel, HashMap<String, LineId>>,
+}
+
+/// A line, as far as routing and sending need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineSnapshot {
+    /// Its id.
+    pub line_id: LineId,
+    /// Our number.
+    pub number: String,
+    /// Its channel.
+    pub channel: Channel,
+    /// The survey that gets its messages.
+    pub survey_id: SurveyId,
+    /// The automatic reply for several open cases.
+    pub multi_case_reply: Option<String>,
+    /// Why its sending stands still, if it does.
+    pub halted: Option<HaltReason>,
+}
+
+impl Settings {
+    /// Reads the settings as the transaction sees them.
+    ///
+    /// # Errors
+    ///
+    /// The database's error, also where a row is broken.
+    pub async fn load(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let position = sqlx::query_scalar!("SELECT settings_position FROM log_head").fetch_one(&mut *conn).await?;
+        let mut settings = Self { position, ..Self::default() };
+        let survey_rows = surveys::all(&mut *conn).boxed().await?;
+        for row in survey_rows {
+            settings.surveys.insert(row.survey_id, row.into_settings());
+        }
+        let line_rows = lines::all(&mut *conn).boxed().await?;
+        for row in line_rows {
+            let by_number = settings.by_number.entry(row.channel).or_default();
+            by_number.insert(row.number.clone(), row.line_id);
+            settings.lines.insert(
+                row.line_id,
+                LineSnapshot {
+                    line_id: row.line_id,
+                    number: row.number,
+                    channel: row.channel,
+                    survey_id: row.survey_id,
+                    multi_case_reply: row.multi_case_reply,
+                    halted: row.halted,
+                },
+            );
+        }
+        Ok(settings)
+    }
+
+    /// A survey's settings.
+    pub fn survey(&self, id: SurveyId) -> Option<&SurveySettings> {
+        self.surveys.get(&id)
+    }
+
+    /// A line that is not removed.
+    pub fn line(&self, id: LineId) -> Option<&LineSnapshot> {
+        self.lines.get(&id)
+    }
+
+    /// The line of that number and channel.
+    pub fn line_of(&self, number: &str, channel: Channel) -> Option<&LineSnapshot> {
+        self.lines.get(self.by_number.get(&channel)?.get(number)?)
+    }
+
+    /// Every line that is not removed.
+    pub fn lines(&self) -> impl Iterator<Item = &LineSnapshot> {
+        self.lines.values()
+    }
+
+    /// The status question of a survey.
+    pub fn status_question(&self, id: SurveyId) -> Option<&StatusQuestion> {
+        self.surveys.get(&id).map(|survey| &survey.status)
+    }
+}

@@ -8,7 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
-// pub mod http;
+pub mod http;
 pub mod maintenance;
 pub mod operations;
 pub mod passwords;

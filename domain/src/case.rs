@@ -127,7 +127,9 @@ impl Case {
 
     /// Whether it receives messages.
     pub fn is_open(&self) -> bool {
-        self.opened.as_ref().is_some_and(|state| state.stage == Stage::Open)
+        self.opened
+            .as_ref()
+            .is_some_and(|state| state.stage == Stage::Open)
     }
 
     /// Decides a command.
@@ -145,29 +147,67 @@ impl Case {
         match command {
             CaseCommand::Open(_) => Err(CaseError::AlreadyOpened),
             CaseCommand::Receive { message, routed } => state.receive(message, routed),
-            CaseCommand::Reply { message, seen_version } => self.reply(state, message, seen_version),
+            CaseCommand::Reply {
+                message,
+                seen_version,
+            } => self.reply(state, message, seen_version),
             CaseCommand::ReplyAutomatically(message) => state.reply_automatically(message),
-            CaseCommand::BeginSending { message_id, attempt } => state.begin_sending(message_id, attempt),
-            CaseCommand::RecordDelivery { message_id, attempt, news } => state.record_delivery(message_id, attempt, news),
+            CaseCommand::BeginSending {
+                message_id,
+                attempt,
+            } => state.begin_sending(message_id, attempt),
+            CaseCommand::RecordDelivery {
+                message_id,
+                attempt,
+                news,
+            } => state.record_delivery(message_id, attempt, news),
             CaseCommand::Resend { message_id } => state.resend(message_id),
             CaseCommand::SetStatus { value, closes } => state.set_status(value, closes),
             CaseCommand::Assign { to } => {
                 state.must_not_be_withdrawn()?;
-                let same = state.assignee.as_ref().map(|a| a.user_id) == to.as_ref().map(|a| a.user_id);
-                Ok(if same { vec![] } else { vec![CaseEvent::AssigneeChanged { from: state.assignee.clone(), to }] })
+                let same =
+                    state.assignee.as_ref().map(|a| a.user_id) == to.as_ref().map(|a| a.user_id);
+                Ok(if same {
+                    vec![]
+                } else {
+                    vec![CaseEvent::AssigneeChanged {
+                        from: state.assignee.clone(),
+                        to,
+                    }]
+                })
             }
             CaseCommand::Rename { title } => {
                 state.must_not_be_withdrawn()?;
                 must_fit("the title", &title, MAX_TITLE_CHARS)?;
                 let same = title == state.title;
-                Ok(if same { vec![] } else { vec![CaseEvent::TitleChanged { from: state.title.clone(), to: title }] })
+                Ok(if same {
+                    vec![]
+                } else {
+                    vec![CaseEvent::TitleChanged {
+                        from: state.title.clone(),
+                        to: title,
+                    }]
+                })
             }
-            CaseCommand::AddNote { note_id, author, text } => {
+            CaseCommand::AddNote {
+                note_id,
+                author,
+                text,
+            } => {
                 state.must_not_be_withdrawn()?;
                 must_fit("the note", &text, MAX_NOTE_CHARS)?;
-                Ok(vec![CaseEvent::NoteAdded { note_id, author, text }])
+                Ok(vec![CaseEvent::NoteAdded {
+                    note_id,
+                    author,
+                    text,
+                }])
             }
-            CaseCommand::MoveOut { message_id, to, made_case, comment } => {
+            CaseCommand::MoveOut {
+                message_id,
+                to,
+                made_case,
+                comment,
+            } => {
                 state.inbound(message_id)?;
                 if to == state.origin.reference {
                     return Err(CaseError::AlreadyThere(to));
@@ -175,24 +215,49 @@ impl Case {
                 if let Some(comment) = &comment {
                     must_fit("the comment", comment, MAX_NOTE_CHARS)?;
                 }
-                Ok(vec![CaseEvent::MessageMovedOut { message_id, to, made_case, comment }])
+                Ok(vec![CaseEvent::MessageMovedOut {
+                    message_id,
+                    to,
+                    made_case,
+                    comment,
+                }])
             }
-            CaseCommand::MoveIn { message, from, made_case, comment } => {
+            CaseCommand::MoveIn {
+                message,
+                from,
+                made_case,
+                comment,
+            } => {
                 state.must_be_open()?;
                 if state.messages.contains_key(&message.message_id) {
                     return Err(CaseError::AlreadyThere(state.origin.reference));
                 }
-                Ok(vec![CaseEvent::MessageMovedIn { message, from, made_case, comment }])
+                Ok(vec![CaseEvent::MessageMovedIn {
+                    message,
+                    from,
+                    made_case,
+                    comment,
+                }])
             }
-            CaseCommand::UndoMove { message_id, closed_status } => state.undo_move(message_id, closed_status),
+            CaseCommand::UndoMove {
+                message_id,
+                closed_status,
+            } => state.undo_move(message_id, closed_status),
             CaseCommand::TakeBack { message_id, from } => match state.moved_out.get(&message_id) {
-                Some(moved) if moved.to == from => Ok(vec![CaseEvent::MessageReturned { message_id, from }]),
+                Some(moved) if moved.to == from => {
+                    Ok(vec![CaseEvent::MessageReturned { message_id, from }])
+                }
                 _ => Err(CaseError::NoSuchMessage(message_id)),
             },
         }
     }
 
-    fn reply(&self, state: &State, message: OutboundMessage, seen_version: Option<u64>) -> Result<Vec<CaseEvent>, CaseError> {
+    fn reply(
+        &self,
+        state: &State,
+        message: OutboundMessage,
+        seen_version: Option<u64>,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         if state.has_seen(message.message_id) {
             return Ok(vec![]);
         }
@@ -200,15 +265,25 @@ impl Case {
         if message.text.trim().is_empty() {
             return Err(CaseError::Empty("the text"));
         }
-        must_fit("the text as it is sent", &message.sent_text, message.channel.max_text_chars())?;
+        must_fit(
+            "the text as it is sent",
+            &message.sent_text,
+            message.channel.max_text_chars(),
+        )?;
         let user = match &message.author {
             Author::User { user_id, .. } => Some(*user_id),
             Author::Automatic => None,
         };
         if let Some(seen) = seen_version
-            && state.messages.values().any(|said| said.sequence > seen && said.is_news_to(user))
+            && state
+                .messages
+                .values()
+                .any(|said| said.sequence > seen && said.is_news_to(user))
         {
-            return Err(CaseError::SaidSince { seen, version: self.version });
+            return Err(CaseError::SaidSince {
+                seen,
+                version: self.version,
+            });
         }
         Ok(vec![CaseEvent::MessageQueued(message)])
     }
@@ -247,7 +322,11 @@ impl State {
     }
 
     fn must_not_be_withdrawn(&self) -> Result<(), CaseError> {
-        if self.stage == Stage::Withdrawn { Err(CaseError::Withdrawn) } else { Ok(()) }
+        if self.stage == Stage::Withdrawn {
+            Err(CaseError::Withdrawn)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the message was recorded here before. One that was moved out counts: recorded again it would stand in two cases,
@@ -274,7 +353,10 @@ impl State {
     /// # Errors
     ///
     /// [`CaseError::NoSuchMessage`] or [`CaseError::NotOutbound`].
-    pub fn outbound(&self, message_id: MessageId) -> Result<(&OutboundMessage, Progress), CaseError> {
+    pub fn outbound(
+        &self,
+        message_id: MessageId,
+    ) -> Result<(&OutboundMessage, Progress), CaseError> {
         match self.messages.get(&message_id).map(|message| &message.body) {
             Some(Body::Outbound { message, progress }) => Ok((message, *progress)),
             Some(Body::Inbound(_)) => Err(CaseError::NotOutbound(message_id)),
@@ -282,7 +364,11 @@ impl State {
         }
     }
 
-    fn receive(&self, message: InboundMessage, routed: crate::routing::Routed) -> Result<Vec<CaseEvent>, CaseError> {
+    fn receive(
+        &self,
+        message: InboundMessage,
+        routed: crate::routing::Routed,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         if self.has_seen(message.message_id) {
             return Ok(vec![]);
         }
@@ -298,31 +384,82 @@ impl State {
         Ok(vec![CaseEvent::MessageQueued(message)])
     }
 
-    fn begin_sending(&self, message_id: MessageId, attempt: u32) -> Result<Vec<CaseEvent>, CaseError> {
+    fn begin_sending(
+        &self,
+        message_id: MessageId,
+        attempt: u32,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         let (_, progress) = self.outbound(message_id)?;
-        if progress == (Progress { attempt, status: Status::Queued }) {
-            Ok(vec![CaseEvent::MessageSending { message_id, attempt }])
+        if progress
+            == (Progress {
+                attempt,
+                status: Status::Queued,
+            })
+        {
+            Ok(vec![CaseEvent::MessageSending {
+                message_id,
+                attempt,
+            }])
         } else {
-            Err(CaseError::NotQueued { status: progress.status })
+            Err(CaseError::NotQueued {
+                status: progress.status,
+            })
         }
     }
 
-    fn record_delivery(&self, message_id: MessageId, attempt: u32, news: News) -> Result<Vec<CaseEvent>, CaseError> {
+    fn record_delivery(
+        &self,
+        message_id: MessageId,
+        attempt: u32,
+        news: News,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         let (_, progress) = self.outbound(message_id)?;
         let is_news = match news.status() {
             Some(status) => progress.is_advanced_by(attempt, status),
-            None => progress == Progress { attempt, status: Status::Sending },
+            None => {
+                progress
+                    == Progress {
+                        attempt,
+                        status: Status::Sending,
+                    }
+            }
         };
         if !is_news {
             return Ok(vec![]);
         }
         Ok(vec![match news {
-            News::Deferred { not_before, reason } => CaseEvent::MessageDeferred { message_id, attempt, not_before, reason },
-            News::Sent { provider_id } => CaseEvent::MessageSent { message_id, attempt, provider_id },
-            News::Delivered { at } => CaseEvent::MessageDelivered { message_id, attempt, at },
-            News::Read { at } => CaseEvent::MessageRead { message_id, attempt, at },
-            News::Failed { code, reason } => CaseEvent::MessageFailed { message_id, attempt, code, reason },
-            News::Uncertain { reason } => CaseEvent::MessageUncertain { message_id, attempt, reason },
+            News::Deferred { not_before, reason } => CaseEvent::MessageDeferred {
+                message_id,
+                attempt,
+                not_before,
+                reason,
+            },
+            News::Sent { provider_id } => CaseEvent::MessageSent {
+                message_id,
+                attempt,
+                provider_id,
+            },
+            News::Delivered { at } => CaseEvent::MessageDelivered {
+                message_id,
+                attempt,
+                at,
+            },
+            News::Read { at } => CaseEvent::MessageRead {
+                message_id,
+                attempt,
+                at,
+            },
+            News::Failed { code, reason } => CaseEvent::MessageFailed {
+                message_id,
+                attempt,
+                code,
+                reason,
+            },
+            News::Uncertain { reason } => CaseEvent::MessageUncertain {
+                message_id,
+                attempt,
+                reason,
+            },
         }])
     }
 
@@ -331,7 +468,10 @@ impl State {
         match progress.status {
             Status::Failed | Status::Uncertain => {
                 let message = Box::new(message.clone());
-                Ok(vec![CaseEvent::MessageRequeued { message, attempt: progress.attempt + 1 }])
+                Ok(vec![CaseEvent::MessageRequeued {
+                    message,
+                    attempt: progress.attempt + 1,
+                }])
             }
             status => Err(CaseError::NotResendable { status }),
         }
@@ -339,14 +479,22 @@ impl State {
 
     fn set_status(&self, value: String, closes: bool) -> Result<Vec<CaseEvent>, CaseError> {
         self.must_not_be_withdrawn()?;
-        let closed = self.stage == Stage::Closed;
-        if self.status.as_ref() == Some(&value) && closed == closes {
+        let same = self.status.as_ref() == Some(&value) && closes == (self.stage == Stage::Closed);
+        if same {
             return Ok(vec![]);
         }
-        Ok(vec![CaseEvent::StatusChanged { from: self.status.clone(), to: value, closed: closes }])
+        Ok(vec![CaseEvent::StatusChanged {
+            from: self.status.clone(),
+            to: value,
+            closed: closes,
+        }])
     }
 
-    fn undo_move(&self, message_id: MessageId, closed_status: Option<String>) -> Result<Vec<CaseEvent>, CaseError> {
+    fn undo_move(
+        &self,
+        message_id: MessageId,
+        closed_status: Option<String>,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         self.must_not_be_withdrawn()?;
         let Origin::Move { from } = self.origin.origin else {
             return Err(CaseError::NotMadeByMove);
@@ -355,28 +503,52 @@ impl State {
         if self.messages.len() > 1 || !self.moved_out.is_empty() {
             return Err(CaseError::SaidSinceMove);
         }
-        Ok(vec![CaseEvent::MoveUndone { message_id, to: from, status: closed_status }])
+        Ok(vec![CaseEvent::MoveUndone {
+            message_id,
+            to: from,
+            status: closed_status,
+        }])
     }
 
     fn evolve(&mut self, event: &CaseEvent, sequence: u64) {
         match event {
             CaseEvent::CaseOpened(_) => {}
-            CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. } => {
+            CaseEvent::MessageReceived { message, .. }
+            | CaseEvent::MessageMovedIn { message, .. } => {
                 self.moved_out.remove(&message.message_id);
                 let body = Body::Inbound(Box::new(message.clone()));
-                self.messages.insert(message.message_id, Message { sequence, body });
+                self.messages
+                    .insert(message.message_id, Message { sequence, body });
             }
             CaseEvent::MessageQueued(message) => {
-                let body = Body::Outbound { message: Box::new(message.clone()), progress: Progress::QUEUED };
-                self.messages.insert(message.message_id, Message { sequence, body });
+                let body = Body::Outbound {
+                    message: Box::new(message.clone()),
+                    progress: Progress::QUEUED,
+                };
+                self.messages
+                    .insert(message.message_id, Message { sequence, body });
             }
-            CaseEvent::MessageSending { message_id, .. } => self.set_progress(*message_id, None, Status::Sending),
-            CaseEvent::MessageDeferred { message_id, .. } => self.set_progress(*message_id, None, Status::Queued),
-            CaseEvent::MessageSent { message_id, .. } => self.set_progress(*message_id, None, Status::Sent),
-            CaseEvent::MessageDelivered { message_id, .. } => self.set_progress(*message_id, None, Status::Delivered),
-            CaseEvent::MessageRead { message_id, .. } => self.set_progress(*message_id, None, Status::Read),
-            CaseEvent::MessageFailed { message_id, .. } => self.set_progress(*message_id, None, Status::Failed),
-            CaseEvent::MessageUncertain { message_id, .. } => self.set_progress(*message_id, None, Status::Uncertain),
+            CaseEvent::MessageSending { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Sending)
+            }
+            CaseEvent::MessageDeferred { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Queued)
+            }
+            CaseEvent::MessageSent { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Sent)
+            }
+            CaseEvent::MessageDelivered { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Delivered)
+            }
+            CaseEvent::MessageRead { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Read)
+            }
+            CaseEvent::MessageFailed { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Failed)
+            }
+            CaseEvent::MessageUncertain { message_id, .. } => {
+                self.set_progress(*message_id, None, Status::Uncertain)
+            }
             CaseEvent::MessageRequeued { message, attempt } => {
                 self.set_progress(message.message_id, Some(*attempt), Status::Queued);
             }
@@ -389,10 +561,13 @@ impl State {
             CaseEvent::NoteAdded { .. } => self.notes += 1,
             CaseEvent::MessageMovedOut { message_id, to, .. } => {
                 if let Some(message) = self.messages.remove(message_id) {
-                    self.moved_out.insert(*message_id, MovedOut { to: *to, message });
+                    self.moved_out
+                        .insert(*message_id, MovedOut { to: *to, message });
                 }
             }
-            CaseEvent::MoveUndone { message_id, status, .. } => {
+            CaseEvent::MoveUndone {
+                message_id, status, ..
+            } => {
                 self.messages.remove(message_id);
                 self.stage = Stage::Withdrawn;
                 if status.is_some() {
@@ -408,7 +583,11 @@ impl State {
     }
 
     fn set_progress(&mut self, message_id: MessageId, new_attempt: Option<u32>, status: Status) {
-        if let Some(Message { body: Body::Outbound { progress, .. }, .. }) = self.messages.get_mut(&message_id) {
+        if let Some(Message {
+            body: Body::Outbound { progress, .. },
+            ..
+        }) = self.messages.get_mut(&message_id)
+        {
             progress.status = status;
             if let Some(attempt) = new_attempt {
                 progress.attempt = attempt;
@@ -422,7 +601,11 @@ fn must_fit(what: &'static str, text: &str, max: usize) -> Result<(), CaseError>
         return Err(CaseError::Empty(what));
     }
     let chars = text.chars().count();
-    if chars > max { Err(CaseError::TooLong { what, chars, max }) } else { Ok(()) }
+    if chars > max {
+        Err(CaseError::TooLong { what, chars, max })
+    } else {
+        Ok(())
+    }
 }
 
 impl Aggregate for Case {
@@ -432,7 +615,12 @@ impl Aggregate for Case {
     type Error = CaseError;
     type Services = ();
 
-    async fn handle(&mut self, command: CaseCommand, (): &(), sink: &EventSink<Self>) -> Result<(), CaseError> {
+    async fn handle(
+        &mut self,
+        command: CaseCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), CaseError> {
         for event in self.decide(command)? {
             sink.write(event, self).await;
         }

@@ -124,9 +124,11 @@ impl Content {
         match self {
             Self::Text { text } | Self::Button { text, .. } => Some(text),
             Self::Reply { title, .. } => Some(title),
-            Self::Image(media) | Self::Audio(media) | Self::Video(media) | Self::File(media) | Self::Sticker(media) => {
-                media.caption.as_deref()
-            }
+            Self::Image(media)
+            | Self::Audio(media)
+            | Self::Video(media)
+            | Self::File(media)
+            | Self::Sticker(media) => media.caption.as_deref(),
             Self::Location { .. }
             | Self::Contacts { .. }
             | Self::Order { .. }
@@ -180,11 +182,21 @@ mod tests {
 
     #[test]
     fn the_tag_is_the_kind() {
-        let photo = Content::Image(Media { url: "https://media.example.com/1".into(), caption: Some("Roof".into()), ..Media::default() });
+        let photo = Content::Image(Media {
+            url: "https://media.example.com/1".into(),
+            caption: Some("Roof".into()),
+            ..Media::default()
+        });
         let json = serde_json::to_value(&photo).expect("serialises");
-        assert_eq!(json, serde_json::json!({"type": "image", "url": "https://media.example.com/1", "caption": "Roof"}));
+        assert_eq!(
+            json,
+            serde_json::json!({"type": "image", "url": "https://media.example.com/1", "caption": "Roof"})
+        );
         assert_eq!(json["type"], photo.kind());
-        assert_eq!(serde_json::from_value::<Content>(json).expect("reads back"), photo);
+        assert_eq!(
+            serde_json::from_value::<Content>(json).expect("reads back"),
+            photo
+        );
         assert_eq!(photo.said(), Some("Roof"));
     }
 }

@@ -43,9 +43,17 @@ impl Status {
 
     /// The status of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Queued, Self::Sending, Self::Uncertain, Self::Sent, Self::Failed, Self::Delivered, Self::Read]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        [
+            Self::Queued,
+            Self::Sending,
+            Self::Uncertain,
+            Self::Sent,
+            Self::Failed,
+            Self::Delivered,
+            Self::Read,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == name)
     }
 }
 
@@ -60,7 +68,10 @@ pub struct Progress {
 
 impl Progress {
     /// A message just recorded.
-    pub const QUEUED: Self = Self { attempt: 1, status: Status::Queued };
+    pub const QUEUED: Self = Self {
+        attempt: 1,
+        status: Status::Queued,
+    };
 
     /// Whether news about `attempt` tells something new. News of an earlier attempt counts only where it shows that the
     /// message arrived after all.
@@ -113,17 +124,28 @@ mod tests {
 
     #[test]
     fn an_earlier_attempt_only_counts_where_it_arrived() {
-        let second = Progress { attempt: 2, status: Status::Sending };
+        let second = Progress {
+            attempt: 2,
+            status: Status::Sending,
+        };
         assert!(!second.is_advanced_by(1, Status::Failed));
         assert!(!second.is_advanced_by(1, Status::Sent));
         assert!(second.is_advanced_by(1, Status::Delivered));
         assert!(second.is_advanced_by(2, Status::Sent));
-        assert!(!second.is_advanced_by(3, Status::Read), "an attempt that was never made");
+        assert!(
+            !second.is_advanced_by(3, Status::Read),
+            "an attempt that was never made"
+        );
     }
 
     #[test]
     fn names_read_back() {
-        for status in [Status::Queued, Status::Read, Status::Uncertain, Status::Failed] {
+        for status in [
+            Status::Queued,
+            Status::Read,
+            Status::Uncertain,
+            Status::Failed,
+        ] {
             assert_eq!(Status::from_name(status.as_str()), Some(status));
         }
         assert_eq!(Status::from_name("lost"), None);

@@ -120,7 +120,9 @@ impl Event {
             Line::TYPE => serde_json::from_str(payload).map(Self::Line),
             Held::TYPE => serde_json::from_str(payload).map(Self::Held),
             User::TYPE => serde_json::from_str(payload).map(Self::User),
-            _ => Err(serde::de::Error::custom("an aggregate type that this version does not know")),
+            _ => Err(serde::de::Error::custom(
+                "an aggregate type that this version does not know",
+            )),
         }
     }
 }

@@ -165,10 +165,19 @@ impl Held {
             (HeldCommand::Hold(webhook), None) => Ok(vec![HeldEvent::WebhookHeld(webhook)]),
             (HeldCommand::Hold(_), Some(_)) => Err(HeldError::AlreadyHeld),
             (HeldCommand::MarkRouted { .. }, None) => Err(HeldError::NotHeld),
-            (HeldCommand::MarkRouted { .. }, Some(_)) if self.routed => Err(HeldError::AlreadyRouted),
-            (HeldCommand::MarkRouted { message_id, references }, Some(_)) => {
-                Ok(vec![HeldEvent::WebhookRouted { message_id, references }])
+            (HeldCommand::MarkRouted { .. }, Some(_)) if self.routed => {
+                Err(HeldError::AlreadyRouted)
             }
+            (
+                HeldCommand::MarkRouted {
+                    message_id,
+                    references,
+                },
+                Some(_),
+            ) => Ok(vec![HeldEvent::WebhookRouted {
+                message_id,
+                references,
+            }]),
         }
     }
 
@@ -217,7 +226,12 @@ impl Aggregate for Held {
     type Error = HeldError;
     type Services = ();
 
-    async fn handle(&mut self, command: HeldCommand, (): &(), sink: &EventSink<Self>) -> Result<(), HeldError> {
+    async fn handle(
+        &mut self,
+        command: HeldCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), HeldError> {
         for event in self.decide(command)? {
             sink.write(event, self).await;
         }
@@ -252,13 +266,27 @@ mod tests {
     #[test]
     fn it_is_kept_once_and_routed_once() {
         let held = HeldEvent::WebhookHeld(webhook());
-        let routed = HeldEvent::WebhookRouted { message_id: MessageId(Uuid::nil()), references: vec![Reference::FIRST] };
-        let mark = HeldCommand::MarkRouted { message_id: MessageId(Uuid::nil()), references: vec![Reference::FIRST] };
+        let routed = HeldEvent::WebhookRouted {
+            message_id: MessageId(Uuid::nil()),
+            references: vec![Reference::FIRST],
+        };
+        let mark = HeldCommand::MarkRouted {
+            message_id: MessageId(Uuid::nil()),
+            references: vec![Reference::FIRST],
+        };
         let given = |events| TestFramework::<Held>::with(()).given(events);
-        given(vec![]).when(HeldCommand::Hold(webhook())).then_expect_events(vec![held.clone()]);
-        given(vec![]).when(mark.clone()).then_expect_error(HeldError::NotHeld);
-        given(vec![held.clone()]).when(mark.clone()).then_expect_events(vec![routed.clone()]);
-        given(vec![held, routed]).when(mark).then_expect_error(HeldError::AlreadyRouted);
+        given(vec![])
+            .when(HeldCommand::Hold(webhook()))
+            .then_expect_events(vec![held.clone()]);
+        given(vec![])
+            .when(mark.clone())
+            .then_expect_error(HeldError::NotHeld);
+        given(vec![held.clone()])
+            .when(mark.clone())
+            .then_expect_events(vec![routed.clone()]);
+        given(vec![held, routed])
+            .when(mark)
+            .then_expect_error(HeldError::AlreadyRouted);
     }
 
     #[test]

@@ -104,7 +104,11 @@ impl Reference {
 
     /// A reference from the database's `integer`, unless it is not positive.
     pub const fn from_i32(number: i32) -> Option<Self> {
-        if number > 0 { Some(Self(number.cast_unsigned())) } else { None }
+        if number > 0 {
+            Some(Self(number.cast_unsigned()))
+        } else {
+            None
+        }
     }
 }
 
@@ -119,7 +123,10 @@ impl FromStr for Reference {
     type Err = ParseReferenceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().ok().and_then(Self::new).ok_or(ParseReferenceError)
+        text.parse()
+            .ok()
+            .and_then(Self::new)
+            .ok_or(ParseReferenceError)
     }
 }
 
@@ -137,12 +144,21 @@ mod tests {
         let id = MessageId(Uuid::from_u128(u128::MAX));
         let client_ref = id.client_ref(9_999_999);
         assert!(client_ref.len() <= 40, "{client_ref}");
-        assert_eq!(MessageId::from_client_ref(&client_ref), Some((id, 9_999_999)));
+        assert_eq!(
+            MessageId::from_client_ref(&client_ref),
+            Some((id, 9_999_999))
+        );
     }
 
     #[test]
     fn a_foreign_client_ref_is_none() {
-        for foreign in ["", "abc123", "abc-1", "00000000000000000000000000000000", "00000000000000000000000000000000-x"] {
+        for foreign in [
+            "",
+            "abc123",
+            "abc-1",
+            "00000000000000000000000000000000",
+            "00000000000000000000000000000000-x",
+        ] {
             assert_eq!(MessageId::from_client_ref(foreign), None, "{foreign}");
         }
     }
@@ -151,7 +167,10 @@ mod tests {
     fn references_have_bounds() {
         assert_eq!(Reference::new(0), None);
         assert_eq!(Reference::new(Reference::MAX + 1), None);
-        assert_eq!("2147483647".parse::<Reference>().map(Reference::as_i32), Ok(i32::MAX));
+        assert_eq!(
+            "2147483647".parse::<Reference>().map(Reference::as_i32),
+            Ok(i32::MAX)
+        );
         assert_eq!("2147483648".parse::<Reference>(), Err(ParseReferenceError));
     }
 }

@@ -22,7 +22,9 @@ pub struct LineSettings {
 impl LineSettings {
     fn check(&self) -> Result<(), LineError> {
         match &self.multi_case_reply {
-            Some(reply) if reply.trim().is_empty() || reply.chars().count() > MAX_REPLY_CHARS => Err(LineError::Reply),
+            Some(reply) if reply.trim().is_empty() || reply.chars().count() > MAX_REPLY_CHARS => {
+                Err(LineError::Reply)
+            }
             _ => Ok(()),
         }
     }
@@ -42,8 +44,12 @@ impl HaltReason {
     /// A sentence for the owner.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Credentials => "Vonage refuses our credentials: check the application id and the private key, then resume sending",
-            Self::Balance => "the Vonage account has too little balance: top it up, then resume sending",
+            Self::Credentials => {
+                "Vonage refuses our credentials: check the application id and the private key, then resume sending"
+            }
+            Self::Balance => {
+                "the Vonage account has too little balance: top it up, then resume sending"
+            }
         }
     }
 }
@@ -169,40 +175,62 @@ impl Line {
     pub fn decide(&self, command: LineCommand) -> Result<Vec<LineEvent>, LineError> {
         let Some(state) = &self.state else {
             return match command {
-                LineCommand::Add { line_id, number, channel, settings } => {
-                    if !(3..=15).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
+                LineCommand::Add {
+                    line_id,
+                    number,
+                    channel,
+                    settings,
+                } => {
+                    if !(3..=15).contains(&number.len())
+                        || !number.bytes().all(|b| b.is_ascii_digit())
+                    {
                         return Err(LineError::Number);
                     }
                     settings.check()?;
-                    Ok(vec![LineEvent::LineAdded { line_id, number, channel, settings }])
+                    Ok(vec![LineEvent::LineAdded {
+                        line_id,
+                        number,
+                        channel,
+                        settings,
+                    }])
                 }
                 _ => Err(LineError::NotAdded),
             };
         };
-        if matches!(command, LineCommand::Add { .. }) {
-            return Err(LineError::AlreadyAdded);
-        }
-        if state.removed {
-            return if command == LineCommand::Remove { Ok(vec![]) } else { Err(LineError::Removed) };
-        }
-        Ok(match command {
-            LineCommand::Add { .. } => vec![],
+        match command {
+            LineCommand::Add { .. } => Err(LineError::AlreadyAdded),
+            LineCommand::Remove if state.removed => Ok(vec![]),
+            _ if state.removed => Err(LineError::Removed),
             LineCommand::Change { settings } => {
                 settings.check()?;
-                if settings == state.settings { vec![] } else { vec![LineEvent::LineChanged { settings }] }
+                Ok(if settings == state.settings {
+                    vec![]
+                } else {
+                    vec![LineEvent::LineChanged { settings }]
+                })
             }
-            LineCommand::Remove => vec![LineEvent::LineRemoved {}],
-            LineCommand::Halt { reason } if state.halted != Some(reason) => vec![LineEvent::SendingHalted { reason }],
-            LineCommand::Resume if state.halted.is_some() => vec![LineEvent::SendingResumed {}],
-            LineCommand::Halt { .. } | LineCommand::Resume => vec![],
-        })
+            LineCommand::Remove => Ok(vec![LineEvent::LineRemoved {}]),
+            LineCommand::Halt { reason } if state.halted != Some(reason) => {
+                Ok(vec![LineEvent::SendingHalted { reason }])
+            }
+            LineCommand::Resume if state.halted.is_some() => Ok(vec![LineEvent::SendingResumed {}]),
+            LineCommand::Halt { .. } | LineCommand::Resume => Ok(vec![]),
+        }
     }
 
     /// Takes one event in.
     pub fn evolve(&mut self, event: &LineEvent) {
         self.version += 1;
         match (event, &mut self.state) {
-            (LineEvent::LineAdded { number, channel, settings, .. }, state) => {
+            (
+                LineEvent::LineAdded {
+                    number,
+                    channel,
+                    settings,
+                    ..
+                },
+                state,
+            ) => {
                 *state = Some(LineState {
                     number: number.clone(),
                     channel: *channel,
@@ -222,7 +250,13 @@ impl Line {
 
 impl LineEvent {
     /// Every event type.
-    pub const TYPES: [&'static str; 5] = ["LineAdded", "LineChanged", "LineRemoved", "SendingHalted", "SendingResumed"];
+    pub const TYPES: [&'static str; 5] = [
+        "LineAdded",
+        "LineChanged",
+        "LineRemoved",
+        "SendingHalted",
+        "SendingResumed",
+    ];
 
     /// The event's type: its variant's name.
     pub const fn type_name(&self) -> &'static str {
@@ -258,7 +292,12 @@ impl Aggregate for Line {
     type Error = LineError;
     type Services = ();
 
-    async fn handle(&mut self, command: LineCommand, (): &(), sink: &EventSink<Self>) -> Result<(), LineError> {
+    async fn handle(
+        &mut self,
+        command: LineCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), LineError> {
         for event in self.decide(command)? {
             sink.write(event, self).await;
         }
@@ -278,11 +317,19 @@ mod tests {
     use super::*;
 
     fn settings() -> LineSettings {
-        LineSettings { survey_id: SurveyId(Uuid::nil()), multi_case_reply: None }
+        LineSettings {
+            survey_id: SurveyId(Uuid::nil()),
+            multi_case_reply: None,
+        }
     }
 
     fn add(number: &str) -> LineCommand {
-        LineCommand::Add { line_id: LineId(Uuid::nil()), number: number.into(), channel: Channel::Sms, settings: settings() }
+        LineCommand::Add {
+            line_id: LineId(Uuid::nil()),
+            number: number.into(),
+            channel: Channel::Sms,
+            settings: settings(),
+        }
     }
 
     fn added() -> LineEvent {
@@ -300,27 +347,49 @@ mod tests {
 
     #[test]
     fn a_line_has_a_number_of_digits() {
-        given(vec![]).when(add("447700900000")).then_expect_events(vec![added()]);
+        given(vec![])
+            .when(add("447700900000"))
+            .then_expect_events(vec![added()]);
         for wrong in ["", "12", "+447700900000", "4477009000001234", "DocketTest"] {
-            given(vec![]).when(add(wrong)).then_expect_error(LineError::Number);
+            given(vec![])
+                .when(add(wrong))
+                .then_expect_error(LineError::Number);
         }
     }
 
     #[test]
     fn sending_halts_and_resumes_once() {
-        let halted = LineEvent::SendingHalted { reason: HaltReason::Balance };
-        let halt = LineCommand::Halt { reason: HaltReason::Balance };
-        given(vec![added()]).when(halt.clone()).then_expect_events(vec![halted.clone()]);
-        given(vec![added(), halted.clone()]).when(halt).then_expect_events(vec![]);
-        given(vec![added(), halted]).when(LineCommand::Resume).then_expect_events(vec![LineEvent::SendingResumed {}]);
-        given(vec![added()]).when(LineCommand::Resume).then_expect_events(vec![]);
+        let halted = LineEvent::SendingHalted {
+            reason: HaltReason::Balance,
+        };
+        let halt = LineCommand::Halt {
+            reason: HaltReason::Balance,
+        };
+        given(vec![added()])
+            .when(halt.clone())
+            .then_expect_events(vec![halted.clone()]);
+        given(vec![added(), halted.clone()])
+            .when(halt)
+            .then_expect_events(vec![]);
+        given(vec![added(), halted])
+            .when(LineCommand::Resume)
+            .then_expect_events(vec![LineEvent::SendingResumed {}]);
+        given(vec![added()])
+            .when(LineCommand::Resume)
+            .then_expect_events(vec![]);
     }
 
     #[test]
     fn a_removed_line_stays_removed() {
         let removed = LineEvent::LineRemoved {};
-        given(vec![added()]).when(LineCommand::Remove).then_expect_events(vec![removed.clone()]);
-        given(vec![added(), removed.clone()]).when(LineCommand::Remove).then_expect_events(vec![]);
-        given(vec![added(), removed]).when(LineCommand::Resume).then_expect_error(LineError::Removed);
+        given(vec![added()])
+            .when(LineCommand::Remove)
+            .then_expect_events(vec![removed.clone()]);
+        given(vec![added(), removed.clone()])
+            .when(LineCommand::Remove)
+            .then_expect_events(vec![]);
+        given(vec![added(), removed])
+            .when(LineCommand::Resume)
+            .then_expect_error(LineError::Removed);
     }
 }

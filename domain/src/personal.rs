@@ -47,6 +47,9 @@ mod tests {
     fn debug_shows_nothing_and_json_is_bare() {
         let name = Personal::<String>::from("Invented Person");
         assert_eq!(format!("{name:?}"), "Personal(…)");
-        assert_eq!(serde_json::to_string(&name).expect("serialises"), "\"Invented Person\"");
+        assert_eq!(
+            serde_json::to_string(&name).expect("serialises"),
+            "\"Invented Person\""
+        );
     }
 }

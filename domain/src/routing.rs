@@ -103,11 +103,20 @@ pub struct Decision {
 
 impl Decision {
     fn new_case(rule: Rule, follows: Option<Reference>) -> Self {
-        Self { target: Target::New { follows }, routed: Routed { rule, references: follows.into_iter().collect() } }
+        Self {
+            target: Target::New { follows },
+            routed: Routed {
+                rule,
+                references: follows.into_iter().collect(),
+            },
+        }
     }
 
     fn existing(rule: Rule, references: Vec<Reference>) -> Self {
-        Self { target: Target::Existing(references.clone()), routed: Routed { rule, references } }
+        Self {
+            target: Target::Existing(references.clone()),
+            routed: Routed { rule, references },
+        }
     }
 }
 
@@ -121,7 +130,11 @@ pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -
         return Decision::new_case(Rule::NewRequested, None);
     }
     let open_among = |references: &[Reference]| {
-        let mut open: Vec<_> = references.iter().copied().filter(|r| cases.open.contains(r)).collect();
+        let mut open: Vec<_> = references
+            .iter()
+            .copied()
+            .filter(|r| cases.open.contains(r))
+            .collect();
         open.sort_unstable();
         open
     };
@@ -129,12 +142,20 @@ pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -
     if !named.is_empty() {
         return Decision::existing(Rule::Reference, named);
     }
-    let quoted_in: &[Reference] = if message.quotes { &cases.quoted_in } else { &[] };
+    let quoted_in: &[Reference] = if message.quotes {
+        &cases.quoted_in
+    } else {
+        &[]
+    };
     let quoted = open_among(quoted_in);
     if !quoted.is_empty() {
         return Decision::existing(Rule::Quote, quoted);
     }
-    let closed = mentioned.references.iter().chain(quoted_in).find(|r| cases.closed.contains(r));
+    let closed = mentioned
+        .references
+        .iter()
+        .chain(quoted_in)
+        .find(|r| cases.closed.contains(r));
     if let Some(&closed) = closed {
         return Decision::new_case(Rule::Follows, Some(closed));
     }
@@ -160,11 +181,18 @@ mod tests {
     }
 
     fn cases(open: &[u32], closed: &[u32]) -> ContactCases {
-        ContactCases { open: references(open), closed: references(closed), quoted_in: vec![] }
+        ContactCases {
+            open: references(open),
+            closed: references(closed),
+            quoted_in: vec![],
+        }
     }
 
     fn said(text: &str) -> Message<'_> {
-        Message { said: Some(text), quotes: false }
+        Message {
+            said: Some(text),
+            quotes: false,
+        }
     }
 
     #[track_caller]
@@ -179,50 +207,135 @@ mod tests {
 
     #[test]
     fn rule_1_cases_disabled_wins_over_everything() {
-        goes_to_new(&decide(said("#0 #101"), &cases(&[101], &[]), false), Rule::CasesDisabled, None);
+        goes_to_new(
+            &decide(said("#0 #101"), &cases(&[101], &[]), false),
+            Rule::CasesDisabled,
+            None,
+        );
     }
 
     #[test]
     fn rule_2_zero_is_always_a_new_case() {
-        goes_to_new(&decide(said("#101 and #0"), &cases(&[101, 102], &[]), true), Rule::NewRequested, None);
-        goes_to_new(&decide(said("#0"), &cases(&[], &[]), true), Rule::NewRequested, None);
+        goes_to_new(
+            &decide(said("#101 and #0"), &cases(&[101, 102], &[]), true),
+            Rule::NewRequested,
+            None,
+        );
+        goes_to_new(
+            &decide(said("#0"), &cases(&[], &[]), true),
+            Rule::NewRequested,
+            None,
+        );
     }
 
     #[test]
     fn rule_3_references_to_open_cases_name_exactly_those() {
         let contact = cases(&[101, 102, 103], &[99]);
-        goes_to(&decide(said("about #102"), &contact, true), Rule::Reference, &[102]);
-        goes_to(&decide(said("#103, #101 and #99 and #5"), &contact, true), Rule::Reference, &[101, 103]);
+        goes_to(
+            &decide(said("about #102"), &contact, true),
+            Rule::Reference,
+            &[102],
+        );
+        goes_to(
+            &decide(said("#103, #101 and #99 and #5"), &contact, true),
+            Rule::Reference,
+            &[101, 103],
+        );
     }
 
     #[test]
     fn rule_4_a_quote_names_the_cases_of_the_quoted_message() {
-        let contact = ContactCases { quoted_in: references(&[102, 99]), ..cases(&[101, 102], &[99]) };
-        let quote = Message { said: Some("yes"), quotes: true };
+        let contact = ContactCases {
+            quoted_in: references(&[102, 99]),
+            ..cases(&[101, 102], &[99])
+        };
+        let quote = Message {
+            said: Some("yes"),
+            quotes: true,
+        };
         goes_to(&decide(quote, &contact, true), Rule::Quote, &[102]);
-        goes_to(&decide(Message { said: Some("#101"), quotes: true }, &contact, true), Rule::Reference, &[101]);
-        goes_to(&decide(Message { said: None, quotes: true }, &contact, true), Rule::Quote, &[102]);
+        goes_to(
+            &decide(
+                Message {
+                    said: Some("#101"),
+                    quotes: true,
+                },
+                &contact,
+                true,
+            ),
+            Rule::Reference,
+            &[101],
+        );
+        goes_to(
+            &decide(
+                Message {
+                    said: None,
+                    quotes: true,
+                },
+                &contact,
+                true,
+            ),
+            Rule::Quote,
+            &[102],
+        );
     }
 
     #[test]
     fn rule_5_into_a_closed_case_is_a_new_one_that_follows() {
-        goes_to_new(&decide(said("#99 again"), &cases(&[101], &[99]), true), Rule::Follows, Some(99));
-        let contact = ContactCases { quoted_in: references(&[98]), ..cases(&[101], &[98]) };
-        goes_to_new(&decide(Message { said: Some("hm"), quotes: true }, &contact, true), Rule::Follows, Some(98));
+        goes_to_new(
+            &decide(said("#99 again"), &cases(&[101], &[99]), true),
+            Rule::Follows,
+            Some(99),
+        );
+        let contact = ContactCases {
+            quoted_in: references(&[98]),
+            ..cases(&[101], &[98])
+        };
+        goes_to_new(
+            &decide(
+                Message {
+                    said: Some("hm"),
+                    quotes: true,
+                },
+                &contact,
+                true,
+            ),
+            Rule::Follows,
+            Some(98),
+        );
     }
 
     #[test]
     fn rule_6_without_a_usable_reference() {
-        goes_to_new(&decide(said("hello"), &cases(&[], &[]), true), Rule::First, None);
-        goes_to(&decide(said("hello"), &cases(&[101], &[]), true), Rule::OnlyOpen, &[101]);
-        goes_to(&decide(said("hello"), &cases(&[101, 102], &[]), true), Rule::AllOpen, &[101, 102]);
-        goes_to(&decide(Message::default(), &cases(&[101, 102], &[]), true), Rule::AllOpen, &[101, 102]);
+        goes_to_new(
+            &decide(said("hello"), &cases(&[], &[]), true),
+            Rule::First,
+            None,
+        );
+        goes_to(
+            &decide(said("hello"), &cases(&[101], &[]), true),
+            Rule::OnlyOpen,
+            &[101],
+        );
+        goes_to(
+            &decide(said("hello"), &cases(&[101, 102], &[]), true),
+            Rule::AllOpen,
+            &[101, 102],
+        );
+        goes_to(
+            &decide(Message::default(), &cases(&[101, 102], &[]), true),
+            Rule::AllOpen,
+            &[101, 102],
+        );
     }
 
     #[test]
     fn a_foreign_reference_is_as_if_it_were_not_there() {
         for contact in [cases(&[], &[]), cases(&[101], &[]), cases(&[101, 102], &[])] {
-            assert_eq!(decide(said("see #777"), &contact, true), decide(said("see"), &contact, true));
+            assert_eq!(
+                decide(said("see #777"), &contact, true),
+                decide(said("see"), &contact, true)
+            );
         }
     }
 

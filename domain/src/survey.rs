@@ -40,7 +40,10 @@ pub struct StatusQuestion {
 impl StatusQuestion {
     /// The answer that a case begins with.
     pub fn initial(&self) -> Option<&str> {
-        self.choices.iter().find(|choice| **choice != self.closed_value).map(String::as_str)
+        self.choices
+            .iter()
+            .find(|choice| **choice != self.closed_value)
+            .map(String::as_str)
     }
 }
 
@@ -71,7 +74,10 @@ impl SurveySettings {
 }
 
 fn must_be_named(field: &'static str, text: &str) -> Result<(), SurveyError> {
-    if text.trim().is_empty() || text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+    if text.trim().is_empty()
+        || text.chars().count() > MAX_NAME_CHARS
+        || text.chars().any(char::is_control)
+    {
         Err(SurveyError::Name(field))
     } else {
         Ok(())
@@ -161,14 +167,27 @@ impl Survey {
     pub fn decide(&self, command: SurveyCommand) -> Result<Vec<SurveyEvent>, SurveyError> {
         match (command, &self.settings) {
             (SurveyCommand::Create { .. }, Some(_)) => Err(SurveyError::AlreadyCreated),
-            (SurveyCommand::Create { survey_id, settings }, None) => {
+            (
+                SurveyCommand::Create {
+                    survey_id,
+                    settings,
+                },
+                None,
+            ) => {
                 settings.check()?;
-                Ok(vec![SurveyEvent::SurveyCreated { survey_id, settings }])
+                Ok(vec![SurveyEvent::SurveyCreated {
+                    survey_id,
+                    settings,
+                }])
             }
             (SurveyCommand::Change { .. }, None) => Err(SurveyError::NotCreated),
             (SurveyCommand::Change { settings }, Some(now)) => {
                 settings.check()?;
-                Ok(if settings == *now { vec![] } else { vec![SurveyEvent::SurveyChanged { settings }] })
+                Ok(if settings == *now {
+                    vec![]
+                } else {
+                    vec![SurveyEvent::SurveyChanged { settings }]
+                })
             }
         }
     }
@@ -177,7 +196,8 @@ impl Survey {
     pub fn evolve(&mut self, event: &SurveyEvent) {
         self.version += 1;
         match event {
-            SurveyEvent::SurveyCreated { settings, .. } | SurveyEvent::SurveyChanged { settings } => {
+            SurveyEvent::SurveyCreated { settings, .. }
+            | SurveyEvent::SurveyChanged { settings } => {
                 self.settings = Some(settings.clone());
             }
         }
@@ -219,7 +239,12 @@ impl Aggregate for Survey {
     type Error = SurveyError;
     type Services = ();
 
-    async fn handle(&mut self, command: SurveyCommand, (): &(), sink: &EventSink<Self>) -> Result<(), SurveyError> {
+    async fn handle(
+        &mut self,
+        command: SurveyCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), SurveyError> {
         for event in self.decide(command)? {
             sink.write(event, self).await;
         }
@@ -252,20 +277,37 @@ mod tests {
     }
 
     fn created() -> SurveyEvent {
-        SurveyEvent::SurveyCreated { survey_id: SurveyId(Uuid::nil()), settings: settings() }
+        SurveyEvent::SurveyCreated {
+            survey_id: SurveyId(Uuid::nil()),
+            settings: settings(),
+        }
     }
 
     #[test]
     fn a_survey_is_created_once() {
-        let create = SurveyCommand::Create { survey_id: SurveyId(Uuid::nil()), settings: settings() };
-        TestFramework::<Survey>::with(()).given_no_previous_events().when(create.clone()).then_expect_events(vec![created()]);
-        TestFramework::<Survey>::with(()).given(vec![created()]).when(create).then_expect_error(SurveyError::AlreadyCreated);
+        let create = SurveyCommand::Create {
+            survey_id: SurveyId(Uuid::nil()),
+            settings: settings(),
+        };
+        TestFramework::<Survey>::with(())
+            .given_no_previous_events()
+            .when(create.clone())
+            .then_expect_events(vec![created()]);
+        TestFramework::<Survey>::with(())
+            .given(vec![created()])
+            .when(create)
+            .then_expect_error(SurveyError::AlreadyCreated);
     }
 
     #[test]
     fn the_same_settings_again_are_no_event() {
-        let change = SurveyCommand::Change { settings: settings() };
-        TestFramework::<Survey>::with(()).given(vec![created()]).when(change).then_expect_events(vec![]);
+        let change = SurveyCommand::Change {
+            settings: settings(),
+        };
+        TestFramework::<Survey>::with(())
+            .given(vec![created()])
+            .when(change)
+            .then_expect_events(vec![]);
     }
 
     #[test]
@@ -273,16 +315,34 @@ mod tests {
         type Break = fn(&mut SurveySettings);
         let cases: [(Break, SurveyError); 6] = [
             (|s| s.name = " ".into(), SurveyError::Name("name")),
-            (|s| s.status.question = "x".repeat(201), SurveyError::Name("status.question")),
-            (|s| s.status.choices = vec!["Resolved".into()], SurveyError::Choices),
-            (|s| s.status.choices.push("New".into()), SurveyError::RepeatedChoice),
-            (|s| s.status.closed_value = "Done".into(), SurveyError::ClosedValue),
-            (|s| s.status.choices[0] = "a\nb".into(), SurveyError::Name("status.choices")),
+            (
+                |s| s.status.question = "x".repeat(201),
+                SurveyError::Name("status.question"),
+            ),
+            (
+                |s| s.status.choices = vec!["Resolved".into()],
+                SurveyError::Choices,
+            ),
+            (
+                |s| s.status.choices.push("New".into()),
+                SurveyError::RepeatedChoice,
+            ),
+            (
+                |s| s.status.closed_value = "Done".into(),
+                SurveyError::ClosedValue,
+            ),
+            (
+                |s| s.status.choices[0] = "a\nb".into(),
+                SurveyError::Name("status.choices"),
+            ),
         ];
         for (spoil, error) in cases {
             let mut settings = settings();
             spoil(&mut settings);
-            TestFramework::<Survey>::with(()).given(vec![created()]).when(SurveyCommand::Change { settings }).then_expect_error(error);
+            TestFramework::<Survey>::with(())
+                .given(vec![created()])
+                .when(SurveyCommand::Change { settings })
+                .then_expect_error(error);
         }
     }
 

@@ -35,7 +35,9 @@ impl Role {
 
     /// The role of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Owner, Self::Agent, Self::Auditor].into_iter().find(|role| role.as_str() == name)
+        [Self::Owner, Self::Agent, Self::Auditor]
+            .into_iter()
+            .find(|role| role.as_str() == name)
     }
 }
 
@@ -156,7 +158,11 @@ pub fn normalise_email(email: &str) -> Option<String> {
     let email = email.trim().to_lowercase();
     let (local, host) = email.rsplit_once('@')?;
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
-    let good = !local.is_empty() && !host.is_empty() && email.chars().all(is_plain) && email.len() <= 254 && !local.contains('@');
+    let good = !local.is_empty()
+        && !host.is_empty()
+        && email.chars().all(is_plain)
+        && email.len() <= 254
+        && !local.contains('@');
     good.then_some(email)
 }
 
@@ -179,25 +185,43 @@ impl User {
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
         let Some(state) = &self.state else {
             return match command {
-                UserCommand::Add { user_id, email, role } => {
+                UserCommand::Add {
+                    user_id,
+                    email,
+                    role,
+                } => {
                     let email = normalise_email(&email).ok_or(UserError::Email)?.into();
-                    Ok(vec![UserEvent::UserAdded { user_id, email, role }])
+                    Ok(vec![UserEvent::UserAdded {
+                        user_id,
+                        email,
+                        role,
+                    }])
                 }
                 _ => Err(UserError::NotAdded),
             };
         };
         if state.removed {
-            return if command == UserCommand::Remove { Ok(vec![]) } else { Err(UserError::NotAdded) };
+            return if command == UserCommand::Remove {
+                Ok(vec![])
+            } else {
+                Err(UserError::NotAdded)
+            };
         }
         match command {
             UserCommand::Add { .. } => Err(UserError::AlreadyAdded),
             UserCommand::ChangeRole { role } if role == state.role => Ok(vec![]),
-            UserCommand::ChangeRole { role } => Ok(vec![UserEvent::RoleChanged { from: state.role, to: role }]),
+            UserCommand::ChangeRole { role } => Ok(vec![UserEvent::RoleChanged {
+                from: state.role,
+                to: role,
+            }]),
             UserCommand::ChangePassword => Ok(vec![UserEvent::PasswordChanged {}]),
             UserCommand::Remove => Ok(vec![UserEvent::UserRemoved {}]),
             UserCommand::CreateToken { token_id, name } => {
                 let name = name.trim().to_owned();
-                if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+                if name.is_empty()
+                    || name.chars().count() > 100
+                    || name.chars().any(char::is_control)
+                {
                     return Err(UserError::TokenName);
                 }
                 Ok(vec![UserEvent::TokenCreated { token_id, name }])
@@ -214,7 +238,12 @@ impl User {
         self.version += 1;
         match (event, &mut self.state) {
             (UserEvent::UserAdded { email, role, .. }, state) => {
-                *state = Some(UserState { email: email.clone(), role: *role, removed: false, tokens: BTreeMap::new() });
+                *state = Some(UserState {
+                    email: email.clone(),
+                    role: *role,
+                    removed: false,
+                    tokens: BTreeMap::new(),
+                });
             }
             (UserEvent::RoleChanged { to, .. }, Some(state)) => state.role = *to,
             (UserEvent::UserRemoved {}, Some(state)) => {
@@ -234,8 +263,14 @@ impl User {
 
 impl UserEvent {
     /// Every event type.
-    pub const TYPES: [&'static str; 6] =
-        ["UserAdded", "RoleChanged", "PasswordChanged", "UserRemoved", "TokenCreated", "TokenRevoked"];
+    pub const TYPES: [&'static str; 6] = [
+        "UserAdded",
+        "RoleChanged",
+        "PasswordChanged",
+        "UserRemoved",
+        "TokenCreated",
+        "TokenRevoked",
+    ];
 
     /// The event's type: its variant's name.
     pub const fn type_name(&self) -> &'static str {
@@ -272,7 +307,12 @@ impl Aggregate for User {
     type Error = UserError;
     type Services = ();
 
-    async fn handle(&mut self, command: UserCommand, (): &(), sink: &EventSink<Self>) -> Result<(), UserError> {
+    async fn handle(
+        &mut self,
+        command: UserCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), UserError> {
         for event in self.decide(command)? {
             sink.write(event, self).await;
         }
@@ -292,7 +332,11 @@ mod tests {
     use super::*;
 
     fn added() -> UserEvent {
-        UserEvent::UserAdded { user_id: UserId(Uuid::nil()), email: "agent@example.com".into(), role: Role::Agent }
+        UserEvent::UserAdded {
+            user_id: UserId(Uuid::nil()),
+            email: "agent@example.com".into(),
+            role: Role::Agent,
+        }
     }
 
     fn given(events: Vec<UserEvent>) -> cqrs_es::test::AggregateTestExecutor<User> {
@@ -301,9 +345,20 @@ mod tests {
 
     #[test]
     fn an_address_has_one_spelling() {
-        let add = UserCommand::Add { user_id: UserId(Uuid::nil()), email: " Agent@Example.com ".into(), role: Role::Agent };
+        let add = UserCommand::Add {
+            user_id: UserId(Uuid::nil()),
+            email: " Agent@Example.com ".into(),
+            role: Role::Agent,
+        };
         given(vec![]).when(add).then_expect_events(vec![added()]);
-        for wrong in ["", "agent", "@example.com", "a b@example.com", "a@b@example.com", "agent@"] {
+        for wrong in [
+            "",
+            "agent",
+            "@example.com",
+            "a b@example.com",
+            "a@b@example.com",
+            "agent@",
+        ] {
             assert_eq!(normalise_email(wrong), None, "{wrong}");
         }
     }
@@ -311,15 +366,26 @@ mod tests {
     #[test]
     fn tokens_end_once_and_with_their_user() {
         let token_id = TokenId(Uuid::nil());
-        let created = UserEvent::TokenCreated { token_id, name: "ci".into() };
+        let created = UserEvent::TokenCreated {
+            token_id,
+            name: "ci".into(),
+        };
         let revoke = UserCommand::RevokeToken { token_id };
-        given(vec![added(), created.clone()]).when(revoke.clone()).then_expect_events(vec![UserEvent::TokenRevoked { token_id }]);
-        given(vec![added()]).when(revoke.clone()).then_expect_error(UserError::NoSuchToken);
-        given(vec![added(), created, UserEvent::UserRemoved {}]).when(revoke).then_expect_error(UserError::NotAdded);
+        given(vec![added(), created.clone()])
+            .when(revoke.clone())
+            .then_expect_events(vec![UserEvent::TokenRevoked { token_id }]);
+        given(vec![added()])
+            .when(revoke.clone())
+            .then_expect_error(UserError::NoSuchToken);
+        given(vec![added(), created, UserEvent::UserRemoved {}])
+            .when(revoke)
+            .then_expect_error(UserError::NotAdded);
     }
 
     #[test]
     fn the_same_role_again_is_no_event() {
-        given(vec![added()]).when(UserCommand::ChangeRole { role: Role::Agent }).then_expect_events(vec![]);
+        given(vec![added()])
+            .when(UserCommand::ChangeRole { role: Role::Agent })
+            .then_expect_events(vec![]);
     }
 }

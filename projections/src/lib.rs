@@ -9,6 +9,7 @@ pub mod log;
 pub mod outbox_claims;
 pub mod private_postgres;
 pub mod read;
+pub mod rebuild;
 pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -49,6 +49,8 @@ macro_rules! read_models {
         /// Every read model's handler.
         #[derive(Default)]
         pub struct ReadModels {
+            /// The names of the only ones to be built; all of them where it is absent.
+            only: Option<Vec<&'static str>>,
             $($(#[$doc])* pub $field: $handler,)+
         }
 
@@ -58,9 +60,20 @@ macro_rules! read_models {
                 $(Description { name: <$handler>::NAME, version: <$handler>::VERSION, tables: <$handler>::TABLES },)+
             ];
 
+            /// Handlers of these read models alone.
+            pub fn only(models: &[Description]) -> Self {
+                Self { only: Some(models.iter().map(|model| model.name).collect()), ..Self::default() }
+            }
+
+            fn builds(&self, name: &'static str) -> bool {
+                self.only.as_ref().is_none_or(|only| only.contains(&name))
+            }
+
             /// Takes in one event, in the order of the log.
             pub fn apply(&mut self, recorded: &Recorded) {
-                $(self.$field.apply(recorded);)+
+                $(if self.builds(<$handler>::NAME) {
+                    self.$field.apply(recorded);
+                })+
             }
 
             /// Writes what the events since the last flush changed.

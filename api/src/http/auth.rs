@@ -13,40 +13,25 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::user::Role;
 use docket_projections::accounts;
 use docket_projections::ledger::operation::IdempotencyKey;
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::input;
 use super::problem::{Kind, Problem};
 use super::request_id::RequestId;
 use crate::app::App;
 use crate::operations::{Administrator, Asked};
+use crate::users::hash_token;
 
-/// What every token begins with, so that scanners of source code know one when they see it.
-const PREFIX: &str = "docket_";
-/// How many base64url digits 32 bytes have.
-const DIGITS: usize = 43;
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 255;
 /// The header that carries an idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// A new token, made of random bytes.
-pub fn new_token(random: [u8; 32]) -> SecretString {
-    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)).into()
-}
-
-/// What is kept of a token: the SHA-256 of its text. (It is random enough for a plain hash.)
-pub fn token_hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
 
 /// Somebody with a token that counts.
 #[derive(Clone, Debug)]
@@ -70,7 +55,7 @@ impl Caller {
     /// A problem where the database cannot be asked.
     pub async fn still_counts(&self, app: &App) -> Result<bool, Problem> {
         let account =
-            accounts::by_token_hash(&app.pool, self.token_hash).await.map_err(Problem::unread)?;
+            accounts::by_token_hash(&app.pool, self.token_hash).await?;
         Ok(account.is_some_and(|account| account.role == self.role))
     }
 }
@@ -88,14 +73,9 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
 
 async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let token = bearer(headers).ok_or_else(Problem::without_token)?;
-    // What cannot be a token is not worth a question to the database.
-    let digits = token.strip_prefix(PREFIX).filter(|digits| digits.len() == DIGITS);
-    if digits.is_none() {
-        return Err(Problem::wrong_token());
-    }
-    let token_hash = token_hash(token);
+    let token_hash = hash_token(token);
     let account =
-        accounts::by_token_hash(&app.pool, token_hash).await.map_err(Problem::unread)?;
+        accounts::by_token_hash(&app.pool, token_hash).await?;
     let account = account.ok_or_else(Problem::wrong_token)?;
     Ok(Caller {
         user_id: account.user_id,
@@ -182,6 +162,11 @@ impl<P, T> Asks<P, T> {
         Administrator::User(self.asked.clone())
     }
 
+    /// An id for what the request makes: the same one whenever its idempotency key is repeated.
+    pub fn id(&self, app: &App) -> Uuid {
+        self.asked.idempotency.as_ref().map_or_else(app.new_id, |key| Uuid::new_v5(&key.actor, key.key.as_bytes()))
+    }
+
     /// Lets the idempotency key stand for `what` in place of the whole body, part of which is a secret that must not be guessed
     /// from a hash.
     pub fn fingerprint_of(&mut self, method: &Method, path: &str, what: &[&str]) {
@@ -255,17 +240,8 @@ fn fingerprint(method: &Method, path: &str, parts: &[&[u8]]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
-    use secrecy::ExposeSecret;
 
     use super::*;
-
-    #[test]
-    fn a_token_has_a_name_and_all_its_randomness() {
-        let token = new_token([0xfb; 32]);
-        assert_eq!(token.expose_secret().len(), PREFIX.len() + DIGITS);
-        assert!(token.expose_secret().starts_with("docket_-_v7"));
-        assert_ne!(token_hash("docket_a"), token_hash("docket_b"));
-    }
 
     #[test]
     fn the_scheme_is_bearer_in_any_case() {

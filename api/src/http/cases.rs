@@ -158,14 +158,14 @@ pub struct LinkView {
 
 /// A case as it is now.
 pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Problem> {
-    let row = cases::find(&app.pool, reference).await.map_err(Problem::unread)?;
+    let row = cases::find(&app.pool, reference).await?;
     let row = row.ok_or_else(|| no_such_case(reference))?;
     let (contact, notes, links) = tokio::try_join!(
         contacts::find(&app.pool, row.contact_id),
         thread::notes(&app.pool, reference),
         cases::links(&app.pool, reference),
     )
-    .map_err(Problem::unread)?;
+    ?;
     let notes = notes.into_iter().filter_map(|item| match item.what {
         What::Note { note_id, text } => Some(NoteView {
             note_id: note_id.0,
@@ -265,7 +265,7 @@ async fn list(
         q: query.q.map(Personal),
     };
     let rows =
-        cases::list(&app.pool, &filter, cursor, limit + 1).await.map_err(Problem::unread)?;
+        cases::list(&app.pool, &filter, cursor, limit + 1).await?;
     let cursor = |row: &CaseRow| paging::cursor(LIST, &row.cursor().to_string());
     Ok(Json(Page::of(rows, limit, cursor, CaseSummary::from)))
 }
@@ -443,7 +443,7 @@ async fn set_assignee(
 
 async fn user_of(app: &App, email: &str) -> Result<Option<users::UserRow>, Problem> {
     match normalise_email(email) {
-        Some(email) => users::find_by_email(&app.pool, &email).await.map_err(Problem::unread),
+        Some(email) => Ok(users::find_by_email(&app.pool, &email).await?),
         None => Ok(None),
     }
 }

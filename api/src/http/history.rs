@@ -46,12 +46,11 @@ pub async fn case_at(app: &App, reference: Reference, moment: Moment) -> Result<
     'log: loop {
         let after = replay.case.version().cast_signed();
         let events = reader::stream(&app.pool, StreamId::Case(reference), after, PAGE)
-            .await
-            .map_err(Problem::unread)?;
+            .await?;
         exists |= !events.is_empty();
         let is_last = events.len() < PAGE.unsigned_abs() as usize;
         for event in &events {
-            let recorded = event.decode(&upcasters).map_err(Problem::unread)?;
+            let recorded = event.decode(&upcasters)?;
             if !moment.includes(&recorded) {
                 break 'log;
             }

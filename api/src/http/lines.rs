@@ -82,7 +82,7 @@ impl From<LineRow> for LineView {
 }
 
 async fn row(app: &App, id: LineId) -> Result<LineRow, Problem> {
-    let row = lines::find(&app.pool, id).await.map_err(Problem::unread)?;
+    let row = lines::find(&app.pool, id).await?;
     row.filter(|row| !row.removed)
         .ok_or_else(|| Problem::not_found("there is no such line; GET /api/v1/lines lists them"))
 }
@@ -95,7 +95,7 @@ async fn row(app: &App, id: LineId) -> Result<LineRow, Problem> {
     responses((status = 200, description = "All lines that were not removed", body = Page<LineView>))
 )]
 async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<LineView>>, Problem> {
-    let rows = lines::all(&app.pool).await.map_err(Problem::unread)?;
+    let rows = lines::all(&app.pool).await?;
     Ok(Json(Page::whole(rows.into_iter().map(LineView::from).collect())))
 }
 

@@ -105,10 +105,9 @@ async fn undo_move(
 /// The case that a case was made from; itself, where it was not made by a move, which the operation then says.
 async fn source(app: &App, reference: Reference) -> Result<Reference, Problem> {
     let first = reader::stream(&app.pool, StreamId::Case(reference), 0, 1)
-        .await
-        .map_err(Problem::unread)?;
+        .await?;
     let first = first.first().ok_or_else(|| no_such_case(reference))?;
-    match first.decode(&upcasters()).map_err(Problem::unread)?.event {
+    match first.decode(&upcasters())?.event {
         Event::Case(CaseEvent::CaseOpened(opened)) => match opened.origin {
             Origin::Move { from } => Ok(from),
             Origin::Message | Origin::Record | Origin::Agent => Ok(reference),

@@ -16,8 +16,9 @@ use docket_domain::held::HeldError;
 use docket_domain::line::LineError;
 use docket_domain::survey::SurveyError;
 use docket_domain::user::UserError;
-use docket_projections::connect::is_unreachable;
+use docket_projections::DatabaseError;
 use docket_projections::ledger::operation::LedgerError;
+use docket_projections::log::reader::ReadError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::error;
@@ -197,13 +198,6 @@ impl Problem {
         problem
     }
 
-    /// Reading failed. A database that is away is 503, all else is ours to mend; either is logged with the answer.
-    pub fn unread(cause: impl Error + 'static) -> Self {
-        let problem =
-            if is_unreachable(&cause) { Self::unavailable() } else { Self::internal() };
-        problem.caused_by(&cause)
-    }
-
     /// Something is wrong on our side.
     pub fn internal() -> Self {
         Self::new(
@@ -311,6 +305,40 @@ impl fmt::Display for Chain<'_> {
             source = cause.source();
         }
         Ok(())
+    }
+}
+
+/// Reading failed. A database that is away is 503, all else is ours to mend; either is logged with the answer.
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
+        let problem = if is_away(&error) { Self::unavailable() } else { Self::internal() };
+        problem.caused_by(&error)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Database(error) => error.into(),
+            error => Self::internal().caused_by(&error),
+        }
+    }
+}
+
+/// Whether the same could succeed a little later.
+fn is_away(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Io(_)
+        | DatabaseError::Tls(_)
+        | DatabaseError::Protocol(_)
+        | DatabaseError::PoolTimedOut
+        | DatabaseError::PoolClosed
+        | DatabaseError::WorkerCrashed => true,
+        // Connection trouble, out of resources, stopping or starting.
+        DatabaseError::Database(error) => error
+            .code()
+            .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))),
+        _ => false,
     }
 }
 
@@ -471,9 +499,15 @@ mod tests {
 
     #[test]
     fn a_fault_of_ours_says_nothing_of_the_inside() {
-        let problem = Problem::unread(std::io::Error::other("secret table"));
+        let problem = Problem::from(DatabaseError::ColumnNotFound("secret".to_owned()));
         assert_eq!(problem.kind(), Kind::Internal);
         assert!(!problem.detail().contains("secret"));
-        assert_eq!(problem.0.cause.as_deref(), Some("secret table"));
+        assert!(problem.0.cause.unwrap().contains("secret"));
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_worth_another_try() {
+        assert_eq!(Problem::from(DatabaseError::PoolTimedOut).kind(), Kind::Unavailable);
+        assert_eq!(Problem::from(ReadError::Database(DatabaseError::PoolClosed)).kind(), Kind::Unavailable);
     }
 }

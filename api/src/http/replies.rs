@@ -108,7 +108,7 @@ async fn said_since(
     version: u64,
 ) -> Result<Problem, Problem> {
     let items =
-        thread::since(&app.pool, reference, seen, MAX_LIMIT).await.map_err(Problem::unread)?;
+        thread::since(&app.pool, reference, seen, MAX_LIMIT).await?;
     // Whoever repeats with this version has been shown all that it covers: more may have come since the refusal, and a very
     // long list is cut.
     let last = items.last().map_or(version, |item| item.place.sequence);

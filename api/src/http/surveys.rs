@@ -83,7 +83,7 @@ impl From<SurveyRow> for SurveyView {
 }
 
 async fn row(app: &App, id: SurveyId) -> Result<SurveyRow, Problem> {
-    let row = surveys::find(&app.pool, id).await.map_err(Problem::unread)?;
+    let row = surveys::find(&app.pool, id).await?;
     row.ok_or_else(|| Problem::not_found("there is no such survey; GET /api/v1/surveys lists them"))
 }
 
@@ -95,7 +95,7 @@ async fn row(app: &App, id: SurveyId) -> Result<SurveyRow, Problem> {
     responses((status = 200, description = "All surveys", body = Page<SurveyView>))
 )]
 async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<SurveyView>>, Problem> {
-    let rows = surveys::all(&app.pool).await.map_err(Problem::unread)?;
+    let rows = surveys::all(&app.pool).await?;
     Ok(Json(Page::whole(rows.into_iter().map(SurveyView::from).collect())))
 }
 

@@ -312,8 +312,8 @@ async fn list(
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
     let items =
-        thread::page(&app.pool, reference, after, limit + 1).await.map_err(Problem::unread)?;
-    if items.is_empty() && cases::find(&app.pool, reference).await.map_err(Problem::unread)?.is_none()
+        thread::page(&app.pool, reference, after, limit + 1).await?;
+    if items.is_empty() && cases::find(&app.pool, reference).await?.is_none()
     {
         return Err(super::cases::no_such_case(reference));
     }

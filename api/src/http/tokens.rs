@@ -19,14 +19,14 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::NoFields;
-use super::auth::{Asks, Owner, new_token, token_hash};
+use super::auth::{Asks, Owner};
 use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
 use super::problem::Problem;
-use crate::ambient;
 use crate::app::App;
 use crate::operations::user::ChangeUser;
+use crate::users::NewToken;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
@@ -71,12 +71,12 @@ impl TokenView {
 )]
 async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<TokenView>>, Problem> {
     let (tokens, users) = tokio::try_join!(users::all_tokens(&app.pool), users::all(&app.pool))
-        .map_err(Problem::unread)?;
-    let mut emails: HashMap<UserId, String> =
+        ?;
+    let emails: HashMap<UserId, String> =
         users.into_iter().map(|user| (user.user_id, user.email.0)).collect();
     let views = tokens.into_iter().filter_map(|token| {
         // A removed user's tokens have ended with them.
-        let email = emails.get_mut(&token.user_id)?.clone();
+        let email = emails.get(&token.user_id)?.clone();
         Some(TokenView::new(token, email))
     });
     Ok(Json(Page::whole(views.collect())))
@@ -85,7 +85,7 @@ async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<TokenView>>,
 /// A token that is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewToken {
+struct TokenRequest {
     /// What it is for; 1 to 100 characters.
     name: String,
     /// The address of the user for whom it is to speak; left out, the caller.
@@ -111,32 +111,34 @@ struct CreatedToken {
     post,
     path = "/tokens",
     tag = "tokens",
-    request_body = NewToken,
+    request_body = TokenRequest,
     responses((status = 201, description = "The token was made", body = CreatedToken))
 )]
-async fn create(State(app): State<App>, asks: Asks<Owner, NewToken>) -> Result<Response, Problem> {
+async fn create(State(app): State<App>, asks: Asks<Owner, TokenRequest>) -> Result<Response, Problem> {
     let by = asks.by();
-    let NewToken { name, email } = asks.body;
+    let token_id = TokenId(asks.id(&app));
+    let TokenRequest { name, email } = asks.body;
     let user_id = match email {
         None => asks.caller.user_id,
         Some(email) => {
             let email = normalise_email(&email).unwrap_or_default();
             let user =
-                users::find_by_email(&app.pool, &email).await.map_err(Problem::unread)?;
+                users::find_by_email(&app.pool, &email).await?;
             user.ok_or_else(|| Problem::invalid("email must be the address of a user"))?.user_id
         }
     };
-    let token = new_token(ambient::random_bytes());
-    let token_id = TokenId((app.new_id)());
-    let secret =
-        SecretWrite::Token { token_id, user_id, hash: token_hash(token.expose_secret()) };
+    let NewToken { token, hash } = NewToken::generate();
+    let secret = Some(SecretWrite::Token { token_id, user_id, hash });
     let command = UserCommand::CreateToken { token_id, name };
-    let operation = ChangeUser { user_id, command, secret: Some(secret), by };
-    let outcome = super::submit(&app, operation).await?;
-    todo_repeated(outcome.is_repeated);
-    let row = users::find_token(&app.pool, token_id).await.map_err(Problem::unread)?;
-    let _ = row;
-    Ok(created("", ()))
+    let outcome = super::submit(&app, ChangeUser { user_id, command, secret, by }).await?;
+    let found = users::find_token(&app.pool, token_id).await?;
+    let row = found.ok_or_else(Problem::internal)?;
+    let owner = users::find(&app.pool, row.user_id).await?.ok_or_else(Problem::internal)?;
+    let created_token = CreatedToken {
+        token: (!outcome.is_repeated).then(|| token.expose_secret().to_owned()),
+        view: TokenView::new(row, owner.email.0),
+    };
+    Ok(created(&format!("/api/v1/tokens/{token_id}"), created_token))
 }
 
 /// Ends a token; the next request with it is refused.
@@ -153,7 +155,7 @@ async fn revoke(
     asks: Asks<Owner, NoFields>,
 ) -> Result<StatusCode, Problem> {
     let token_id = TokenId(id);
-    let token = users::find_token(&app.pool, token_id).await.map_err(Problem::unread)?;
+    let token = users::find_token(&app.pool, token_id).await?;
     let token = token.ok_or_else(|| {
         Problem::not_found("there is no such token; GET /api/v1/tokens lists them")
     })?;

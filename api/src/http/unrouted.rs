@@ -113,7 +113,7 @@ async fn list(
 ) -> Result<Json<Page<UnroutedView>>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
-    let rows = unrouted::page(&app.pool, after, limit + 1).await.map_err(Problem::unread)?;
+    let rows = unrouted::page(&app.pool, after, limit + 1).await?;
     Ok(Json(Page::of(rows, limit, cursor, UnroutedView::from)))
 }
 
@@ -138,7 +138,7 @@ async fn route(
     Asks { asked, body: NoFields {}, .. }: Asks<Owner, NoFields>,
 ) -> Result<Json<RoutedHeldView>, Problem> {
     let held_id = HeldId(id);
-    let kept = unrouted::find(&app.pool, held_id).await.map_err(Problem::unread)?;
+    let kept = unrouted::find(&app.pool, held_id).await?;
     let kept = kept.ok_or_else(|| {
         Problem::not_found("there is no such unrouted webhook; GET /api/v1/unrouted lists them")
     })?;

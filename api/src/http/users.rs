@@ -10,7 +10,6 @@ use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
 use docket_projections::ledger::operation::{LedgerError, SecretWrite};
 use docket_projections::read::users::{self, UserRow};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,11 +21,10 @@ use super::auth::{Asks, Owner};
 use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
-use super::passwords;
 use super::problem::{Kind, Problem};
-use crate::ambient;
 use crate::app::App;
 use crate::operations::user::ChangeUser;
+use crate::passwords::{self, PasswordError};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove))
@@ -63,6 +61,13 @@ pub(super) fn no_such_user() -> Problem {
     Problem::not_found("there is no such user; GET /api/v1/users lists them")
 }
 
+fn unhashed(error: PasswordError) -> Problem {
+    match error {
+        PasswordError::TooShort | PasswordError::TooLong => Problem::invalid(error.to_string()),
+        PasswordError::Hashing => Problem::internal().caused_by(&error),
+    }
+}
+
 fn email_taken() -> Problem {
     Problem::new(Kind::EmailTaken, "another user has that address")
 }
@@ -75,7 +80,7 @@ fn email_taken() -> Problem {
     responses((status = 200, description = "All users that were not removed", body = Page<UserView>))
 )]
 async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<UserView>>, Problem> {
-    let rows = users::all(&app.pool).await.map_err(Problem::unread)?;
+    let rows = users::all(&app.pool).await?;
     Ok(Json(Page::whole(rows.into_iter().map(UserView::from).collect())))
 }
 
@@ -115,28 +120,33 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     asks.fingerprint_of(&Method::POST, "/api/v1/users", &[&what[0], &what[1], has_password]);
 
     let by = asks.by();
+    let user_id = UserId(asks.id(&app));
     let NewUser { email, role, password } = asks.body;
     let role = Role::from_name(&role)
         .ok_or_else(|| Problem::invalid("role must be one of owner, agent, auditor"))?;
     let email = normalise_email(&email).ok_or(UserError::Email)?;
-    let user_id = UserId((app.new_id)());
+    // The user that an earlier try of this request has added is not somebody else.
+    let is_taken = |found: Option<UserRow>| found.is_some_and(|user| user.user_id != user_id);
+    if is_taken(users::find_by_email(&app.pool, &email).await?) {
+        return Err(email_taken());
+    }
     let secret = match password {
         None => None,
         Some(Password(Personal(password))) => {
-            let hash = passwords::hash(SecretString::from(password), ambient::random_bytes())
-                .await
-                .map_err(|error| Problem::invalid(error.to_string()))?;
+            let hash = passwords::hash(password.into()).await.map_err(unhashed)?;
             Some(SecretWrite::Password { user_id, hash })
         }
     };
     let command = UserCommand::Add { user_id, email: Personal(email.clone()), role };
-    let added = super::submit(&app, ChangeUser { user_id, command, secret, by }).await;
-    let user_id = match added {
-        Ok(outcome) => outcome.output,
-        Err(LedgerError::Refused(UserError::AlreadyAdded)) => return Err(email_taken()),
+    match super::submit(&app, ChangeUser { user_id, command, secret, by }).await {
+        Ok(_) => {}
+        // Two at once: the database took one of them.
+        Err(LedgerError::Broken) if is_taken(users::find_by_email(&app.pool, &email).await?) => {
+            return Err(email_taken());
+        }
         Err(error) => return Err(error.into()),
-    };
-    let row = users::find(&app.pool, user_id).await.map_err(Problem::unread)?;
+    }
+    let row = users::find(&app.pool, user_id).await?;
     let view = UserView::from(row.ok_or_else(no_such_user)?);
     Ok(created(&format!("/api/v1/users/{user_id}"), view))
 }

@@ -6,7 +6,7 @@
 //! them: a NUL becomes U+2400, half of a surrogate pair (a long SMS cut inside an emoji) becomes U+FFFD, and times are kept to the
 //! microsecond.
 //!
-//! To take a further kind of message, add its field to [`Fields`] and its branch to [`content`].
+//! To take a further kind of message, add its field to `Fields` and its branch to `content`.
 
 use std::borrow::Cow;
 use std::fmt;

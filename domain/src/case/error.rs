@@ -19,7 +19,9 @@ pub enum CaseError {
     #[error("the move that made this case was undone; nothing can be done with it any more")]
     Withdrawn,
     /// Something was said since the agent last looked.
-    #[error("something was said since you looked; read it, then send again with seen_version {version}")]
+    #[error(
+        "something was said since you looked; read it, then send again with seen_version {version}"
+    )]
     SaidSince {
         /// The sequence that the agent had seen.
         seen: u64,
@@ -51,10 +53,14 @@ pub enum CaseError {
         status: Status,
     },
     /// The message did not come here by a move that made the case.
-    #[error("this case was not made by moving that message; move the message to where it belongs instead")]
+    #[error(
+        "this case was not made by moving that message; move the message to where it belongs instead"
+    )]
     NotMadeByMove,
     /// Something happened in the case since the move.
-    #[error("something was said in this case since the message was moved; move the message back instead")]
+    #[error(
+        "something was said in this case since the message was moved; move the message back instead"
+    )]
     SaidSinceMove,
     /// The text has nothing in it.
     #[error("{0} must not be empty")]

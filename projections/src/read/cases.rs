@@ -2,15 +2,15 @@
 //!
 //! # How the list stays fast
 //!
-//! The list is ordered by the last message and read in pages, so a query is fast when an index gives its rows in that order
+//! The list is ordered by the last message and read in pages, so a query is fast when an index gives its rows in that order,
 //! or when few rows are left to order. Which index that is depends on the filter, and `… OR $1 IS NULL` would hide it from
 //! the planner; hence one statement for each way to begin ([`Driver`]), all with the same conditions after that. Numbers and
-//! words have no such index: what they match is looked up first, and where that is too much to order ([`FEW`]), it is so
-//! frequent that reading cases in order finds a page of them soon.
+//! words have no such index. What they match is looked up first, and where that is too much to order ([`FEW`]), it is so
+//! frequent that reading cases in order soon finds a page of them.
 
 mod search;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,7 +29,12 @@ use super::rows::{Row, column};
 use crate::log::recorded::Recorded;
 
 /// So many cases are ordered without an index; more are not even looked up.
-const FEW: usize = 20_000;
+const FEW: usize = 10_000;
+/// So many pages' worth of cases are searched one by one before words are looked up: the index needs long to tell that
+/// a word is everywhere, and the newest cases show it at once.
+const PAGES_BEFORE_LOOKING_UP: u32 = 4;
+/// At most so many cases are searched one by one in one statement.
+const MAX_SEARCHED_AT_ONCE: u32 = 3_200;
 
 /// Builds `cases` and `case_links`.
 #[derive(Debug, Default)]
@@ -466,11 +471,12 @@ pub enum NumberFilter {
 }
 
 impl NumberFilter {
-    /// The pattern for `LIKE`.
-    fn pattern(&self) -> String {
+    /// The least and the greatest text, byte by byte, that the numbers lie between. Unlike a pattern for `LIKE` these
+    /// find their index when a statement is planned without knowing them.
+    fn bounds(&self) -> (&str, String) {
         match self {
-            Self::Exact(number) => search::escape_like(number),
-            Self::Prefix(beginning) => search::escape_like(beginning) + "%",
+            Self::Exact(number) => (number, number.0.clone()),
+            Self::Prefix(beginning) => (beginning, format!("{}{}", beginning.0, char::MAX)),
         }
     }
 }
@@ -672,6 +678,36 @@ pub async fn links(
     .collect()
 }
 
+/// At most `limit` cases, those with the newest messages first, after `cursor` or from the beginning.
+///
+/// A page ends the list when it is shorter than `limit`; otherwise the next one begins at [`CaseRow::cursor`] of its last case.
+/// A case that gets a message while somebody reads page by page goes to the beginning, and so is missed or seen twice.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn list(
+    pool: &PgPool,
+    filter: &CaseFilter,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<CaseRow>, sqlx::Error> {
+    let of_number = match &filter.number {
+        Some(number) => references_of_number(pool, number).await?,
+        None => None,
+    };
+    let mut page = Page {
+        filter,
+        driver: Driver::of(filter, of_number),
+        cursor,
+        limit,
+    };
+    match filter.q.as_ref().and_then(|q| Search::of(q)) {
+        None => page.read(pool).await,
+        Some(search) => page.read_found(pool, &search).await,
+    }
+}
+
 /// What the database begins with when it looks for a page of cases.
 enum Driver {
     /// These cases, few enough to be ordered.
@@ -686,75 +722,20 @@ enum Driver {
     All,
 }
 
-/// At most `limit` cases, those with the newest messages first, after `cursor` or from the beginning.
-///
-/// A page ends the list when it is shorter than `limit`; otherwise the next one begins at [`CaseRow::cursor`] of its last case.
-/// A case that gets a message meanwhile goes to the beginning, so it may be seen twice or, after its old place was passed
-/// over, in the next reading only.
-///
-/// # Errors
-///
-/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
-pub async fn list(
-    pool: &PgPool,
-    filter: &CaseFilter,
-    cursor: Option<Cursor>,
-    limit: u32,
-) -> Result<Vec<CaseRow>, sqlx::Error> {
-    let number = filter.number.as_ref().map(NumberFilter::pattern);
-    let search = filter.q.as_ref().and_then(|q| Search::of(q));
-
-    let mut few: Option<Vec<i32>> = None;
-    if let Some(number) = &number {
-        few = references_of_number(pool, number).await?;
-    }
-    // What is looked up need not be compared again; what is too frequent to be looked up is compared case by case.
-    let mut compared = None;
-    if let Some(search) = search {
-        match references_of_search(pool, &search).await? {
-            Some(found) => {
-                few = Some(match few {
-                    Some(others) => common(others, &found),
-                    None => found,
-                });
-            }
-            None => compared = Some(search),
+impl Driver {
+    /// The way that leaves least to read.
+    fn of(filter: &CaseFilter, references: Option<Vec<i32>>) -> Self {
+        match (references, filter.assignee, &filter.surveys) {
+            (Some(references), ..) => Self::References(references),
+            (None, Some(AssigneeFilter::User(_)), _) => Self::Assignee,
+            (None, Some(AssigneeFilter::Nobody), _) => Self::Unassigned,
+            (None, None, Some(_)) => Self::Surveys,
+            (None, None, None) => Self::All,
         }
     }
-
-    let driver = match (few, filter.assignee, &filter.surveys) {
-        (Some(references), ..) if references.is_empty() => return Ok(Vec::new()),
-        (Some(references), ..) => Driver::References(references),
-        (None, Some(AssigneeFilter::User(_)), _) => Driver::Assignee,
-        (None, Some(AssigneeFilter::Nobody), _) => Driver::Unassigned,
-        (None, None, Some(_)) => Driver::Surveys,
-        (None, None, None) => Driver::All,
-    };
-    Page {
-        filter,
-        number,
-        compared,
-        cursor,
-        limit,
-    }
-    .read(pool, &driver)
-    .await
 }
 
-/// What stands in both; `others` is in order.
-fn common(mut others: Vec<i32>, found: &[i32]) -> Vec<i32> {
-    others.sort_unstable();
-    let mut both: Vec<i32> = found
-        .iter()
-        .copied()
-        .filter(|reference| others.binary_search(reference).is_ok())
-        .collect();
-    both.sort_unstable();
-    both.dedup();
-    both
-}
-
-/// More rows than this are too many.
+/// More rows than are looked up.
 fn too_many() -> i64 {
     i64::try_from(FEW).expect("a small constant") + 1
 }
@@ -763,14 +744,18 @@ fn unless_too_many(found: Vec<i32>) -> Option<Vec<i32>> {
     (found.len() <= FEW).then_some(found)
 }
 
-/// The cases of contacts whose number is like that; `None` where there are too many.
+/// The cases of contacts with such a number; `None` where there are too many.
 async fn references_of_number(
     pool: &PgPool,
-    pattern: &str,
+    number: &NumberFilter,
 ) -> Result<Option<Vec<i32>>, sqlx::Error> {
+    let (least, greatest) = number.bounds();
     let found = sqlx::query_scalar!(
-        "SELECT c.reference FROM contacts k JOIN cases c USING (contact_id) WHERE k.number LIKE $1 LIMIT $2",
-        pattern,
+        "SELECT c.reference FROM contacts k JOIN cases c USING (contact_id)
+         WHERE k.number ~>=~ $1 AND k.number ~<=~ $2
+         LIMIT $3",
+        least,
+        greatest,
         too_many(),
     )
     .fetch_all(pool)
@@ -778,47 +763,85 @@ async fn references_of_number(
     Ok(unless_too_many(found))
 }
 
-/// The cases that a search finds; `None` where there are too many.
+/// The cases that a search finds, some of them perhaps more than once; `None` where there are too many.
 async fn references_of_search(
     pool: &PgPool,
     search: &Search,
 ) -> Result<Option<Vec<i32>>, sqlx::Error> {
     let mut found: Vec<i32> = search.reference.into_iter().collect();
     if let Some(words) = &search.words {
-        // An item counts each time that it is found, so that no case is lost behind the limit.
-        found.extend(
-            sqlx::query_scalar!(
-                "SELECT reference FROM thread_items
-                 WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', said)
-                     @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery
-                 LIMIT $2",
-                words,
-                too_many(),
-            )
-            .fetch_all(pool)
-            .await?,
-        );
-    }
-    if let Some(number) = &search.number {
-        match references_of_number(pool, number).await? {
-            Some(of_number) => found.extend(of_number),
-            None => return Ok(None),
+        let of_words = references_of_words(pool, words).await?;
+        if of_words.len() > FEW {
+            return Ok(None);
         }
+        found.extend(of_words);
+    }
+    if let Some(digits) = &search.number_part {
+        let of_number = sqlx::query_scalar!(
+            "SELECT c.reference FROM contacts k JOIN cases c USING (contact_id)
+             WHERE k.number LIKE '%' || $1::text || '%'
+             LIMIT $2",
+            digits,
+            too_many(),
+        )
+        .fetch_all(pool)
+        .await?;
+        found.extend(of_number);
     }
     Ok(unless_too_many(found))
+}
+
+/// The cases in which the words stand, each once for every item that has them, and no more than [`too_many`].
+async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    // What the index finds is noted down in this memory, in kB. With Postgres's own 4 MB it has to note whole pages where
+    // a word is frequent, and then every item of them is searched again: seconds instead of milliseconds.
+    sqlx::query!("SELECT set_config('work_mem', '65536', true)")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let found = sqlx::query_scalar!(
+        "SELECT reference FROM thread_items
+         WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', said)
+             @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery
+         LIMIT $2",
+        words,
+        too_many(),
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(found)
+}
+
+/// Those of the cases in which the words stand.
+async fn references_with_words(
+    pool: &PgPool,
+    cases: &[CaseRow],
+    words: &str,
+) -> Result<HashSet<i32>, sqlx::Error> {
+    // The empty text keeps the planner from the index of words, which knows nothing of these few cases.
+    let found = sqlx::query_scalar!(
+        "SELECT DISTINCT reference FROM thread_items
+         WHERE reference = ANY ($1) AND NOT hidden AND to_tsvector('simple', said || '')
+             @@ (NULLIF(plainto_tsquery('simple', $2)::text, '') || ':*')::tsquery",
+        &column(cases, |case| case.reference.as_i32()),
+        words,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// A page of the list that is asked for.
 struct Page<'a> {
     filter: &'a CaseFilter,
-    number: Option<String>,
-    compared: Option<Search>,
+    driver: Driver,
     cursor: Option<Cursor>,
     limit: u32,
 }
 
 macro_rules! page {
-    ($page:expr, $from:literal, $condition:literal $(, $argument:expr)?) => {
+    ($page:expr, $from:literal, $condition:literal, $order:literal $(, $argument:expr)?) => {
         cases!(
             "FROM " + $from + " CROSS JOIN LATERAL (
                  SELECT * FROM cases c
@@ -828,16 +851,8 @@ macro_rules! page {
                      AND ($5::uuid[] IS NULL OR c.survey_id = ANY ($5))
                      AND ($6::uuid IS NULL OR c.assignee_id = $6)
                      AND (NOT $7::boolean OR c.assignee_id IS NULL)
-                     AND ($8::text IS NULL OR c.number LIKE $8)
-                     AND (
-                         NOT $9::boolean OR c.reference = $10::integer OR c.number LIKE $11::text
-                         OR $12::text IS NOT NULL AND EXISTS (
-                             SELECT 1 FROM thread_items t
-                             WHERE t.reference = c.reference AND NOT t.hidden AND to_tsvector('simple', t.said)
-                                 @@ (NULLIF(plainto_tsquery('simple', $12)::text, '') || ':*')::tsquery
-                         )
-                     )
-                 ORDER BY c.last_message_at DESC, c.reference DESC
+                     AND ($8::text IS NULL OR c.number ~>=~ $8 AND c.number ~<=~ $9)
+                 ORDER BY " + $order + " c.last_message_at DESC, c.reference DESC
                  LIMIT $4
              ) c
              ORDER BY c.last_message_at DESC, c.reference DESC
@@ -849,11 +864,8 @@ macro_rules! page {
             $page.surveys() as _,
             $page.assignee(),
             $page.filter.assignee == Some(AssigneeFilter::Nobody),
-            $page.number.as_deref(),
-            $page.compared.is_some(),
-            $page.compared.as_ref().and_then(|search| search.reference),
-            $page.compared.as_ref().and_then(|search| search.number.as_deref()),
-            $page.compared.as_ref().and_then(|search| search.words.as_deref())
+            $page.number().map(|(least, _)| least),
+            $page.number().map(|(_, greatest)| greatest)
             $(, $argument)?
         )
     };
@@ -879,14 +891,20 @@ impl Page<'_> {
         }
     }
 
-    async fn read(&self, pool: &PgPool, driver: &Driver) -> Result<Vec<CaseRow>, sqlx::Error> {
-        // Each state is read on its own and the two are merged: an index begins with the state.
-        let raw = match driver {
+    fn number(&self) -> Option<(&str, String)> {
+        self.filter.number.as_ref().map(NumberFilter::bounds)
+    }
+
+    /// Reads it, whatever the filter searches for.
+    async fn read(&self, pool: &PgPool) -> Result<Vec<CaseRow>, sqlx::Error> {
+        // Each state is read on its own and the two are merged, because every index has the state before the order.
+        let raw = match &self.driver {
             Driver::References(references) => {
                 page!(
                     self,
                     "(SELECT) one",
-                    "c.reference = ANY ($13) AND c.state = ANY ($1)",
+                    "c.reference = ANY ($10) AND c.state = ANY ($1)",
+                    "",
                     references
                 )
                 .fetch_all(pool)
@@ -896,16 +914,19 @@ impl Page<'_> {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
-                    "c.assignee_id = $6 AND c.state = s.state"
+                    "c.assignee_id = $6 AND c.state = s.state",
+                    ""
                 )
                 .fetch_all(pool)
                 .await?
             }
             Driver::Unassigned => {
+                // To be NULL is not to be equal: without the column in the order the index would not give it.
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
-                    "c.assignee_id IS NULL AND c.state = s.state"
+                    "c.assignee_id IS NULL AND c.state = s.state",
+                    "c.assignee_id,"
                 )
                 .fetch_all(pool)
                 .await?
@@ -914,17 +935,88 @@ impl Page<'_> {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state) CROSS JOIN UNNEST($5::uuid[]) v (survey_id)",
-                    "c.survey_id = v.survey_id AND c.state = s.state"
+                    "c.survey_id = v.survey_id AND c.state = s.state",
+                    ""
                 )
                 .fetch_all(pool)
                 .await?
             }
             Driver::All => {
-                page!(self, "UNNEST($1::text[]) s (state)", "c.state = s.state")
-                    .fetch_all(pool)
-                    .await?
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "c.state = s.state",
+                    ""
+                )
+                .fetch_all(pool)
+                .await?
             }
         };
         read_all(raw)
+    }
+
+    /// Reads it with those cases alone that the search finds.
+    async fn read_found(
+        &mut self,
+        pool: &PgPool,
+        search: &Search,
+    ) -> Result<Vec<CaseRow>, sqlx::Error> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let mut found = Vec::new();
+        // A reference is found at once, and is in the newest cases by chance only.
+        let mut is_looked_up = !search.may_find_many();
+        if is_looked_up && let Some(references) = references_of_search(pool, search).await? {
+            return self.read_looked_up(pool, references).await;
+        }
+        let mut searched_at_once = self.limit.saturating_mul(PAGES_BEFORE_LOOKING_UP);
+        loop {
+            let newest = Page {
+                filter: self.filter,
+                driver: std::mem::replace(&mut self.driver, Driver::All),
+                cursor: self.cursor,
+                limit: searched_at_once.clamp(1, MAX_SEARCHED_AT_ONCE),
+            };
+            let cases = newest.read(pool).await?;
+            let is_last = cases.len() < usize::try_from(newest.limit).unwrap_or(usize::MAX);
+            let last = cases.last().map(CaseRow::cursor);
+            self.driver = newest.driver;
+
+            let with_words = match &search.words {
+                Some(words) => references_with_words(pool, &cases, words).await?,
+                None => HashSet::new(),
+            };
+            found.extend(cases.into_iter().filter(|case| {
+                let reference = case.reference.as_i32();
+                with_words.contains(&reference) || search.finds(reference, &case.number)
+            }));
+            if is_last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+            if !is_looked_up {
+                is_looked_up = true;
+                if let Some(references) = references_of_search(pool, search).await? {
+                    return self.read_looked_up(pool, references).await;
+                }
+            }
+            self.cursor = last;
+            searched_at_once = searched_at_once.saturating_mul(2);
+        }
+    }
+
+    /// Reads it with those of these cases alone that it would have had.
+    async fn read_looked_up(
+        &mut self,
+        pool: &PgPool,
+        mut references: Vec<i32>,
+    ) -> Result<Vec<CaseRow>, sqlx::Error> {
+        references.sort_unstable();
+        references.dedup();
+        if let Driver::References(others) = &mut self.driver {
+            others.retain(|reference| references.binary_search(reference).is_ok());
+        } else {
+            self.driver = Driver::References(references);
+        }
+        self.read(pool).await
     }
 }

@@ -109,6 +109,7 @@ fn a_whatsapp_text_quotes_and_names_its_sender() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table with a row for each kind")]
 fn every_kind_of_whatsapp_message() {
     let url = "https://media.example.com/v3/1b45";
     let file = json!({"url": url, "name": "kitchen.bin"});
@@ -554,6 +555,7 @@ fn times_in_every_iso_form() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table with a row for each cause")]
 fn why_it_could_not_be_read() {
     for body in [
         "",

@@ -13,8 +13,8 @@ pub(super) struct Search {
     pub(super) words: Option<String>,
     /// The case of that reference.
     pub(super) reference: Option<i32>,
-    /// A pattern for `LIKE` that the contact's number fits.
-    pub(super) number: Option<String>,
+    /// Digits that stand side by side in the contact's number.
+    pub(super) number_part: Option<String>,
 }
 
 impl Search {
@@ -46,21 +46,20 @@ impl Search {
         Some(Self {
             words,
             reference: q.parse::<Reference>().ok().map(Reference::as_i32),
-            number: (part.len() >= MIN_NUMBER_DIGITS).then(|| format!("%{part}%")),
+            number_part: (part.len() >= MIN_NUMBER_DIGITS).then(|| part.to_owned()),
         })
     }
-}
 
-/// A pattern for `LIKE` that only `text` fits.
-pub(super) fn escape_like(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
+    /// Whether a case is found by its reference or its contact's number.
+    pub(super) fn finds(&self, reference: i32, number: &str) -> bool {
+        let part = self.number_part.as_deref();
+        self.reference == Some(reference) || part.is_some_and(|part| number.contains(part))
     }
-    pattern
+
+    /// Whether it may find more than a case.
+    pub(super) const fn may_find_many(&self) -> bool {
+        self.words.is_some() || self.number_part.is_some()
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +68,7 @@ mod tests {
 
     fn found(q: &str) -> (Option<String>, Option<i32>, Option<String>) {
         let search = Search::of(q).unwrap();
-        (search.words, search.reference, search.number)
+        (search.words, search.reference, search.number_part)
     }
 
     #[test]
@@ -90,18 +89,15 @@ mod tests {
     fn digits_are_a_reference_a_number_and_a_word() {
         assert_eq!(
             found("123"),
-            (Some("123".into()), Some(123), Some("%123%".into()))
+            (Some("123".into()), Some(123), Some("123".into()))
         );
         assert_eq!(found("12"), (Some("12".into()), Some(12), None));
         assert_eq!(
             found("07700 900123").2.as_deref(),
-            Some("%7700900123%"),
+            Some("7700900123"),
             "the national spelling"
         );
-        assert_eq!(
-            found("+44 7700 900123").2.as_deref(),
-            Some("%447700900123%")
-        );
+        assert_eq!(found("+44 7700 900123").2.as_deref(), Some("447700900123"));
         assert_eq!(found("0000").2, None);
     }
 
@@ -113,7 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn signs_of_a_pattern_mean_themselves() {
-        assert_eq!(escape_like(r"4_7%\"), r"4\_7\%\\");
+    fn a_case_is_found_by_reference_or_number() {
+        let search = Search::of("900123").unwrap();
+        assert!(search.finds(900_123, "12025550100"));
+        assert!(search.finds(101, "447700900123"));
+        assert!(!search.finds(101, "447700900124"));
+        assert!(!Search::of("roof").unwrap().finds(101, "447700900123"));
     }
 }

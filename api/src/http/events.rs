@@ -1,0 +1,306 @@
+//! The log of events: of one case, of everything, and as it grows.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use docket_domain::event::StreamId;
+use docket_projections::log::reader::{self, LogEvent};
+use docket_projections::read::cases;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+use tracing::warn;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Caller, Reader};
+use super::cases::no_such_case;
+use super::input::{Path, PathReference, Query, unless_blank};
+use super::paging;
+use super::problem::{Kind, Problem};
+use crate::app::App;
+
+/// How many events a stream reads at once, and so holds at most.
+const STREAM_PAGE: i64 = 500;
+/// How often a comment is sent where nothing happens, so that proxies keep the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How an `EventSource` says what it saw last.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Tells nginx to pass events on as they come.
+const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(follow))
+        .routes(routes!(list_of_case))
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+struct EventView {
+    /// Its place in the log: 1, 2, 3 … without a gap.
+    position: i64,
+    /// `Case`, `Survey`, `Line`, `HeldWebhook` or `User`.
+    aggregate_type: String,
+    /// Which one of them: a case's reference, or an id.
+    aggregate_id: String,
+    /// Its place among the events of that one, from 1.
+    sequence: i64,
+    /// What happened; `docs/events.md` lists all types.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// In which version of its type it was written.
+    version: String,
+    /// What is known of it, as it was written.
+    #[schema(value_type = Object)]
+    data: Box<RawValue>,
+    /// Who did it (`actor`: `user`, `vonage` or `system`; `user_id`, `email`), in which request (`request_id`), and why (`cause`).
+    #[schema(value_type = Object)]
+    metadata: Box<RawValue>,
+    /// When it was recorded.
+    recorded_at: DateTime<Utc>,
+}
+
+impl From<LogEvent> for EventView {
+    fn from(event: LogEvent) -> Self {
+        Self {
+            position: event.position,
+            data: data(&event.event_type, event.payload),
+            aggregate_type: event.aggregate_type,
+            aggregate_id: event.aggregate_id,
+            sequence: event.sequence,
+            event_type: event.event_type,
+            version: event.event_version,
+            metadata: event.metadata,
+            recorded_at: event.recorded_at,
+        }
+    }
+}
+
+/// What stands in the payload under the event's type, which the log writes around it.
+fn data(event_type: &str, payload: Box<RawValue>) -> Box<RawValue> {
+    let inner = serde_json::from_str::<HashMap<&str, Box<RawValue>>>(payload.get())
+        .ok()
+        .filter(|members| members.len() == 1)
+        .and_then(|mut members| members.remove(event_type));
+    inner.unwrap_or(payload)
+}
+
+/// A page of events.
+#[derive(Debug, Serialize, ToSchema)]
+struct EventPage {
+    /// The events, in order.
+    items: Vec<EventView>,
+    /// What to give as `after` for the next page; null where there are no more events now.
+    #[schema(required = true)]
+    next: Option<i64>,
+}
+
+impl EventPage {
+    fn of(mut events: Vec<LogEvent>, limit: u32, place: impl FnOnce(&LogEvent) -> i64) -> Self {
+        let limit = limit as usize;
+        let next = if events.len() > limit { events[..limit].last().map(place) } else { None };
+        events.truncate(limit);
+        Self { items: events.into_iter().map(EventView::from).collect(), next }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// A position: only events after it. 0, the default, begins at the beginning.
+    #[serde(default, deserialize_with = "unless_blank")]
+    after: Option<u32>,
+    /// How many events at most, 1 to 200; 50 by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    limit: Option<u32>,
+}
+
+/// The whole log, from the oldest event on.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = "events",
+    params(ListQuery),
+    responses((status = 200, description = "A page of events", body = EventPage))
+)]
+async fn list(
+    _: Reader,
+    Query(query): Query<ListQuery>,
+    State(app): State<App>,
+) -> Result<Json<EventPage>, Problem> {
+    let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
+    let after = query.after.unwrap_or_default().into();
+    let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
+    Ok(Json(EventPage::of(events, limit, |event| event.position)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CaseQuery {
+    /// A sequence: only events after it. 0, the default, begins at the beginning.
+    #[serde(default, deserialize_with = "unless_blank")]
+    after: Option<u32>,
+    /// How many events at most, 1 to 200; 200 by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    limit: Option<u32>,
+}
+
+/// A case's events, from the oldest on.
+#[utoipa::path(
+    get,
+    path = "/cases/{reference}/events",
+    tag = "events",
+    params(("reference" = u32, Path, description = "The case"), CaseQuery),
+    responses((status = 200, description = "A page of events; `next` is a sequence", body = EventPage))
+)]
+async fn list_of_case(
+    _: Reader,
+    Path(PathReference(reference)): Path<PathReference>,
+    Query(query): Query<CaseQuery>,
+    State(app): State<App>,
+) -> Result<Json<EventPage>, Problem> {
+    let limit = paging::limit(query.limit, paging::MAX_LIMIT)?;
+    let after = query.after.unwrap_or_default().into();
+    let stream = StreamId::Case(reference);
+    let events = reader::stream(&app.pool, stream, after, i64::from(limit) + 1).await?;
+    if events.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
+        return Err(no_such_case(reference));
+    }
+    Ok(Json(EventPage::of(events, limit, |event| event.sequence)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct FollowQuery {
+    /// A position: begins with the event after it. Left out, it begins with what happens from now on. The header
+    /// `Last-Event-ID` wins over it.
+    #[serde(default, deserialize_with = "unless_blank")]
+    after: Option<u32>,
+}
+
+/// The log as it grows: server-sent events.
+///
+/// Each has the position as `id`, the type as `event`, and as `data` the event as `GET /events` gives it. A client that comes
+/// back with `Last-Event-ID` misses nothing. Where nothing happens, a comment comes every 15 seconds.
+#[utoipa::path(
+    get,
+    path = "/events/stream",
+    tag = "events",
+    params(
+        FollowQuery,
+        ("Last-Event-ID" = Option<u32>, Header, description = "The position of the last event that was seen"),
+    ),
+    responses((status = 200, description = "Events, as long as the connection lasts", body = EventView, content_type = "text/event-stream"))
+)]
+async fn follow(
+    Reader(caller): Reader,
+    Query(query): Query<FollowQuery>,
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let after = match (last_event_id(&headers)?, query.after) {
+        (Some(position), _) | (None, Some(position)) => position.into(),
+        (None, None) => reader::head(&app.pool).await?,
+    };
+    let head = app.ledger.head().subscribe();
+    let follower = Follower { app, caller, after, head, read: VecDeque::new() };
+    let events = stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok::<_, Infallible>(event), follower))
+    });
+    let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(([NO_BUFFERING], sse).into_response())
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else {
+        return Ok(None);
+    };
+    let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    position.map(Some).ok_or_else(|| {
+        Problem::new(
+            Kind::InvalidHeader,
+            "Last-Event-ID must be the position of an event, as `id` gave it",
+        )
+    })
+}
+
+/// Somebody who follows the log.
+struct Follower {
+    app: App,
+    caller: Caller,
+    /// The position of the last event that was read.
+    after: i64,
+    head: watch::Receiver<i64>,
+    /// What was read and not passed on yet, at most a page.
+    read: VecDeque<LogEvent>,
+}
+
+impl Follower {
+    /// The next event, once it is there; `None` at the end: Docket shuts down, the token does not count any more, or the log
+    /// cannot be read. The client comes back, or is told then.
+    async fn next(&mut self) -> Option<SseEvent> {
+        loop {
+            if let Some(event) = self.read.pop_front() {
+                let (id, event_type) = (event.position.to_string(), event.event_type.clone());
+                let data = serde_json::to_string(&EventView::from(event)).ok()?;
+                return Some(SseEvent::default().id(id).event(event_type).data(data));
+            }
+            let stopping = self.app.stopping.clone();
+            let (after, head) = (self.after, &mut self.head);
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return None,
+                grown = head.wait_for(|head| *head > after) => {
+                    grown.ok()?;
+                }
+            }
+            self.read_on().await?;
+        }
+    }
+
+    async fn read_on(&mut self) -> Option<()> {
+        if !self.caller.still_counts(&self.app).await.ok()? {
+            return None;
+        }
+        match reader::page(&self.app.pool, self.after, STREAM_PAGE).await {
+            Ok(events) => {
+                self.after = events.last()?.position;
+                self.read = events.into();
+                Some(())
+            }
+            Err(error) => {
+                warn!(%error, "a stream of events ends, because the log cannot be read");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_what_the_log_writes_under_the_type() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let inner = |text: &str| data("NoteAdded", raw(text)).get().to_owned();
+        assert_eq!(inner(r#"{"NoteAdded": {"text": "x"}}"#), r#"{"text": "x"}"#);
+        assert_eq!(inner(r#"{"Other": {}}"#), r#"{"Other": {}}"#);
+        assert_eq!(inner(r#"{"NoteAdded": {}, "b": 1}"#), r#"{"NoteAdded": {}, "b": 1}"#);
+    }
+}

@@ -1,0 +1,152 @@
+//! `/api/openapi.json`: the document of the API, made from the routes themselves.
+//!
+//! What all operations have in common is added here, so that none can forget it: the token, the idempotency key of what changes,
+//! and the problems that any call can be answered with.
+
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Required, Response as ResponseSpec,
+    ResponseBuilder, SecurityRequirement, Tag,
+};
+use utoipa::{PartialSchema as _, ToSchema};
+
+use super::problem::MEDIA_TYPE;
+
+/// The name of the one way to sign in.
+const TOKEN: &str = "token";
+
+/// A problem (RFC 9457). Some types have further members.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemView {
+    /// What kind of problem it is, such as `/problems/not-found`; `docs/api.md` lists them.
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// The kind in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, and what to do.
+    pub detail: String,
+    /// The request's id, as in the header `x-request-id`.
+    pub instance: String,
+}
+
+/// The document's beginning; the routes add themselves to it.
+pub(super) fn beginning() -> OpenApi {
+    let tag = |name: &str, description: &str| {
+        let mut tag = Tag::new(name);
+        tag.description = Some(description.to_owned());
+        tag
+    };
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Docket")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "Conversations by SMS and WhatsApp as cases. Errors are RFC 9457 problems; docs/api.md explains them, \
+                     idempotency keys, pages and the stream of events.",
+                ))
+                .build(),
+        )
+        .tags(Some([
+            tag("cases", "Cases: subjects, each with one contact"),
+            tag("replies", "What agents say"),
+            tag("moves", "Moving a message to where it belongs"),
+            tag("surveys", "What messages are organised under"),
+            tag("lines", "Our own numbers, each on one channel"),
+            tag("unrouted", "Webhooks that could not be routed"),
+            tag("events", "The log"),
+            tag("users", "Who signs in"),
+            tag("tokens", "API tokens"),
+        ]))
+        .build()
+}
+
+/// Adds what all operations have in common.
+pub(super) fn complete(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    let mut schemas = vec![(ProblemView::name().into_owned(), ProblemView::schema())];
+    ProblemView::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    components.security_schemes.insert(
+        TOKEN.to_owned(),
+        RefOr::T(SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format("docket_…")
+                .description(Some("A token that an owner made with `POST /tokens` or `docket token create`"))
+                .build(),
+        )),
+    );
+    for (path, item) in &mut document.paths.paths {
+        let in_path = path.contains('{');
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        if let Some(operation) = get {
+            common(operation, in_path);
+        }
+        for operation in [put, post, delete, patch].into_iter().flatten() {
+            common(operation, in_path);
+            changes(operation);
+        }
+    }
+}
+
+fn common(operation: &mut Operation, in_path: bool) {
+    let none: [&str; 0] = [];
+    operation.security = Some(vec![SecurityRequirement::new(TOKEN, none)]);
+    may_answer(operation, "400", "The path, the query, a header or the body cannot be read");
+    may_answer(operation, "401", "No token came, or one that does not count");
+    if in_path {
+        may_answer(operation, "404", "There is no such thing");
+    }
+    may_answer(operation, "500", "Something went wrong in Docket");
+    may_answer(operation, "503", "Nothing was done; try again after `Retry-After` seconds");
+}
+
+fn changes(operation: &mut Operation) {
+    operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+    may_answer(operation, "403", "Your role does not allow this");
+    may_answer(operation, "409", "It cannot be done as things stand");
+    may_answer(operation, "413", "The body is larger than 1 MiB");
+    may_answer(operation, "415", "The body is not said to be JSON");
+    may_answer(operation, "422", "A field or value is not possible, or the idempotency key was used for something else");
+}
+
+fn idempotency_key() -> Parameter {
+    let text = ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .build();
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("A request that repeats it is answered as the first one was, and does nothing twice"))
+        .schema(Some(text))
+        .build()
+}
+
+fn may_answer(operation: &mut Operation, status: &str, description: &str) {
+    let problem = Ref::from_schema_name(ProblemView::name());
+    let response: ResponseSpec = ResponseBuilder::new()
+        .description(description)
+        .content(MEDIA_TYPE, ContentBuilder::new().schema(Some(problem)).build())
+        .build();
+    operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+}
+
+/// Answers with the document.
+pub(super) fn serve(document: &OpenApi) -> Response {
+    let mut response = Json(document).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,14 @@
+//! The JSON API in process: requests into the router, on a real database and a real ledger.
+
+mod accounts;
+mod cases;
+mod events;
+mod idempotency;
+mod moves;
+mod openapi;
+mod permissions;
+mod problems;
+mod replies;
+mod settings;
+mod support;
+mod unrouted;

@@ -1,0 +1,899 @@
+//! The golden files: what every event looks like in the log, which keeps it for ever.
+//!
+//! `golden/<aggregate>/<type>.v<version>.json` holds a full example of an event; where an event has shapes that the full example
+//! does not show, `<type>.<shape>.v<version>.json` holds one of them each. A file is never changed once events of its shape may
+//! have been stored. When an event gets a new version, its old files stay, and are read through the upcaster from then on.
+//!
+//! To add one: an example below, then `DOCKET_WRITE_GOLDEN=1 cargo test -p docket-domain --test golden`, which writes files that are
+//! not there and leaves all others alone.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use cqrs_es::{Aggregate, DomainEvent};
+use docket_domain::case::{
+    Assignee, Author, Case, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage,
+};
+use docket_domain::channel::Channel;
+use docket_domain::content::{Content, Media, MoreMedia};
+use docket_domain::event::Event;
+use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
+use docket_domain::ids::{
+    ContactId, HeldId, LineId, MessageId, NoteId, Reference, SurveyId, TokenId, UserId,
+};
+use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
+use docket_domain::personal::Personal;
+use docket_domain::routing::{Routed, Rule};
+use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings};
+use docket_domain::user::{Role, User, UserEvent};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// An event, and the name of its shape where it is not the full one.
+struct Example {
+    shape: Option<&'static str>,
+    event: Event,
+}
+
+fn full(event: impl Into<Event>) -> Example {
+    Example {
+        shape: None,
+        event: event.into(),
+    }
+}
+
+fn shape(name: &'static str, event: impl Into<Event>) -> Example {
+    Example {
+        shape: Some(name),
+        event: event.into(),
+    }
+}
+
+impl Example {
+    /// The path below `golden/`.
+    fn path(&self) -> String {
+        let (aggregate, event_type, version) = (
+            aggregate_type(&self.event),
+            self.event.type_name(),
+            self.event.version(),
+        );
+        match self.shape {
+            None => format!("{aggregate}/{event_type}.v{version}.json"),
+            Some(shape) => format!("{aggregate}/{event_type}.{shape}.v{version}.json"),
+        }
+    }
+
+    /// The JSON that the log gets.
+    fn stored(&self) -> Value {
+        serde_json::to_value(&self.event).expect("an event serialises")
+    }
+
+    /// The golden file's JSON.
+    fn golden(&self) -> Value {
+        let path = folder().join(self.path());
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; DOCKET_WRITE_GOLDEN=1 writes missing files",
+                path.display()
+            )
+        });
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+fn aggregate_type(event: &Event) -> &'static str {
+    match event {
+        Event::Case(_) => Case::TYPE,
+        Event::Survey(_) => Survey::TYPE,
+        Event::Line(_) => Line::TYPE,
+        Event::Held(_) => Held::TYPE,
+        Event::User(_) => User::TYPE,
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+// What the examples are made of: plainly invented.
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128((0x0195_7a00_0000_7000_8000 << 48) | number)
+}
+
+fn reference(number: u32) -> Reference {
+    Reference::new(number).expect("a reference")
+}
+
+fn at(time: &str) -> DateTime<Utc> {
+    time.parse().expect("a time")
+}
+
+fn message_id() -> MessageId {
+    MessageId(id(1))
+}
+
+fn author() -> Author {
+    Author::User {
+        user_id: UserId(id(2)),
+        email: "agent@example.com".into(),
+    }
+}
+
+fn assignee(number: u128, email: &str) -> Assignee {
+    Assignee {
+        user_id: UserId(id(number)),
+        email: email.into(),
+    }
+}
+
+fn comment() -> Personal<String> {
+    "An invented comment: this is another subject".into()
+}
+
+fn opened() -> Opened {
+    Opened {
+        reference: reference(124),
+        contact_id: ContactId(id(3)),
+        number: "447700900123".into(),
+        survey_id: SurveyId(id(4)),
+        line_id: LineId(id(5)),
+        channel: Channel::Whatsapp,
+        title: "Invented question about hours".into(),
+        status: Some("New".into()),
+        origin: Origin::Message,
+        follows: Some(reference(101)),
+    }
+}
+
+fn inbound(content: Content) -> InboundMessage {
+    InboundMessage {
+        message_id: message_id(),
+        line_id: LineId(id(5)),
+        channel: Channel::Whatsapp,
+        from: "447700900123".into(),
+        content: Personal(content),
+        provider_id: "00000000-0000-4000-8000-000000000001".into(),
+        at: at("2026-03-02T09:15:30.123Z"),
+        quotes: Some("00000000-0000-4000-8000-000000000002".into()),
+        profile_name: Some("Invented Person".into()),
+    }
+}
+
+fn minimal_inbound() -> InboundMessage {
+    let url = "https://media.example.com/invented/1".into();
+    InboundMessage {
+        channel: Channel::Sms,
+        quotes: None,
+        profile_name: None,
+        ..inbound(Content::Image(Media {
+            url,
+            ..Media::default()
+        }))
+    }
+}
+
+fn text() -> Content {
+    Content::text("An invented question: when are you open?\n#124")
+}
+
+fn outbound(author: Author) -> OutboundMessage {
+    OutboundMessage {
+        message_id: message_id(),
+        contact_id: ContactId(id(3)),
+        line_id: LineId(id(5)),
+        channel: Channel::Whatsapp,
+        to: "447700900123".into(),
+        text: "An invented answer: from nine to five".into(),
+        sent_text: "An invented answer: from nine to five #124".into(),
+        author,
+        references: vec![reference(124)],
+    }
+}
+
+fn media() -> Media {
+    Media {
+        url: "https://media.example.com/invented/1".into(),
+        name: Some("invented.bin".into()),
+        caption: Some("An invented caption".into()),
+        more: vec![MoreMedia {
+            kind: "vcard".into(),
+            url: "https://media.example.com/invented/2".into(),
+        }],
+    }
+}
+
+/// One of every kind of content, each under a rule, so that every rule is there as well.
+fn contents() -> Vec<(Content, Rule)> {
+    vec![
+        (Content::Image(media()), Rule::First),
+        (Content::Audio(media()), Rule::OnlyOpen),
+        (Content::Video(media()), Rule::AllOpen),
+        (Content::File(media()), Rule::Reference),
+        (Content::Sticker(media()), Rule::Quote),
+        (
+            // These digits come out as a neighbouring number where JSON is not read to the last bit.
+            Content::Location {
+                latitude: -31.702_859_598_765_542,
+                longitude: -0.000_1,
+                name: Some("Invented Square".into()),
+                address: Some("1 Invented Street".into()),
+            },
+            Rule::NewRequested,
+        ),
+        (
+            Content::Contacts {
+                contacts: vec![json!({"name": {"formatted_name": "Invented Person"}})],
+            },
+            Rule::Follows,
+        ),
+        (
+            Content::Reply {
+                id: Some("choice-1".into()),
+                title: "An invented choice".into(),
+                description: Some("What it means".into()),
+            },
+            Rule::CasesDisabled,
+        ),
+        (
+            Content::Button {
+                text: "An invented button".into(),
+                payload: json!({"flow": {"done": true, "steps": 3}}),
+                subtype: Some("flow".into()),
+            },
+            Rule::Moved,
+        ),
+        (
+            Content::Order {
+                order: json!({"catalog_id": "invented", "product_items": [{"item_price": 9.95, "quantity": 2}]}),
+            },
+            Rule::First,
+        ),
+        (
+            Content::Reaction {
+                emoji: Some("👍".into()),
+                removed: false,
+            },
+            Rule::First,
+        ),
+        (
+            Content::Unsupported {
+                raw: json!({"message_type": "unsupported", "n": null}),
+            },
+            Rule::First,
+        ),
+    ]
+}
+
+fn case_examples() -> Vec<Example> {
+    let mut examples = beginnings();
+    examples.extend(messages());
+    examples.extend(deliveries());
+    examples.extend(changes());
+    examples.extend(moves());
+    examples
+}
+
+fn beginnings() -> Vec<Example> {
+    let by = |origin| CaseEvent::CaseOpened(Opened { origin, ..opened() });
+    let minimal = Opened {
+        channel: Channel::Sms,
+        status: None,
+        follows: None,
+        ..opened()
+    };
+    vec![
+        full(CaseEvent::CaseOpened(opened())),
+        shape("minimal", CaseEvent::CaseOpened(minimal)),
+        shape("record", by(Origin::Record)),
+        shape("agent", by(Origin::Agent)),
+        shape(
+            "move",
+            by(Origin::Move {
+                from: reference(123),
+            }),
+        ),
+    ]
+}
+
+fn messages() -> Vec<Example> {
+    let received = |message, rule, references: &[u32]| CaseEvent::MessageReceived {
+        message,
+        routed: Routed {
+            rule,
+            references: references.iter().copied().map(reference).collect(),
+        },
+    };
+    let mut examples = vec![
+        full(received(inbound(text()), Rule::Reference, &[123, 124])),
+        shape("minimal", received(minimal_inbound(), Rule::First, &[])),
+    ];
+    examples.extend(
+        contents()
+            .into_iter()
+            .map(|(content, rule)| shape(content.kind(), received(inbound(content), rule, &[124]))),
+    );
+    let taken_off = Content::Reaction {
+        emoji: None,
+        removed: true,
+    };
+    let automatic = OutboundMessage {
+        channel: Channel::Sms,
+        references: vec![reference(123), reference(124)],
+        ..outbound(Author::Automatic)
+    };
+    examples.extend([
+        shape(
+            "reaction_removed",
+            received(inbound(taken_off), Rule::First, &[]),
+        ),
+        full(CaseEvent::MessageQueued(outbound(author()))),
+        shape("automatic", CaseEvent::MessageQueued(automatic)),
+    ]);
+    examples
+}
+
+fn deliveries() -> Vec<Example> {
+    let message_id = message_id();
+    let attempt = 2;
+    let at = at("2026-03-02T09:20:00Z");
+    vec![
+        full(CaseEvent::MessageSending {
+            message_id,
+            attempt,
+        }),
+        full(CaseEvent::MessageDeferred {
+            message_id,
+            attempt,
+            not_before: at,
+            reason: "too many requests".into(),
+        }),
+        full(CaseEvent::MessageSent {
+            message_id,
+            attempt,
+            provider_id: Some("00000000-0000-4000-8000-000000000003".into()),
+        }),
+        shape(
+            "minimal",
+            CaseEvent::MessageSent {
+                message_id,
+                attempt,
+                provider_id: None,
+            },
+        ),
+        full(CaseEvent::MessageDelivered {
+            message_id,
+            attempt,
+            at,
+        }),
+        full(CaseEvent::MessageRead {
+            message_id,
+            attempt,
+            at,
+        }),
+        full(CaseEvent::MessageFailed {
+            message_id,
+            attempt,
+            code: Some(1120),
+            reason: "the number cannot be reached".into(),
+        }),
+        shape(
+            "minimal",
+            CaseEvent::MessageFailed {
+                message_id,
+                attempt,
+                code: None,
+                reason: "rejected".into(),
+            },
+        ),
+        full(CaseEvent::MessageUncertain {
+            message_id,
+            attempt,
+            reason: "no answer within 30 s".into(),
+        }),
+        full(CaseEvent::MessageRequeued {
+            message: Box::new(outbound(author())),
+            attempt,
+        }),
+    ]
+}
+
+fn changes() -> Vec<Example> {
+    let agent = || Some(assignee(2, "agent@example.com"));
+    let other = || Some(assignee(6, "other@example.com"));
+    vec![
+        full(CaseEvent::StatusChanged {
+            from: Some("New".into()),
+            to: "Resolved".into(),
+            closed: true,
+        }),
+        shape(
+            "minimal",
+            CaseEvent::StatusChanged {
+                from: None,
+                to: "New".into(),
+                closed: false,
+            },
+        ),
+        full(CaseEvent::AssigneeChanged {
+            from: agent(),
+            to: other(),
+        }),
+        shape(
+            "first",
+            CaseEvent::AssigneeChanged {
+                from: None,
+                to: agent(),
+            },
+        ),
+        shape(
+            "nobody",
+            CaseEvent::AssigneeChanged {
+                from: agent(),
+                to: None,
+            },
+        ),
+        full(CaseEvent::TitleChanged {
+            from: "Invented question about hours".into(),
+            to: "Invented title".into(),
+        }),
+        full(CaseEvent::NoteAdded {
+            note_id: NoteId(id(7)),
+            author: author(),
+            text: "An invented note".into(),
+        }),
+    ]
+}
+
+fn moves() -> Vec<Example> {
+    let message_id = message_id();
+    vec![
+        full(CaseEvent::MessageMovedOut {
+            message_id,
+            to: reference(125),
+            made_case: true,
+            comment: Some(comment()),
+        }),
+        shape(
+            "minimal",
+            CaseEvent::MessageMovedOut {
+                message_id,
+                to: reference(125),
+                made_case: false,
+                comment: None,
+            },
+        ),
+        full(CaseEvent::MessageMovedIn {
+            message: inbound(text()),
+            from: reference(123),
+            made_case: true,
+            comment: Some(comment()),
+        }),
+        shape(
+            "minimal",
+            CaseEvent::MessageMovedIn {
+                message: minimal_inbound(),
+                from: reference(123),
+                made_case: false,
+                comment: None,
+            },
+        ),
+        full(CaseEvent::MoveUndone {
+            message_id,
+            to: reference(123),
+            status: Some("Resolved".into()),
+        }),
+        shape(
+            "minimal",
+            CaseEvent::MoveUndone {
+                message_id,
+                to: reference(123),
+                status: None,
+            },
+        ),
+        full(CaseEvent::MessageReturned {
+            message_id,
+            from: reference(125),
+        }),
+    ]
+}
+
+fn survey_examples() -> Vec<Example> {
+    let settings = |name: &str, cases_enabled| SurveySettings {
+        name: name.into(),
+        cases_enabled,
+        status: StatusQuestion {
+            question: "How far is it?".into(),
+            choices: vec!["New".into(), "Waiting".into(), "Resolved".into()],
+            closed_value: "Resolved".into(),
+        },
+        append_reference: true,
+    };
+    vec![
+        full(SurveyEvent::SurveyCreated {
+            survey_id: SurveyId(id(4)),
+            settings: settings("Help desk", true),
+        }),
+        full(SurveyEvent::SurveyChanged {
+            settings: settings("Front desk", false),
+        }),
+    ]
+}
+
+fn line_examples() -> Vec<Example> {
+    let settings = |multi_case_reply: Option<&str>| LineSettings {
+        survey_id: SurveyId(id(4)),
+        multi_case_reply: multi_case_reply.map(str::to_owned),
+    };
+    let added = |channel, settings| LineEvent::LineAdded {
+        line_id: LineId(id(5)),
+        number: "447700900000".into(),
+        channel,
+        settings,
+    };
+    let reply = Some("You have %s1 open cases (%s2).");
+    vec![
+        full(added(Channel::Whatsapp, settings(reply))),
+        shape("minimal", added(Channel::Sms, settings(None))),
+        full(LineEvent::LineChanged {
+            settings: settings(reply),
+        }),
+        shape(
+            "minimal",
+            LineEvent::LineChanged {
+                settings: settings(None),
+            },
+        ),
+        full(LineEvent::LineRemoved {}),
+        full(LineEvent::SendingHalted {
+            reason: HaltReason::Credentials,
+        }),
+        shape(
+            "balance",
+            LineEvent::SendingHalted {
+                reason: HaltReason::Balance,
+            },
+        ),
+        full(LineEvent::SendingResumed {}),
+    ]
+}
+
+fn held_examples() -> Vec<Example> {
+    let webhook = |reason| HeldWebhook {
+        held_id: HeldId(id(8)),
+        kind: WebhookKind::Inbound,
+        reason,
+        detail: "no line has that number on that channel".into(),
+        provider_id: Some("00000000-0000-4000-8000-000000000004".into()),
+        to: Some("447700900999".into()),
+        from: Some("447700900123".into()),
+        body: Personal(HeldBody::Text(r#"{"text":"An invented text"}"#.into())),
+    };
+    let minimal = HeldWebhook {
+        detail: "it is not JSON".into(),
+        provider_id: None,
+        to: None,
+        from: None,
+        body: Personal(HeldBody::Hex("ff00".into())),
+        ..webhook(HeldReason::Undecodable)
+    };
+    let unknown_message = HeldWebhook {
+        kind: WebhookKind::Status,
+        ..webhook(HeldReason::UnknownMessage)
+    };
+    vec![
+        full(HeldEvent::WebhookHeld(webhook(HeldReason::UnknownLine))),
+        shape("minimal", HeldEvent::WebhookHeld(minimal)),
+        shape(
+            "unknown_type",
+            HeldEvent::WebhookHeld(webhook(HeldReason::UnknownType)),
+        ),
+        shape("unknown_message", HeldEvent::WebhookHeld(unknown_message)),
+        full(HeldEvent::WebhookRouted {
+            message_id: message_id(),
+            references: vec![reference(123), reference(124)],
+        }),
+    ]
+}
+
+fn user_examples() -> Vec<Example> {
+    let token_id = TokenId(id(9));
+    vec![
+        full(UserEvent::UserAdded {
+            user_id: UserId(id(2)),
+            email: "agent@example.com".into(),
+            role: Role::Owner,
+        }),
+        full(UserEvent::RoleChanged {
+            from: Role::Agent,
+            to: Role::Auditor,
+        }),
+        full(UserEvent::PasswordChanged {}),
+        full(UserEvent::UserRemoved {}),
+        full(UserEvent::TokenCreated {
+            token_id,
+            name: "reports".into(),
+        }),
+        full(UserEvent::TokenRevoked { token_id }),
+    ]
+}
+
+fn examples() -> Vec<Example> {
+    [
+        case_examples(),
+        survey_examples(),
+        line_examples(),
+        held_examples(),
+        user_examples(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The names of all variants of an enum, and a function that names a value's variant. A variant that is missing here does not
+/// compile.
+macro_rules! variants {
+    ($type:ident: $($variant:ident),+ $(,)?) => {
+        (
+            BTreeSet::from([$(stringify!($variant)),+]),
+            |value: &$type| match value {
+                $($type::$variant { .. } => stringify!($variant)),+
+            },
+        )
+    };
+}
+
+/// Writes the files that are not there, if it is asked to.
+fn write_missing(examples: &[Example]) {
+    if env::var_os("DOCKET_WRITE_GOLDEN").is_none_or(|value| value != "1") {
+        return;
+    }
+    for example in examples {
+        let path = folder().join(example.path());
+        let parent = path.parent().expect("a file lies in a folder");
+        fs::create_dir_all(parent).expect("the folder can be made");
+        let mut file = match File::create_new(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        let json = serde_json::to_string_pretty(&example.event).expect("an event serialises");
+        writeln!(file, "{json}").expect("the file can be written");
+    }
+}
+
+/// Every file below `golden/`, as `<aggregate>/<name>`.
+fn files() -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for aggregate in fs::read_dir(folder()).expect("the folder of golden files") {
+        let aggregate = aggregate.expect("a folder for each aggregate");
+        let name = aggregate.file_name().into_string().expect("plain names");
+        for file in fs::read_dir(aggregate.path()).expect("golden/ holds folders only") {
+            let file = file.expect("a golden file").file_name();
+            files.insert(format!(
+                "{name}/{}",
+                file.into_string().expect("plain names")
+            ));
+        }
+    }
+    files
+}
+
+/// Whether the path is that of an older version of one of these events.
+fn is_older(path: &str, examples: &[Example]) -> bool {
+    let version = |path: &str| {
+        let (_, version) = path.strip_suffix(".json")?.rsplit_once(".v")?;
+        version.parse::<u32>().ok()
+    };
+    let event = |path: &str| path.split('.').next().map(str::to_owned);
+    examples.iter().map(Example::path).any(|today| {
+        event(&today) == event(path) && version(path).is_some_and(|old| Some(old) < version(&today))
+    })
+}
+
+#[test]
+fn events_are_stored_as_their_golden_files_say() {
+    let examples = examples();
+    write_missing(&examples);
+    for example in &examples {
+        assert_eq!(example.stored(), example.golden(), "{}", example.path());
+        let payload = example.golden().to_string();
+        let read = Event::from_json(aggregate_type(&example.event), &payload)
+            .unwrap_or_else(|error| panic!("{}: {error}", example.path()));
+        assert_eq!(read, example.event, "{}", example.path());
+    }
+    let today: BTreeSet<_> = examples.iter().map(Example::path).collect();
+    assert_eq!(today.len(), examples.len(), "two examples have one name");
+    let stray: Vec<_> = files()
+        .difference(&today)
+        .filter(|path| !is_older(path, &examples))
+        .cloned()
+        .collect();
+    assert!(stray.is_empty(), "no event is stored like {stray:?}");
+}
+
+#[test]
+fn every_event_type_has_a_full_example() {
+    let of = |aggregate: &str| -> Vec<_> {
+        let full = examples()
+            .into_iter()
+            .filter(|example| example.shape.is_none());
+        full.filter(|example| aggregate_type(&example.event) == aggregate)
+            .map(|example| example.event.type_name())
+            .collect()
+    };
+    let sorted = |types: &[&'static str]| -> BTreeSet<_> { types.iter().copied().collect() };
+    for (aggregate, types) in [
+        (Case::TYPE, CaseEvent::TYPES.as_slice()),
+        (Survey::TYPE, SurveyEvent::TYPES.as_slice()),
+        (Line::TYPE, LineEvent::TYPES.as_slice()),
+        (Held::TYPE, HeldEvent::TYPES.as_slice()),
+        (User::TYPE, UserEvent::TYPES.as_slice()),
+    ] {
+        assert_eq!(sorted(&of(aggregate)), sorted(types), "{aggregate}");
+        assert_eq!(
+            of(aggregate).len(),
+            types.len(),
+            "{aggregate}: one full example each"
+        );
+    }
+}
+
+#[test]
+fn a_full_example_leaves_no_field_empty() {
+    fn has_null(value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Array(values) => values.iter().any(has_null),
+            Value::Object(fields) => fields.values().any(has_null),
+            _ => false,
+        }
+    }
+    for example in examples().iter().filter(|example| example.shape.is_none()) {
+        assert!(!has_null(&example.stored()), "{}", example.path());
+    }
+}
+
+#[test]
+fn an_event_is_named_by_its_variant() {
+    for example in examples() {
+        let Value::Object(stored) = example.stored() else {
+            panic!("{}", example.path())
+        };
+        let names: Vec<_> = stored.keys().map(String::as_str).collect();
+        assert_eq!(names, [example.event.type_name()], "{}", example.path());
+        let (event_type, version) = match &example.event {
+            Event::Case(event) => (event.event_type(), event.event_version()),
+            Event::Survey(event) => (event.event_type(), event.event_version()),
+            Event::Line(event) => (event.event_type(), event.event_version()),
+            Event::Held(event) => (event.event_type(), event.event_version()),
+            Event::User(event) => (event.event_type(), event.event_version()),
+        };
+        assert_eq!(event_type, example.event.type_name());
+        assert_eq!(version, example.event.version());
+    }
+}
+
+#[test]
+fn the_lists_of_event_types_are_complete() {
+    let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
+        MessageSent, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
+        AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned);
+    let (survey, survey_name) = variants!(SurveyEvent: SurveyCreated, SurveyChanged);
+    let (line, line_name) =
+        variants!(LineEvent: LineAdded, LineChanged, LineRemoved, SendingHalted, SendingResumed);
+    let (held, held_name) = variants!(HeldEvent: WebhookHeld, WebhookRouted);
+    let (user, user_name) = variants!(UserEvent: UserAdded, RoleChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
+    assert_eq!(BTreeSet::from(CaseEvent::TYPES), case);
+    assert_eq!(BTreeSet::from(SurveyEvent::TYPES), survey);
+    assert_eq!(BTreeSet::from(LineEvent::TYPES), line);
+    assert_eq!(BTreeSet::from(HeldEvent::TYPES), held);
+    assert_eq!(BTreeSet::from(UserEvent::TYPES), user);
+    for example in examples() {
+        let variant = match &example.event {
+            Event::Case(event) => case_name(event),
+            Event::Survey(event) => survey_name(event),
+            Event::Line(event) => line_name(event),
+            Event::Held(event) => held_name(event),
+            Event::User(event) => user_name(event),
+        };
+        assert_eq!(example.event.type_name(), variant);
+    }
+}
+
+#[test]
+fn every_kind_of_content_rule_and_origin_has_an_example() {
+    let (contents, content) = variants!(Content: Text, Image, Audio, Video, File, Sticker, Location, Contacts, Reply, Button,
+        Order, Reaction, Unsupported);
+    let (rules, rule) = variants!(Rule: First, OnlyOpen, AllOpen, Reference, Quote, NewRequested, Follows, CasesDisabled, Moved);
+    let (origins, origin) = variants!(Origin: Message, Record, Agent, Move);
+    let (authors, author) = variants!(Author: User, Automatic);
+    let (channels, channel) = variants!(Channel: Sms, Whatsapp);
+    let mut shown = [const { BTreeSet::new() }; 5];
+    for example in examples() {
+        match &example.event {
+            Event::Case(CaseEvent::MessageReceived { message, routed }) => {
+                shown[0].insert(content(&message.content));
+                shown[1].insert(rule(&routed.rule));
+                shown[4].insert(channel(&message.channel));
+            }
+            Event::Case(CaseEvent::CaseOpened(opened)) => {
+                shown[2].insert(origin(&opened.origin));
+            }
+            Event::Case(CaseEvent::MessageQueued(message)) => {
+                shown[3].insert(author(&message.author));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(shown, [contents, rules, origins, authors, channels]);
+}
+
+#[test]
+fn every_reason_and_role_has_an_example() {
+    let (halts, halt) = variants!(HaltReason: Credentials, Balance);
+    let (reasons, reason) =
+        variants!(HeldReason: UnknownLine, Undecodable, UnknownType, UnknownMessage);
+    let (kinds, kind) = variants!(WebhookKind: Inbound, Status);
+    let (bodies, body) = variants!(HeldBody: Text, Hex);
+    let (roles, role) = variants!(Role: Owner, Agent, Auditor);
+    let mut shown = [const { BTreeSet::new() }; 5];
+    for example in examples() {
+        match &example.event {
+            Event::Line(LineEvent::SendingHalted { reason }) => {
+                shown[0].insert(halt(reason));
+            }
+            Event::Held(HeldEvent::WebhookHeld(webhook)) => {
+                shown[1].insert(reason(&webhook.reason));
+                shown[2].insert(kind(&webhook.kind));
+                shown[3].insert(body(&webhook.body));
+            }
+            Event::User(UserEvent::UserAdded { role: added, .. }) => {
+                shown[4].insert(role(added));
+            }
+            Event::User(UserEvent::RoleChanged { from, to }) => {
+                shown[4].extend([role(from), role(to)]);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(shown, [halts, reasons, kinds, bodies, roles]);
+}
+
+/// The examples' texts and names all speak of something invented.
+#[test]
+fn debug_output_shows_nothing_personal() {
+    for example in examples() {
+        let shown = format!("{:?}", example.event);
+        for personal in [
+            "447700900123",
+            "447700900999",
+            "agent@",
+            "other@",
+            "nvented ",
+        ] {
+            assert!(!shown.contains(personal), "{}: {shown}", example.path());
+        }
+    }
+}
+
+#[test]
+fn only_a_file_of_an_older_version_may_have_no_example() {
+    let examples = examples();
+    assert!(is_older("Case/MessageSent.v0.json", &examples));
+    assert!(is_older("Case/MessageSent.minimal.v0.json", &examples));
+    for stray in [
+        "Case/MessageSent.v2.json",
+        "Case/MessageSent.other.v1.json",
+        "Case/MessageLost.v0.json",
+        "Line/MessageSent.v0.json",
+        "Case/MessageSent.json",
+    ] {
+        assert!(!is_older(stray, &examples), "{stray}");
+    }
+}

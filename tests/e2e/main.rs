@@ -1,0 +1,20 @@
+//! Black-box tests: the real binary, real sockets, a real Postgres, and a simulated Vonage.
+//!
+//! Each test has a database of its own and says in its name what must hold. How to run and debug them stands in
+//! `docs/testing.md`.
+
+mod automatic_reply;
+mod command_line;
+mod crashes;
+mod database;
+mod deliveries;
+mod demo;
+mod help_desk;
+mod privacy;
+mod repetitions;
+mod secrecy;
+mod settings;
+mod stopping;
+mod two_processes;
+mod webhook_answers;
+mod webhook_payloads;

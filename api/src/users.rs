@@ -57,9 +57,6 @@ pub async fn add(app: &App, email: &str, role: Role, password: Option<&SecretStr
         }
         None => None,
     };
-    if users::find_by_email(&app.pool, &email).await?.is_some() {
-        bail!("there is a user {email} already");
-    }
     let command = UserCommand::Add { user_id, email: Personal(email), role };
     submit(app, ChangeUser { user_id, command, secret, by: Administrator::System }).await?;
     Ok(user_id)
@@ -94,8 +91,12 @@ pub async fn ensure_first_owner(app: &App, email: &str, password: &SecretString)
         if passwords::check(password.expose_secret()).is_err() {
             bail!("DOCKET_OWNER_PASSWORD must have {} characters or more", passwords::MIN_CHARS);
         }
-        add(app, email, Role::Owner, Some(password)).await?;
-        info!("the first owner was made");
+        match add(app, email, Role::Owner, Some(password)).await {
+            Ok(_) => info!("the first owner was made"),
+            // Another process that started at the same moment was faster.
+            Err(_) if users::find_by_email(&app.pool, email).await?.is_some() => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! other 4xx for the last word. So whatever is rightly signed is either recorded where it belongs or kept as unrouted, and what
 //! cannot be judged now is answered 503.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -15,7 +17,7 @@ use axum::routing::post;
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId};
 use docket_domain::personal::Personal;
-use docket_projections::ledger::operation::{Answer, LedgerError, Receipt};
+use docket_projections::ledger::operation::{Answer, LedgerError, Operation, Receipt};
 use metrics::counter;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -33,6 +35,14 @@ use crate::vonage::webhook::{self, Cause, Undecodable};
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// When Vonage may come again after a 503, in seconds; it keeps to a rhythm of its own, other senders may not.
 const RETRY_AFTER_SECONDS: &str = "5";
+
+/// How long a webhook waits for its commit. Vonage waits 15 s for an answer, and takes none for a 5xx; what is committed after
+/// all is found by its receipt when the webhook comes again.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+async fn submit<O: Operation>(app: &App, operation: O) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
+    tokio::time::timeout(PATIENCE, app.ledger.submit(operation)).await.unwrap_or(Err(LedgerError::Unavailable))
+}
 
 /// The routes, below `/webhooks/vonage`.
 pub fn router(app: App) -> Router {
@@ -137,7 +147,7 @@ async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome
         ids: fresh_ids(app),
         request_id: request_id.clone(),
     };
-    match app.ledger.submit(operation).await {
+    match submit(app, operation).await {
         Ok(Answer::Duplicate) => Outcome::Duplicate,
         Ok(Answer::Done(Received::Held { .. }) | Answer::Repeated(Received::Held { .. })) => Outcome::Unrouted,
         Ok(Answer::Done(_) | Answer::Repeated(_)) => Outcome::Accepted,
@@ -180,7 +190,7 @@ async fn take_status(app: &App, Signed { body, request_id }: Signed) -> Outcome 
     let provider_id = status.provider_id.clone();
     let operation =
         RecordStatus { status, body: HeldBody::new(&body, |bytes| hex::encode(bytes)), held_id, request_id: request_id.clone() };
-    match app.ledger.submit(operation).await {
+    match submit(app, operation).await {
         Ok(Answer::Done(Recorded::News) | Answer::Repeated(Recorded::News)) => Outcome::Accepted,
         Ok(Answer::Done(Recorded::Held { .. }) | Answer::Repeated(Recorded::Held { .. })) => Outcome::Unrouted,
         Ok(_) => Outcome::Duplicate,
@@ -238,7 +248,7 @@ async fn submit_held(
         receipt: Receipt { kind: "held", key: hex::encode(Sha256::digest(body)) },
         request_id,
     };
-    match app.ledger.submit(operation).await {
+    match submit(app, operation).await {
         Ok(Answer::Duplicate) => Outcome::Duplicate,
         Ok(_) => Outcome::Unrouted,
         Err(error) => {

@@ -145,6 +145,9 @@ pub enum UserError {
     /// The address is none.
     #[error("email must be an address such as agent@example.com")]
     Email,
+    /// Somebody else has the address.
+    #[error("there is a user with that address already")]
+    EmailTaken,
     /// The token's name is empty or too long.
     #[error("name must have 1 to 100 characters on one line")]
     TokenName,

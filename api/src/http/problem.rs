@@ -447,7 +447,7 @@ impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         let kind = match error {
             UserError::NotAdded | UserError::NoSuchToken => Kind::NotFound,
-            UserError::AlreadyAdded => Kind::EmailTaken,
+            UserError::AlreadyAdded | UserError::EmailTaken => Kind::EmailTaken,
             UserError::Email | UserError::TokenName => Kind::InvalidValue,
         };
         Self::new(kind, error.to_string())

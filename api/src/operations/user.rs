@@ -2,7 +2,7 @@
 
 use docket_domain::event::StreamId;
 use docket_domain::ids::UserId;
-use docket_domain::user::{UserCommand, UserError};
+use docket_domain::user::{UserCommand, UserError, normalise_email};
 use docket_projections::ledger::operation::{Decided, Needs, Operation, SecretWrite};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -32,10 +32,22 @@ impl Operation for ChangeUser {
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { streams: vec![StreamId::User(self.user_id)], idempotency: self.by.idempotency(), ..Needs::default() }
+        let email = match &self.command {
+            UserCommand::Add { email, .. } => normalise_email(email),
+            _ => None,
+        };
+        Needs {
+            streams: vec![StreamId::User(self.user_id)],
+            email,
+            idempotency: self.by.idempotency(),
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<UserId>, UserError> {
+        if scope.user_of_email().is_some() {
+            return Err(UserError::EmailTaken);
+        }
         let user = scope.user(self.user_id).cloned().unwrap_or_default();
         let events = user.decide(self.command.clone())?;
         let mut decided = Decided::on(StreamId::User(self.user_id), events, self.user_id);

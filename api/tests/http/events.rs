@@ -1,1 +1,195 @@
-//! .
+//! The log: of one case, of everything, and as it grows.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::support::{Api, CUSTOMER, text};
+
+/// More than any event needs to arrive.
+const BOUND: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_cases_events_are_listed() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let (_, message_id) = api.receives("Hello").await;
+    let call = api.call("POST", "/cases/101/notes", Some(&api.agent)).header("x-request-id", "r-1");
+    call.json(&json!({"text": "Friendly"})).send().await.expect(201);
+
+    let page = api.get("/cases/101/events").await.expect(200);
+    assert_eq!(page["next"], Value::Null);
+    let items = page["items"].as_array().unwrap();
+    let types: Vec<&Value> = items.iter().map(|event| &event["type"]).collect();
+    assert_eq!(types, ["CaseOpened", "MessageReceived", "NoteAdded"]);
+    assert_eq!(items[0]["data"]["number"], CUSTOMER);
+    assert_eq!(items[1]["data"]["message"]["message_id"], json!(message_id));
+    let note = &items[2];
+    let metadata = note["metadata"].clone();
+    assert_eq!((&metadata["actor"], &metadata["email"]), (&json!("user"), &json!("agent@example.com")));
+    assert_eq!(metadata["request_id"], "r-1");
+    let data = json!({
+        "note_id": note["data"]["note_id"],
+        "author": {"by": "user", "user_id": metadata["user_id"], "email": "agent@example.com"},
+        "text": "Friendly",
+    });
+    assert_eq!(
+        *note,
+        json!({
+            "position": note["position"],
+            "aggregate_type": "Case",
+            "aggregate_id": "101",
+            "sequence": 3,
+            "type": "NoteAdded",
+            "version": "1",
+            "data": data,
+            "metadata": metadata,
+            "recorded_at": "2026-03-01T12:00:00Z",
+        })
+    );
+
+    let first = api.get("/cases/101/events?limit=2").await.expect(200);
+    assert_eq!(first["next"], 2);
+    let rest = api.get("/cases/101/events?limit=2&after=2").await.expect(200);
+    assert_eq!((&rest["items"][0], &rest["next"]), (note, &Value::Null));
+    let none = api.get("/cases/101/events?after=3").await.expect(200);
+    assert_eq!(none, json!({"items": [], "next": null}));
+    api.close().await;
+}
+
+#[tokio::test]
+async fn the_whole_log_is_read_in_pages_without_a_gap() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    let mut positions = vec![];
+    let mut after = json!(0);
+    loop {
+        let page = api.get(&format!("/events?limit=3&after={after}")).await.expect(200);
+        positions.extend(page["items"].as_array().unwrap().iter().map(|e| e["position"].as_u64().unwrap()));
+        after = page["next"].clone();
+        if after.is_null() {
+            break;
+        }
+    }
+    // Three users and tokens, a survey, a line, a case and a message.
+    assert_eq!(positions, (1..=10).collect::<Vec<u64>>());
+    api.close().await;
+}
+
+/// A stream of events that is being read.
+struct Stream {
+    body: Body,
+    read: String,
+}
+
+impl Stream {
+    async fn open(api: &Api, token: &SecretString, query: &str, last_event_id: Option<&str>) -> Self {
+        let path = format!("/events/stream{query}");
+        let mut call = api.call("GET", &path, Some(token));
+        if let Some(id) = last_event_id {
+            call = call.header("last-event-id", id);
+        }
+        let response = api.router().oneshot(call.build()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body(), read: String::new() }
+    }
+
+    /// The next event's id, type and data; `None` at the end.
+    async fn next(&mut self) -> Option<(u64, String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name));
+                    line.unwrap_or_else(|| panic!("no {name} in {event}")).trim().to_owned()
+                };
+                let data = serde_json::from_str(&field("data:")).unwrap();
+                let found = (field("id:").parse().unwrap(), field("event:"), data);
+                self.read = rest.to_owned();
+                return Some(found);
+            }
+            let frame = tokio::time::timeout(BOUND, self.body.frame()).await.expect("an event in time");
+            let bytes = frame?.unwrap().into_data().unwrap();
+            self.read.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_followed_as_it_grows() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let mut now = Stream::open(&api, &api.auditor, "", None).await;
+    let mut all = Stream::open(&api, &api.auditor, "?after=0", None).await;
+    let mut again = Stream::open(&api, &api.auditor, "?after=0", Some("7")).await;
+    api.receives("Hello").await;
+
+    for position in 1..=10 {
+        let (id, _, data) = all.next().await.unwrap();
+        assert_eq!((id, &data["position"]), (position, &json!(position)));
+    }
+    assert_eq!(again.next().await.unwrap().0, 8);
+    let (id, event_type, data) = now.next().await.unwrap();
+    assert_eq!((id, event_type.as_str()), (9, "CaseOpened"));
+    let listed = api.get("/events?after=8&limit=1").await.expect(200);
+    assert_eq!(data, listed["items"][0]);
+    assert_eq!(now.next().await.unwrap().1, "MessageReceived");
+
+    // Caught up, it goes on with what comes.
+    api.does("PUT", "/cases/101/title", &json!({"title": "Greeting"})).await.expect(200);
+    assert_eq!(now.next().await.unwrap().1, "TitleChanged");
+    assert_eq!(all.next().await.unwrap().1, "TitleChanged");
+
+    api.app.stopping.cancel();
+    assert_eq!(now.next().await, None);
+    assert_eq!(all.next().await, None);
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_long_log_is_caught_up_with() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    for number in 0..600 {
+        let body = json!({"text": format!("note {number}")});
+        api.does("POST", "/cases/101/notes", &body).await.expect(201);
+    }
+    let mut stream = Stream::open(&api, &api.agent, "?after=0", None).await;
+    for position in 1..=610 {
+        assert_eq!(stream.next().await.unwrap().0, position);
+    }
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let created = api.owner_does("POST", "/tokens", &json!({"name": "feed"})).await.expect(201);
+    let token = SecretString::from(text(&created["token"]));
+    let mut stream = Stream::open(&api, &token, "", None).await;
+    api.receives("Hello").await;
+    assert_eq!(stream.next().await.unwrap().1, "CaseOpened");
+    assert_eq!(stream.next().await.unwrap().1, "MessageReceived");
+    let path = format!("/tokens/{}", text(&created["id"]));
+    api.owner_does("DELETE", &path, &json!({})).await.expect(204);
+    assert_eq!(stream.next().await, None);
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_begins_at_a_position_or_not_at_all() {
+    let api = Api::start().await;
+    for wrong in ["x", "-1", "", "1.5"] {
+        let call = api.call("GET", "/events/stream", Some(&api.agent)).header("last-event-id", wrong);
+        call.send().await.problem(400, "invalid-header");
+    }
+    api.get("/events/stream?after=x").await.problem(400, "invalid-query");
+    api.close().await;
+}

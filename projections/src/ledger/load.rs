@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::event::StreamId;
-use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
+use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -187,6 +187,10 @@ pub(super) async fn load(
     wanted.extend(needs.iter().flat_map(|needs| &needs.streams).map(|stream| (*stream, 0)));
     load_streams(conn, wanted, upcasters, world).await?;
     count_automatic_replies(conn, world).await?;
+    let emails: Vec<&str> = needs.iter().filter_map(|needs| needs.email.as_deref()).collect();
+    if !emails.is_empty() {
+        load_emails(conn, &emails, world).await?;
+    }
     if needs.iter().any(|needs| needs.last_line) {
         load_last_lines(conn, locked, world).await?;
     }
@@ -319,6 +323,17 @@ async fn count_automatic_replies(conn: &mut PgConnection, world: &mut World) -> 
     .await?;
     world.automatic_replies =
         rows.into_iter().map(|row| (ContactId(row.contact_id), usize::try_from(row.count).unwrap_or(usize::MAX))).collect();
+    Ok(())
+}
+
+async fn load_emails(conn: &mut PgConnection, emails: &[&str], world: &mut World) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT email, user_id FROM users WHERE email = ANY ($1::text[]) AND NOT removed",
+        emails as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    world.emails = rows.into_iter().map(|row| (row.email, UserId(row.user_id))).collect();
     Ok(())
 }
 

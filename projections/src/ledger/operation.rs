@@ -53,6 +53,8 @@ pub struct Needs {
     pub message: Option<MessageKey>,
     /// Streams of surveys, lines, held webhooks and users.
     pub streams: Vec<StreamId>,
+    /// An address of which must be known whose it is, in lower case.
+    pub email: Option<String>,
     /// How many new references may be used.
     pub new_references: usize,
     /// Whether the line that the contact last wrote to is asked for.

@@ -10,7 +10,7 @@ use docket_domain::held::Held;
 use docket_domain::ids::{ContactId, HeldId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::line::Line;
 use docket_domain::survey::Survey;
-use docket_domain::user::User;
+use docket_domain::user::{User, UserEvent};
 
 use super::operation::{ContactKey, MessageKey, Needs};
 use crate::settings::Settings;
@@ -88,6 +88,8 @@ pub(crate) struct World {
     pub(crate) messages: Vec<KnownMessage>,
     pub(crate) automatic_replies: HashMap<ContactId, usize>,
     pub(crate) last_lines: HashMap<ContactId, LineId>,
+    /// Whose address it is, as far as any operation asked.
+    pub(crate) emails: HashMap<String, UserId>,
     pub(crate) references: RefCell<Vec<Reference>>,
 }
 
@@ -101,6 +103,9 @@ impl World {
         entry.aggregate.evolve(event);
         entry.last_recorded_at = recorded_at;
         let version = entry.aggregate.version();
+        if let Event::User(UserEvent::UserAdded { user_id, email, .. }) = event {
+            self.emails.insert(email.0.clone(), *user_id);
+        }
         if let (StreamId::Case(reference), Aggregate::Case(case)) = (stream, &entry.aggregate)
             && let Some(state) = case.state()
         {
@@ -242,6 +247,11 @@ impl Scope<'_> {
             Aggregate::User(user) => Some(user),
             _ => None,
         }
+    }
+
+    /// Whose address [`Needs::email`] is, if it is anybody's.
+    pub fn user_of_email(&self) -> Option<UserId> {
+        self.world.emails.get(self.needs.email.as_ref()?).copied()
     }
 
     /// A reference that no case has had.

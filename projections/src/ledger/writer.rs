@@ -37,6 +37,8 @@ use crate::settings::Settings;
 const MAX_CONFLICTS: u32 = 10;
 /// How often a batch is tried on new connections, before its callers are told to come back.
 const MAX_CONNECTION_FAILURES: u32 = 3;
+/// How long a new connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause before the next new connection, times the number of failures.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a commit that broke off may stay undecided in the database.
@@ -250,7 +252,7 @@ impl Writer {
         let began = Instant::now();
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => self.connect.connect().await.map_err(Failure::Connection)?,
+            None => self.connect().await.map_err(Failure::Connection)?,
         };
         let result = self.transact(&mut conn, batch).await;
         match result {
@@ -276,6 +278,12 @@ impl Writer {
                 }
             }
         }
+    }
+
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect.connect())
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
     /// One transaction, from BEGIN to COMMIT.
@@ -388,7 +396,7 @@ impl Writer {
     }
 
     async fn transaction_status(&mut self, transaction_id: &str) -> Result<Option<String>, sqlx::Error> {
-        let mut conn = self.connect.connect().await?;
+        let mut conn = self.connect().await?;
         let status = sqlx::query_scalar!("SELECT pg_xact_status($1::text::xid8)", transaction_id).fetch_one(&mut conn).await?;
         self.conn = Some(conn);
         Ok(status)

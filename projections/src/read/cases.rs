@@ -29,7 +29,7 @@ use super::rows::{Row, column};
 use crate::log::recorded::Recorded;
 
 /// So many cases are ordered without an index; more are not even looked up.
-const FEW: usize = 10_000;
+const FEW: usize = 30_000;
 /// So many pages' worth of cases are searched one by one before words are looked up: the index needs long to tell that
 /// a word is everywhere, and the newest cases show it at once.
 const PAGES_BEFORE_LOOKING_UP: u32 = 4;
@@ -841,10 +841,10 @@ struct Page<'a> {
 }
 
 macro_rules! page {
-    ($page:expr, $from:literal, $condition:literal, $order:literal $(, $argument:expr)?) => {
+    ($page:expr, $from:literal, $cases:literal, $condition:literal, $order:literal $(, $argument:expr)?) => {
         cases!(
             "FROM " + $from + " CROSS JOIN LATERAL (
-                 SELECT * FROM cases c
+                 SELECT * FROM " + $cases + " c
                  WHERE " + $condition + "
                      AND (c.last_message_at, c.reference)
                          < (COALESCE($2, 'infinity'::timestamptz), COALESCE($3::integer, 2147483647))
@@ -900,10 +900,12 @@ impl Page<'_> {
         // Each state is read on its own and the two are merged, because every index has the state before the order.
         let raw = match &self.driver {
             Driver::References(references) => {
+                // The offset keeps the planner from reading all cases in order until it has met enough of these.
                 page!(
                     self,
                     "(SELECT) one",
-                    "c.reference = ANY ($10) AND c.state = ANY ($1)",
+                    "(SELECT * FROM cases WHERE reference = ANY ($10) OFFSET 0)",
+                    "c.state = ANY ($1)",
                     "",
                     references
                 )
@@ -914,6 +916,7 @@ impl Page<'_> {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
+                    "cases",
                     "c.assignee_id = $6 AND c.state = s.state",
                     ""
                 )
@@ -925,6 +928,7 @@ impl Page<'_> {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
+                    "cases",
                     "c.assignee_id IS NULL AND c.state = s.state",
                     "c.assignee_id,"
                 )
@@ -935,6 +939,7 @@ impl Page<'_> {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state) CROSS JOIN UNNEST($5::uuid[]) v (survey_id)",
+                    "cases",
                     "c.survey_id = v.survey_id AND c.state = s.state",
                     ""
                 )
@@ -945,6 +950,7 @@ impl Page<'_> {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
+                    "cases",
                     "c.state = s.state",
                     ""
                 )

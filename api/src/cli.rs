@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use docket_domain::user::Role;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
+use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Given};
 use crate::serve::{Service, told_to_stop};
@@ -25,6 +26,13 @@ pub struct Cli {
     given: Given,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// What is logged; the usual where the setting cannot be read, which [`run`] tells.
+    pub fn log_filter(&self) -> EnvFilter {
+        self.given.log_filter().unwrap_or_else(|_| EnvFilter::new("info"))
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use docket_domain::user::normalise_email;
 use secrecy::{ExposeSecret, SecretString};
+use tracing_subscriber::EnvFilter;
 
 use crate::delivery::DeliveryOptions;
 use crate::vonage::client::{Client, ClientOptions, Credentials};
@@ -68,6 +69,9 @@ pub struct Given {
     /// A file with the first owner's password.
     #[arg(long = "docket-owner-password-file", global = true, env = "DOCKET_OWNER_PASSWORD_FILE", value_name = "FILE")]
     pub owner_password_file: Option<PathBuf>,
+    /// What is logged: a level (error, warn, info, debug, trace), or levels of single parts such as info,docket=debug.
+    #[arg(long = "rust-log", global = true, env = "RUST_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
+    pub log: String,
 }
 
 /// The settings, checked.
@@ -192,6 +196,7 @@ impl Given {
             .and_then(|path| mistakes.note(read_secret("DOCKET_VONAGE_PRIVATE_KEY_FILE", path)));
         let delivery = mistakes.note(self.delivery());
         let owner = self.owner(&mut mistakes);
+        mistakes.note(self.log_filter());
         let (Some(listen), Some(vonage_api_url), Some(delivery), true) =
             (listen, vonage_api_url, delivery, mistakes.0.is_empty())
         else {
@@ -211,6 +216,17 @@ impl Given {
         };
         config.client()?;
         Ok(config)
+    }
+
+    /// What is logged.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, where it cannot be read.
+    pub fn log_filter(&self) -> Result<EnvFilter, String> {
+        EnvFilter::try_new(&self.log).map_err(|error| {
+            format!("RUST_LOG must be a level such as info, or levels of single parts such as info,docket=debug ({error})")
+        })
     }
 
     fn delivery(&self) -> Result<DeliveryOptions, String> {

@@ -31,7 +31,8 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
@@ -40,7 +41,7 @@ use axum::routing::get;
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{Instrument as _, error, field, info, info_span};
+use tracing::{debug, error, field, info, info_span, Instrument as _};
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -55,7 +56,10 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// What every answer of the API carries, unless it says otherwise itself.
 const HEADERS: [(HeaderName, &str); 5] = [
     (CACHE_CONTROL, "no-store"),
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
     (REFERRER_POLICY, "no-referrer"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
@@ -66,8 +70,14 @@ pub fn router(app: App) -> Router {
     let (routes, document) = parts();
     let document = Arc::new(document);
     let api = routes
-        .route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate))
-        .route("/openapi.json", get(async move || openapi::serve(&document)))
+        .route_layer(middleware::from_fn_with_state(
+            app.clone(),
+            auth::authenticate,
+        ))
+        .route(
+            "/openapi.json",
+            get(async move || openapi::serve(&document)),
+        )
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -102,8 +112,9 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(events::routes())
         .merge(users::routes())
         .merge(tokens::routes());
-    let (routes, mut document) =
-        OpenApiRouter::with_openapi(openapi::beginning()).nest("/v1", v1).split_for_parts();
+    let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())
+        .nest("/v1", v1)
+        .split_for_parts();
     document.paths.paths = std::mem::take(&mut document.paths.paths)
         .into_iter()
         .map(|(path, item)| (format!("/api{path}"), item))
@@ -125,12 +136,24 @@ struct Outcome<T> {
 }
 
 /// Has an operation done. Its error becomes a [`Problem`] where the handler has nothing to add.
-async fn submit<O: Operation>(app: &App, operation: O) -> Result<Outcome<O::Output>, LedgerError<O::Refusal>> {
+async fn submit<O: Operation>(
+    app: &App,
+    operation: O,
+) -> Result<Outcome<O::Output>, LedgerError<O::Refusal>> {
     match app.ledger.submit(operation).await? {
-        Answer::Done(output) => Ok(Outcome { output, is_repeated: false }),
-        Answer::Repeated(output) => Ok(Outcome { output, is_repeated: true }),
+        Answer::Done(output) => Ok(Outcome {
+            output,
+            is_repeated: false,
+        }),
+        Answer::Repeated(output) => Ok(Outcome {
+            output,
+            is_repeated: true,
+        }),
         Answer::Duplicate => {
-            error!(operation = std::any::type_name::<O>(), "an operation without a receipt was called a duplicate");
+            error!(
+                operation = std::any::type_name::<O>(),
+                "an operation without a receipt was called a duplicate"
+            );
             Err(LedgerError::Broken)
         }
     }
@@ -138,10 +161,16 @@ async fn submit<O: Operation>(app: &App, operation: O) -> Result<Outcome<O::Outp
 
 async fn with_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
+
+/// Routes whose requests are too many to be logged one by one.
+const ROUTINE: [&str; 4] = ["/webhooks/", "/healthz", "/readyz", "/metrics"];
 
 /// A span for each request: its method, route, id, status and latency. No path or query, which can hold numbers and words.
 async fn trace(request: Request, next: Next) -> Response {
@@ -154,17 +183,21 @@ async fn trace(request: Request, next: Next) -> Response {
         status = field::Empty,
         latency_ms = field::Empty,
     );
+    let is_routine = extensions
+        .get::<MatchedPath>()
+        .is_some_and(|route| ROUTINE.iter().any(|routine| route.as_str().starts_with(routine)));
     let began = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
     let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.record("status", response.status().as_u16());
     span.record("latency_ms", latency_ms);
-    span.in_scope(|| info!("answered"));
+    // Vonage and monitors ask all the time; the metrics count them, and only their trouble is worth a line.
+    let is_routine = is_routine && !response.status().is_server_error();
+    span.in_scope(|| if is_routine { debug!("answered") } else { info!("answered") });
     response
 }
 
 /// The answer where a handler panicked. What it said can hold anything, so it stays out of the answer; the panic hook prints it.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     error!("a handler panicked");
     Problem::internal().into_response()

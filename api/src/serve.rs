@@ -29,7 +29,7 @@ use crate::app::{App, Vonage};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::store::Store;
-use crate::{ambient, users, webhooks};
+use crate::{ambient, http, users, webhooks};
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -181,7 +181,9 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(app.clone());
-    Router::new().merge(health).nest("/webhooks/vonage", webhooks::router(app))
+    let router =
+        http::router(app.clone()).merge(health).nest("/webhooks/vonage", webhooks::router(app.clone()));
+    http::observed(router, app)
 }
 
 /// Whether requests can be answered: the database is there, and we are not stopping.

@@ -162,33 +162,13 @@ impl Case {
                 news,
             } => state.record_delivery(message_id, attempt, news),
             CaseCommand::Resend { message_id } => state.resend(message_id),
-            CaseCommand::SetStatus { value, closes } => state.set_status(value, closes),
-            CaseCommand::Assign { to } => {
-                state.must_not_be_withdrawn()?;
-                let same =
-                    state.assignee.as_ref().map(|a| a.user_id) == to.as_ref().map(|a| a.user_id);
-                Ok(if same {
-                    vec![]
-                } else {
-                    vec![CaseEvent::AssigneeChanged {
-                        from: state.assignee.clone(),
-                        to,
-                    }]
-                })
-            }
-            CaseCommand::Rename { title } => {
-                state.must_not_be_withdrawn()?;
-                must_fit("the title", &title, MAX_TITLE_CHARS)?;
-                let same = title == state.title;
-                Ok(if same {
-                    vec![]
-                } else {
-                    vec![CaseEvent::TitleChanged {
-                        from: state.title.clone(),
-                        to: title,
-                    }]
-                })
-            }
+            CaseCommand::SetStatus {
+                question,
+                value,
+                closes,
+            } => state.set_status(question, value, closes),
+            CaseCommand::Assign { to } => state.assign(to),
+            CaseCommand::Rename { title } => state.rename(title),
             CaseCommand::AddNote {
                 note_id,
                 author,
@@ -477,17 +457,43 @@ impl State {
         }
     }
 
-    fn set_status(&self, value: String, closes: bool) -> Result<Vec<CaseEvent>, CaseError> {
+    fn set_status(
+        &self,
+        question: String,
+        value: String,
+        closes: bool,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         self.must_not_be_withdrawn()?;
         let same = self.status.as_ref() == Some(&value) && closes == (self.stage == Stage::Closed);
         if same {
             return Ok(vec![]);
         }
         Ok(vec![CaseEvent::StatusChanged {
+            question: Some(question),
             from: self.status.clone(),
             to: value,
             closed: closes,
         }])
+    }
+
+    fn assign(&self, to: Option<Assignee>) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        let same = self.assignee.as_ref().map(|a| a.user_id) == to.as_ref().map(|a| a.user_id);
+        if same {
+            return Ok(vec![]);
+        }
+        let from = self.assignee.clone();
+        Ok(vec![CaseEvent::AssigneeChanged { from, to }])
+    }
+
+    fn rename(&self, title: Personal<String>) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        must_fit("the title", &title, MAX_TITLE_CHARS)?;
+        if title == self.title {
+            return Ok(vec![]);
+        }
+        let from = self.title.clone();
+        Ok(vec![CaseEvent::TitleChanged { from, to: title }])
     }
 
     fn undo_move(
@@ -529,25 +535,25 @@ impl State {
                     .insert(message.message_id, Message { sequence, body });
             }
             CaseEvent::MessageSending { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Sending)
+                self.set_progress(*message_id, None, Status::Sending);
             }
             CaseEvent::MessageDeferred { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Queued)
+                self.set_progress(*message_id, None, Status::Queued);
             }
             CaseEvent::MessageSent { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Sent)
+                self.set_progress(*message_id, None, Status::Sent);
             }
             CaseEvent::MessageDelivered { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Delivered)
+                self.set_progress(*message_id, None, Status::Delivered);
             }
             CaseEvent::MessageRead { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Read)
+                self.set_progress(*message_id, None, Status::Read);
             }
             CaseEvent::MessageFailed { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Failed)
+                self.set_progress(*message_id, None, Status::Failed);
             }
             CaseEvent::MessageUncertain { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Uncertain)
+                self.set_progress(*message_id, None, Status::Uncertain);
             }
             CaseEvent::MessageRequeued { message, attempt } => {
                 self.set_progress(message.message_id, Some(*attempt), Status::Queued);

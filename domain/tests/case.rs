@@ -213,6 +213,7 @@ fn told(attempt: u32, news: News) -> CaseEvent {
 
 fn closed() -> CaseEvent {
     CaseEvent::StatusChanged {
+        question: Some("How far is it?".into()),
         from: Some("New".into()),
         to: "Resolved".into(),
         closed: true,
@@ -221,6 +222,7 @@ fn closed() -> CaseEvent {
 
 fn reopened() -> CaseEvent {
     CaseEvent::StatusChanged {
+        question: Some("How far is it?".into()),
         from: Some("Resolved".into()),
         to: "Waiting".into(),
         closed: false,
@@ -324,6 +326,7 @@ fn resend() -> CaseCommand {
 
 fn set_status(value: &str, closes: bool) -> CaseCommand {
     CaseCommand::SetStatus {
+        question: "How far is it?".into(),
         value: value.into(),
         closes,
     }
@@ -1121,6 +1124,7 @@ fn another_answer_reopens_the_case() {
 #[test]
 fn another_answer_that_does_not_close_leaves_the_case_open() {
     let waiting = CaseEvent::StatusChanged {
+        question: Some("How far is it?".into()),
         from: Some("New".into()),
         to: "Waiting".into(),
         closed: false,
@@ -1142,6 +1146,7 @@ fn the_same_answer_again_is_no_event() {
 #[test]
 fn the_same_answer_closes_the_case_once_the_survey_says_that_it_does() {
     let closed_by_same = CaseEvent::StatusChanged {
+        question: Some("How far is it?".into()),
         from: Some("New".into()),
         to: "New".into(),
         closed: true,
@@ -1168,6 +1173,7 @@ fn a_first_answer_follows_none() {
         vec![unanswered],
         set_status("New", false),
         CaseEvent::StatusChanged {
+            question: Some("How far is it?".into()),
             from: None,
             to: "New".into(),
             closed: false,

@@ -407,6 +407,7 @@ fn changes() -> Vec<Example> {
     let other = || Some(assignee(6, "other@example.com"));
     vec![
         full(CaseEvent::StatusChanged {
+            question: Some("How far is it?".into()),
             from: Some("New".into()),
             to: "Resolved".into(),
             closed: true,
@@ -414,6 +415,7 @@ fn changes() -> Vec<Example> {
         shape(
             "minimal",
             CaseEvent::StatusChanged {
+                question: None,
                 from: None,
                 to: "New".into(),
                 closed: false,

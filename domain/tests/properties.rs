@@ -248,7 +248,11 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         }),
         4 => ours().prop_map(|message_id| CaseCommand::Resend { message_id }),
         2 => (status(), any::<bool>())
-            .prop_map(|(value, closes)| CaseCommand::SetStatus { value, closes }),
+            .prop_map(|(value, closes)| CaseCommand::SetStatus {
+                question: "How far is it?".into(),
+                value,
+                closes,
+            }),
         1 => proptest::option::of(assignee()).prop_map(|to| CaseCommand::Assign { to }),
         1 => text().prop_map(|title| CaseCommand::Rename { title }),
         1 => (author(), text()).prop_map(|(author, text)| {
@@ -538,6 +542,19 @@ proptest! {
                 other => panic!("{} brings no message", other.type_name()),
             };
             prop_assert_eq!(brought, *message_id);
+        }
+    }
+
+    #[test]
+    fn a_message_is_recorded_once_whatever_comes_again(commands in commands()) {
+        let (events, _) = history(commands);
+        let mut recorded = BTreeSet::new();
+        for event in &events {
+            if let CaseEvent::MessageReceived { message: InboundMessage { message_id, .. }, .. }
+            | CaseEvent::MessageQueued(OutboundMessage { message_id, .. }) = event
+            {
+                prop_assert!(recorded.insert(*message_id), "{:?}", event);
+            }
         }
     }
 

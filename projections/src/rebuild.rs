@@ -5,17 +5,32 @@
 //! snapshot compares the two and nobody waits. Nothing is ever sent by this: handlers see events and tables alone, and the
 //! delivery worker reads the live outbox only.
 //!
+//! What always holds: the live tables change in one transaction or not at all, so a rebuild that is killed leaves nothing but a
+//! schema that the next one drops; every position from 1 to the head of the log is taken in, or it is an error; memory is bounded
+//! by a few pages of events, however long the log.
+//!
+//! # Why the swap comes to nobody's deadlock
+//!
+//! Every batch of the ledger writes to `webhook_receipts` before it touches anything else, so whoever locks that table waits for
+//! batches under way and keeps out the next ones, which hold nothing yet. Readers may hold one read model and wait for another;
+//! the locks that shut them out are therefore given up long before the database would look for a deadlock, and tried again.
+//! Before all that, a lock that hinders neither has the database call off its automatic vacuum, which could hold a table for
+//! minutes.
+//!
 //! The tables' names come from [`ReadModels::ALL`] and their structure from the live schema, so the statements that copy it
 //! are made here at run time; they are the only ones in this crate that the compiler does not check.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use tokio::sync::mpsc;
 
-use crate::log::reader::{self, LogEvent, ReadError};
+use crate::log::reader::{self, ReadError};
+use crate::log::recorded::Recorded;
 use crate::log::upcasters::upcasters;
 use crate::read::{Description, ReadModels};
 
@@ -23,14 +38,34 @@ use crate::read::{Description, ReadModels};
 const SHADOW: &str = "docket_rebuild";
 /// The live tables' schema.
 const LIVE: &str = "docket_read";
-/// How many events are taken in at once: bounds the memory.
+/// How many events are taken in at once. At most four such pages are in memory: one being read, one being decoded, one that
+/// waits and one being written.
 const PAGE: i64 = 5_000;
+/// How many events are decoded before others in this process get their turn.
+const DECODED_AT_ONCE: usize = 250;
+/// How often the log is caught up with before the swap takes the rest, which under load is never nothing.
+const CATCH_UPS: u32 = 10;
 /// Held by whoever rebuilds, so that there is only one.
 const ADVISORY_LOCK: i64 = 0x0064_6f63_6b65_7401;
-/// How long the swap waits for readers before it lets the writers go on and tries again.
-const SWAP_LOCK_TIMEOUT: &str = "2s";
+/// Read models whose handlers look something up in another one, which therefore has to be built beside them.
+const LOOKED_UP: [(&str, &str); 3] = [
+    ("contacts", "cases"),
+    ("open_cases", "cases"),
+    ("messages", "cases"),
+];
+/// Indexes, unique ones apart, that handlers need to find what they change. All others are made when the tables are full.
+const NEEDED_INDEXES: [&str; 1] = ["thread_items_outbound"];
+/// How long the swap waits for an automatic vacuum to be called off; nobody waits meanwhile.
+const VACUUM_TIMEOUT: &str = "10s";
+/// How long the swap waits for writers; they take milliseconds, and new ones wait meanwhile.
+const WRITERS_TIMEOUT: &str = "2s";
+/// How long the swap waits for readers of a table. Shorter than the second after which the database looks for deadlocks and ends
+/// a transaction that may be somebody else's.
+const READERS_TIMEOUT: &str = "500ms";
 /// How often the swap is tried.
 const SWAP_TRIES: u32 = 30;
+/// The pause between two tries, for readers and writers to get on.
+const SWAP_PAUSE: Duration = Duration::from_millis(100);
 /// The most differences that are told of one table.
 const MAX_DIFFERENCES: i64 = 5;
 
@@ -46,15 +81,21 @@ pub enum RebuildError {
     /// Another rebuild is under way.
     #[error("another rebuild is under way; wait until it has ended")]
     UnderWay,
-    /// The log ended before its end: an event is missing.
-    #[error("the log breaks off: after position {after} comes {found}, not {expected}")]
+    /// An event is missing from the log.
+    #[error("the log breaks off: after position {after} comes {}, not {}", found.map_or_else(|| "nothing".to_owned(), |found| found.to_string()), after + 1)]
     Gap {
         /// The last position that was read.
         after: i64,
-        /// The position that should have come.
-        expected: i64,
-        /// What came.
-        found: i64,
+        /// The position that came instead of the next, if any came.
+        found: Option<i64>,
+    },
+    /// The log goes on behind its head.
+    #[error("the log's head says {head} events, and there is one at position {last}")]
+    BehindHead {
+        /// What `log_head` says.
+        head: i64,
+        /// The position of the last event.
+        last: i64,
     },
     /// There is no such read model.
     #[error("there is no read model {name}; there are: {all}")]
@@ -64,7 +105,7 @@ pub enum RebuildError {
         /// The names that there are.
         all: String,
     },
-    /// Readers held the tables for too long.
+    /// Readers or writers held the tables for too long.
     #[error("the tables could not be swapped, since long queries hold them; try again")]
     Held,
 }
@@ -76,6 +117,30 @@ pub struct Progress {
     pub done: i64,
     /// Events in the log when this was said.
     pub of: i64,
+    /// What is being done.
+    pub phase: Phase,
+}
+
+/// What a rebuild is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It takes in events.
+    Events,
+    /// It makes indexes.
+    Indexes,
+    /// It compares the tables.
+    Comparing,
+    /// It swaps the tables.
+    Swapping,
+}
+
+/// A rebuild that was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// How many events were taken in: all that there were when the tables were swapped.
+    pub events: i64,
+    /// How long writers were shut out.
+    pub pause: Duration,
 }
 
 /// A row that is not what the log gives.
@@ -124,10 +189,18 @@ pub fn models(names: &[String]) -> Result<Vec<Description>, RebuildError> {
     names
         .iter()
         .map(|name| {
-            ReadModels::ALL.iter().find(|model| model.name == name).copied().ok_or_else(|| RebuildError::UnknownModel {
-                name: name.clone(),
-                all: ReadModels::ALL.iter().map(|model| model.name).collect::<Vec<_>>().join(", "),
-            })
+            ReadModels::ALL
+                .iter()
+                .find(|model| model.name == name)
+                .copied()
+                .ok_or_else(|| RebuildError::UnknownModel {
+                    name: name.clone(),
+                    all: ReadModels::ALL
+                        .iter()
+                        .map(|model| model.name)
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                })
         })
         .collect()
 }
@@ -138,9 +211,18 @@ pub fn models(names: &[String]) -> Result<Vec<Description>, RebuildError> {
 ///
 /// The database's error.
 pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<Description>, sqlx::Error> {
-    let rows = sqlx::query!("SELECT name, version FROM projection_versions").fetch_all(&mut *conn).await?;
-    let is_current = |model: &&Description| rows.iter().any(|row| row.name == model.name && row.version == model.version);
-    Ok(ReadModels::ALL.iter().filter(|model| !is_current(model)).copied().collect())
+    let rows = sqlx::query!("SELECT name, version FROM projection_versions")
+        .fetch_all(&mut *conn)
+        .await?;
+    let is_current = |model: &&Description| {
+        rows.iter()
+            .any(|row| row.name == model.name && row.version == model.version)
+    };
+    Ok(ReadModels::ALL
+        .iter()
+        .filter(|model| !is_current(model))
+        .copied()
+        .collect())
 }
 
 /// Notes that the read models of an empty log are what today's handlers would build.
@@ -148,14 +230,21 @@ pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<Description>, sqlx:
 /// # Errors
 ///
 /// The database's error.
-pub async fn note_versions_of_empty_log(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn note_versions_of_empty_log(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     if reader::head(&mut *conn).boxed().await? == 0 {
         note_versions(conn, ReadModels::ALL, now).await?;
     }
     Ok(())
 }
 
-async fn note_versions(conn: &mut PgConnection, models: &[Description], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn note_versions(
+    conn: &mut PgConnection,
+    models: &[Description],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let names: Vec<&str> = models.iter().map(|model| model.name).collect();
     let versions: Vec<i32> = models.iter().map(|model| model.version).collect();
     sqlx::query!(
@@ -171,7 +260,7 @@ async fn note_versions(conn: &mut PgConnection, models: &[Description], now: Dat
     Ok(())
 }
 
-/// Builds read models from the log and puts them in the place of the live ones. Gives the number of events taken in.
+/// Builds read models from the log and puts them in the place of the live ones.
 ///
 /// # Errors
 ///
@@ -181,14 +270,14 @@ pub async fn rebuild(
     models: &[Description],
     now: DateTime<Utc>,
     progress: impl FnMut(Progress),
-) -> Result<i64, RebuildError> {
+) -> Result<Rebuilt, RebuildError> {
     let mut builder = Builder::begin(connect, models, progress).await?;
     let result = builder.build_and_swap(now).await;
     builder.end().await;
     result
 }
 
-/// Builds read models from the log and compares them with the live ones; nothing is changed and no writer waits. Gives the
+/// Builds read models from the log and compares them with the live ones; nothing is changed and nobody waits. Gives the
 /// number of events taken in and what differs.
 ///
 /// # Errors
@@ -205,11 +294,141 @@ pub async fn check(
     result
 }
 
-struct Builder<P> {
+/// What the handlers make of a page of events.
+struct Batch {
+    models: ReadModels,
+    /// The position of its last event.
+    last: i64,
+}
+
+/// Positions to be read: those behind `after`, up to `until`.
+#[derive(Clone, Copy)]
+struct Span {
+    after: i64,
+    until: i64,
+}
+
+impl Span {
+    fn page(self) -> i64 {
+        PAGE.min(self.until - self.after)
+    }
+}
+
+/// Reads and decodes on a connection and a task of its own, one page ahead of the writer. It ends when its builder goes.
+struct ReadAhead {
+    spans: mpsc::Sender<Span>,
+    batches: mpsc::Receiver<Result<Batch, RebuildError>>,
+}
+
+impl ReadAhead {
+    fn start(source: PgConnection, models: Vec<Description>) -> Self {
+        let (spans, asked) = mpsc::channel(1);
+        let (send, batches) = mpsc::channel(1);
+        tokio::spawn(read_ahead(source, models, asked, send));
+        Self { spans, batches }
+    }
+}
+
+async fn read_ahead(
+    mut source: PgConnection,
     models: Vec<Description>,
-    /// Reads the log, and holds the lock that keeps a second rebuild out.
-    source: PgConnection,
-    /// Writes the shadow tables.
+    mut asked: mpsc::Receiver<Span>,
+    send: mpsc::Sender<Result<Batch, RebuildError>>,
+) {
+    while let Some(span) = asked.recv().await {
+        if let Err(error) = read_span(&mut source, &models, span, &send).await {
+            // Whoever waits for batches has gone if this does not arrive.
+            let _ = send.send(Err(error)).await;
+            return;
+        }
+    }
+    let _ = source.close().await;
+}
+
+async fn read_span(
+    source: &mut PgConnection,
+    models: &[Description],
+    mut span: Span,
+    send: &mpsc::Sender<Result<Batch, RebuildError>>,
+) -> Result<(), RebuildError> {
+    let mut page = reader::decodable_page(&mut *source, span.after, span.page())
+        .boxed()
+        .await?;
+    while span.after < span.until {
+        let last = check_positions(&page, span.after)?;
+        let rest = Span {
+            after: last,
+            until: span.until,
+        };
+        let (batch, next) = tokio::join!(take_in(models, &page), async {
+            if rest.page() > 0 {
+                reader::decodable_page(&mut *source, rest.after, rest.page())
+                    .boxed()
+                    .await
+            } else {
+                Ok(vec![])
+            }
+        });
+        if send
+            .send(Ok(Batch {
+                models: batch?,
+                last,
+            }))
+            .await
+            .is_err()
+        {
+            return Ok(());
+        }
+        page = next?;
+        span = rest;
+    }
+    Ok(())
+}
+
+/// The last position of a page, which must hold every position behind `after` up to there, and at least one.
+fn check_positions(page: &[reader::Decodable], after: i64) -> Result<i64, RebuildError> {
+    let mut last = after;
+    for event in page {
+        if event.position() != last + 1 {
+            return Err(RebuildError::Gap {
+                after: last,
+                found: Some(event.position()),
+            });
+        }
+        last = event.position();
+    }
+    if last == after {
+        return Err(RebuildError::Gap { after, found: None });
+    }
+    Ok(last)
+}
+
+/// Fresh handlers that have taken in a page.
+async fn take_in(
+    models: &[Description],
+    page: &[reader::Decodable],
+) -> Result<ReadModels, ReadError> {
+    let upcasters = upcasters();
+    let mut models = ReadModels::only(models);
+    for chunk in page.chunks(DECODED_AT_ONCE) {
+        for event in chunk {
+            let recorded: Recorded = event.decode(&upcasters)?;
+            models.apply(&recorded);
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(models)
+}
+
+struct Builder<P> {
+    /// The read models that were asked for.
+    models: Vec<Description>,
+    /// Those and the ones that they look something up in.
+    built: Vec<Description>,
+    /// Reads the log.
+    ahead: ReadAhead,
+    /// Writes the shadow tables, and holds the lock that keeps a second rebuild out: without this connection nothing can be
+    /// swapped, and with it nobody else can.
     target: PgConnection,
     /// Indexes that are made once the tables are full.
     late_indexes: Vec<String>,
@@ -218,76 +437,151 @@ struct Builder<P> {
 }
 
 impl<P: FnMut(Progress)> Builder<P> {
-    async fn begin(connect: &PgConnectOptions, models: &[Description], progress: P) -> Result<Self, RebuildError> {
-        let mut source = connect.connect().await?;
-        let free = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "free!""#, ADVISORY_LOCK).fetch_one(&mut source).await?;
+    async fn begin(
+        connect: &PgConnectOptions,
+        models: &[Description],
+        progress: P,
+    ) -> Result<Self, RebuildError> {
+        let shadow_first = format!("{SHADOW},public");
+        let options = connect.clone().options([
+            ("search_path", shadow_first.as_str()),
+            // What is built can be built again, so its commits need not wait for the disk.
+            ("synchronous_commit", "off"),
+            // An index of a large table takes as long as it takes, whatever the service's statements may.
+            ("statement_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+            // Statements are many and short.
+            ("jit", "off"),
+            // For comparing whole tables, and for indexes; kB and MB of the database's memory.
+            ("work_mem", "65536"),
+        ]);
+        let mut target = options.connect().await?;
+        let free = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_lock($1) AS "free!""#,
+            ADVISORY_LOCK
+        )
+        .fetch_one(&mut target)
+        .await?;
         if !free {
             return Err(RebuildError::UnderWay);
         }
-        let shadow_first = format!("{SHADOW},public");
-        // What is built can be built again, so its commits need not wait for the disk.
-        let options = connect.clone().options([("search_path", shadow_first.as_str()), ("synchronous_commit", "off")]);
-        let target = options.connect().await?;
-        let mut builder = Self { models: models.to_vec(), source, target, late_indexes: vec![], done: 0, progress };
+        let built = with_looked_up(models);
+        let ahead = ReadAhead::start(connect.connect().await?, built.clone());
+        let mut builder = Self {
+            models: models.to_vec(),
+            built,
+            ahead,
+            target,
+            late_indexes: vec![],
+            done: 0,
+            progress,
+        };
         builder.make_tables().await?;
         Ok(builder)
     }
 
     fn tables(&self) -> Vec<&'static str> {
-        self.models.iter().flat_map(|model| model.tables).copied().collect()
+        tables_of(&self.models)
     }
 
-    /// Empty tables like the live ones, with constraints and indexes of the same names.
+    fn say(&mut self, of: i64, phase: Phase) {
+        (self.progress)(Progress {
+            done: self.done,
+            of: of.max(self.done),
+            phase,
+        });
+    }
+
+    /// Empty tables like the live ones, with constraints and indexes of the same names. They are not written to the database's
+    /// own log until they are full.
     async fn make_tables(&mut self) -> Result<(), RebuildError> {
-        execute(&mut self.target, &format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE; CREATE SCHEMA {SHADOW}")).await?;
-        for table in self.tables() {
-            let create = format!("CREATE TABLE {SHADOW}.{table} (LIKE {LIVE}.{table} INCLUDING DEFAULTS INCLUDING GENERATED)");
-            execute(&mut self.target, &create).await?;
-            let constraints = sqlx::query(
-                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
-                  WHERE conrelid = $1::regclass AND contype IN ('p', 'u', 'c') ORDER BY conname",
-            )
-            .bind(format!("{LIVE}.{table}"))
-            .fetch_all(&mut self.target)
-            .await?;
-            for row in constraints {
-                let (name, definition): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-                let add = format!("ALTER TABLE {SHADOW}.{table} ADD CONSTRAINT {name} {definition}");
-                execute(&mut self.target, &add).await?;
-            }
-            let indexes = sqlx::query(
-                "SELECT pg_get_indexdef(i.indexrelid), am.amname::text
-                   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam
-                  WHERE i.indrelid = $1::regclass
-                    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
-                  ORDER BY c.relname",
-            )
-            .bind(format!("{LIVE}.{table}"))
-            .fetch_all(&mut self.target)
-            .await?;
-            for row in indexes {
-                let (definition, method): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-                let create = definition.replace(&format!(" ON {LIVE}."), &format!(" ON {SHADOW}."));
-                if method == "gin" {
-                    self.late_indexes.push(create);
-                } else {
-                    execute(&mut self.target, &create).await?;
-                }
-            }
+        let anew = format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE; CREATE SCHEMA {SHADOW}");
+        execute(&mut self.target, &anew).await?;
+        for table in tables_of(&self.built) {
+            self.make_table(table).await?;
         }
         Ok(())
     }
 
-    async fn build_and_swap(&mut self, now: DateTime<Utc>) -> Result<i64, RebuildError> {
+    async fn make_table(&mut self, table: &str) -> Result<(), RebuildError> {
+        let live = format!("{LIVE}.{table}");
+        let options: Option<String> = sqlx::query_scalar(
+            "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = $1::regclass",
+        )
+        .bind(&live)
+        .fetch_one(&mut self.target)
+        .await?;
+        let with = options.map_or_else(String::new, |options| format!(" WITH ({options})"));
+        let create = format!(
+            "CREATE UNLOGGED TABLE {SHADOW}.{table} (LIKE {live} INCLUDING ALL EXCLUDING CONSTRAINTS EXCLUDING INDEXES){with}"
+        );
+        execute(&mut self.target, &create).await?;
+        let constraints: Vec<(String, String)> = sqlx::query_as(
+            "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
+              WHERE conrelid = $1::regclass AND contype IN ('p', 'u', 'c', 'x') ORDER BY conname",
+        )
+        .bind(&live)
+        .fetch_all(&mut self.target)
+        .await?;
+        for (name, definition) in constraints {
+            let add = format!("ALTER TABLE {SHADOW}.{table} ADD CONSTRAINT {name} {definition}");
+            execute(&mut self.target, &add).await?;
+        }
+        let indexes: Vec<(String, String, bool)> = sqlx::query_as(
+            "SELECT c.relname::text, pg_get_indexdef(i.indexrelid), i.indisunique
+               FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+              WHERE i.indrelid = $1::regclass
+                AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
+              ORDER BY c.relname",
+        )
+        .bind(&live)
+        .fetch_all(&mut self.target)
+        .await?;
+        for (name, definition, is_unique) in indexes {
+            let create = definition.replacen(&format!(" ON {LIVE}."), &format!(" ON {SHADOW}."), 1);
+            if is_unique || NEEDED_INDEXES.contains(&name.as_str()) {
+                execute(&mut self.target, &create).await?;
+            } else {
+                self.late_indexes.push(create);
+            }
+        }
+        // Whoever may read the live table, such as a role for reports, may read the one that takes its place.
+        let grants: Vec<String> = sqlx::query_scalar(
+            "SELECT format('GRANT %s ON %s TO %s%s', a.privilege_type, $2,
+                           CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                           CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+               FROM pg_class c, aclexplode(c.relacl) a
+              WHERE c.oid = $1::regclass AND a.grantee <> c.relowner",
+        )
+        .bind(&live)
+        .bind(format!("{SHADOW}.{table}"))
+        .fetch_all(&mut self.target)
+        .await?;
+        for grant in grants {
+            execute(&mut self.target, &grant).await?;
+        }
+        Ok(())
+    }
+
+    async fn build_and_swap(&mut self, now: DateTime<Utc>) -> Result<Rebuilt, RebuildError> {
         self.catch_up().await?;
-        self.finish_tables().await?;
-        for _ in 0..SWAP_TRIES {
+        self.finish_tables(true).await?;
+        for attempt in 1..=SWAP_TRIES {
             self.catch_up().await?;
+            self.say(self.done, Phase::Swapping);
+            let before = self.done;
             match self.swap(now).await {
-                Ok(()) => return Ok(self.done),
-                Err(error) if is_lock_timeout(&error) => {
+                Ok(pause) => {
+                    return Ok(Rebuilt {
+                        events: self.done,
+                        pause,
+                    });
+                }
+                Err(error) if is_lock_failure(&error) => {
+                    // What the transaction had taken in goes with it.
                     execute(&mut self.target, "ROLLBACK").await?;
-                    // What the transaction had taken in went with it.
+                    self.done = before;
+                    tokio::time::sleep(SWAP_PAUSE * attempt.min(10)).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -295,9 +589,20 @@ impl<P: FnMut(Progress)> Builder<P> {
         Err(RebuildError::Held)
     }
 
-    async fn finish_tables(&mut self) -> Result<(), RebuildError> {
-        for index in std::mem::take(&mut self.late_indexes) {
-            execute(&mut self.target, &index).await?;
+    /// Makes what was left for later. Tables that are to be kept are written to the database's own log, each in one go.
+    async fn finish_tables(&mut self, are_kept: bool) -> Result<(), RebuildError> {
+        self.say(self.done, Phase::Indexes);
+        if are_kept {
+            for table in self.tables() {
+                execute(
+                    &mut self.target,
+                    &format!("ALTER TABLE {SHADOW}.{table} SET LOGGED"),
+                )
+                .await?;
+            }
+            for index in std::mem::take(&mut self.late_indexes) {
+                execute(&mut self.target, &index).await?;
+            }
         }
         for table in self.tables() {
             execute(&mut self.target, &format!("ANALYZE {SHADOW}.{table}")).await?;
@@ -305,93 +610,106 @@ impl<P: FnMut(Progress)> Builder<P> {
         Ok(())
     }
 
-    /// Takes in the log up to where it is now, page by page; while one page is written the next is read.
+    /// Takes in the log up to where it is now.
     async fn catch_up(&mut self) -> Result<(), RebuildError> {
-        let mut end = reader::head(&mut self.source).boxed().await?;
-        let mut page = reader::page(&mut self.source, self.done, PAGE).boxed().await?;
-        while self.done < end {
-            let after = self.done + page.len() as i64;
-            let models = self.decode(&page)?;
-            let write = write_page(&mut self.target, models);
-            let read = async {
-                let next = reader::page(&mut self.source, after, PAGE).boxed().await?;
-                let end = reader::head(&mut self.source).boxed().await?;
-                Ok::<_, RebuildError>((next, end))
-            };
-            let (written, read) = tokio::join!(write, read);
-            written?;
-            (page, end) = read?;
-            self.done = after;
-            (self.progress)(Progress { done: self.done, of: end });
+        for _ in 0..CATCH_UPS {
+            let until = reader::head(&mut self.target).boxed().await?;
+            if self.done >= until {
+                break;
+            }
+            // Once its task has ended, the batches say why.
+            let _ = self
+                .ahead
+                .spans
+                .send(Span {
+                    after: self.done,
+                    until,
+                })
+                .await;
+            while self.done < until {
+                let Some(batch) = self.ahead.batches.recv().await else {
+                    return Err(RebuildError::Database(sqlx::Error::WorkerCrashed));
+                };
+                let Batch { models, last } = batch?;
+                write_batch(&mut self.target, models).await?;
+                self.done = last;
+                self.say(until, Phase::Events);
+            }
         }
         Ok(())
     }
 
-    /// Feeds a page to fresh handlers. A page that does not continue where the last one ended is an error, never the end.
-    fn decode(&self, page: &[LogEvent]) -> Result<ReadModels, RebuildError> {
-        let upcasters = upcasters();
-        let mut models = ReadModels::only(&self.models);
-        let mut after = self.done;
-        for event in page {
-            if event.position != after + 1 {
-                return Err(RebuildError::Gap { after, expected: after + 1, found: event.position });
-            }
-            models.apply(&event.decode(&upcasters)?);
-            after = event.position;
-        }
-        if page.is_empty() {
-            return Err(RebuildError::Gap { after, expected: after + 1, found: 0 });
-        }
-        Ok(models)
-    }
-
-    /// Takes in the last events while no writer can add one, and swaps the tables.
-    async fn swap(&mut self, now: DateTime<Utc>) -> Result<(), RebuildError> {
-        let before = self.done;
-        let result = self.swap_in_tx(now).await;
-        if result.is_err() {
-            self.done = before;
-        }
-        result
-    }
-
-    async fn swap_in_tx(&mut self, now: DateTime<Utc>) -> Result<(), RebuildError> {
-        execute(&mut self.target, &format!("BEGIN; SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; SET LOCAL synchronous_commit = on"))
-            .await?;
-        // Every writer reads log_head first, so from here none is under way and none begins.
-        execute(&mut self.target, "LOCK TABLE log_head IN ACCESS EXCLUSIVE MODE").await?;
+    /// Takes in the last events while no writer can add one, and swaps the tables. Gives how long writers were shut out.
+    async fn swap(&mut self, now: DateTime<Utc>) -> Result<Duration, RebuildError> {
+        let tables = self.tables();
+        let in_schema = |schema: &str| {
+            tables
+                .iter()
+                .map(|table| format!("{schema}.{table}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let (live, shadow) = (in_schema(LIVE), in_schema(SHADOW));
+        let begin = format!(
+            "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '{VACUUM_TIMEOUT}';
+             LOCK TABLE {live}, {shadow} IN SHARE UPDATE EXCLUSIVE MODE"
+        );
+        execute(&mut self.target, &begin).await?;
+        let began = Instant::now();
+        let shut_out = format!(
+            "SET LOCAL lock_timeout = '{WRITERS_TIMEOUT}';
+             LOCK TABLE public.webhook_receipts, public.log_head IN EXCLUSIVE MODE"
+        );
+        execute(&mut self.target, &shut_out).await?;
         self.take_in_rest().await?;
-        execute(&mut self.target, "DROP SCHEMA IF EXISTS docket_replaced CASCADE; CREATE SCHEMA docket_replaced").await?;
-        for table in self.tables() {
+        let take_over = format!(
+            "SET LOCAL lock_timeout = '{READERS_TIMEOUT}';
+             LOCK TABLE {live} IN ACCESS EXCLUSIVE MODE"
+        );
+        execute(&mut self.target, &take_over).await?;
+        for table in &tables {
+            // Without CASCADE: a view of somebody's that looks at the table refuses the swap, and is not dropped unasked.
             let swap = format!(
-                "ALTER TABLE {LIVE}.{table} SET SCHEMA docket_replaced; ALTER TABLE {SHADOW}.{table} SET SCHEMA {LIVE}"
+                "DROP TABLE {LIVE}.{table}; ALTER TABLE {SHADOW}.{table} SET SCHEMA {LIVE}"
             );
             execute(&mut self.target, &swap).await?;
         }
-        execute(&mut self.target, "DROP SCHEMA docket_replaced CASCADE").await?;
         note_versions(&mut self.target, &self.models, now).await?;
-        execute(&mut self.target, "COMMIT").await
+        execute(&mut self.target, "COMMIT").await?;
+        Ok(began.elapsed())
     }
 
     /// Takes in, inside the open transaction of the target, what the log has beyond `done` as that transaction sees it.
     async fn take_in_rest(&mut self) -> Result<(), RebuildError> {
-        let end = reader::head(&mut self.target).boxed().await?;
-        while self.done < end {
-            let page = reader::page(&mut self.target, self.done, PAGE).boxed().await?;
-            let mut models = self.decode(&page)?;
+        let head = reader::head(&mut self.target).boxed().await?;
+        while self.done < head {
+            let span = Span {
+                after: self.done,
+                until: head,
+            };
+            let page = reader::decodable_page(&mut self.target, span.after, span.page())
+                .boxed()
+                .await?;
+            let last = check_positions(&page, self.done)?;
+            let mut models = take_in(&self.built, &page).await?;
             models.flush(&mut self.target).boxed().await?;
-            self.done += page.len() as i64;
+            self.done = last;
+        }
+        let last = reader::last_position(&mut self.target).boxed().await?;
+        if last > head {
+            return Err(RebuildError::BehindHead { head, last });
         }
         Ok(())
     }
 
     async fn build_and_compare(&mut self) -> Result<(i64, Vec<Difference>), RebuildError> {
         self.catch_up().await?;
-        self.finish_tables().await?;
+        self.finish_tables(false).await?;
         self.catch_up().await?;
         // One snapshot shows the live tables at one position; the shadow is brought to the same position inside it.
         execute(&mut self.target, "BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
         self.take_in_rest().await?;
+        self.say(self.done, Phase::Comparing);
         let mut differences = vec![];
         for table in self.tables() {
             differences.extend(self.compare(table).await?);
@@ -409,8 +727,16 @@ impl<P: FnMut(Progress)> Builder<P> {
         .bind(format!("{LIVE}.{table}"))
         .fetch_all(&mut self.target)
         .await?;
-        let shown: Vec<String> = key.iter().map(|column| format!("'{column}=' || k.{column}::text")).collect();
-        let key_of = |side: &str| key.iter().map(|column| format!("{side}.{column}")).collect::<Vec<_>>().join(", ");
+        let shown: Vec<String> = key
+            .iter()
+            .map(|column| format!("'{column}=' || k.{column}::text"))
+            .collect();
+        let key_of = |side: &str| {
+            key.iter()
+                .map(|column| format!("{side}.{column}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let first = &key[0];
         // Whole rows are compared as values; only for rows that differ are the columns looked at one by one.
         let statement = format!(
@@ -431,32 +757,63 @@ impl<P: FnMut(Progress)> Builder<P> {
             built_key = key_of("b"),
             positions = (1..=key.len()).map(|position| position.to_string()).collect::<Vec<_>>().join(", "),
         );
-        let rows = sqlx::query(&statement).fetch_all(&mut self.target).await?;
-        rows.iter()
-            .map(|row| {
-                let (superfluous, missing): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
+        let rows: Vec<(String, bool, bool, Vec<String>)> = sqlx::query_as(&statement)
+            .fetch_all(&mut self.target)
+            .await?;
+        let differences = rows
+            .into_iter()
+            .map(|(key, superfluous, missing, columns)| {
                 let kind = if superfluous {
                     DifferenceKind::Superfluous
                 } else if missing {
                     DifferenceKind::Missing
                 } else {
-                    DifferenceKind::Columns(row.try_get(3)?)
+                    DifferenceKind::Columns(columns)
                 };
-                Ok(Difference { table, key: row.try_get(0)?, kind })
-            })
-            .collect()
+                Difference { table, key, kind }
+            });
+        Ok(differences.collect())
     }
 
     /// Clears up, whatever happened before; what cannot be cleared now is by the next rebuild.
     async fn end(mut self) {
         let _ = execute(&mut self.target, "ROLLBACK").await;
-        let _ = execute(&mut self.target, &format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE")).await;
+        let _ = execute(
+            &mut self.target,
+            &format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE"),
+        )
+        .await;
         let _ = self.target.close().await;
-        let _ = self.source.close().await;
     }
 }
 
-async fn write_page(target: &mut PgConnection, mut models: ReadModels) -> Result<(), RebuildError> {
+fn tables_of(models: &[Description]) -> Vec<&'static str> {
+    models
+        .iter()
+        .flat_map(|model| model.tables)
+        .copied()
+        .collect()
+}
+
+/// The models and those that they look something up in, in the order of [`ReadModels::ALL`].
+fn with_looked_up(models: &[Description]) -> Vec<Description> {
+    let is_asked = |name: &str| models.iter().any(|model| model.name == name);
+    let is_needed = |name: &str| {
+        LOOKED_UP
+            .iter()
+            .any(|(by, looked_up)| *looked_up == name && is_asked(by))
+    };
+    ReadModels::ALL
+        .iter()
+        .filter(|model| is_asked(model.name) || is_needed(model.name))
+        .copied()
+        .collect()
+}
+
+async fn write_batch(
+    target: &mut PgConnection,
+    mut models: ReadModels,
+) -> Result<(), RebuildError> {
     execute(target, "BEGIN").await?;
     models.flush(target).boxed().await?;
     execute(target, "COMMIT").await
@@ -467,6 +824,8 @@ async fn execute(conn: &mut PgConnection, statement: &str) -> Result<(), Rebuild
     Ok(())
 }
 
-fn is_lock_timeout(error: &RebuildError) -> bool {
-    matches!(error, RebuildError::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+/// Whether somebody else's locks were in the way: the time for them was over, or the database ended a deadlock.
+fn is_lock_failure(error: &RebuildError) -> bool {
+    matches!(error, RebuildError::Database(sqlx::Error::Database(error))
+        if matches!(error.code().as_deref(), Some("55P03" | "40P01")))
 }

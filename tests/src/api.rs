@@ -107,6 +107,11 @@ impl Api {
         self.answered(Method::GET, path, None).await.expect(200)
     }
 
+    /// The status of the answer to a GET.
+    pub async fn get_status(&self, path: &str) -> u16 {
+        self.answered(Method::GET, path, None).await.status
+    }
+
     /// Posts.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.answered(Method::POST, path, Some(body)).await

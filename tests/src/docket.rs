@@ -83,6 +83,20 @@ pub async fn run(arguments: &[&str], environment: &Environment, input: &str) -> 
     Ended { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
 }
 
+/// Runs `docket serve`, which must refuse to start; gives what it says.
+pub async fn refused(environment: &Environment) -> Ended {
+    let mut process = Process::start(&["serve"], environment);
+    let status = wait_until("the service ends", BOUND, async || match process.child.try_wait() {
+        Ok(Some(status)) => Ok(status),
+        Ok(None) if process.stderr().contains("listening") => panic!("the service starts with {environment:?}"),
+        Ok(None) => Err("it runs"),
+        Err(error) => panic!("the process cannot be waited for: {error}"),
+    })
+    .await;
+    process.readers.drain(..).for_each(|reader| drop(reader.join()));
+    Ended { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
+}
+
 /// What a stream has said so far.
 type Said = Arc<Mutex<String>>;
 

@@ -17,10 +17,8 @@ pub const STATUS: &str = "/webhooks/vonage/status";
 #[derive(Clone)]
 pub struct Webhooks {
     http: reqwest::Client,
-    /// The account's signature secret.
-    pub secret: String,
-    /// The application that the webhooks name.
-    pub application_id: String,
+    secret: String,
+    application_id: String,
 }
 
 impl Webhooks {

@@ -36,9 +36,9 @@ const AGENT: &str = "agent@example.com";
 const AUDITOR: &str = "auditor@example.com";
 const HELP_DESK: &str = "447700900000";
 const CLINIC: &str = "12025550100";
-const ALEX: &str = "447700900123";
-const SAM: &str = "447700900124";
-const ROBIN: &str = "12025550142";
+const AMIRA: &str = "447700900101";
+const BEN: &str = "447700900102";
+const CHLOE: &str = "12025550141";
 
 /// The reply of the help desk for several open cases.
 const MULTI_CASE_REPLY: &str = "Hello, thank you for your message. You have %s1 open cases (%s2). Please write # and the number of \
@@ -138,22 +138,22 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretStrin
     let agent = user_rows::find_by_email(&app.pool, AGENT).await?.context("the agent was just made")?;
     let asked = Asked { user_id: agent.user_id, email: AGENT.to_owned(), request_id: None, idempotency: None };
 
-    says(ALEX, HELP_DESK, Channel::Sms, "Hello, can I have an appointment for my boiler check?").await?;
+    says(AMIRA, HELP_DESK, Channel::Sms, "Hello, can I have an appointment for my boiler check?").await?;
     let boiler = newest(app).await?;
     reply(app, &asked, boiler, "Of course. Would Tuesday at 10 suit you?").await?;
-    says(ALEX, HELP_DESK, Channel::Sms, &format!("Tuesday is perfect, thank you #{boiler}")).await?;
+    says(AMIRA, HELP_DESK, Channel::Sms, &format!("Tuesday is perfect, thank you #{boiler}")).await?;
     change(app, &asked, boiler, Change::Status("In progress".to_owned())).await?;
-    says(ALEX, HELP_DESK, Channel::Sms, "#0 By the way, when are you open on Saturdays?").await?;
-    says(SAM, HELP_DESK, Channel::Whatsapp, "The lift in our house stands still again. What are your opening hours?").await?;
+    says(AMIRA, HELP_DESK, Channel::Sms, "#0 By the way, when are you open on Saturdays?").await?;
+    says(BEN, HELP_DESK, Channel::Whatsapp, "The lift in our house stands still again. What are your opening hours?").await?;
     let lift = newest(app).await?;
     let note = Change::Note { note_id: ambient::new_id().into(), text: "Third time this month: ask the fitters for a report.".to_owned() };
     change(app, &asked, lift, note).await?;
-    says(ROBIN, CLINIC, Channel::Sms, "Could somebody call me about my results?").await?;
+    says(CHLOE, CLINIC, Channel::Sms, "Could somebody call me about my results?").await?;
     let results = newest(app).await?;
     reply(app, &asked, results, "We will call you this afternoon.").await?;
-    says(ROBIN, CLINIC, Channel::Sms, "Great, thanks").await?;
+    says(CHLOE, CLINIC, Channel::Sms, "Great, thanks").await?;
     change(app, &asked, results, Change::Status("Complete".to_owned())).await?;
-    says(ALEX, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
+    says(AMIRA, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
     simulator.settled().await;
     users::create_token(app, OWNER, "demo").await
 }

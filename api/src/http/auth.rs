@@ -54,8 +54,7 @@ impl Caller {
     ///
     /// A problem where the database cannot be asked.
     pub async fn still_counts(&self, app: &App) -> Result<bool, Problem> {
-        let account =
-            accounts::by_token_hash(&app.pool, self.token_hash).await?;
+        let account = accounts::by_token_hash(&app.pool, self.token_hash).await?;
         Ok(account.is_some_and(|account| account.role == self.role))
     }
 }
@@ -74,8 +73,7 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
 async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let token = bearer(headers).ok_or_else(Problem::without_token)?;
     let token_hash = hash_token(token);
-    let account =
-        accounts::by_token_hash(&app.pool, token_hash).await?;
+    let account = accounts::by_token_hash(&app.pool, token_hash).await?;
     let account = account.ok_or_else(Problem::wrong_token)?;
     Ok(Caller {
         user_id: account.user_id,
@@ -135,11 +133,18 @@ permissions! {
 
 fn permitted<P: Permission>(parts: &Parts) -> Result<Caller, Problem> {
     // A route that forgot to stand behind `authenticate` is closed to everybody.
-    let caller = parts.extensions.get::<Caller>().ok_or_else(Problem::without_token)?;
+    let caller = parts
+        .extensions
+        .get::<Caller>()
+        .ok_or_else(Problem::without_token)?;
     if P::allows(caller.role) {
         Ok(caller.clone())
     } else {
-        let detail = format!("this is for {}; you are an {}", P::WHO, caller.role.as_str());
+        let detail = format!(
+            "this is for {}; you are an {}",
+            P::WHO,
+            caller.role.as_str()
+        );
         Err(Problem::new(Kind::Forbidden, detail))
     }
 }
@@ -164,7 +169,12 @@ impl<P, T> Asks<P, T> {
 
     /// An id for what the request makes: the same one whenever its idempotency key is repeated.
     pub fn id(&self, app: &App) -> Uuid {
-        self.asked.idempotency.as_ref().map_or_else(app.new_id, |key| Uuid::new_v5(&key.actor, key.key.as_bytes()))
+        self.asked
+            .idempotency
+            .as_ref()
+            .map_or_else(app.new_id, |key| {
+                Uuid::new_v5(&key.actor, key.key.as_bytes())
+            })
     }
 
     /// Lets the idempotency key stand for `what` in place of the whole body, part of which is a secret that must not be guessed
@@ -205,7 +215,12 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
             request_id,
             idempotency,
         };
-        Ok(Self { asked, caller, body: input::json(&headers, &body)?, permission: PhantomData })
+        Ok(Self {
+            asked,
+            caller,
+            body: input::json(&headers, &body)?,
+            permission: PhantomData,
+        })
     }
 }
 
@@ -222,7 +237,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         (Some(key), None) => Ok(Some(key.to_owned())),
         _ => Err(Problem::new(
             Kind::InvalidHeader,
-            format!("Idempotency-Key must be given once, with 1 to {MAX_KEY_CHARS} visible ASCII characters and no spaces"),
+            format!(
+                "Idempotency-Key must be given once, with 1 to {MAX_KEY_CHARS} visible ASCII characters and no spaces"
+            ),
         )),
     }
 }
@@ -230,7 +247,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// SHA-256 of method, path and the parts of what is asked, each with its length, so that none runs into the next.
 fn fingerprint(method: &Method, path: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [method.as_str().as_bytes(), path.as_bytes()].iter().chain(parts) {
+    for part in [method.as_str().as_bytes(), path.as_bytes()]
+        .iter()
+        .chain(parts)
+    {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -245,7 +265,8 @@ mod tests {
 
     #[test]
     fn the_scheme_is_bearer_in_any_case() {
-        let header = |value| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+        let header =
+            |value| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
         assert_eq!(bearer(&header("Bearer docket_x")), Some("docket_x"));
         assert_eq!(bearer(&header("bearer docket_x")), Some("docket_x"));
         assert_eq!(bearer(&header("Basic docket_x")), None);
@@ -254,9 +275,7 @@ mod tests {
 
     #[test]
     fn roles_may_what_they_may() {
-        let may = |allows: fn(Role) -> bool| {
-            [Role::Owner, Role::Agent, Role::Auditor].map(allows)
-        };
+        let may = |allows: fn(Role) -> bool| [Role::Owner, Role::Agent, Role::Auditor].map(allows);
         assert_eq!(may(Reader::allows), [true, true, true]);
         assert_eq!(may(Worker::allows), [true, true, false]);
         assert_eq!(may(Owner::allows), [true, false, false]);
@@ -271,9 +290,15 @@ mod tests {
             )])
         };
         assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(idempotency_key(&header("a-1")).unwrap().as_deref(), Some("a-1"));
+        assert_eq!(
+            idempotency_key(&header("a-1")).unwrap().as_deref(),
+            Some("a-1")
+        );
         for wrong in ["", "two words", "é", &"x".repeat(256)] {
-            assert_eq!(idempotency_key(&header(wrong)).unwrap_err().kind(), Kind::InvalidHeader);
+            assert_eq!(
+                idempotency_key(&header(wrong)).unwrap_err().kind(),
+                Kind::InvalidHeader
+            );
         }
     }
 

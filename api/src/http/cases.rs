@@ -11,7 +11,9 @@ use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, Survey
 use docket_domain::personal::Personal;
 use docket_domain::text::title;
 use docket_domain::user::{Role, normalise_email};
-use docket_projections::read::cases::{AssigneeFilter, CaseFilter, CaseRow, CaseState, Cursor, NumberFilter};
+use docket_projections::read::cases::{
+    AssigneeFilter, CaseFilter, CaseRow, CaseState, Cursor, NumberFilter,
+};
 use docket_projections::read::thread::{self, ItemAuthor, What};
 use docket_projections::read::{cases, contacts, users};
 use serde::{Deserialize, Serialize};
@@ -164,8 +166,7 @@ pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Pr
         contacts::find(&app.pool, row.contact_id),
         thread::notes(&app.pool, reference),
         cases::links(&app.pool, reference),
-    )
-    ?;
+    )?;
     let notes = notes.into_iter().filter_map(|item| match item.what {
         What::Note { note_id, text } => Some(NoteView {
             note_id: note_id.0,
@@ -187,7 +188,10 @@ pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Pr
         notes: notes.collect(),
         links: links
             .into_iter()
-            .map(|link| LinkView { reference: link.other.get(), kind: link.kind.as_str() })
+            .map(|link| LinkView {
+                reference: link.other.get(),
+                kind: link.kind.as_str(),
+            })
             .collect(),
         summary: row.into(),
     })
@@ -217,6 +221,7 @@ struct ListQuery {
     cursor: Option<String>,
     /// How many cases at most, 1 to 200; 50 by default.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
@@ -226,6 +231,7 @@ struct ListQuery {
 #[utoipa::path(
     get,
     path = "/cases",
+    operation_id = "listCases",
     tag = "cases",
     params(ListQuery),
     responses((status = 200, description = "A page of cases", body = Page<CaseSummary>))
@@ -236,7 +242,9 @@ async fn list(
     State(app): State<App>,
 ) -> Result<Json<Page<CaseSummary>>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
-    let cursor = paging::place(LIST, query.cursor.as_deref(), |text| text.parse::<Cursor>().ok())?;
+    let cursor = paging::place(LIST, query.cursor.as_deref(), |text| {
+        text.parse::<Cursor>().ok()
+    })?;
     let state = match query.state.as_deref() {
         None => Some(CaseState::Open),
         Some("all") => None,
@@ -256,16 +264,18 @@ async fn list(
     };
     let filter = CaseFilter {
         state,
-        number: query.number.as_deref().map(|number| match number.strip_suffix('*') {
-            Some(beginning) => NumberFilter::Prefix(Personal(normalise_number(beginning))),
-            None => NumberFilter::Exact(Personal(normalise_number(number))),
-        }),
+        number: query
+            .number
+            .as_deref()
+            .map(|number| match number.strip_suffix('*') {
+                Some(beginning) => NumberFilter::Prefix(Personal(normalise_number(beginning))),
+                None => NumberFilter::Exact(Personal(normalise_number(number))),
+            }),
         surveys: query.survey.map(|id| vec![SurveyId(id)]),
         assignee,
         q: query.q.map(Personal),
     };
-    let rows =
-        cases::list(&app.pool, &filter, cursor, limit + 1).await?;
+    let rows = cases::list(&app.pool, &filter, cursor, limit + 1).await?;
     let cursor = |row: &CaseRow| paging::cursor(LIST, &row.cursor().to_string());
     Ok(Json(Page::of(rows, limit, cursor, CaseSummary::from)))
 }
@@ -289,6 +299,7 @@ struct FindQuery {
 #[utoipa::path(
     get,
     path = "/cases/{reference}",
+    operation_id = "getCase",
     tag = "cases",
     params(("reference" = u32, Path, description = "The case"), FindQuery),
     responses((status = 200, description = "The case", body = CaseView))
@@ -304,7 +315,10 @@ async fn find(
         (Some(sequence), None) => Moment::After(sequence),
         (None, Some(time)) => Moment::AsOf(time),
         (Some(_), Some(_)) => {
-            return Err(Problem::new(Kind::InvalidQuery, "give at or as_of, not both"));
+            return Err(Problem::new(
+                Kind::InvalidQuery,
+                "give at or as_of, not both",
+            ));
         }
     };
     history::case_at(&app, reference, moment).await.map(Json)
@@ -339,6 +353,7 @@ struct BegunView {
 #[utoipa::path(
     post,
     path = "/cases",
+    operation_id = "beginCase",
     tag = "cases",
     request_body = NewCase,
     responses((status = 201, description = "The case was begun, and its message waits to be sent", body = BegunView))
@@ -359,19 +374,27 @@ async fn begin(
     let begun = super::submit(&app, operation).await?.output;
     let case = view(&app, begun.reference).await?;
     let location = format!("/api/v1/cases/{}", begun.reference);
-    Ok(created(&location, BegunView { message_id: begun.message_id.0, case }))
+    Ok(created(
+        &location,
+        BegunView {
+            message_id: begun.message_id.0,
+            case,
+        },
+    ))
 }
 
 /// 201 with where it is.
 pub(super) fn created<T: Serialize>(location: &str, body: T) -> Response {
     let location = HeaderValue::from_str(location).expect("our paths are plain ASCII");
-    (StatusCode::CREATED, [(header::LOCATION, location)], Json(body)).into_response()
+    (
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(body),
+    )
+        .into_response()
 }
 
-async fn changed(
-    app: &App,
-    operation: ChangeCase,
-) -> Result<Json<CaseView>, Problem> {
+async fn changed(app: &App, operation: ChangeCase) -> Result<Json<CaseView>, Problem> {
     let reference = operation.reference;
     super::submit(app, operation).await?;
     view(app, reference).await.map(Json)
@@ -389,6 +412,7 @@ struct NewStatus {
 #[utoipa::path(
     put,
     path = "/cases/{reference}/status",
+    operation_id = "setCaseStatus",
     tag = "cases",
     params(("reference" = u32, Path, description = "The case")),
     request_body = NewStatus,
@@ -399,7 +423,15 @@ async fn set_status(
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewStatus>,
 ) -> Result<Json<CaseView>, Problem> {
-    changed(&app, ChangeCase { reference, change: Change::Status(body.value), asked }).await
+    changed(
+        &app,
+        ChangeCase {
+            reference,
+            change: Change::Status(body.value),
+            asked,
+        },
+    )
+    .await
 }
 
 /// Who is to see to a case.
@@ -416,6 +448,7 @@ struct NewAssignee {
 #[utoipa::path(
     put,
     path = "/cases/{reference}/assignee",
+    operation_id = "setCaseAssignee",
     tag = "cases",
     params(("reference" = u32, Path, description = "The case")),
     request_body = NewAssignee,
@@ -433,12 +466,25 @@ async fn set_assignee(
                 Problem::invalid("email must be the address of an agent or owner, or null")
             })?;
             if user.role == Role::Auditor {
-                return Err(Problem::invalid("email is an auditor's; only agents and owners see to cases"));
+                return Err(Problem::invalid(
+                    "email is an auditor's; only agents and owners see to cases",
+                ));
             }
-            Some(Assignee { user_id: user.user_id, email: user.email })
+            Some(Assignee {
+                user_id: user.user_id,
+                email: user.email,
+            })
         }
     };
-    changed(&app, ChangeCase { reference, change: Change::Assignee(assignee), asked }).await
+    changed(
+        &app,
+        ChangeCase {
+            reference,
+            change: Change::Assignee(assignee),
+            asked,
+        },
+    )
+    .await
 }
 
 async fn user_of(app: &App, email: &str) -> Result<Option<users::UserRow>, Problem> {
@@ -460,6 +506,7 @@ struct NewTitle {
 #[utoipa::path(
     put,
     path = "/cases/{reference}/title",
+    operation_id = "setCaseTitle",
     tag = "cases",
     params(("reference" = u32, Path, description = "The case")),
     request_body = NewTitle,
@@ -471,7 +518,15 @@ async fn set_title(
     Asks { asked, body, .. }: Asks<Worker, NewTitle>,
 ) -> Result<Json<CaseView>, Problem> {
     let change = Change::Title(title::clean(&body.title));
-    changed(&app, ChangeCase { reference, change, asked }).await
+    changed(
+        &app,
+        ChangeCase {
+            reference,
+            change,
+            asked,
+        },
+    )
+    .await
 }
 
 /// A note.
@@ -486,6 +541,7 @@ struct NewNote {
 #[utoipa::path(
     post,
     path = "/cases/{reference}/notes",
+    operation_id = "addNote",
     tag = "cases",
     params(("reference" = u32, Path, description = "The case")),
     request_body = NewNote,
@@ -496,7 +552,18 @@ async fn add_note(
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewNote>,
 ) -> Result<(StatusCode, Json<CaseView>), Problem> {
-    let change = Change::Note { note_id: NoteId((app.new_id)()), text: body.text };
-    let case = changed(&app, ChangeCase { reference, change, asked }).await?;
+    let change = Change::Note {
+        note_id: NoteId((app.new_id)()),
+        text: body.text,
+    };
+    let case = changed(
+        &app,
+        ChangeCase {
+            reference,
+            change,
+            asked,
+        },
+    )
+    .await?;
     Ok((StatusCode::CREATED, case))
 }

@@ -109,9 +109,16 @@ struct EventPage {
 impl EventPage {
     fn of(mut events: Vec<LogEvent>, limit: u32, place: impl FnOnce(&LogEvent) -> i64) -> Self {
         let limit = limit as usize;
-        let next = if events.len() > limit { events[..limit].last().map(place) } else { None };
+        let next = if events.len() > limit {
+            events[..limit].last().map(place)
+        } else {
+            None
+        };
         events.truncate(limit);
-        Self { items: events.into_iter().map(EventView::from).collect(), next }
+        Self {
+            items: events.into_iter().map(EventView::from).collect(),
+            next,
+        }
     }
 }
 
@@ -124,6 +131,7 @@ struct ListQuery {
     after: Option<u32>,
     /// How many events at most, 1 to 200; 50 by default.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
@@ -131,6 +139,7 @@ struct ListQuery {
 #[utoipa::path(
     get,
     path = "/events",
+    operation_id = "listEvents",
     tag = "events",
     params(ListQuery),
     responses((status = 200, description = "A page of events", body = EventPage))
@@ -155,6 +164,7 @@ struct CaseQuery {
     after: Option<u32>,
     /// How many events at most, 1 to 200; 200 by default.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
@@ -162,6 +172,7 @@ struct CaseQuery {
 #[utoipa::path(
     get,
     path = "/cases/{reference}/events",
+    operation_id = "listCaseEvents",
     tag = "events",
     params(("reference" = u32, Path, description = "The case"), CaseQuery),
     responses((status = 200, description = "A page of events; `next` is a sequence", body = EventPage))
@@ -199,6 +210,7 @@ struct FollowQuery {
 #[utoipa::path(
     get,
     path = "/events/stream",
+    operation_id = "followEvents",
     tag = "events",
     params(
         FollowQuery,
@@ -217,7 +229,13 @@ async fn follow(
         (None, None) => reader::head(&app.pool).await?,
     };
     let head = app.ledger.head().subscribe();
-    let follower = Follower { app, caller, after, head, read: VecDeque::new() };
+    let follower = Follower {
+        app,
+        caller,
+        after,
+        head,
+        read: VecDeque::new(),
+    };
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -230,7 +248,10 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID) else {
         return Ok(None);
     };
-    let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let position = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     position.map(Some).ok_or_else(|| {
         Problem::new(
             Kind::InvalidHeader,
@@ -301,6 +322,9 @@ mod tests {
         let inner = |text: &str| data("NoteAdded", raw(text)).get().to_owned();
         assert_eq!(inner(r#"{"NoteAdded": {"text": "x"}}"#), r#"{"text": "x"}"#);
         assert_eq!(inner(r#"{"Other": {}}"#), r#"{"Other": {}}"#);
-        assert_eq!(inner(r#"{"NoteAdded": {}, "b": 1}"#), r#"{"NoteAdded": {}, "b": 1}"#);
+        assert_eq!(
+            inner(r#"{"NoteAdded": {}, "b": 1}"#),
+            r#"{"NoteAdded": {}, "b": 1}"#
+        );
     }
 }

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use crate::app::App;
 
 /// How many events are read at once.
-const PAGE: i64 = 500;
+const PAGE: u16 = 500;
 
 /// A moment in a case's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,10 @@ pub async fn case_at(app: &App, reference: Reference, moment: Moment) -> Result<
     let mut exists = false;
     'log: loop {
         let after = replay.case.version().cast_signed();
-        let events = reader::stream(&app.pool, StreamId::Case(reference), after, PAGE)
-            .await?;
+        let events =
+            reader::stream(&app.pool, StreamId::Case(reference), after, i64::from(PAGE)).await?;
         exists |= !events.is_empty();
-        let is_last = events.len() < PAGE.unsigned_abs() as usize;
+        let is_last = events.len() < usize::from(PAGE);
         for event in &events {
             let recorded = event.decode(&upcasters)?;
             if !moment.includes(&recorded) {
@@ -67,7 +67,9 @@ pub async fn case_at(app: &App, reference: Reference, moment: Moment) -> Result<
             "case #{reference} has no event {sequence}; GET /api/v1/cases/{reference}/events lists them"
         ))),
         (_, Some(view)) => Ok(view),
-        (_, None) => Err(Problem::not_found(format!("case #{reference} had not begun at that time"))),
+        (_, None) => Err(Problem::not_found(format!(
+            "case #{reference} had not begun then"
+        ))),
     }
 }
 
@@ -108,7 +110,11 @@ impl Replay {
                 self.link(LinkKind::MovedFrom, *from);
             }
             CaseEvent::MessageMovedOut { to, .. } => self.link(LinkKind::MovedTo, *to),
-            CaseEvent::NoteAdded { note_id, author, text } => self.notes.push(NoteView {
+            CaseEvent::NoteAdded {
+                note_id,
+                author,
+                text,
+            } => self.notes.push(NoteView {
                 note_id: note_id.0,
                 text: text.0.clone(),
                 author: match author {
@@ -123,7 +129,10 @@ impl Replay {
     }
 
     fn link(&mut self, kind: LinkKind, other: Reference) {
-        let link = LinkView { reference: other.get(), kind: kind.as_str() };
+        let link = LinkView {
+            reference: other.get(),
+            kind: kind.as_str(),
+        };
         if !self.links.contains(&link) {
             self.links.push(link);
         }
@@ -131,7 +140,15 @@ impl Replay {
 
     /// The case; `None` before it had begun.
     fn into_view(mut self) -> Option<CaseView> {
-        let State { origin, title, status, stage, assignee, messages, .. } = self.case.state()?;
+        let State {
+            origin,
+            title,
+            status,
+            stage,
+            assignee,
+            messages,
+            ..
+        } = self.case.state()?;
         let made_by = match origin.origin {
             Origin::Message => CaseOrigin::Message,
             Origin::Record => CaseOrigin::Record,

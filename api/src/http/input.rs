@@ -37,7 +37,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             Err(rejection) => {
                 let text = rejection.body_text();
                 let text = text.strip_prefix("Invalid URL: ").unwrap_or(&text);
-                Err(Problem::new(Kind::InvalidPath, format!("the path cannot be read: {text}")))
+                Err(Problem::new(
+                    Kind::InvalidPath,
+                    format!("the path cannot be read: {text}"),
+                ))
             }
         }
     }
@@ -68,9 +71,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         }
         match AxumQuery::try_from_uri(&parts.uri) {
             Ok(AxumQuery(value)) => Ok(Self(value)),
-            Err(rejection) => {
-                Err(wrong(format!("the query cannot be read: {}", first_cause(&rejection))))
-            }
+            Err(rejection) => Err(wrong(format!(
+                "the query cannot be read: {}",
+                first_cause(&rejection)
+            ))),
         }
     }
 }
@@ -104,7 +108,9 @@ where
 /// A problem that names the field, where it is none.
 pub fn reference(field: &str, number: u32) -> Result<Reference, Problem> {
     Reference::new(number).ok_or_else(|| {
-        Problem::invalid(format!("{field} must be the reference of a case, such as 101"))
+        Problem::invalid(format!(
+            "{field} must be the reference of a case, such as 101"
+        ))
     })
 }
 
@@ -113,11 +119,14 @@ pub(super) fn incomplete(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(Kind::BodyTooLarge, "send at most 1 MiB")
     } else {
-        Problem::new(Kind::IncompleteBody, "the body broke off; send the request again")
+        Problem::new(
+            Kind::IncompleteBody,
+            "the body broke off; send the request again",
+        )
     }
 }
 
-/// Reads a JSON body. None at all is an object without fields, so that a call without required fields needs no body.
+/// Reads a JSON body. None at all, or null, is an object without fields, so that a call without required fields needs no body.
 pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
     if !body.is_empty() && !is_json(headers) {
         return Err(Problem::new(
@@ -128,21 +137,37 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     if holds_nul(body) {
         return Err(Problem::invalid("no text may hold a NUL (\\u0000)"));
     }
-    let body = if body.is_empty() { b"{}" } else { body };
-    Json::from_bytes(body).map(|Json(value)| value).map_err(|rejection| match rejection {
-        JsonRejection::JsonDataError(error) => Problem::new(Kind::InvalidBody, first_cause(&error)),
-        rejection => Problem::new(
-            Kind::MalformedJson,
-            format!("the body is not JSON: {}", first_cause(&rejection)),
-        ),
-    })
+    let body = if body.is_empty() || body.trim_ascii() == b"null" {
+        b"{}"
+    } else {
+        body
+    };
+    Json::from_bytes(body)
+        .map(|Json(value)| value)
+        .map_err(|rejection| match rejection {
+            JsonRejection::JsonDataError(error) => {
+                Problem::new(Kind::InvalidBody, first_cause(&error))
+            }
+            rejection => Problem::new(
+                Kind::MalformedJson,
+                format!("the body is not JSON: {}", first_cause(&rejection)),
+            ),
+        })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(content_type) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -153,9 +178,9 @@ fn holds_nul(body: &[u8]) -> bool {
         match value {
             Value::String(text) => text.contains('\0'),
             Value::Array(values) => values.iter().any(within),
-            Value::Object(members) => {
-                members.iter().any(|(name, value)| name.contains('\0') || within(value))
-            }
+            Value::Object(members) => members
+                .iter()
+                .any(|(name, value)| name.contains('\0') || within(value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
@@ -166,7 +191,9 @@ fn holds_nul(body: &[u8]) -> bool {
 
 /// What lies below axum's own words about what it was doing.
 fn first_cause(error: &(dyn Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(test)]
@@ -201,15 +228,41 @@ mod tests {
     #[test]
     fn a_body_is_read_strictly() {
         let json = Some("application/json; charset=utf-8");
-        assert_eq!(read(json, r#"{"text":"a \\u0000 b","more":[1]}"#).unwrap().text, r"a \u0000 b");
+        assert_eq!(
+            read(json, r#"{"text":"a \\u0000 b","more":[1]}"#)
+                .unwrap()
+                .text,
+            r"a \u0000 b"
+        );
         assert!(read(Some("application/merge-patch+json"), r#"{"text":""}"#).is_ok());
-        refused(json, r#"{"text":"a","txet":"b"}"#, Kind::InvalidBody, "unknown field `txet`");
-        refused(json, r#"{"text":"a","more":[1,"x"]}"#, Kind::InvalidBody, "more[1]");
+        refused(
+            json,
+            r#"{"text":"a","txet":"b"}"#,
+            Kind::InvalidBody,
+            "unknown field `txet`",
+        );
+        refused(
+            json,
+            r#"{"text":"a","more":[1,"x"]}"#,
+            Kind::InvalidBody,
+            "more[1]",
+        );
         refused(json, "", Kind::InvalidBody, "missing field `text`");
+        refused(json, " null", Kind::InvalidBody, "missing field `text`");
         refused(json, r#"{"text":"#, Kind::MalformedJson, "not JSON");
         refused(json, r#"{"text":"a"} b"#, Kind::MalformedJson, "not JSON");
         refused(json, r#"{"text":"a\u0000b"}"#, Kind::InvalidValue, "NUL");
-        refused(None, r#"{"text":"a"}"#, Kind::UnsupportedMediaType, "Content-Type");
-        refused(Some("text/plain"), r#"{"text":"a"}"#, Kind::UnsupportedMediaType, "Content-Type");
+        refused(
+            None,
+            r#"{"text":"a"}"#,
+            Kind::UnsupportedMediaType,
+            "Content-Type",
+        );
+        refused(
+            Some("text/plain"),
+            r#"{"text":"a"}"#,
+            Kind::UnsupportedMediaType,
+            "Content-Type",
+        );
     }
 }

@@ -25,7 +25,9 @@ use crate::app::App;
 use crate::operations::line::ChangeLine;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(find, change, remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(find, change, remove))
 }
 
 /// A line.
@@ -91,18 +93,22 @@ async fn row(app: &App, id: LineId) -> Result<LineRow, Problem> {
 #[utoipa::path(
     get,
     path = "/lines",
+    operation_id = "listLines",
     tag = "lines",
     responses((status = 200, description = "All lines that were not removed", body = Page<LineView>))
 )]
 async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<LineView>>, Problem> {
     let rows = lines::all(&app.pool).await?;
-    Ok(Json(Page::whole(rows.into_iter().map(LineView::from).collect())))
+    Ok(Json(Page::whole(
+        rows.into_iter().map(LineView::from).collect(),
+    )))
 }
 
 /// A line.
 #[utoipa::path(
     get,
     path = "/lines/{id}",
+    operation_id = "getLine",
     tag = "lines",
     params(("id" = Uuid, Path, description = "The line")),
     responses((status = 200, description = "The line", body = LineView))
@@ -134,13 +140,19 @@ struct NewLine {
 #[utoipa::path(
     post,
     path = "/lines",
+    operation_id = "addLine",
     tag = "lines",
     request_body = NewLine,
     responses((status = 201, description = "The line was added", body = LineView))
 )]
 async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Response, Problem> {
     let by = asks.by();
-    let NewLine { number, channel, survey_id, multi_case_reply } = asks.body;
+    let NewLine {
+        number,
+        channel,
+        survey_id,
+        multi_case_reply,
+    } = asks.body;
     let channel = [Channel::Sms, Channel::Whatsapp]
         .into_iter()
         .find(|known| known.as_str() == channel)
@@ -150,9 +162,21 @@ async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Respo
         line_id,
         number: normalise_number(&number),
         channel,
-        settings: LineSettings { survey_id: SurveyId(survey_id), multi_case_reply },
+        settings: LineSettings {
+            survey_id: SurveyId(survey_id),
+            multi_case_reply,
+        },
     };
-    let id = super::submit(&app, ChangeLine { line_id, command, by }).await?.output;
+    let id = super::submit(
+        &app,
+        ChangeLine {
+            line_id,
+            command,
+            by,
+        },
+    )
+    .await?
+    .output;
     let view = LineView::from(row(&app, id).await?);
     Ok(created(&format!("/api/v1/lines/{id}"), view))
 }
@@ -167,6 +191,7 @@ struct LineChange {
     /// The automatic reply; null for none.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
     multi_case_reply: Option<Option<String>>,
     /// `resume`, in a request of its own: send again, once the cause is mended for which sending was halted.
     #[serde(default)]
@@ -177,6 +202,7 @@ struct LineChange {
 #[utoipa::path(
     patch,
     path = "/lines/{id}",
+    operation_id = "changeLine",
     tag = "lines",
     params(("id" = Uuid, Path, description = "The line")),
     request_body = LineChange,
@@ -190,7 +216,11 @@ async fn change(
     let line_id = LineId(id);
     let now = row(&app, line_id).await?;
     let by = asks.by();
-    let LineChange { survey_id, multi_case_reply, sending } = asks.body;
+    let LineChange {
+        survey_id,
+        multi_case_reply,
+        sending,
+    } = asks.body;
     let command = match sending.as_deref() {
         None => LineCommand::Change {
             settings: LineSettings {
@@ -200,12 +230,22 @@ async fn change(
         },
         // Each request is one event at most, or an idempotency key could not stand for it.
         Some("resume") if survey_id.is_some() || multi_case_reply.is_some() => {
-            return Err(Problem::invalid("sending must be resumed in a request of its own"));
+            return Err(Problem::invalid(
+                "sending must be resumed in a request of its own",
+            ));
         }
         Some("resume") => LineCommand::Resume,
         Some(_) => return Err(Problem::invalid("sending must be resume, or left out")),
     };
-    super::submit(&app, ChangeLine { line_id, command, by }).await?;
+    super::submit(
+        &app,
+        ChangeLine {
+            line_id,
+            command,
+            by,
+        },
+    )
+    .await?;
     Ok(Json(row(&app, line_id).await?.into()))
 }
 
@@ -213,6 +253,7 @@ async fn change(
 #[utoipa::path(
     delete,
     path = "/lines/{id}",
+    operation_id = "removeLine",
     tag = "lines",
     params(("id" = Uuid, Path, description = "The line")),
     responses((status = 204, description = "The line is removed"))
@@ -222,8 +263,11 @@ async fn remove(
     State(app): State<App>,
     asks: Asks<Owner, NoFields>,
 ) -> Result<StatusCode, Problem> {
-    let operation =
-        ChangeLine { line_id: LineId(id), command: LineCommand::Remove, by: asks.by() };
+    let operation = ChangeLine {
+        line_id: LineId(id),
+        command: LineCommand::Remove,
+        by: asks.by(),
+    };
     super::submit(&app, operation).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -22,7 +22,9 @@ use crate::app::App;
 use crate::operations::message_move::{MoveMessage, Moved, UndoMove};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(move_message)).routes(routes!(undo_move))
+    OpenApiRouter::new()
+        .routes(routes!(move_message))
+        .routes(routes!(undo_move))
 }
 
 /// Where a message is to go.
@@ -46,7 +48,9 @@ struct MovedView {
 
 impl From<Moved> for Json<MovedView> {
     fn from(moved: Moved) -> Self {
-        Self(MovedView { reference: moved.reference.get() })
+        Self(MovedView {
+            reference: moved.reference.get(),
+        })
     }
 }
 
@@ -54,6 +58,7 @@ impl From<Moved> for Json<MovedView> {
 #[utoipa::path(
     post,
     path = "/cases/{reference}/messages/{message_id}/move",
+    operation_id = "moveMessage",
     tag = "moves",
     params(
         ("reference" = u32, Path, description = "The case that it is moved out of"),
@@ -85,6 +90,7 @@ async fn move_message(
 #[utoipa::path(
     post,
     path = "/cases/{reference}/messages/{message_id}/undo-move",
+    operation_id = "undoMove",
     tag = "moves",
     params(
         ("reference" = u32, Path, description = "The case that the move made"),
@@ -95,17 +101,25 @@ async fn move_message(
 async fn undo_move(
     Path((PathReference(reference), message_id)): Path<(PathReference, Uuid)>,
     State(app): State<App>,
-    Asks { asked, body: NoFields {}, .. }: Asks<Worker, NoFields>,
+    Asks {
+        asked,
+        body: NoFields {},
+        ..
+    }: Asks<Worker, NoFields>,
 ) -> Result<Json<MovedView>, Problem> {
     let source = source(&app, reference).await?;
-    let operation = UndoMove { reference, source, message_id: MessageId(message_id), asked };
+    let operation = UndoMove {
+        reference,
+        source,
+        message_id: MessageId(message_id),
+        asked,
+    };
     Ok(super::submit(&app, operation).await?.output.into())
 }
 
 /// The case that a case was made from; itself, where it was not made by a move, which the operation then says.
 async fn source(app: &App, reference: Reference) -> Result<Reference, Problem> {
-    let first = reader::stream(&app.pool, StreamId::Case(reference), 0, 1)
-        .await?;
+    let first = reader::stream(&app.pool, StreamId::Case(reference), 0, 1).await?;
     let first = first.first().ok_or_else(|| no_such_case(reference))?;
     match first.decode(&upcasters())?.event {
         Event::Case(CaseEvent::CaseOpened(opened)) => match opened.origin {

@@ -12,8 +12,8 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn}
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Required, Response as ResponseSpec,
-    ResponseBuilder, SecurityRequirement, Tag,
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Required,
+    Response as ResponseSpec, ResponseBuilder, SecurityRequirement, Tag,
 };
 use utoipa::{PartialSchema as _, ToSchema};
 
@@ -70,54 +70,121 @@ pub(super) fn beginning() -> OpenApi {
         .build()
 }
 
+/// The problems that any call can be answered with, by status: the name of the response, and what it means.
+const PROBLEMS: [(&str, &str, &str); 10] = [
+    (
+        "400",
+        "Unreadable",
+        "The path, the query, a header or the body cannot be read",
+    ),
+    (
+        "401",
+        "Unauthenticated",
+        "No token came, or one that does not count",
+    ),
+    ("403", "Forbidden", "Your role does not allow this"),
+    ("404", "NotFound", "There is no such thing"),
+    ("409", "Conflict", "It cannot be done as things stand"),
+    ("413", "BodyTooLarge", "The body is larger than 1 MiB"),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "The body is not said to be JSON",
+    ),
+    (
+        "422",
+        "Invalid",
+        "A field or value is not possible, or the idempotency key was used for something else",
+    ),
+    ("500", "Internal", "Something went wrong in Docket"),
+    (
+        "503",
+        "Unavailable",
+        "Nothing was done; try again after `Retry-After` seconds",
+    ),
+];
+
 /// Adds what all operations have in common.
 pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     let mut schemas = vec![(ProblemView::name().into_owned(), ProblemView::schema())];
     ProblemView::schemas(&mut schemas);
     components.schemas.extend(schemas);
+    components.responses.extend(
+        PROBLEMS.map(|(_, name, description)| (name.to_owned(), RefOr::T(problem(description)))),
+    );
     components.security_schemes.insert(
         TOKEN.to_owned(),
         RefOr::T(SecurityScheme::Http(
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
                 .bearer_format("docket_…")
-                .description(Some("A token that an owner made with `POST /tokens` or `docket token create`"))
+                .description(Some(
+                    "A token that an owner made with `POST /tokens` or `docket token create`",
+                ))
                 .build(),
         )),
     );
     for (path, item) in &mut document.paths.paths {
         let in_path = path.contains('{');
-        let PathItem { get, put, post, delete, patch, .. } = item;
+        let PathItem {
+            get,
+            put,
+            post,
+            delete,
+            patch,
+            ..
+        } = item;
         if let Some(operation) = get {
-            common(operation, in_path);
+            // What agents and auditors may not read.
+            let for_owners = operation
+                .tags
+                .iter()
+                .flatten()
+                .any(|tag| ["users", "tokens"].contains(&tag.as_str()));
+            let mut statuses = vec!["400", "401", "500", "503"];
+            statuses.extend(for_owners.then_some("403"));
+            statuses.extend(in_path.then_some("404"));
+            common(operation, &statuses);
         }
         for operation in [put, post, delete, patch].into_iter().flatten() {
-            common(operation, in_path);
-            changes(operation);
+            operation
+                .parameters
+                .get_or_insert_default()
+                .push(RefOr::T(idempotency_key()));
+            let statuses = PROBLEMS.iter().map(|(status, ..)| *status);
+            common(
+                operation,
+                &statuses
+                    .filter(|status| in_path || *status != "404")
+                    .collect::<Vec<_>>(),
+            );
         }
     }
 }
 
-fn common(operation: &mut Operation, in_path: bool) {
+fn common(operation: &mut Operation, statuses: &[&str]) {
     let none: [&str; 0] = [];
     operation.security = Some(vec![SecurityRequirement::new(TOKEN, none)]);
-    may_answer(operation, "400", "The path, the query, a header or the body cannot be read");
-    may_answer(operation, "401", "No token came, or one that does not count");
-    if in_path {
-        may_answer(operation, "404", "There is no such thing");
+    for (status, name, _) in PROBLEMS {
+        if statuses.contains(&status) {
+            let responses = &mut operation.responses.responses;
+            responses
+                .entry(status.to_owned())
+                .or_insert_with(|| Ref::from_response_name(name).into());
+        }
     }
-    may_answer(operation, "500", "Something went wrong in Docket");
-    may_answer(operation, "503", "Nothing was done; try again after `Retry-After` seconds");
 }
 
-fn changes(operation: &mut Operation) {
-    operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
-    may_answer(operation, "403", "Your role does not allow this");
-    may_answer(operation, "409", "It cannot be done as things stand");
-    may_answer(operation, "413", "The body is larger than 1 MiB");
-    may_answer(operation, "415", "The body is not said to be JSON");
-    may_answer(operation, "422", "A field or value is not possible, or the idempotency key was used for something else");
+fn problem(description: &str) -> ResponseSpec {
+    let schema = Ref::from_schema_name(ProblemView::name());
+    ResponseBuilder::new()
+        .description(description)
+        .content(
+            MEDIA_TYPE,
+            ContentBuilder::new().schema(Some(schema)).build(),
+        )
+        .build()
 }
 
 fn idempotency_key() -> Parameter {
@@ -130,23 +197,18 @@ fn idempotency_key() -> Parameter {
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
-        .description(Some("A request that repeats it is answered as the first one was, and does nothing twice"))
+        .description(Some(
+            "A request that repeats it is answered as the first one was, and does nothing twice",
+        ))
         .schema(Some(text))
         .build()
-}
-
-fn may_answer(operation: &mut Operation, status: &str, description: &str) {
-    let problem = Ref::from_schema_name(ProblemView::name());
-    let response: ResponseSpec = ResponseBuilder::new()
-        .description(description)
-        .content(MEDIA_TYPE, ContentBuilder::new().schema(Some(problem)).build())
-        .build();
-    operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
 }
 
 /// Answers with the document.
 pub(super) fn serve(document: &OpenApi) -> Response {
     let mut response = Json(document).into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

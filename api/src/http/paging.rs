@@ -38,9 +38,16 @@ impl<T> Page<T> {
         item: impl FnMut(R) -> T,
     ) -> Self {
         let limit = limit as usize;
-        let next = if rows.len() > limit { rows[..limit].last().map(cursor) } else { None };
+        let next = if rows.len() > limit {
+            rows[..limit].last().map(cursor)
+        } else {
+            None
+        };
         rows.truncate(limit);
-        Self { items: rows.into_iter().map(item).collect(), next }
+        Self {
+            items: rows.into_iter().map(item).collect(),
+            next,
+        }
     }
 }
 
@@ -97,7 +104,12 @@ mod tests {
     #[test]
     fn a_cursor_is_read_back_by_its_own_list_alone() {
         let text = cursor("cases", "7-101");
-        assert_eq!(place("cases", Some(&text), |t| Some(t.to_owned())).unwrap().unwrap(), "7-101");
+        assert_eq!(
+            place("cases", Some(&text), |t| Some(t.to_owned()))
+                .unwrap()
+                .unwrap(),
+            "7-101"
+        );
         assert_eq!(place("cases", None, |t| Some(t.to_owned())).unwrap(), None);
         for wrong in [text.as_str(), "", "%", "Y2FzZXM"] {
             let problem = place("thread", Some(wrong), |t| Some(t.to_owned())).unwrap_err();
@@ -109,7 +121,10 @@ mod tests {
     #[test]
     fn a_page_knows_whether_it_is_the_last() {
         let page = Page::of(vec![1, 2, 3], 2, ToString::to_string, |n| n * 10);
-        assert_eq!((page.items, page.next.as_deref()), (vec![10, 20], Some("2")));
+        assert_eq!(
+            (page.items, page.next.as_deref()),
+            (vec![10, 20], Some("2"))
+        );
         let page = Page::of(vec![1, 2], 2, ToString::to_string, |n| n);
         assert_eq!((page.items, page.next), (vec![1, 2], None));
     }
@@ -119,7 +134,10 @@ mod tests {
         assert_eq!(limit(None, 50).unwrap(), 50);
         assert_eq!(limit(Some(200), 50).unwrap(), 200);
         for wrong in [0, 201] {
-            assert_eq!(limit(Some(wrong), 50).unwrap_err().kind(), Kind::InvalidQuery);
+            assert_eq!(
+                limit(Some(wrong), 50).unwrap_err().kind(),
+                Kind::InvalidQuery
+            );
         }
     }
 }

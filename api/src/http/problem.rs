@@ -163,8 +163,13 @@ struct Inner {
 impl Problem {
     /// A problem; `detail` is a sentence that says what to do.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let inner =
-            Inner { kind, detail: detail.into(), more: Map::new(), challenge: None, cause: None };
+        let inner = Inner {
+            kind,
+            detail: detail.into(),
+            more: Map::new(),
+            challenge: None,
+            cause: None,
+        };
         Self(Box::new(inner))
     }
 
@@ -207,7 +212,10 @@ impl Problem {
     }
 
     fn unavailable() -> Self {
-        Self::new(Kind::Unavailable, "nothing was done; try again in a few seconds")
+        Self::new(
+            Kind::Unavailable,
+            "nothing was done; try again in a few seconds",
+        )
     }
 
     /// The same with a cause for the log, which holds no personal data.
@@ -242,13 +250,22 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Inner { kind, detail, more, challenge, cause } = *self.0;
+        let Inner {
+            kind,
+            detail,
+            more,
+            challenge,
+            cause,
+        } = *self.0;
         let status = kind.status();
         if let Some(cause) = cause {
             error!(problem = kind.slug(), %cause, "a request failed");
         }
         let mut body = Map::from_iter([
-            ("type".to_owned(), Value::from(format!("/problems/{}", kind.slug()))),
+            (
+                "type".to_owned(),
+                Value::from(format!("/problems/{}", kind.slug())),
+            ),
             ("title".to_owned(), Value::from(kind.title())),
             ("status".to_owned(), Value::from(status.as_u16())),
             ("detail".to_owned(), Value::from(detail)),
@@ -257,8 +274,12 @@ impl IntoResponse for Problem {
             RequestId::current().map(|id| ("instance".to_owned(), Value::from(id.as_str()))),
         );
         body.extend(more);
-        let mut response =
-            (status, [(CONTENT_TYPE, MEDIA_TYPE)], Value::Object(body).to_string()).into_response();
+        let mut response = (
+            status,
+            [(CONTENT_TYPE, MEDIA_TYPE)],
+            Value::Object(body).to_string(),
+        )
+            .into_response();
         let headers = response.headers_mut();
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -268,7 +289,10 @@ impl IntoResponse for Problem {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static(BUSY_RETRY_AFTER));
             }
             Kind::Unavailable => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static(UNAVAILABLE_RETRY_AFTER));
+                headers.insert(
+                    RETRY_AFTER,
+                    HeaderValue::from_static(UNAVAILABLE_RETRY_AFTER),
+                );
             }
             _ => {}
         }
@@ -311,7 +335,11 @@ impl fmt::Display for Chain<'_> {
 /// Reading failed. A database that is away is 503, all else is ours to mend; either is logged with the answer.
 impl From<DatabaseError> for Problem {
     fn from(error: DatabaseError) -> Self {
-        let problem = if is_away(&error) { Self::unavailable() } else { Self::internal() };
+        let problem = if is_away(&error) {
+            Self::unavailable()
+        } else {
+            Self::internal()
+        };
         problem.caused_by(&error)
     }
 }
@@ -335,9 +363,11 @@ fn is_away(error: &DatabaseError) -> bool {
         | DatabaseError::PoolClosed
         | DatabaseError::WorkerCrashed => true,
         // Connection trouble, out of resources, stopping or starting.
-        DatabaseError::Database(error) => error
-            .code()
-            .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class))),
+        DatabaseError::Database(error) => error.code().is_some_and(|code| {
+            ["08", "53", "57"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
         _ => false,
     }
 }
@@ -389,7 +419,9 @@ impl From<ReplyError> for Problem {
         match error {
             ReplyError::Case(error) => error.into(),
             ReplyError::NoLine => Self::new(Kind::LineRemoved, error.to_string()),
-            ReplyError::UnknownLine => Self::invalid("line_id names no line; GET /api/v1/lines lists them"),
+            ReplyError::UnknownLine => {
+                Self::invalid("line_id names no line; GET /api/v1/lines lists them")
+            }
             ReplyError::Number => Self::invalid(error.to_string()),
         }
     }
@@ -507,7 +539,13 @@ mod tests {
 
     #[test]
     fn a_database_that_is_away_is_worth_another_try() {
-        assert_eq!(Problem::from(DatabaseError::PoolTimedOut).kind(), Kind::Unavailable);
-        assert_eq!(Problem::from(ReadError::Database(DatabaseError::PoolClosed)).kind(), Kind::Unavailable);
+        assert_eq!(
+            Problem::from(DatabaseError::PoolTimedOut).kind(),
+            Kind::Unavailable
+        );
+        assert_eq!(
+            Problem::from(ReadError::Database(DatabaseError::PoolClosed)).kind(),
+            Kind::Unavailable
+        );
     }
 }

@@ -24,7 +24,9 @@ use crate::app::App;
 use crate::operations::reply::{Queued, Reply, ReplyError, Resend};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(reply)).routes(routes!(resend))
+    OpenApiRouter::new()
+        .routes(routes!(reply))
+        .routes(routes!(resend))
 }
 
 /// A reply that is to be sent.
@@ -50,7 +52,10 @@ struct QueuedView {
 
 impl From<Queued> for QueuedView {
     fn from(queued: Queued) -> Self {
-        Self { message_id: queued.message_id.0, version: queued.version }
+        Self {
+            message_id: queued.message_id.0,
+            version: queued.version,
+        }
     }
 }
 
@@ -72,6 +77,7 @@ struct SaidSinceView {
 #[utoipa::path(
     post,
     path = "/cases/{reference}/replies",
+    operation_id = "reply",
     tag = "replies",
     params(("reference" = u32, Path, description = "The case")),
     request_body = NewReply,
@@ -107,21 +113,27 @@ async fn said_since(
     seen: u64,
     version: u64,
 ) -> Result<Problem, Problem> {
-    let items =
-        thread::since(&app.pool, reference, seen, MAX_LIMIT).await?;
+    let items = thread::since(&app.pool, reference, seen, MAX_LIMIT).await?;
     // Whoever repeats with this version has been shown all that it covers: more may have come since the refusal, and a very
     // long list is cut.
     let last = items.last().map_or(version, |item| item.place.sequence);
-    let version = if items.len() == MAX_LIMIT as usize { last } else { version.max(last) };
+    let version = if items.len() == MAX_LIMIT as usize {
+        last
+    } else {
+        version.max(last)
+    };
     let new: Vec<ThreadItem> = items.into_iter().map(ThreadItem::from).collect();
     let detail = CaseError::SaidSince { seen, version }.to_string();
-    Ok(Problem::new(Kind::SaidSince, detail).with("version", version).with("new", new))
+    Ok(Problem::new(Kind::SaidSince, detail)
+        .with("version", version)
+        .with("new", new))
 }
 
 /// Sends a failed or uncertain message again.
 #[utoipa::path(
     post,
     path = "/cases/{reference}/messages/{message_id}/resend",
+    operation_id = "resendMessage",
     tag = "replies",
     params(
         ("reference" = u32, Path, description = "The case"),
@@ -132,9 +144,17 @@ async fn said_since(
 async fn resend(
     Path((PathReference(reference), message_id)): Path<(PathReference, Uuid)>,
     State(app): State<App>,
-    Asks { asked, body: NoFields {}, .. }: Asks<Worker, NoFields>,
+    Asks {
+        asked,
+        body: NoFields {},
+        ..
+    }: Asks<Worker, NoFields>,
 ) -> Result<(StatusCode, Json<QueuedView>), Problem> {
-    let operation = Resend { reference, message_id: MessageId(message_id), asked };
+    let operation = Resend {
+        reference,
+        message_id: MessageId(message_id),
+        asked,
+    };
     let queued = super::submit(&app, operation).await?.output;
     Ok((StatusCode::ACCEPTED, Json(queued.into())))
 }

@@ -44,6 +44,10 @@ impl RequestId {
         CURRENT.try_with(Clone::clone).ok()
     }
 
+    fn header(&self) -> HeaderValue {
+        HeaderValue::from_str(self.as_str()).expect("a request id has only plain characters")
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -60,8 +64,7 @@ impl fmt::Display for RequestId {
 pub async fn middleware(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers())
         .unwrap_or_else(|| RequestId((app.new_id)().to_string().into()));
-    let header =
-        HeaderValue::from_str(id.as_str()).expect("a request id has only plain characters");
+    let header = id.header();
     request.headers_mut().insert(HEADER, header.clone());
     request.extensions_mut().insert(id.clone());
     let mut response = CURRENT.scope(id, next.run(request)).await;

@@ -22,7 +22,9 @@ use crate::app::App;
 use crate::operations::survey::SetSurvey;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, change))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(find, change))
 }
 
 /// A survey.
@@ -60,21 +62,42 @@ struct StatusQuestionForm {
 
 impl From<StatusQuestionForm> for StatusQuestion {
     fn from(form: StatusQuestionForm) -> Self {
-        let StatusQuestionForm { question, choices, closed_value } = form;
-        Self { question, choices, closed_value }
+        let StatusQuestionForm {
+            question,
+            choices,
+            closed_value,
+        } = form;
+        Self {
+            question,
+            choices,
+            closed_value,
+        }
     }
 }
 
 impl From<SurveyRow> for SurveyView {
     fn from(row: SurveyRow) -> Self {
-        let SurveySettings { name, cases_enabled, status, append_reference } = row.settings;
-        let StatusQuestion { question, choices, closed_value } = status;
+        let SurveySettings {
+            name,
+            cases_enabled,
+            status,
+            append_reference,
+        } = row.settings;
+        let StatusQuestion {
+            question,
+            choices,
+            closed_value,
+        } = status;
         Self {
             id: row.survey_id.0,
             survey_id: row.survey_id.0,
             name,
             cases_enabled,
-            status: StatusQuestionForm { question, choices, closed_value },
+            status: StatusQuestionForm {
+                question,
+                choices,
+                closed_value,
+            },
             append_reference,
             created_at: row.created_at,
             version: row.version,
@@ -91,18 +114,22 @@ async fn row(app: &App, id: SurveyId) -> Result<SurveyRow, Problem> {
 #[utoipa::path(
     get,
     path = "/surveys",
+    operation_id = "listSurveys",
     tag = "surveys",
     responses((status = 200, description = "All surveys", body = Page<SurveyView>))
 )]
 async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<SurveyView>>, Problem> {
     let rows = surveys::all(&app.pool).await?;
-    Ok(Json(Page::whole(rows.into_iter().map(SurveyView::from).collect())))
+    Ok(Json(Page::whole(
+        rows.into_iter().map(SurveyView::from).collect(),
+    )))
 }
 
 /// A survey.
 #[utoipa::path(
     get,
     path = "/surveys/{id}",
+    operation_id = "getSurvey",
     tag = "surveys",
     params(("id" = Uuid, Path, description = "The survey")),
     responses((status = 200, description = "The survey", body = SurveyView))
@@ -141,19 +168,27 @@ const fn yes() -> bool {
 #[utoipa::path(
     post,
     path = "/surveys",
+    operation_id = "createSurvey",
     tag = "surveys",
     request_body = NewSurvey,
     responses((status = 201, description = "The survey was created", body = SurveyView))
 )]
-async fn create(
-    State(app): State<App>,
-    asks: Asks<Owner, NewSurvey>,
-) -> Result<Response, Problem> {
+async fn create(State(app): State<App>, asks: Asks<Owner, NewSurvey>) -> Result<Response, Problem> {
     let by = asks.by();
-    let NewSurvey { name, cases_enabled, status, append_reference } = asks.body;
+    let NewSurvey {
+        name,
+        cases_enabled,
+        status,
+        append_reference,
+    } = asks.body;
     let operation = SetSurvey {
         survey_id: SurveyId((app.new_id)()),
-        settings: SurveySettings { name, cases_enabled, status: status.into(), append_reference },
+        settings: SurveySettings {
+            name,
+            cases_enabled,
+            status: status.into(),
+            append_reference,
+        },
         create: true,
         by,
     };
@@ -184,6 +219,7 @@ struct SurveyChange {
 #[utoipa::path(
     patch,
     path = "/surveys/{id}",
+    operation_id = "changeSurvey",
     tag = "surveys",
     params(("id" = Uuid, Path, description = "The survey")),
     request_body = SurveyChange,
@@ -197,13 +233,27 @@ async fn change(
     let survey_id = SurveyId(id);
     let now = row(&app, survey_id).await?.settings;
     let by = asks.by();
-    let SurveyChange { name, cases_enabled, status, append_reference } = asks.body;
+    let SurveyChange {
+        name,
+        cases_enabled,
+        status,
+        append_reference,
+    } = asks.body;
     let settings = SurveySettings {
         name: name.unwrap_or(now.name),
         cases_enabled: cases_enabled.unwrap_or(now.cases_enabled),
         status: status.map_or(now.status, StatusQuestion::from),
         append_reference: append_reference.unwrap_or(now.append_reference),
     };
-    super::submit(&app, SetSurvey { survey_id, settings, create: false, by }).await?;
+    super::submit(
+        &app,
+        SetSurvey {
+            survey_id,
+            settings,
+            create: false,
+            by,
+        },
+    )
+    .await?;
     Ok(Json(row(&app, survey_id).await?.into()))
 }

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use docket_domain::content::Content;
+use docket_domain::ids::Reference;
 use docket_domain::routing::Routed;
-use docket_projections::read::{cases, thread};
 use docket_projections::read::thread::{ItemAuthor, Place, What};
+use docket_projections::read::{cases, thread};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -129,7 +130,7 @@ impl From<&Routed> for RoutedView {
     fn from(routed: &Routed) -> Self {
         Self {
             rule: routed.rule.as_str(),
-            references: routed.references.iter().map(|reference| reference.get()).collect(),
+            references: routed.references.iter().copied().map(Reference::get).collect(),
         }
     }
 }
@@ -185,12 +186,22 @@ impl ThreadItem {
             What::Outbound(message) => self.outbound(*message),
             What::Opened { title, follows } => self.and(MoreView {
                 title: Some(title.0),
-                follows: follows.map(|reference| reference.get()),
+                follows: follows.map(Reference::get),
                 ..MoreView::default()
             }),
-            What::Note { note_id, text } => Self { text: Some(text.0), ..self }
-                .and(MoreView { note_id: Some(note_id.0), ..MoreView::default() }),
-            What::Status { before, value, closed } => self.and(MoreView {
+            What::Note { note_id, text } => Self {
+                text: Some(text.0),
+                ..self
+            }
+            .and(MoreView {
+                note_id: Some(note_id.0),
+                ..MoreView::default()
+            }),
+            What::Status {
+                before,
+                value,
+                closed,
+            } => self.and(MoreView {
                 before: Some(before),
                 value: Some(value),
                 closed: Some(closed),
@@ -206,20 +217,32 @@ impl ThreadItem {
                 title: Some(title.0),
                 ..MoreView::default()
             }),
-            What::MovedOut { message_id, to, comment } => {
-                Self { message_id: Some(message_id.0), ..self }.and(MoreView {
-                    to: Some(to.get()),
-                    comment: comment.map(|comment| comment.0),
-                    ..MoreView::default()
-                })
+            What::MovedOut {
+                message_id,
+                to,
+                comment,
+            } => Self {
+                message_id: Some(message_id.0),
+                ..self
             }
-            What::MovedIn { message_id, from, comment } => {
-                Self { message_id: Some(message_id.0), ..self }.and(MoreView {
-                    from: Some(from.get()),
-                    comment: comment.map(|comment| comment.0),
-                    ..MoreView::default()
-                })
+            .and(MoreView {
+                to: Some(to.get()),
+                comment: comment.map(|comment| comment.0),
+                ..MoreView::default()
+            }),
+            What::MovedIn {
+                message_id,
+                from,
+                comment,
+            } => Self {
+                message_id: Some(message_id.0),
+                ..self
             }
+            .and(MoreView {
+                from: Some(from.get()),
+                comment: comment.map(|comment| comment.0),
+                ..MoreView::default()
+            }),
         }
     }
 
@@ -280,17 +303,27 @@ struct ThreadQuery {
     cursor: Option<String>,
     /// How many items at most, 1 to 200; 50 by default.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
 fn cursor(item: &thread::ThreadItem) -> String {
-    paging::cursor(LIST, &format!("{}.{}", item.place.sequence, item.place.part))
+    paging::cursor(
+        LIST,
+        &format!("{}.{}", item.place.sequence, item.place.part),
+    )
 }
 
 fn place(text: &str) -> Option<Place> {
     let (sequence, part) = text.split_once('.')?;
-    let sequence = sequence.parse().ok().filter(|sequence| i64::try_from(*sequence).is_ok())?;
-    Some(Place { sequence, part: part.parse().ok()? })
+    let sequence = sequence
+        .parse()
+        .ok()
+        .filter(|sequence| i64::try_from(*sequence).is_ok())?;
+    Some(Place {
+        sequence,
+        part: part.parse().ok()?,
+    })
 }
 
 /// A case's thread.
@@ -299,6 +332,7 @@ fn place(text: &str) -> Option<Place> {
 #[utoipa::path(
     get,
     path = "/cases/{reference}/thread",
+    operation_id = "listThread",
     tag = "cases",
     params(("reference" = u32, Path, description = "The case"), ThreadQuery),
     responses((status = 200, description = "A page of the thread", body = Page<ThreadItem>))
@@ -311,10 +345,8 @@ async fn list(
 ) -> Result<Json<Page<ThreadItem>>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
-    let items =
-        thread::page(&app.pool, reference, after, limit + 1).await?;
-    if items.is_empty() && cases::find(&app.pool, reference).await?.is_none()
-    {
+    let items = thread::page(&app.pool, reference, after, limit + 1).await?;
+    if items.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
         return Err(super::cases::no_such_case(reference));
     }
     Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)))

@@ -29,7 +29,9 @@ use crate::operations::user::ChangeUser;
 use crate::users::NewToken;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(revoke))
 }
 
 /// A token, without its text.
@@ -66,14 +68,16 @@ impl TokenView {
 #[utoipa::path(
     get,
     path = "/tokens",
+    operation_id = "listTokens",
     tag = "tokens",
     responses((status = 200, description = "All tokens that were not ended", body = Page<TokenView>))
 )]
 async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<TokenView>>, Problem> {
-    let (tokens, users) = tokio::try_join!(users::all_tokens(&app.pool), users::all(&app.pool))
-        ?;
-    let emails: HashMap<UserId, String> =
-        users.into_iter().map(|user| (user.user_id, user.email.0)).collect();
+    let (tokens, users) = tokio::try_join!(users::all_tokens(&app.pool), users::all(&app.pool))?;
+    let emails: HashMap<UserId, String> = users
+        .into_iter()
+        .map(|user| (user.user_id, user.email.0))
+        .collect();
     let views = tokens.into_iter().filter_map(|token| {
         // A removed user's tokens have ended with them.
         let email = emails.get(&token.user_id)?.clone();
@@ -110,11 +114,15 @@ struct CreatedToken {
 #[utoipa::path(
     post,
     path = "/tokens",
+    operation_id = "createToken",
     tag = "tokens",
     request_body = TokenRequest,
     responses((status = 201, description = "The token was made", body = CreatedToken))
 )]
-async fn create(State(app): State<App>, asks: Asks<Owner, TokenRequest>) -> Result<Response, Problem> {
+async fn create(
+    State(app): State<App>,
+    asks: Asks<Owner, TokenRequest>,
+) -> Result<Response, Problem> {
     let by = asks.by();
     let token_id = TokenId(asks.id(&app));
     let TokenRequest { name, email } = asks.body;
@@ -122,29 +130,48 @@ async fn create(State(app): State<App>, asks: Asks<Owner, TokenRequest>) -> Resu
         None => asks.caller.user_id,
         Some(email) => {
             let email = normalise_email(&email).unwrap_or_default();
-            let user =
-                users::find_by_email(&app.pool, &email).await?;
-            user.ok_or_else(|| Problem::invalid("email must be the address of a user"))?.user_id
+            let user = users::find_by_email(&app.pool, &email).await?;
+            user.ok_or_else(|| Problem::invalid("email must be the address of a user"))?
+                .user_id
         }
     };
     let NewToken { token, hash } = NewToken::generate();
-    let secret = Some(SecretWrite::Token { token_id, user_id, hash });
+    let secret = Some(SecretWrite::Token {
+        token_id,
+        user_id,
+        hash,
+    });
     let command = UserCommand::CreateToken { token_id, name };
-    let outcome = super::submit(&app, ChangeUser { user_id, command, secret, by }).await?;
+    let outcome = super::submit(
+        &app,
+        ChangeUser {
+            user_id,
+            command,
+            secret,
+            by,
+        },
+    )
+    .await?;
     let found = users::find_token(&app.pool, token_id).await?;
     let row = found.ok_or_else(Problem::internal)?;
-    let owner = users::find(&app.pool, row.user_id).await?.ok_or_else(Problem::internal)?;
+    let owner = users::find(&app.pool, row.user_id)
+        .await?
+        .ok_or_else(Problem::internal)?;
     let created_token = CreatedToken {
         token: (!outcome.is_repeated).then(|| token.expose_secret().to_owned()),
         view: TokenView::new(row, owner.email.0),
     };
-    Ok(created(&format!("/api/v1/tokens/{token_id}"), created_token))
+    Ok(created(
+        &format!("/api/v1/tokens/{token_id}"),
+        created_token,
+    ))
 }
 
 /// Ends a token; the next request with it is refused.
 #[utoipa::path(
     delete,
     path = "/tokens/{id}",
+    operation_id = "endToken",
     tag = "tokens",
     params(("id" = Uuid, Path, description = "The token")),
     responses((status = 204, description = "The token is ended"))
@@ -161,8 +188,12 @@ async fn revoke(
     })?;
     if !token.revoked {
         let command = UserCommand::RevokeToken { token_id };
-        let operation =
-            ChangeUser { user_id: token.user_id, command, secret: None, by: asks.by() };
+        let operation = ChangeUser {
+            user_id: token.user_id,
+            command,
+            secret: None,
+            by: asks.by(),
+        };
         super::submit(&app, operation).await?;
     }
     Ok(StatusCode::NO_CONTENT)

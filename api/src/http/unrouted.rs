@@ -26,7 +26,9 @@ use crate::vonage::webhook;
 const LIST: &str = "unrouted";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(route))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(route))
 }
 
 /// A webhook that could not be routed.
@@ -83,11 +85,15 @@ struct ListQuery {
     cursor: Option<String>,
     /// How many webhooks at most, 1 to 200; 50 by default.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
 fn cursor(row: &UnroutedRow) -> String {
-    paging::cursor(LIST, &format!("{}.{}", row.received_at.timestamp_micros(), row.held_id))
+    paging::cursor(
+        LIST,
+        &format!("{}.{}", row.received_at.timestamp_micros(), row.held_id),
+    )
 }
 
 fn place(text: &str) -> Option<Cursor> {
@@ -95,13 +101,17 @@ fn place(text: &str) -> Option<Cursor> {
     // Postgres knows no time before 4713 BC; a cursor is never from before 1970.
     let micros = micros.parse().ok().filter(|micros| *micros >= 0)?;
     let received_at = Utc.timestamp_micros(micros).single()?;
-    Some(Cursor { received_at, held_id: held_id.parse().ok()? })
+    Some(Cursor {
+        received_at,
+        held_id: held_id.parse().ok()?,
+    })
 }
 
 /// Webhooks that wait to be routed, newest first.
 #[utoipa::path(
     get,
     path = "/unrouted",
+    operation_id = "listUnrouted",
     tag = "unrouted",
     params(ListQuery),
     responses((status = 200, description = "A page of webhooks", body = Page<UnroutedView>))
@@ -128,6 +138,7 @@ struct RoutedHeldView {
 #[utoipa::path(
     post,
     path = "/unrouted/{id}/route",
+    operation_id = "routeUnrouted",
     tag = "unrouted",
     params(("id" = Uuid, Path, description = "The kept webhook")),
     responses((status = 200, description = "The cases that got the message", body = RoutedHeldView))
@@ -135,7 +146,11 @@ struct RoutedHeldView {
 async fn route(
     Path(id): Path<Uuid>,
     State(app): State<App>,
-    Asks { asked, body: NoFields {}, .. }: Asks<Owner, NoFields>,
+    Asks {
+        asked,
+        body: NoFields {},
+        ..
+    }: Asks<Owner, NoFields>,
 ) -> Result<Json<RoutedHeldView>, Problem> {
     let held_id = HeldId(id);
     let kept = unrouted::find(&app.pool, held_id).await?;
@@ -150,11 +165,15 @@ async fn route(
     }
     let body = match kept.body.0 {
         HeldBody::Text(text) => text.into_bytes(),
-        HeldBody::Hex(digits) => hex::decode(digits)
-            .map_err(|error| Problem::internal().caused_by(&error))?,
+        HeldBody::Hex(digits) => {
+            hex::decode(digits).map_err(|error| Problem::internal().caused_by(&error))?
+        }
     };
     let inbound = webhook::decode_inbound(&body).map_err(|undecodable| {
-        Problem::new(Kind::NotRoutable, format!("it still cannot be read: {undecodable}"))
+        Problem::new(
+            Kind::NotRoutable,
+            format!("it still cannot be read: {undecodable}"),
+        )
     })?;
     let operation = RouteHeld {
         held_id,
@@ -168,6 +187,10 @@ async fn route(
         asked,
     };
     let routed = super::submit(&app, operation).await?.output;
-    let references = routed.references.iter().map(|reference| reference.get()).collect();
+    let references = routed
+        .references
+        .iter()
+        .map(|reference| reference.get())
+        .collect();
     Ok(Json(RoutedHeldView { references }))
 }

@@ -27,7 +27,9 @@ use crate::operations::user::ChangeUser;
 use crate::passwords::{self, PasswordError};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(remove))
 }
 
 /// A user.
@@ -76,12 +78,15 @@ fn email_taken() -> Problem {
 #[utoipa::path(
     get,
     path = "/users",
+    operation_id = "listUsers",
     tag = "users",
     responses((status = 200, description = "All users that were not removed", body = Page<UserView>))
 )]
 async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<UserView>>, Problem> {
     let rows = users::all(&app.pool).await?;
-    Ok(Json(Page::whole(rows.into_iter().map(UserView::from).collect())))
+    Ok(Json(Page::whole(
+        rows.into_iter().map(UserView::from).collect(),
+    )))
 }
 
 /// A user that is to be added.
@@ -109,19 +114,32 @@ struct Password(Personal<String>);
 #[utoipa::path(
     post,
     path = "/users",
+    operation_id = "addUser",
     tag = "users",
     request_body = NewUser,
     responses((status = 201, description = "The user was added", body = UserView))
 )]
 async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<Response, Problem> {
     // A hash of the whole body would be a quick way to guess the password.
-    let has_password = if asks.body.password.is_some() { "password" } else { "" };
+    let has_password = if asks.body.password.is_some() {
+        "password"
+    } else {
+        ""
+    };
     let what = [asks.body.email.clone(), asks.body.role.clone()];
-    asks.fingerprint_of(&Method::POST, "/api/v1/users", &[&what[0], &what[1], has_password]);
+    asks.fingerprint_of(
+        &Method::POST,
+        "/api/v1/users",
+        &[&what[0], &what[1], has_password],
+    );
 
     let by = asks.by();
     let user_id = UserId(asks.id(&app));
-    let NewUser { email, role, password } = asks.body;
+    let NewUser {
+        email,
+        role,
+        password,
+    } = asks.body;
     let role = Role::from_name(&role)
         .ok_or_else(|| Problem::invalid("role must be one of owner, agent, auditor"))?;
     let email = normalise_email(&email).ok_or(UserError::Email)?;
@@ -137,8 +155,22 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
             Some(SecretWrite::Password { user_id, hash })
         }
     };
-    let command = UserCommand::Add { user_id, email: Personal(email.clone()), role };
-    match super::submit(&app, ChangeUser { user_id, command, secret, by }).await {
+    let command = UserCommand::Add {
+        user_id,
+        email: Personal(email.clone()),
+        role,
+    };
+    match super::submit(
+        &app,
+        ChangeUser {
+            user_id,
+            command,
+            secret,
+            by,
+        },
+    )
+    .await
+    {
         Ok(_) => {}
         // Two at once: the database took one of them.
         Err(LedgerError::Broken) if is_taken(users::find_by_email(&app.pool, &email).await?) => {
@@ -155,6 +187,7 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
 #[utoipa::path(
     delete,
     path = "/users/{id}",
+    operation_id = "removeUser",
     tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses((status = 204, description = "The user is removed"))
@@ -172,8 +205,12 @@ async fn remove(
             "nobody removes themselves; ask another owner",
         ));
     }
-    let operation =
-        ChangeUser { user_id, command: UserCommand::Remove, secret: None, by: asks.by() };
+    let operation = ChangeUser {
+        user_id,
+        command: UserCommand::Remove,
+        secret: None,
+        by: asks.by(),
+    };
     super::submit(&app, operation).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -83,7 +83,7 @@ impl Operation for ChangeCase {
                 if !question.choices.contains(&value) {
                     return Err(ChangeCaseError::UnknownStatus { choices: question.choices.clone() });
                 }
-                CaseCommand::SetStatus { closes: value == question.closed_value, value }
+                CaseCommand::SetStatus { question: question.question.clone(), closes: value == question.closed_value, value }
             }
             Change::Assignee(to) => CaseCommand::Assign { to },
             Change::Title(title) => CaseCommand::Rename { title: Personal(title) },

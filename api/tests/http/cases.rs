@@ -89,14 +89,27 @@ async fn a_message_makes_a_case_with_a_thread() {
 async fn the_list_is_filtered() {
     let api = Api::start().await;
     let ids = api.set_up().await;
-    for said in ["A question about #0 hours", "#0 Delivery is late", "#0 Thanks"] {
+    for said in [
+        "A question about #0 hours",
+        "#0 Delivery is late",
+        "#0 Thanks",
+    ] {
         api.receives(said).await;
         api.wait(60);
     }
-    api.does("PUT", "/cases/101/status", &json!({"value": "Resolved"})).await.expect(200);
-    api.does("PUT", "/cases/102/assignee", &json!({"email": "agent@example.com"})).await.expect(200);
+    api.does("PUT", "/cases/101/status", &json!({"value": "Resolved"}))
+        .await
+        .expect(200);
+    api.does(
+        "PUT",
+        "/cases/102/assignee",
+        &json!({"email": "agent@example.com"}),
+    )
+    .await
+    .expect(200);
 
-    let list = async |query: &str| references(&api.get(&format!("/cases?{query}")).await.expect(200));
+    let list =
+        async |query: &str| references(&api.get(&format!("/cases?{query}")).await.expect(200));
     assert_eq!(list("").await, [103, 102]);
     assert_eq!(list("state=open").await, [103, 102]);
     assert_eq!(list("state=closed").await, [101]);
@@ -106,7 +119,11 @@ async fn the_list_is_filtered() {
     assert_eq!(list("number=4477*").await, [103, 102]);
     assert!(list("number=447700900124").await.is_empty());
     assert_eq!(list(&format!("survey={}", ids.survey)).await, [103, 102]);
-    assert!(list("survey=00000000-0000-0000-0000-0000000000ff").await.is_empty());
+    assert!(
+        list("survey=00000000-0000-0000-0000-0000000000ff")
+            .await
+            .is_empty()
+    );
     assert_eq!(list("assignee=Agent@example.com").await, [102]);
     assert_eq!(list("assignee=me").await, [102]);
     assert_eq!(list("assignee=none").await, [103]);
@@ -129,7 +146,9 @@ async fn lists_come_in_pages() {
     loop {
         let page = api.get(&path).await.expect(200);
         seen.push(references(&page));
-        let Some(next) = page["next"].as_str() else { break };
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         path = format!("/cases?limit=2&cursor={next}");
     }
     assert_eq!(seen, [vec![105, 104], vec![103, 102], vec![101]]);
@@ -144,7 +163,9 @@ async fn lists_come_in_pages() {
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 2);
         said.extend(items.iter().map(|item| item["text"].clone()));
-        let Some(next) = page["next"].as_str() else { break };
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         path = format!("/cases/101/thread?limit=2&cursor={next}");
     }
     let expected = json!([null, "#0 Hello", "one #101", "two #101", "three #101"]);
@@ -159,15 +180,26 @@ async fn changes_answer_with_the_case() {
     api.receives("Hello").await;
 
     let change = async |what: &str, body: Value| {
-        api.does("PUT", &format!("/cases/101/{what}"), &body).await.expect(200)
+        api.does("PUT", &format!("/cases/101/{what}"), &body)
+            .await
+            .expect(200)
     };
     let case = change("status", json!({"value": "Resolved"})).await;
-    assert_eq!((&case["status"], &case["state"]), (&json!("Resolved"), &json!("closed")));
+    assert_eq!(
+        (&case["status"], &case["state"]),
+        (&json!("Resolved"), &json!("closed"))
+    );
     let case = change("status", json!({"value": "In progress"})).await;
-    assert_eq!((&case["status"], &case["state"]), (&json!("In progress"), &json!("open")));
+    assert_eq!(
+        (&case["status"], &case["state"]),
+        (&json!("In progress"), &json!("open"))
+    );
     assert_eq!(case["version"], 4);
     // What is so already is no event.
-    assert_eq!(change("status", json!({"value": "In progress"})).await["version"], 4);
+    assert_eq!(
+        change("status", json!({"value": "In progress"})).await["version"],
+        4
+    );
 
     let case = change("title", json!({"title": "  Opening \n hours "})).await;
     assert_eq!(case["title"], "Opening hours");
@@ -176,7 +208,10 @@ async fn changes_answer_with_the_case() {
     let case = change("assignee", json!({"email": null})).await;
     assert_eq!(case["assignee"], Value::Null);
 
-    let note = api.does("POST", "/cases/101/notes", &json!({"text": "Called back"})).await.expect(201);
+    let note = api
+        .does("POST", "/cases/101/notes", &json!({"text": "Called back"}))
+        .await
+        .expect(201);
     let note_id = text(&note["notes"][0]["note_id"]);
     assert_eq!(
         note["notes"],
@@ -196,7 +231,15 @@ async fn changes_answer_with_the_case() {
             assert_eq!(item["author"], "agent@example.com");
             let members = item.as_object_mut().unwrap();
             members.retain(|name, value| {
-                !["at", "recorded_at", "author", "author_kind", "sequence", "note_id"].contains(&name.as_str())
+                ![
+                    "at",
+                    "recorded_at",
+                    "author",
+                    "author_kind",
+                    "sequence",
+                    "note_id",
+                ]
+                .contains(&name.as_str())
                     && (!value.is_null() || ["assignee", "before"].contains(&name.as_str()))
             });
             item
@@ -221,16 +264,32 @@ async fn changes_that_cannot_be() {
     let api = Api::start().await;
     api.set_up().await;
     api.receives("Hello").await;
-    let put = async |what: &str, body: Value| api.does("PUT", &format!("/cases/101/{what}"), &body).await;
+    let put =
+        async |what: &str, body: Value| api.does("PUT", &format!("/cases/101/{what}"), &body).await;
 
-    let problem = put("status", json!({"value": "Done"})).await.problem(422, "unknown-status");
-    assert_eq!(problem["choices"], json!(["New", "In progress", "Resolved"]));
-    put("title", json!({"title": " \n "})).await.problem(422, "invalid-value");
-    put("assignee", json!({"email": "nobody@example.com"})).await.problem(422, "invalid-value");
-    put("assignee", json!({"email": "auditor@example.com"})).await.problem(422, "invalid-value");
-    put("assignee", json!({})).await.problem(422, "invalid-body");
+    let problem = put("status", json!({"value": "Done"}))
+        .await
+        .problem(422, "unknown-status");
+    assert_eq!(
+        problem["choices"],
+        json!(["New", "In progress", "Resolved"])
+    );
+    put("title", json!({"title": " \n "}))
+        .await
+        .problem(422, "invalid-value");
+    put("assignee", json!({"email": "nobody@example.com"}))
+        .await
+        .problem(422, "invalid-value");
+    put("assignee", json!({"email": "auditor@example.com"}))
+        .await
+        .problem(422, "invalid-value");
+    put("assignee", json!({}))
+        .await
+        .problem(422, "invalid-body");
     let note = json!({"text": "x".repeat(10_001)});
-    api.does("POST", "/cases/101/notes", &note).await.problem(422, "invalid-value");
+    api.does("POST", "/cases/101/notes", &note)
+        .await
+        .problem(422, "invalid-value");
     for (method, path, body) in [
         ("PUT", "/cases/999/status", json!({"value": "New"})),
         ("PUT", "/cases/999/title", json!({"title": "x"})),
@@ -238,9 +297,16 @@ async fn changes_that_cannot_be() {
         ("POST", "/cases/999/notes", json!({"text": "x"})),
         ("POST", "/cases/999/replies", json!({"text": "x"})),
     ] {
-        api.does(method, path, &body).await.problem(404, "not-found");
+        api.does(method, path, &body)
+            .await
+            .problem(404, "not-found");
     }
-    for path in ["/cases/999", "/cases/999/thread", "/cases/999/events", "/cases/999?at=1"] {
+    for path in [
+        "/cases/999",
+        "/cases/999/thread",
+        "/cases/999/events",
+        "/cases/999?at=1",
+    ] {
         api.get(path).await.problem(404, "not-found");
     }
     assert_eq!(api.get("/cases/101").await.expect(200)["version"], 2);
@@ -251,13 +317,17 @@ async fn changes_that_cannot_be() {
 async fn an_agent_begins_a_case() {
     let api = Api::start().await;
     let ids = api.set_up().await;
-    let new = json!({"line_id": ids.line, "number": "+44 7700 900123", "text": "Your parcel is here"});
+    let new =
+        json!({"line_id": ids.line, "number": "+44 7700 900123", "text": "Your parcel is here"});
     let answer = api.does("POST", "/cases", &new).await;
     let case = answer.expect(201);
     assert_eq!(answer.headers["location"], "/api/v1/cases/101");
     assert_eq!(case["reference"], 101);
     assert_eq!(case["title"], "Your parcel is here");
-    assert_eq!((&case["number"], &case["origin"]), (&json!(CUSTOMER), &json!("agent")));
+    assert_eq!(
+        (&case["number"], &case["origin"]),
+        (&json!(CUSTOMER), &json!("agent"))
+    );
     let thread = api.get("/cases/101/thread").await.expect(200);
     let message = &thread["items"][1];
     assert_eq!(message["message_id"], case["message_id"]);
@@ -267,8 +337,12 @@ async fn an_agent_begins_a_case() {
 
     let refuse = async |change: Value| {
         let mut body = new.clone();
-        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        api.does("POST", "/cases", &body).await.problem(422, "invalid-value")
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        api.does("POST", "/cases", &body)
+            .await
+            .problem(422, "invalid-value")
     };
     refuse(json!({"number": "Example"})).await;
     refuse(json!({"text": " "})).await;
@@ -287,8 +361,16 @@ async fn a_case_is_shown_as_it_was() {
         ("POST", "/cases/101/replies", json!({"text": "Hi"})),
         ("PUT", "/cases/101/title", json!({"title": "Greeting"})),
         ("POST", "/cases/101/notes", json!({"text": "Friendly"})),
-        ("PUT", "/cases/101/assignee", json!({"email": "agent@example.com"})),
-        ("POST", &format!("/cases/101/messages/{message_id}/move"), json!({})),
+        (
+            "PUT",
+            "/cases/101/assignee",
+            json!({"email": "agent@example.com"}),
+        ),
+        (
+            "POST",
+            &format!("/cases/101/messages/{message_id}/move"),
+            json!({}),
+        ),
         ("PUT", "/cases/101/status", json!({"value": "Resolved"})),
     ] {
         api.wait(60);
@@ -298,18 +380,37 @@ async fn a_case_is_shown_as_it_was() {
     // What replay gives is what the read models gave at the time.
     for (minutes, case) in now.iter().enumerate() {
         let version = &case["version"];
-        assert_eq!(api.get(&format!("/cases/101?at={version}")).await.expect(200), *case);
+        assert_eq!(
+            api.get(&format!("/cases/101?at={version}"))
+                .await
+                .expect(200),
+            *case
+        );
         let time = format!("2026-03-01T12:{minutes:02}:30Z");
-        assert_eq!(api.get(&format!("/cases/101?as_of={time}")).await.expect(200), *case);
+        assert_eq!(
+            api.get(&format!("/cases/101?as_of={time}"))
+                .await
+                .expect(200),
+            *case
+        );
     }
-    assert_eq!(api.get("/cases/101?at=1").await.expect(200)["message_count"], 0);
+    assert_eq!(
+        api.get("/cases/101?at=1").await.expect(200)["message_count"],
+        0
+    );
     for (query, said) in [
-        ("at=0", "has no event 0"),
+        ("at=0", "had not begun"),
         ("at=99", "has no event 99"),
         ("as_of=2026-03-01T11:59:59Z", "had not begun"),
     ] {
-        let problem = api.get(&format!("/cases/101?{query}")).await.problem(404, "not-found");
-        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
+        let problem = api
+            .get(&format!("/cases/101?{query}"))
+            .await
+            .problem(404, "not-found");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(said),
+            "{problem}"
+        );
     }
     api.close().await;
 }
@@ -319,8 +420,14 @@ async fn the_fate_of_a_message_is_shown() {
     let api = Api::start().await;
     api.set_up().await;
     api.receives("Hello").await;
-    let reply = api.does("POST", "/cases/101/replies", &json!({"text": "Hi"})).await.expect(202);
-    let failed = News::Failed { code: Some(1120), reason: "The network does not accept our number".to_owned() };
+    let reply = api
+        .does("POST", "/cases/101/replies", &json!({"text": "Hi"}))
+        .await
+        .expect(202);
+    let failed = News::Failed {
+        code: Some(1120),
+        reason: "The network does not accept our number".to_owned(),
+    };
     api.sends(&reply["message_id"], failed).await;
 
     let item = api.get("/cases/101/thread").await.expect(200)["items"][2].clone();
@@ -330,7 +437,10 @@ async fn the_fate_of_a_message_is_shown() {
             "status": "failed", "reason": "The network does not accept our number", "code": 1120, "at": null, "attempt": 1,
         })
     );
-    assert_eq!((&item["author"], &item["author_kind"]), (&json!("agent@example.com"), &json!("user")));
+    assert_eq!(
+        (&item["author"], &item["author_kind"]),
+        (&json!("agent@example.com"), &json!("user"))
+    );
     assert_eq!(item["channel"], "sms");
     let _: MessageId = text(&item["message_id"]).parse().unwrap();
     assert_ne!(item["line_id"], Value::Null, "{OUR_NUMBER}");

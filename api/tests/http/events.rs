@@ -18,8 +18,13 @@ async fn a_cases_events_are_listed() {
     let api = Api::start().await;
     api.set_up().await;
     let (_, message_id) = api.receives("Hello").await;
-    let call = api.call("POST", "/cases/101/notes", Some(&api.agent)).header("x-request-id", "r-1");
-    call.json(&json!({"text": "Friendly"})).send().await.expect(201);
+    let call = api
+        .call("POST", "/cases/101/notes", Some(&api.agent))
+        .header("x-request-id", "r-1");
+    call.json(&json!({"text": "Friendly"}))
+        .send()
+        .await
+        .expect(201);
 
     let page = api.get("/cases/101/events").await.expect(200);
     assert_eq!(page["next"], Value::Null);
@@ -30,7 +35,10 @@ async fn a_cases_events_are_listed() {
     assert_eq!(items[1]["data"]["message"]["message_id"], json!(message_id));
     let note = &items[2];
     let metadata = note["metadata"].clone();
-    assert_eq!((&metadata["actor"], &metadata["email"]), (&json!("user"), &json!("agent@example.com")));
+    assert_eq!(
+        (&metadata["actor"], &metadata["email"]),
+        (&json!("user"), &json!("agent@example.com"))
+    );
     assert_eq!(metadata["request_id"], "r-1");
     let data = json!({
         "note_id": note["data"]["note_id"],
@@ -54,10 +62,13 @@ async fn a_cases_events_are_listed() {
 
     let first = api.get("/cases/101/events?limit=2").await.expect(200);
     assert_eq!(first["next"], 2);
-    let rest = api.get("/cases/101/events?limit=2&after=2").await.expect(200);
+    let rest = api
+        .get("/cases/101/events?limit=2&after=2")
+        .await
+        .expect(200);
     assert_eq!((&rest["items"][0], &rest["next"]), (note, &Value::Null));
-    let none = api.get("/cases/101/events?after=3").await.expect(200);
-    assert_eq!(none, json!({"items": [], "next": null}));
+    let end = api.get("/cases/101/events?after=3").await.expect(200);
+    assert_eq!(end, json!({"items": [], "next": null}));
     api.close().await;
 }
 
@@ -69,8 +80,17 @@ async fn the_whole_log_is_read_in_pages_without_a_gap() {
     let mut positions = vec![];
     let mut after = json!(0);
     loop {
-        let page = api.get(&format!("/events?limit=3&after={after}")).await.expect(200);
-        positions.extend(page["items"].as_array().unwrap().iter().map(|e| e["position"].as_u64().unwrap()));
+        let page = api
+            .get(&format!("/events?limit=3&after={after}"))
+            .await
+            .expect(200);
+        positions.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|e| e["position"].as_u64().unwrap()),
+        );
         after = page["next"].clone();
         if after.is_null() {
             break;
@@ -88,7 +108,12 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(api: &Api, token: &SecretString, query: &str, last_event_id: Option<&str>) -> Self {
+    async fn open(
+        api: &Api,
+        token: &SecretString,
+        query: &str,
+        last_event_id: Option<&str>,
+    ) -> Self {
         let path = format!("/events/stream{query}");
         let mut call = api.call("GET", &path, Some(token));
         if let Some(id) = last_event_id {
@@ -97,7 +122,10 @@ impl Stream {
         let response = api.router().oneshot(call.build()).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { body: response.into_body(), read: String::new() }
+        Self {
+            body: response.into_body(),
+            read: String::new(),
+        }
     }
 
     /// The next event's id, type and data; `None` at the end.
@@ -106,14 +134,19 @@ impl Stream {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let field = |name: &str| {
                     let line = event.lines().find_map(|line| line.strip_prefix(name));
-                    line.unwrap_or_else(|| panic!("no {name} in {event}")).trim().to_owned()
+                    line.unwrap_or_else(|| panic!("no {name} in {event}"))
+                        .trim()
+                        .to_owned()
                 };
                 let data = serde_json::from_str(&field("data:")).unwrap();
                 let found = (field("id:").parse().unwrap(), field("event:"), data);
-                self.read = rest.to_owned();
+                let used = self.read.len() - rest.len();
+                self.read.drain(..used);
                 return Some(found);
             }
-            let frame = tokio::time::timeout(BOUND, self.body.frame()).await.expect("an event in time");
+            let frame = tokio::time::timeout(BOUND, self.body.frame())
+                .await
+                .expect("an event in time");
             let bytes = frame?.unwrap().into_data().unwrap();
             self.read.push_str(std::str::from_utf8(&bytes).unwrap());
         }
@@ -141,7 +174,9 @@ async fn the_log_is_followed_as_it_grows() {
     assert_eq!(now.next().await.unwrap().1, "MessageReceived");
 
     // Caught up, it goes on with what comes.
-    api.does("PUT", "/cases/101/title", &json!({"title": "Greeting"})).await.expect(200);
+    api.does("PUT", "/cases/101/title", &json!({"title": "Greeting"}))
+        .await
+        .expect(200);
     assert_eq!(now.next().await.unwrap().1, "TitleChanged");
     assert_eq!(all.next().await.unwrap().1, "TitleChanged");
 
@@ -158,7 +193,9 @@ async fn a_long_log_is_caught_up_with() {
     api.receives("Hello").await;
     for number in 0..600 {
         let body = json!({"text": format!("note {number}")});
-        api.does("POST", "/cases/101/notes", &body).await.expect(201);
+        api.does("POST", "/cases/101/notes", &body)
+            .await
+            .expect(201);
     }
     let mut stream = Stream::open(&api, &api.agent, "?after=0", None).await;
     for position in 1..=610 {
@@ -171,14 +208,19 @@ async fn a_long_log_is_caught_up_with() {
 async fn a_stream_ends_with_its_token() {
     let api = Api::start().await;
     api.set_up().await;
-    let created = api.owner_does("POST", "/tokens", &json!({"name": "feed"})).await.expect(201);
+    let created = api
+        .owner_does("POST", "/tokens", &json!({"name": "feed"}))
+        .await
+        .expect(201);
     let token = SecretString::from(text(&created["token"]));
     let mut stream = Stream::open(&api, &token, "", None).await;
     api.receives("Hello").await;
     assert_eq!(stream.next().await.unwrap().1, "CaseOpened");
     assert_eq!(stream.next().await.unwrap().1, "MessageReceived");
     let path = format!("/tokens/{}", text(&created["id"]));
-    api.owner_does("DELETE", &path, &json!({})).await.expect(204);
+    api.owner_does("DELETE", &path, &json!({}))
+        .await
+        .expect(204);
     assert_eq!(stream.next().await, None);
     api.close().await;
 }
@@ -187,9 +229,13 @@ async fn a_stream_ends_with_its_token() {
 async fn a_stream_begins_at_a_position_or_not_at_all() {
     let api = Api::start().await;
     for wrong in ["x", "-1", "", "1.5"] {
-        let call = api.call("GET", "/events/stream", Some(&api.agent)).header("last-event-id", wrong);
+        let call = api
+            .call("GET", "/events/stream", Some(&api.agent))
+            .header("last-event-id", wrong);
         call.send().await.problem(400, "invalid-header");
     }
-    api.get("/events/stream?after=x").await.problem(400, "invalid-query");
+    api.get("/events/stream?after=x")
+        .await
+        .problem(400, "invalid-query");
     api.close().await;
 }

@@ -5,8 +5,19 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, survey, text};
 
-async fn post(api: &Api, path: &str, token: &SecretString, key: &str, body: &Value) -> (u16, Value) {
-    let answer = api.call("POST", path, Some(token)).key(key).json(body).send().await;
+async fn post(
+    api: &Api,
+    path: &str,
+    token: &SecretString,
+    key: &str,
+    body: &Value,
+) -> (u16, Value) {
+    let answer = api
+        .call("POST", path, Some(token))
+        .key(key)
+        .json(body)
+        .send()
+        .await;
     (answer.status.as_u16(), answer.json())
 }
 
@@ -59,16 +70,25 @@ async fn a_key_stands_for_one_request_of_one_person() {
     let hi = json!({"text": "Hi"});
     let (_, first) = post(&api, path, &api.agent, "k1", &hi).await;
 
-    let call = api.call("POST", path, Some(&api.agent)).key("k1").json(&json!({"text": "Ho"}));
+    let call = api
+        .call("POST", path, Some(&api.agent))
+        .key("k1")
+        .json(&json!({"text": "Ho"}));
     call.send().await.problem(422, "idempotency-key-reused");
-    let call = api.call("POST", "/cases/101/notes", Some(&api.agent)).key("k1").json(&hi);
+    let call = api
+        .call("POST", "/cases/101/notes", Some(&api.agent))
+        .key("k1")
+        .json(&hi);
     call.send().await.problem(422, "idempotency-key-reused");
 
     let (status, others) = post(&api, path, &api.owner, "k1", &hi).await;
     assert_eq!(status, 202);
     assert_ne!(others["message_id"], first["message_id"]);
     for wrong in ["two words", ""] {
-        let call = api.call("POST", path, Some(&api.agent)).key(wrong).json(&hi);
+        let call = api
+            .call("POST", path, Some(&api.agent))
+            .key(wrong)
+            .json(&hi);
         call.send().await.problem(400, "invalid-header");
     }
     api.close().await;
@@ -76,7 +96,7 @@ async fn a_key_stands_for_one_request_of_one_person() {
 
 #[tokio::test]
 async fn two_requests_with_one_key_at_once_are_one() {
-    let api = Api::start().await;
+    let api = Api::with_writers(4).await;
     api.set_up().await;
     api.receives("Hello").await;
     for round in 0..10 {
@@ -104,7 +124,10 @@ async fn a_refused_request_may_be_mended_under_its_key() {
     let (status, problem) = post(&api, path, &api.agent, "k", &reply(2)).await;
     assert_eq!(status, 409);
     let version = problem["version"].as_u64().unwrap();
-    assert_eq!(post(&api, path, &api.agent, "k", &reply(version)).await.0, 202);
+    assert_eq!(
+        post(&api, path, &api.agent, "k", &reply(version)).await.0,
+        202
+    );
     api.close().await;
 }
 
@@ -119,7 +142,10 @@ async fn a_repeated_answer_holds_no_secret() {
     assert_eq!(status, 201);
     first["token"] = Value::Null;
     assert_eq!(second, first);
-    let tokens = api.owner_does("GET", "/tokens", &json!({})).await.expect(200);
+    let tokens = api
+        .owner_does("GET", "/tokens", &json!({}))
+        .await
+        .expect(200);
     assert_eq!(tokens["items"].as_array().unwrap().len(), 4);
     api.close().await;
 }
@@ -127,14 +153,24 @@ async fn a_repeated_answer_holds_no_secret() {
 #[tokio::test]
 async fn a_password_is_no_part_of_what_a_key_stands_for() {
     let api = Api::start().await;
-    let user = |password: &str| json!({"email": "new@example.com", "role": "agent", "password": password});
+    let user =
+        |password: &str| json!({"email": "new@example.com", "role": "agent", "password": password});
     let first = post(&api, "/users", &api.owner, "k", &user("correct horse")).await;
     assert_eq!(first.0, 201);
-    assert_eq!(post(&api, "/users", &api.owner, "k", &user("battery staple")).await, first);
+    assert_eq!(
+        post(&api, "/users", &api.owner, "k", &user("battery staple")).await,
+        first
+    );
     let other = json!({"email": "other@example.com", "role": "agent", "password": "correct horse"});
-    let call = api.call("POST", "/users", Some(&api.owner)).key("k").json(&other);
+    let call = api
+        .call("POST", "/users", Some(&api.owner))
+        .key("k")
+        .json(&other);
     call.send().await.problem(422, "idempotency-key-reused");
-    let call = api.call("POST", "/users", Some(&api.owner)).key("k2").json(&user("correct horse"));
+    let call = api
+        .call("POST", "/users", Some(&api.owner))
+        .key("k2")
+        .json(&user("correct horse"));
     call.send().await.problem(409, "email-taken");
     api.close().await;
 }
@@ -146,12 +182,20 @@ async fn changes_by_other_methods_honour_keys_too() {
     api.receives("Hello").await;
     let title = json!({"title": "Greeting"});
     let put = async |body: &Value| {
-        api.call("PUT", "/cases/101/title", Some(&api.agent)).key("k").json(body).send().await
+        api.call("PUT", "/cases/101/title", Some(&api.agent))
+            .key("k")
+            .json(body)
+            .send()
+            .await
     };
     put(&title).await.expect(200);
-    api.does("PUT", "/cases/101/title", &json!({"title": "Other"})).await.expect(200);
+    api.does("PUT", "/cases/101/title", &json!({"title": "Other"}))
+        .await
+        .expect(200);
     // What was asked for was done; the answer is the case as it is now.
     assert_eq!(put(&title).await.expect(200)["title"], "Other");
-    put(&json!({"title": "Third"})).await.problem(422, "idempotency-key-reused");
+    put(&json!({"title": "Third"}))
+        .await
+        .problem(422, "idempotency-key-reused");
     api.close().await;
 }

@@ -10,9 +10,17 @@ fn path(reference: u32, message_id: Uuid, what: &str) -> String {
 }
 
 async fn kinds(api: &Api, reference: u32) -> Vec<String> {
-    let thread = api.get(&format!("/cases/{reference}/thread")).await.expect(200);
+    let thread = api
+        .get(&format!("/cases/{reference}/thread"))
+        .await
+        .expect(200);
     let kind = |item: &Value| item["kind"].as_str().unwrap().to_owned();
-    thread["items"].as_array().unwrap().iter().map(kind).collect()
+    thread["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(kind)
+        .collect()
 }
 
 #[tokio::test]
@@ -23,27 +31,53 @@ async fn a_message_moves_to_a_case_of_its_own_and_back() {
     let (_, message_id) = api.receives("When do you open?").await;
 
     let body = json!({"comment": "Another subject"});
-    let moved = api.does("POST", &path(101, message_id, "move"), &body).await.expect(200);
+    let moved = api
+        .does("POST", &path(101, message_id, "move"), &body)
+        .await
+        .expect(200);
     assert_eq!(moved, json!({"reference": 102}));
     let made = api.get("/cases/102").await.expect(200);
-    assert_eq!((&made["title"], &made["origin"]), (&json!("When do you open?"), &json!("move")));
+    assert_eq!(
+        (&made["title"], &made["origin"]),
+        (&json!("When do you open?"), &json!("move"))
+    );
     assert_eq!(made["notes"][0]["text"], "Another subject");
-    assert_eq!(made["links"], json!([{"reference": 101, "kind": "moved_from"}]));
+    assert_eq!(
+        made["links"],
+        json!([{"reference": 101, "kind": "moved_from"}])
+    );
     let source = api.get("/cases/101").await.expect(200);
-    assert_eq!(source["links"], json!([{"reference": 102, "kind": "moved_to"}]));
+    assert_eq!(
+        source["links"],
+        json!([{"reference": 102, "kind": "moved_to"}])
+    );
     assert_eq!(source["message_count"], 1);
     assert_eq!(kinds(&api, 101).await, ["opened", "message", "moved_out"]);
-    assert_eq!(kinds(&api, 102).await, ["opened", "moved_in", "message", "note"]);
+    assert_eq!(
+        kinds(&api, 102).await,
+        ["opened", "moved_in", "message", "note"]
+    );
     let thread = api.get("/cases/101/thread").await.expect(200);
     let out = &thread["items"][2];
-    assert_eq!((&out["to"], &out["comment"]), (&json!(102), &json!("Another subject")));
+    assert_eq!(
+        (&out["to"], &out["comment"]),
+        (&json!(102), &json!("Another subject"))
+    );
 
-    let undone = api.does("POST", &path(102, message_id, "undo-move"), &json!({})).await.expect(200);
+    let undone = api
+        .does("POST", &path(102, message_id, "undo-move"), &json!({}))
+        .await
+        .expect(200);
     assert_eq!(undone, json!({"reference": 101}));
     let made = api.get("/cases/102").await.expect(200);
-    assert_eq!((&made["state"], &made["withdrawn"]), (&json!("closed"), &json!(true)));
+    assert_eq!(
+        (&made["state"], &made["withdrawn"]),
+        (&json!("closed"), &json!(true))
+    );
     assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 2);
-    api.does("POST", "/cases/102/replies", &json!({"text": "Hi"})).await.problem(409, "case-withdrawn");
+    api.does("POST", "/cases/102/replies", &json!({"text": "Hi"}))
+        .await
+        .problem(409, "case-withdrawn");
     api.close().await;
 }
 
@@ -53,13 +87,20 @@ async fn a_message_moves_to_another_open_case() {
     api.set_up().await;
     let (_, message_id) = api.receives("Hello").await;
     api.receives("#0 Another thing").await;
-    let moved = api.does("POST", &path(101, message_id, "move"), &json!({"to": 102})).await.expect(200);
+    let moved = api
+        .does("POST", &path(101, message_id, "move"), &json!({"to": 102}))
+        .await
+        .expect(200);
     assert_eq!(moved, json!({"reference": 102}));
     assert_eq!(api.get("/cases/102").await.expect(200)["message_count"], 2);
     // Such a move is undone by moving the message back.
-    let undo = api.does("POST", &path(102, message_id, "undo-move"), &json!({})).await;
+    let undo = api
+        .does("POST", &path(102, message_id, "undo-move"), &json!({}))
+        .await;
     undo.problem(409, "not-undoable");
-    api.does("POST", &path(102, message_id, "move"), &json!({"to": 101})).await.expect(200);
+    api.does("POST", &path(102, message_id, "move"), &json!({"to": 101}))
+        .await
+        .expect(200);
     assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 1);
     api.close().await;
 }
@@ -69,26 +110,53 @@ async fn moves_that_cannot_be() {
     let api = Api::start().await;
     api.set_up().await;
     let (_, message_id) = api.receives("Hello").await;
-    let reply = api.does("POST", "/cases/101/replies", &json!({"text": "Hi"})).await.expect(202);
+    let reply = api
+        .does("POST", "/cases/101/replies", &json!({"text": "Hi"}))
+        .await
+        .expect(202);
     let reply: Uuid = reply["message_id"].as_str().unwrap().parse().unwrap();
     let post = async |path: String, body: Value| api.does("POST", &path, &body).await;
 
-    post(path(101, reply, "move"), json!({})).await.problem(409, "not-movable");
-    post(path(101, message_id, "move"), json!({"to": 101})).await.problem(409, "already-there");
-    post(path(101, message_id, "move"), json!({"to": 999})).await.problem(409, "other-contact");
-    post(path(101, message_id, "move"), json!({"to": 0})).await.problem(422, "invalid-value");
-    post(path(101, Uuid::from_u128(255), "move"), json!({})).await.problem(404, "not-found");
-    post(path(999, message_id, "move"), json!({})).await.problem(404, "not-found");
-    post(path(999, message_id, "undo-move"), json!({})).await.problem(404, "not-found");
-    post(path(101, message_id, "undo-move"), json!({})).await.problem(409, "not-undoable");
+    post(path(101, reply, "move"), json!({}))
+        .await
+        .problem(409, "not-movable");
+    post(path(101, message_id, "move"), json!({"to": 101}))
+        .await
+        .problem(409, "already-there");
+    post(path(101, message_id, "move"), json!({"to": 999}))
+        .await
+        .problem(409, "other-contact");
+    post(path(101, message_id, "move"), json!({"to": 0}))
+        .await
+        .problem(422, "invalid-value");
+    post(path(101, Uuid::from_u128(255), "move"), json!({}))
+        .await
+        .problem(404, "not-found");
+    post(path(999, message_id, "move"), json!({}))
+        .await
+        .problem(404, "not-found");
+    post(path(999, message_id, "undo-move"), json!({}))
+        .await
+        .problem(404, "not-found");
+    post(path(101, message_id, "undo-move"), json!({}))
+        .await
+        .problem(409, "not-undoable");
 
     // What was said since keeps a move from being undone.
-    post(path(101, message_id, "move"), json!({})).await.expect(200);
+    post(path(101, message_id, "move"), json!({}))
+        .await
+        .expect(200);
     api.receives("And #102").await;
-    post(path(102, message_id, "undo-move"), json!({})).await.problem(409, "not-undoable");
+    post(path(102, message_id, "undo-move"), json!({}))
+        .await
+        .problem(409, "not-undoable");
 
     // A closed case takes no message in.
-    api.does("PUT", "/cases/101/status", &json!({"value": "Resolved"})).await.expect(200);
-    post(path(102, message_id, "move"), json!({"to": 101})).await.problem(409, "case-closed");
+    api.does("PUT", "/cases/101/status", &json!({"value": "Resolved"}))
+        .await
+        .expect(200);
+    post(path(102, message_id, "move"), json!({"to": 101}))
+        .await
+        .problem(409, "case-closed");
     api.close().await;
 }

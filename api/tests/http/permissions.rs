@@ -30,9 +30,21 @@ const ROUTES: [(&str, &str, May); 32] = [
     ("PUT", "/api/v1/cases/{reference}/assignee", May::Work),
     ("PUT", "/api/v1/cases/{reference}/title", May::Work),
     ("POST", "/api/v1/cases/{reference}/notes", May::Work),
-    ("POST", "/api/v1/cases/{reference}/messages/{message_id}/move", May::Work),
-    ("POST", "/api/v1/cases/{reference}/messages/{message_id}/undo-move", May::Work),
-    ("POST", "/api/v1/cases/{reference}/messages/{message_id}/resend", May::Work),
+    (
+        "POST",
+        "/api/v1/cases/{reference}/messages/{message_id}/move",
+        May::Work,
+    ),
+    (
+        "POST",
+        "/api/v1/cases/{reference}/messages/{message_id}/undo-move",
+        May::Work,
+    ),
+    (
+        "POST",
+        "/api/v1/cases/{reference}/messages/{message_id}/resend",
+        May::Work,
+    ),
     ("GET", "/api/v1/surveys", May::Read),
     ("POST", "/api/v1/surveys", May::Own),
     ("GET", "/api/v1/surveys/{id}", May::Read),
@@ -63,8 +75,10 @@ fn every_route_has_a_row() {
             served.insert((method.to_uppercase(), path.clone()));
         }
     }
-    let rows: BTreeSet<_> =
-        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let rows: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
     assert_eq!(served, rows);
 }
 
@@ -94,7 +108,11 @@ async fn every_route_is_open_to_those_who_may_and_to_nobody_else() {
                 Some(May::Own) => true,
             };
             let refusal = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
-            let expected = if role.is_none() { refusal[0] } else { refusal[1] };
+            let expected = if role.is_none() {
+                refusal[0]
+            } else {
+                refusal[1]
+            };
             if allowed {
                 assert!(!refusal.contains(&status), "{method} {template}: {status}");
                 assert!(!status.is_server_error(), "{method} {template}: {status}");
@@ -111,13 +129,23 @@ async fn a_token_that_is_wrong_says_so() {
     let api = Api::start().await;
     let answer = api.call("GET", "/cases", None).send().await;
     answer.problem(401, "unauthenticated");
-    assert_eq!(answer.headers["www-authenticate"], r#"Bearer realm="docket""#);
+    assert_eq!(
+        answer.headers["www-authenticate"],
+        r#"Bearer realm="docket""#
+    );
 
-    for wrong in ["docket_x", "", "docket_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+    for wrong in [
+        "docket_x",
+        "",
+        "docket_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    ] {
         let call = api.call("GET", "/cases", Some(&wrong.into()));
         let answer = call.send().await;
         answer.problem(401, "unauthenticated");
-        assert_eq!(answer.headers["www-authenticate"], r#"Bearer realm="docket", error="invalid_token""#);
+        assert_eq!(
+            answer.headers["www-authenticate"],
+            r#"Bearer realm="docket", error="invalid_token""#
+        );
     }
 
     let answer = api.call("GET", "/users", Some(&api.auditor)).send().await;

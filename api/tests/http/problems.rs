@@ -7,11 +7,19 @@ use crate::support::Api;
 #[tokio::test]
 async fn paths_and_methods_that_are_not_there() {
     let api = Api::start().await;
-    for path in ["/api/v1/nothing", "/api/nothing", "/api/v1/cases/101/", "/api"] {
+    for path in [
+        "/api/v1/nothing",
+        "/api/nothing",
+        "/api/v1/cases/101/",
+        "/api",
+    ] {
         api.get(path).await.problem(404, "unknown-path");
     }
     // Nobody is told apart from anybody where nothing is.
-    api.call("GET", "/nothing", None).send().await.problem(404, "unknown-path");
+    api.call("GET", "/nothing", None)
+        .send()
+        .await
+        .problem(404, "unknown-path");
 
     let answer = api.call("DELETE", "/cases", Some(&api.agent)).send().await;
     answer.problem(405, "method-not-allowed");
@@ -22,16 +30,36 @@ async fn paths_and_methods_that_are_not_there() {
 #[tokio::test]
 async fn paths_and_queries_that_cannot_be_read() {
     let api = Api::start().await;
-    for path in ["/cases/abc", "/cases/0", "/cases/99999999999", "/cases/-1/thread", "/surveys/7"] {
+    for path in [
+        "/cases/abc",
+        "/cases/0",
+        "/cases/99999999999",
+        "/cases/-1/thread",
+        "/surveys/7",
+    ] {
         let problem = api.get(path).await.problem(400, "invalid-path");
-        assert!(problem["detail"].as_str().unwrap().starts_with("the path cannot be read: "));
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .starts_with("the path cannot be read: ")
+        );
     }
     for (path, said) in [
         ("/cases?stat=open", "unknown field `stat`"),
-        ("/cases?state=opened", "state must be one of open, closed, all"),
+        (
+            "/cases?state=opened",
+            "state must be one of open, closed, all",
+        ),
         ("/cases?survey=7", "survey"),
-        ("/cases?limit=0", "limit must be a whole number from 1 to 200"),
-        ("/cases?limit=201", "limit must be a whole number from 1 to 200"),
+        (
+            "/cases?limit=0",
+            "limit must be a whole number from 1 to 200",
+        ),
+        (
+            "/cases?limit=201",
+            "limit must be a whole number from 1 to 200",
+        ),
         ("/cases?limit=ten", "limit"),
         ("/cases?q=a%00b", "NUL"),
         ("/cases?state=open&state=closed", "duplicate field `state`"),
@@ -44,12 +72,19 @@ async fn paths_and_queries_that_cannot_be_read() {
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(said), "{path}: {detail}");
     }
-    for path in ["/cases?cursor=x", "/cases/101/thread?cursor=Y2FzZXM6MS0x", "/unrouted?cursor=%F0"] {
+    for path in [
+        "/cases?cursor=x",
+        "/cases/101/thread?cursor=Y2FzZXM6MS0x",
+        "/unrouted?cursor=%F0",
+    ] {
         api.get(path).await.problem(400, "invalid-cursor");
     }
     // A parameter without a value is as if it were not there.
     let all = "/cases?state=&number=&survey=&assignee=&q=&cursor=&limit=";
-    assert_eq!(api.get(all).await.expect(200), json!({"items": [], "next": null}));
+    assert_eq!(
+        api.get(all).await.expect(200),
+        json!({"items": [], "next": null})
+    );
     api.close().await;
 }
 
@@ -57,35 +92,67 @@ async fn paths_and_queries_that_cannot_be_read() {
 async fn bodies_that_cannot_be_read() {
     let api = Api::start().await;
     let post = |content_type, body: &'static str| {
-        api.call("POST", "/cases/101/replies", Some(&api.agent)).raw(content_type, body).send()
+        api.call("POST", "/cases/101/replies", Some(&api.agent))
+            .raw(content_type, body)
+            .send()
     };
-    post("application/json", r#"{"text":"#).await.problem(400, "malformed-json");
-    post("text/plain", r#"{"text":"a"}"#).await.problem(415, "unsupported-media-type");
+    post("application/json", r#"{"text":"#)
+        .await
+        .problem(400, "malformed-json");
+    post("text/plain", r#"{"text":"a"}"#)
+        .await
+        .problem(415, "unsupported-media-type");
     let unknown = post("application/json", r#"{"text":"a","seen":1}"#).await;
     let problem = unknown.problem(422, "invalid-body");
-    assert!(problem["detail"].as_str().unwrap().contains("unknown field `seen`"), "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("unknown field `seen`"),
+        "{problem}"
+    );
     let wrong = post("application/json", r#"{"text":"a","seen_version":"1"}"#).await;
     let problem = wrong.problem(422, "invalid-body");
-    assert!(problem["detail"].as_str().unwrap().starts_with("seen_version: "), "{problem}");
-    post("application/json", "").await.problem(422, "invalid-body");
-    post("application/json", r#"{"text":"a\u0000"}"#).await.problem(422, "invalid-value");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("seen_version: "),
+        "{problem}"
+    );
+    post("application/json", "")
+        .await
+        .problem(422, "invalid-body");
+    post("application/json", r#"{"text":"a\u0000"}"#)
+        .await
+        .problem(422, "invalid-value");
 
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(1 << 20));
     let call = api.call("POST", "/cases/101/replies", Some(&api.agent));
-    call.raw("application/json", large).send().await.problem(413, "body-too-large");
+    call.raw("application/json", large)
+        .send()
+        .await
+        .problem(413, "body-too-large");
     api.close().await;
 }
 
 #[tokio::test]
 async fn request_ids_come_back() {
     let api = Api::start().await;
-    let call = |id| api.call("GET", "/cases/101", Some(&api.agent)).header("x-request-id", id).send();
+    let call = |id| {
+        api.call("GET", "/cases/101", Some(&api.agent))
+            .header("x-request-id", id)
+            .send()
+    };
     let answer = call("trace-17").await;
     assert_eq!(answer.headers["x-request-id"], "trace-17");
     assert_eq!(answer.problem(404, "not-found")["instance"], "trace-17");
     for refused in ["two words", "", "a;b"] {
         let own = call(refused).await.headers["x-request-id"].clone();
-        assert!(own.to_str().unwrap().starts_with("00000000-0000-"), "{own:?}");
+        assert!(
+            own.to_str().unwrap().starts_with("00000000-0000-"),
+            "{own:?}"
+        );
     }
     api.close().await;
 }
@@ -101,7 +168,10 @@ async fn every_answer_is_closed_to_browsers_and_caches() {
         assert_eq!(answer.headers["cache-control"], "no-store");
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
         assert_eq!(answer.headers["referrer-policy"], "no-referrer");
-        assert_eq!(answer.headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(
+            answer.headers["content-security-policy"],
+            "default-src 'none'; frame-ancestors 'none'"
+        );
     }
     api.close().await;
 }
@@ -121,7 +191,9 @@ async fn a_ledger_that_is_closed_is_503() {
     api.set_up().await;
     api.receives("Hello").await;
     api.app.ledger.close().await;
-    let answer = api.does("POST", "/cases/101/replies", &json!({"text": "Hi"})).await;
+    let answer = api
+        .does("POST", "/cases/101/replies", &json!({"text": "Hi"}))
+        .await;
     answer.problem(503, "unavailable");
     api.close().await;
 }

@@ -1,14 +1,16 @@
 //! Surveys and lines.
 
-use docket::operations::line::ChangeLine;
 use docket::operations::Administrator;
+use docket::operations::line::ChangeLine;
 use docket_domain::line::{HaltReason, LineCommand};
 use serde_json::{Value, json};
 
 use crate::support::{Api, survey, text};
 
 fn with(mut body: Value, change: &Value) -> Value {
-    body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(change.as_object().unwrap().clone());
     body
 }
 
@@ -18,17 +20,29 @@ async fn surveys_are_created_and_changed() {
     let answer = api.owner_does("POST", "/surveys", &survey()).await;
     let created = answer.expect(201);
     let id = text(&created["id"]);
-    assert_eq!(answer.headers["location"], format!("/api/v1/surveys/{id}").as_str());
+    assert_eq!(
+        answer.headers["location"],
+        format!("/api/v1/surveys/{id}").as_str()
+    );
     let more = json!({
         "id": id, "survey_id": id, "created_at": "2026-03-01T12:00:00Z", "version": 1,
     });
     assert_eq!(created, with(survey(), &more));
     let path = format!("/surveys/{id}");
     assert_eq!(api.get(&path).await.expect(200), created);
-    assert_eq!(api.get("/surveys").await.expect(200), json!({"items": [created], "next": null}));
+    assert_eq!(
+        api.get("/surveys").await.expect(200),
+        json!({"items": [created], "next": null})
+    );
 
-    let changed = api.owner_does("PATCH", &path, &json!({"name": "Help"})).await.expect(200);
-    assert_eq!(changed, with(created.clone(), &json!({"name": "Help", "version": 2})));
+    let changed = api
+        .owner_does("PATCH", &path, &json!({"name": "Help"}))
+        .await
+        .expect(200);
+    assert_eq!(
+        changed,
+        with(created.clone(), &json!({"name": "Help", "version": 2}))
+    );
     let nothing = api.owner_does("PATCH", &path, &json!({})).await.expect(200);
     assert_eq!(nothing, changed);
     api.close().await;
@@ -37,29 +51,40 @@ async fn surveys_are_created_and_changed() {
 #[tokio::test]
 async fn surveys_that_cannot_be() {
     let api = Api::start().await;
-    let status = |choices: Value, closed: &str| {
-        json!({"status": {"question": "Status", "choices": choices, "closed_value": closed}})
-    };
+    let status = |choices: Value, closed: &str| json!({"status": {"question": "Status", "choices": choices, "closed_value": closed}});
     for (change, said) in [
         (json!({"name": ""}), "name must have"),
         (status(json!(["A"]), "A"), "status.choices must have"),
         (status(json!(["A", "A"]), "A"), "must not repeat"),
-        (status(json!(["A", "B"]), "C"), "status.closed_value must be one of"),
+        (
+            status(json!(["A", "B"]), "C"),
+            "status.closed_value must be one of",
+        ),
     ] {
-        let answer = api.owner_does("POST", "/surveys", &with(survey(), &change)).await;
+        let answer = api
+            .owner_does("POST", "/surveys", &with(survey(), &change))
+            .await;
         let problem = answer.problem(422, "invalid-value");
-        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(said),
+            "{problem}"
+        );
     }
     let nobody = "/surveys/00000000-0000-0000-0000-0000000000ff";
     api.get(nobody).await.problem(404, "not-found");
-    api.owner_does("PATCH", nobody, &json!({})).await.problem(404, "not-found");
+    api.owner_does("PATCH", nobody, &json!({}))
+        .await
+        .problem(404, "not-found");
     api.close().await;
 }
 
 #[tokio::test]
 async fn lines_are_added_changed_and_removed() {
     let api = Api::start().await;
-    let survey = api.owner_does("POST", "/surveys", &survey()).await.expect(201);
+    let survey = api
+        .owner_does("POST", "/surveys", &survey())
+        .await
+        .expect(201);
     let new = json!({
         "number": "+44 7700 900000", "channel": "sms", "survey_id": survey["id"], "multi_case_reply": "You have %s1 cases",
     });
@@ -82,35 +107,60 @@ async fn lines_are_added_changed_and_removed() {
     );
     let path = format!("/lines/{id}");
     assert_eq!(api.get(&path).await.expect(200), added);
-    assert_eq!(api.get("/lines").await.expect(200), json!({"items": [added], "next": null}));
+    assert_eq!(
+        api.get("/lines").await.expect(200),
+        json!({"items": [added], "next": null})
+    );
 
     // What is left out stays; null takes it away.
     let changed = api.owner_does("PATCH", &path, &json!({})).await.expect(200);
     assert_eq!(changed["multi_case_reply"], "You have %s1 cases");
-    let changed = api.owner_does("PATCH", &path, &json!({"multi_case_reply": null})).await.expect(200);
+    let changed = api
+        .owner_does("PATCH", &path, &json!({"multi_case_reply": null}))
+        .await
+        .expect(200);
     assert_eq!(changed["multi_case_reply"], Value::Null);
 
     // The same number is a line of its own on another channel.
     let whatsapp = with(new.clone(), &json!({"channel": "whatsapp"}));
-    api.owner_does("POST", "/lines", &whatsapp).await.expect(201);
-    api.owner_does("POST", "/lines", &new).await.problem(409, "number-taken");
+    api.owner_does("POST", "/lines", &whatsapp)
+        .await
+        .expect(201);
+    api.owner_does("POST", "/lines", &new)
+        .await
+        .problem(409, "number-taken");
 
-    api.owner_does("DELETE", &path, &json!({})).await.expect(204);
-    api.owner_does("DELETE", &path, &json!({})).await.expect(204);
+    api.owner_does("DELETE", &path, &json!({}))
+        .await
+        .expect(204);
+    api.owner_does("DELETE", &path, &json!({}))
+        .await
+        .expect(204);
     api.get(&path).await.problem(404, "not-found");
-    api.owner_does("PATCH", &path, &json!({})).await.problem(404, "not-found");
+    api.owner_does("PATCH", &path, &json!({}))
+        .await
+        .problem(404, "not-found");
     api.owner_does("POST", "/lines", &new).await.expect(201);
     api.close().await;
 }
 
 #[tokio::test]
 async fn two_lines_of_one_number_at_once_are_one() {
-    let api = Api::start().await;
-    let survey = api.owner_does("POST", "/surveys", &survey()).await.expect(201);
+    let api = Api::with_writers(4).await;
+    let survey = api
+        .owner_does("POST", "/surveys", &survey())
+        .await
+        .expect(201);
     let new = json!({"number": "447700900000", "channel": "sms", "survey_id": survey["id"]});
-    let (one, other) =
-        tokio::join!(api.owner_does("POST", "/lines", &new), api.owner_does("POST", "/lines", &new));
-    let (good, bad) = if one.status.is_success() { (one, other) } else { (other, one) };
+    let (one, other) = tokio::join!(
+        api.owner_does("POST", "/lines", &new),
+        api.owner_does("POST", "/lines", &new)
+    );
+    let (good, bad) = if one.status.is_success() {
+        (one, other)
+    } else {
+        (other, one)
+    };
     good.expect(201);
     bad.problem(409, "number-taken");
     api.close().await;
@@ -122,7 +172,9 @@ async fn a_halted_line_is_resumed() {
     let ids = api.set_up().await;
     let operation = ChangeLine {
         line_id: ids.line.parse().unwrap(),
-        command: LineCommand::Halt { reason: HaltReason::Balance },
+        command: LineCommand::Halt {
+            reason: HaltReason::Balance,
+        },
         by: Administrator::System,
     };
     api.app.ledger.submit(operation).await.unwrap();
@@ -135,33 +187,55 @@ async fn a_halted_line_is_resumed() {
             "reason": "the Vonage account has too little balance: top it up, then resume sending",
         })
     );
-    let patch = async |body: Value| api.owner_does("PATCH", &path, &body).await;
-    patch(json!({"sending": "halt"})).await.problem(422, "invalid-value");
-    patch(json!({"sending": "resume", "multi_case_reply": null})).await.problem(422, "invalid-value");
-    let line = patch(json!({"sending": "resume"})).await.expect(200);
+    let change = async |body: Value| api.owner_does("PATCH", &path, &body).await;
+    change(json!({"sending": "halt"}))
+        .await
+        .problem(422, "invalid-value");
+    change(json!({"sending": "resume", "multi_case_reply": null}))
+        .await
+        .problem(422, "invalid-value");
+    let line = change(json!({"sending": "resume"})).await.expect(200);
     assert_eq!(line["sending"], json!({"state": "ok", "reason": null}));
-    patch(json!({"sending": "resume"})).await.expect(200);
+    change(json!({"sending": "resume"})).await.expect(200);
     api.close().await;
 }
 
 #[tokio::test]
 async fn lines_that_cannot_be() {
     let api = Api::start().await;
-    let survey = api.owner_does("POST", "/surveys", &survey()).await.expect(201);
+    let survey = api
+        .owner_does("POST", "/surveys", &survey())
+        .await
+        .expect(201);
     let new = json!({"number": "447700900000", "channel": "sms", "survey_id": survey["id"]});
     for (change, said) in [
         (json!({"number": "Example"}), "number must be"),
         (json!({"channel": "mms"}), "channel must be sms or whatsapp"),
-        (json!({"survey_id": "00000000-0000-0000-0000-0000000000ff"}), "survey_id names no survey"),
-        (json!({"multi_case_reply": " "}), "multi_case_reply must have"),
+        (
+            json!({"survey_id": "00000000-0000-0000-0000-0000000000ff"}),
+            "survey_id names no survey",
+        ),
+        (
+            json!({"multi_case_reply": " "}),
+            "multi_case_reply must have",
+        ),
     ] {
-        let answer = api.owner_does("POST", "/lines", &with(new.clone(), &change)).await;
+        let answer = api
+            .owner_does("POST", "/lines", &with(new.clone(), &change))
+            .await;
         let problem = answer.problem(422, "invalid-value");
-        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(said),
+            "{problem}"
+        );
     }
     let nobody = "/lines/00000000-0000-0000-0000-0000000000ff";
     api.get(nobody).await.problem(404, "not-found");
-    api.owner_does("PATCH", nobody, &json!({})).await.problem(404, "not-found");
-    api.owner_does("DELETE", nobody, &json!({})).await.problem(404, "not-found");
+    api.owner_does("PATCH", nobody, &json!({}))
+        .await
+        .problem(404, "not-found");
+    api.owner_does("DELETE", nobody, &json!({}))
+        .await
+        .problem(404, "not-found");
     api.close().await;
 }

@@ -34,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-pub const OUR_NUMBER: &str = "447700900000";
-pub const CUSTOMER: &str = "447700900123";
+pub(crate) const OUR_NUMBER: &str = "447700900000";
+pub(crate) const CUSTOMER: &str = "447700900123";
 
 thread_local! {
     static SECONDS: Cell<i64> = const { Cell::new(0) };
@@ -53,38 +53,42 @@ fn new_id() -> Uuid {
 }
 
 /// The API with what a test needs around it.
-pub struct Api {
-    pub app: App,
+pub(crate) struct Api {
+    pub(crate) app: App,
     router: Router,
-    pub owner: SecretString,
-    pub agent: SecretString,
-    pub auditor: SecretString,
+    pub(crate) owner: SecretString,
+    pub(crate) agent: SecretString,
+    pub(crate) auditor: SecretString,
     database: TestDatabase,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|error| panic!("no JSON ({error}): {} {}", self.status, self.text))
     }
 
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        if self.text.is_empty() { Value::Null } else { self.json() }
+        if self.text.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     /// The problem, which has its form.
     #[track_caller]
-    pub fn problem(&self, status: u16, slug: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
         let problem = self.expect(status);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
@@ -92,57 +96,77 @@ impl Answer {
         assert!(problem["title"].is_string());
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.len() > 10, "{detail:?} says too little");
-        assert_eq!(problem["instance"], self.headers["x-request-id"].to_str().unwrap());
+        assert_eq!(
+            problem["instance"],
+            self.headers["x-request-id"].to_str().unwrap()
+        );
         problem
     }
 }
 
 /// A request that is being put together.
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     api: &'a Api,
     request: axum::http::request::Builder,
     body: Body,
 }
 
 impl Call<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    pub fn key(self, key: &str) -> Self {
+    pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.raw("application/json", body.to_string())
     }
 
-    pub fn raw(self, content_type: &str, body: impl Into<Body>) -> Self {
-        Self { body: body.into(), ..self.header("content-type", content_type) }
+    pub(crate) fn raw(self, content_type: &str, body: impl Into<Body>) -> Self {
+        Self {
+            body: body.into(),
+            ..self.header("content-type", content_type)
+        }
     }
 
-    pub fn build(self) -> Request<Body> {
+    pub(crate) fn build(self) -> Request<Body> {
         self.request.body(self.body).unwrap()
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let router = self.api.router.clone();
         let response = router.oneshot(self.build()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: parts.status, headers: parts.headers, text }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+        }
     }
 }
 
 impl Api {
-    pub async fn start() -> Self {
+    /// With one writer, so that references are counted 101, 102, 103 …
+    pub(crate) async fn start() -> Self {
+        Self::with_writers(1).await
+    }
+
+    /// With several writers, for what happens at once.
+    pub(crate) async fn with_writers(writers: usize) -> Self {
         SECONDS.set(0);
         IDS.set(0);
         let database = database().await;
         let connect = connect_options(&database.url).unwrap();
-        let ledger = Ledger::start(connect, LedgerOptions::new(clock)).await.unwrap();
+        let options = LedgerOptions {
+            writers,
+            ..LedgerOptions::new(clock)
+        };
+        let ledger = Ledger::start(connect, options).await.unwrap();
         let app = App {
             ledger,
             pool: database.pool.clone(),
@@ -155,65 +179,88 @@ impl Api {
         };
         let [owner, agent, auditor] = tokens(&app).await;
         let router = http::observed(http::router(app.clone()), app.clone());
-        Self { app, router, owner, agent, auditor, database }
+        Self {
+            app,
+            router,
+            owner,
+            agent,
+            auditor,
+            database,
+        }
     }
 
     /// Ends everything and drops the database.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.app.stopping.cancel();
         self.app.ledger.close().await;
         drop((self.router, self.app));
         self.database.close().await;
     }
 
-    pub fn router(&self) -> Router {
+    pub(crate) fn router(&self) -> Router {
         self.router.clone()
     }
 
-    pub fn call(&self, method: &str, path: &str, token: Option<&SecretString>) -> Call<'_> {
+    pub(crate) fn call(&self, method: &str, path: &str, token: Option<&SecretString>) -> Call<'_> {
         let method: Method = method.parse().unwrap();
-        let uri =
-            if path.starts_with("/api") { path.to_owned() } else { format!("/api/v1{path}") };
+        let uri = if path.starts_with("/api") {
+            path.to_owned()
+        } else {
+            format!("/api/v1{path}")
+        };
         let call = Call {
             api: self,
             request: Request::builder().method(method).uri(uri),
             body: Body::empty(),
         };
         match token {
-            Some(token) => {
-                call.header("authorization", &format!("Bearer {}", token.expose_secret()))
-            }
+            Some(token) => call.header(
+                "authorization",
+                &format!("Bearer {}", token.expose_secret()),
+            ),
             None => call,
         }
     }
 
     /// An agent reads.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, Some(&self.agent)).send().await
     }
 
     /// An agent works.
-    pub async fn does(&self, method: &str, path: &str, body: &Value) -> Answer {
-        self.call(method, path, Some(&self.agent)).json(body).send().await
+    pub(crate) async fn does(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.call(method, path, Some(&self.agent))
+            .json(body)
+            .send()
+            .await
     }
 
     /// An owner sets up.
-    pub async fn owner_does(&self, method: &str, path: &str, body: &Value) -> Answer {
-        self.call(method, path, Some(&self.owner)).json(body).send().await
+    pub(crate) async fn owner_does(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.call(method, path, Some(&self.owner))
+            .json(body)
+            .send()
+            .await
     }
 
     /// A survey with an SMS line of [`OUR_NUMBER`].
-    pub async fn set_up(&self) -> Ids {
-        let survey = self.owner_does("POST", "/surveys", &survey()).await.expect(201);
+    pub(crate) async fn set_up(&self) -> Ids {
+        let survey = self
+            .owner_does("POST", "/surveys", &survey())
+            .await
+            .expect(201);
         let line = json!({
             "number": OUR_NUMBER, "channel": "sms", "survey_id": survey["id"], "multi_case_reply": null,
         });
         let line = self.owner_does("POST", "/lines", &line).await.expect(201);
-        Ids { survey: text(&survey["id"]), line: text(&line["id"]) }
+        Ids {
+            survey: text(&survey["id"]),
+            line: text(&line["id"]),
+        }
     }
 
     /// A customer writes; gives the references of the cases that got it, and the message's id.
-    pub async fn receives(&self, said: &str) -> (Vec<u32>, Uuid) {
+    pub(crate) async fn receives(&self, said: &str) -> (Vec<u32>, Uuid) {
         let provider_id = new_id();
         let body = inbound(provider_id, OUR_NUMBER, said).to_string();
         let operation = ReceiveMessage {
@@ -223,15 +270,25 @@ impl Api {
             request_id: None,
         };
         match self.app.ledger.submit(operation).await.unwrap() {
-            LedgerAnswer::Done(Received::Routed { message_id, references, .. }) => {
-                (references.iter().map(|reference| reference.get()).collect(), message_id.0)
-            }
+            LedgerAnswer::Done(Received::Routed {
+                message_id,
+                references,
+                ..
+            }) => (
+                references.iter().map(|reference| reference.get()).collect(),
+                message_id.0,
+            ),
             other => panic!("not routed: {other:?}"),
         }
     }
 
     /// A webhook is kept as unrouted.
-    pub async fn holds(&self, kind: WebhookKind, reason: HeldReason, body: HeldBody) -> Uuid {
+    pub(crate) async fn holds(
+        &self,
+        kind: WebhookKind,
+        reason: HeldReason,
+        body: HeldBody,
+    ) -> Uuid {
         let held_id = HeldId(new_id());
         let operation = HoldWebhook {
             webhook: HeldWebhook {
@@ -244,7 +301,10 @@ impl Api {
                 from: None,
                 body: Personal(body),
             },
-            receipt: Receipt { kind: "test", key: held_id.to_string() },
+            receipt: Receipt {
+                kind: "test",
+                key: held_id.to_string(),
+            },
             request_id: None,
         };
         self.app.ledger.submit(operation).await.unwrap();
@@ -252,25 +312,40 @@ impl Api {
     }
 
     /// The delivery worker sends a message for the first time, and this comes of it.
-    pub async fn sends(&self, message_id: &Value, news: News) {
+    pub(crate) async fn sends(&self, message_id: &Value, news: News) {
         let message_id = MessageId(message_id.as_str().unwrap().parse().unwrap());
-        self.app.ledger.submit(BeginSending { message_id, attempt: 1 }).await.unwrap();
-        self.app.ledger.submit(RecordOutcome { message_id, attempt: 1, news }).await.unwrap();
+        self.app
+            .ledger
+            .submit(BeginSending {
+                message_id,
+                attempt: 1,
+            })
+            .await
+            .unwrap();
+        self.app
+            .ledger
+            .submit(RecordOutcome {
+                message_id,
+                attempt: 1,
+                news,
+            })
+            .await
+            .unwrap();
     }
 
     /// Time passes.
-    pub fn wait(&self, seconds: i64) {
+    pub(crate) fn wait(&self, seconds: i64) {
         SECONDS.set(SECONDS.get() + seconds);
     }
 }
 
 /// What [`Api::set_up`] made.
-pub struct Ids {
-    pub survey: String,
-    pub line: String,
+pub(crate) struct Ids {
+    pub(crate) survey: String,
+    pub(crate) line: String,
 }
 
-pub fn survey() -> Value {
+pub(crate) fn survey() -> Value {
     json!({
         "name": "Support",
         "cases_enabled": true,
@@ -279,18 +354,21 @@ pub fn survey() -> Value {
     })
 }
 
-pub fn inbound(provider_id: Uuid, to: &str, said: &str) -> Value {
+pub(crate) fn inbound(provider_id: Uuid, to: &str, said: &str) -> Value {
     json!({
         "channel": "sms", "message_uuid": provider_id, "to": to, "from": CUSTOMER,
         "timestamp": "2026-03-01T11:59:58Z", "text": said,
     })
 }
 
-pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+pub(crate) fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
 }
 
-pub fn fresh_ids() -> FreshIds {
+pub(crate) fn fresh_ids() -> FreshIds {
     FreshIds {
         message_id: MessageId(new_id()),
         contact_id: ContactId(new_id()),

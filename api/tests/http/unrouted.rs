@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::support::{Api, inbound};
 
 async fn route(api: &Api, id: Uuid) -> crate::support::Answer {
-    api.owner_does("POST", &format!("/unrouted/{id}/route"), &json!({})).await
+    api.owner_does("POST", &format!("/unrouted/{id}/route"), &json!({}))
+        .await
 }
 
 #[tokio::test]
@@ -16,7 +17,11 @@ async fn a_message_is_routed_when_its_line_is_there() {
     let ids = api.set_up().await;
     let body = inbound(Uuid::from_u128(7), "447700900001", "Hello").to_string();
     let id = api
-        .holds(WebhookKind::Inbound, HeldReason::UnknownLine, HeldBody::Text(body.clone()))
+        .holds(
+            WebhookKind::Inbound,
+            HeldReason::UnknownLine,
+            HeldBody::Text(body.clone()),
+        )
         .await;
     let listed = api.get("/unrouted").await.expect(200);
     assert_eq!(
@@ -41,12 +46,20 @@ async fn a_message_is_routed_when_its_line_is_there() {
     route(&api, id).await.problem(409, "not-routable");
     let line = json!({"number": "447700900001", "channel": "sms", "survey_id": ids.survey});
     api.owner_does("POST", "/lines", &line).await.expect(201);
-    assert_eq!(route(&api, id).await.expect(200), json!({"references": [101]}));
+    assert_eq!(
+        route(&api, id).await.expect(200),
+        json!({"references": [101]})
+    );
     assert_eq!(api.get("/cases/101").await.expect(200)["title"], "Hello");
-    assert_eq!(api.get("/unrouted").await.expect(200), json!({"items": [], "next": null}));
+    assert_eq!(
+        api.get("/unrouted").await.expect(200),
+        json!({"items": [], "next": null})
+    );
 
     route(&api, id).await.problem(409, "already-routed");
-    route(&api, Uuid::from_u128(0xff)).await.problem(404, "not-found");
+    route(&api, Uuid::from_u128(0xff))
+        .await
+        .problem(404, "not-found");
     api.close().await;
 }
 
@@ -55,14 +68,23 @@ async fn what_still_cannot_be_read_stays() {
     let api = Api::start().await;
     api.set_up().await;
     let broken = HeldBody::Text(r#"{"channel": "telegram"}"#.to_owned());
-    let id = api.holds(WebhookKind::Inbound, HeldReason::UnknownType, broken).await;
+    let id = api
+        .holds(WebhookKind::Inbound, HeldReason::UnknownType, broken)
+        .await;
     let problem = route(&api, id).await.problem(409, "not-routable");
-    assert_eq!(problem["detail"], "it still cannot be read: the channel “telegram” is unknown");
+    assert_eq!(
+        problem["detail"],
+        "it still cannot be read: the channel “telegram” is unknown"
+    );
     let binary = HeldBody::Hex("ff00".to_owned());
-    let id = api.holds(WebhookKind::Inbound, HeldReason::Undecodable, binary).await;
+    let id = api
+        .holds(WebhookKind::Inbound, HeldReason::Undecodable, binary)
+        .await;
     route(&api, id).await.problem(409, "not-routable");
     let status = HeldBody::Text("{}".to_owned());
-    let id = api.holds(WebhookKind::Status, HeldReason::UnknownMessage, status).await;
+    let id = api
+        .holds(WebhookKind::Status, HeldReason::UnknownMessage, status)
+        .await;
     route(&api, id).await.problem(409, "not-routable");
     api.close().await;
 }
@@ -73,18 +95,31 @@ async fn the_list_comes_in_pages_newest_first() {
     let mut ids = vec![];
     for _ in 0..3 {
         let body = HeldBody::Text("x".repeat(3_000));
-        ids.push(api.holds(WebhookKind::Inbound, HeldReason::Undecodable, body).await);
+        ids.push(
+            api.holds(WebhookKind::Inbound, HeldReason::Undecodable, body)
+                .await,
+        );
         api.wait(1);
     }
     ids.reverse();
     let first = api.get("/unrouted?limit=2").await.expect(200);
     let next = first["next"].as_str().unwrap();
-    let second = api.get(&format!("/unrouted?limit=2&cursor={next}")).await.expect(200);
+    let second = api
+        .get(&format!("/unrouted?limit=2&cursor={next}"))
+        .await
+        .expect(200);
     assert_eq!(second["next"], Value::Null);
     let mut items = first["items"].as_array().unwrap().clone();
     items.extend(second["items"].as_array().unwrap().clone());
     let seen: Vec<&Value> = items.iter().map(|item| &item["id"]).collect();
-    assert_eq!(seen, ids.iter().map(|id| json!(id)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    assert_eq!(
+        seen,
+        ids.iter()
+            .map(|id| json!(id))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect::<Vec<_>>()
+    );
     assert_eq!(items[0]["body"].as_str().unwrap().len(), 2_000);
     api.close().await;
 }

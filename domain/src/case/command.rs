@@ -52,6 +52,8 @@ pub enum CaseCommand {
     },
     /// Answer the status question.
     SetStatus {
+        /// The question, as the survey asks it now.
+        question: String,
         /// The answer.
         value: String,
         /// Whether that answer closes a case, by the survey's settings of now.

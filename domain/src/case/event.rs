@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::channel::Channel;
 use crate::content::Content;
@@ -101,6 +101,9 @@ pub enum CaseEvent {
     },
     /// The answer to the status question changed.
     StatusChanged {
+        /// The question as the survey asked it then; none where version 1 wrote the event, which did not say.
+        #[serde(deserialize_with = "must_be_there")]
+        question: Option<String>,
         /// The answer before.
         from: Option<String>,
         /// The answer now.
@@ -337,8 +340,22 @@ impl CaseEvent {
 
     /// The version that is written today.
     pub const fn version(&self) -> &'static str {
-        "1"
+        match self {
+            // 2: says which question was answered, since the survey may ask another one later.
+            Self::StatusChanged { .. } => "2",
+            _ => "1",
+        }
     }
+}
+
+/// Reads a member that can be null and cannot be left out: an event of an older version that has not gone through its upcaster
+/// is then an error, and not a newer event that says less.
+fn must_be_there<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer)
 }
 
 impl DomainEvent for CaseEvent {

@@ -52,6 +52,28 @@ pub struct LogEvent {
     pub recorded_at: DateTime<Utc>,
 }
 
+/// An event as the log keeps it, read to be decoded and nothing else: its JSON is looked at once.
+pub(crate) struct Decodable(Row);
+
+impl Decodable {
+    /// Its place in the log.
+    pub(crate) const fn position(&self) -> i64 {
+        self.0.position
+    }
+
+    /// The event in today's form, with its circumstances.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Unreadable`] or [`ReadError::Metadata`].
+    pub(crate) fn decode(
+        &self,
+        upcasters: &[Box<dyn EventUpcaster>],
+    ) -> Result<Recorded, ReadError> {
+        self.0.decode(upcasters)
+    }
+}
+
 struct Row {
     position: i64,
     aggregate_type: String,
@@ -79,10 +101,60 @@ impl LogEvent {
             event_version: &self.event_version,
             payload: self.payload.get(),
         };
+        let circumstances = Circumstances {
+            position: self.position,
+            metadata: self.metadata.get(),
+            recorded_at: self.recorded_at,
+        };
+        circumstances.decode(&stored, upcasters)
+    }
+}
+
+/// What the log keeps beside an event.
+struct Circumstances<'a> {
+    position: i64,
+    metadata: &'a str,
+    recorded_at: DateTime<Utc>,
+}
+
+impl Circumstances<'_> {
+    fn decode(
+        self,
+        stored: &Stored<'_>,
+        upcasters: &[Box<dyn EventUpcaster>],
+    ) -> Result<Recorded, ReadError> {
         let (stream, event) = stored.decode(upcasters)?;
-        let metadata = serde_json::from_str(self.metadata.get())
-            .map_err(|source| ReadError::Metadata { position: self.position, source })?;
-        Ok(Recorded { stream, sequence: self.sequence.cast_unsigned(), event, metadata, recorded_at: self.recorded_at })
+        let metadata =
+            serde_json::from_str(self.metadata).map_err(|source| ReadError::Metadata {
+                position: self.position,
+                source,
+            })?;
+        Ok(Recorded {
+            stream,
+            sequence: stored.sequence.cast_unsigned(),
+            event,
+            metadata,
+            recorded_at: self.recorded_at,
+        })
+    }
+}
+
+impl Row {
+    fn decode(&self, upcasters: &[Box<dyn EventUpcaster>]) -> Result<Recorded, ReadError> {
+        let stored = Stored {
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            sequence: self.sequence,
+            event_type: &self.event_type,
+            event_version: &self.event_version,
+            payload: &self.payload,
+        };
+        let circumstances = Circumstances {
+            position: self.position,
+            metadata: &self.metadata,
+            recorded_at: self.recorded_at,
+        };
+        circumstances.decode(&stored, upcasters)
     }
 }
 
@@ -90,7 +162,12 @@ impl TryFrom<Row> for LogEvent {
     type Error = ReadError;
 
     fn try_from(row: Row) -> Result<Self, ReadError> {
-        let raw = |text| RawValue::from_string(text).map_err(|source| ReadError::Metadata { position: row.position, source });
+        let raw = |text| {
+            RawValue::from_string(text).map_err(|source| ReadError::Metadata {
+                position: row.position,
+                source,
+            })
+        };
         Ok(Self {
             position: row.position,
             aggregate_type: row.aggregate_type,
@@ -114,8 +191,37 @@ fn collect(rows: Vec<Row>) -> Result<Vec<LogEvent>, ReadError> {
 /// # Errors
 ///
 /// [`ReadError`].
-pub async fn page(executor: impl PgExecutor<'_>, after: i64, limit: i64) -> Result<Vec<LogEvent>, ReadError> {
-    let rows = sqlx::query_as!(
+pub async fn page(
+    executor: impl PgExecutor<'_>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<LogEvent>, ReadError> {
+    collect(rows(executor, after, limit).await?)
+}
+
+/// The same, for whoever decodes them and needs no JSON.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn decodable_page(
+    executor: impl PgExecutor<'_>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Decodable>, ReadError> {
+    Ok(rows(executor, after, limit)
+        .await?
+        .into_iter()
+        .map(Decodable)
+        .collect())
+}
+
+async fn rows(
+    executor: impl PgExecutor<'_>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
         Row,
         r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
                   metadata::text AS "metadata!", recorded_at
@@ -124,8 +230,7 @@ pub async fn page(executor: impl PgExecutor<'_>, after: i64, limit: i64) -> Resu
         limit,
     )
     .fetch_all(executor)
-    .await?;
-    collect(rows)
+    .await
 }
 
 /// The events of one stream behind `after` (0 for all), in order, at most `limit`.
@@ -133,7 +238,12 @@ pub async fn page(executor: impl PgExecutor<'_>, after: i64, limit: i64) -> Resu
 /// # Errors
 ///
 /// [`ReadError`].
-pub async fn stream(executor: impl PgExecutor<'_>, stream: StreamId, after: i64, limit: i64) -> Result<Vec<LogEvent>, ReadError> {
+pub async fn stream(
+    executor: impl PgExecutor<'_>,
+    stream: StreamId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<LogEvent>, ReadError> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
@@ -154,10 +264,22 @@ pub async fn stream(executor: impl PgExecutor<'_>, stream: StreamId, after: i64,
 /// # Errors
 ///
 /// [`ReadError`].
-pub(crate) async fn streams(conn: &mut PgConnection, wanted: &[(StreamId, u64)]) -> Result<Vec<LogEvent>, ReadError> {
-    let types: Vec<_> = wanted.iter().map(|(stream, _)| stream.aggregate_type()).collect();
-    let ids: Vec<_> = wanted.iter().map(|(stream, _)| stream.aggregate_id()).collect();
-    let after: Vec<_> = wanted.iter().map(|(_, after)| after.cast_signed()).collect();
+pub(crate) async fn streams(
+    conn: &mut PgConnection,
+    wanted: &[(StreamId, u64)],
+) -> Result<Vec<LogEvent>, ReadError> {
+    let types: Vec<_> = wanted
+        .iter()
+        .map(|(stream, _)| stream.aggregate_type())
+        .collect();
+    let ids: Vec<_> = wanted
+        .iter()
+        .map(|(stream, _)| stream.aggregate_id())
+        .collect();
+    let after: Vec<_> = wanted
+        .iter()
+        .map(|(_, after)| after.cast_signed())
+        .collect();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
@@ -181,5 +303,18 @@ pub(crate) async fn streams(conn: &mut PgConnection, wanted: &[(StreamId, u64)])
 ///
 /// The database's error.
 pub async fn head(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!("SELECT position FROM log_head").fetch_one(executor).await
+    sqlx::query_scalar!("SELECT position FROM log_head")
+        .fetch_one(executor)
+        .await
+}
+
+/// The position of the last event that there is, whatever the head says; 0 in an empty log.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT coalesce(max(position), 0) AS "last!" FROM events"#)
+        .fetch_one(executor)
+        .await
 }

@@ -5,7 +5,7 @@
 //! The list is ordered by the last message and read in pages, so a query is fast when an index gives its rows in that order,
 //! or when few rows are left to order. Which index that is depends on the filter, and `… OR $1 IS NULL` would hide it from
 //! the planner; hence one statement for each way to begin ([`Driver`]), all with the same conditions after that. Numbers and
-//! words have no such index. What they match is looked up first, and where that is too much to order ([`FEW`]), it is so
+//! words have no such index. What they match is looked up first, and where that is too much to order ([`FEW_OF_WORDS`]), it is so
 //! frequent that reading cases in order soon finds a page of them.
 
 mod search;
@@ -28,8 +28,11 @@ use super::Projection;
 use super::rows::{Row, column};
 use crate::log::recorded::Recorded;
 
-/// So many cases are ordered without an index; more are not even looked up.
-const FEW: usize = 30_000;
+/// So many cases, found by words, are ordered without an index; more are not even looked up. To search one case for words takes
+/// some 50 µs, so it pays to order many.
+const FEW_OF_WORDS: usize = 30_000;
+/// The same of cases found by a number, which takes no time to compare.
+const FEW_OF_NUMBER: usize = 5_000;
 /// So many pages' worth of cases are searched one by one before words are looked up: the index needs long to tell that
 /// a word is everywhere, and the newest cases show it at once.
 const PAGES_BEFORE_LOOKING_UP: u32 = 4;
@@ -735,13 +738,9 @@ impl Driver {
     }
 }
 
-/// More rows than are looked up.
-fn too_many() -> i64 {
-    i64::try_from(FEW).expect("a small constant") + 1
-}
-
-fn unless_too_many(found: Vec<i32>) -> Option<Vec<i32>> {
-    (found.len() <= FEW).then_some(found)
+/// A limit for a statement that shows whether there are more than `few`.
+fn more_than(few: usize) -> i64 {
+    i64::try_from(few).expect("a small constant") + 1
 }
 
 /// The cases of contacts with such a number; `None` where there are too many.
@@ -756,11 +755,11 @@ async fn references_of_number(
          LIMIT $3",
         least,
         greatest,
-        too_many(),
+        more_than(FEW_OF_NUMBER),
     )
     .fetch_all(pool)
     .await?;
-    Ok(unless_too_many(found))
+    Ok((found.len() <= FEW_OF_NUMBER).then_some(found))
 }
 
 /// The cases that a search finds, some of them perhaps more than once; `None` where there are too many.
@@ -771,7 +770,7 @@ async fn references_of_search(
     let mut found: Vec<i32> = search.reference.into_iter().collect();
     if let Some(words) = &search.words {
         let of_words = references_of_words(pool, words).await?;
-        if of_words.len() > FEW {
+        if of_words.len() > FEW_OF_WORDS {
             return Ok(None);
         }
         found.extend(of_words);
@@ -782,16 +781,19 @@ async fn references_of_search(
              WHERE k.number LIKE '%' || $1::text || '%'
              LIMIT $2",
             digits,
-            too_many(),
+            more_than(FEW_OF_NUMBER),
         )
         .fetch_all(pool)
         .await?;
+        if of_number.len() > FEW_OF_NUMBER {
+            return Ok(None);
+        }
         found.extend(of_number);
     }
-    Ok(unless_too_many(found))
+    Ok(Some(found))
 }
 
-/// The cases in which the words stand, each once for every item that has them, and no more than [`too_many`].
+/// The cases in which the words stand, each once for every item that has them, and no more than one too many.
 async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     // What the index finds is noted down in this memory, in kB. With Postgres's own 4 MB it has to note whole pages where
@@ -805,7 +807,7 @@ async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sql
              @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery
          LIMIT $2",
         words,
-        too_many(),
+        more_than(FEW_OF_WORDS),
     )
     .fetch_all(&mut *transaction)
     .await?;

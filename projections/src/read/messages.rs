@@ -1,7 +1,7 @@
 //! Messages by our id and by Vonage's: whose each is, and in which cases it stands.
 //!
-//! A message does not say whose it is, its case does. For a case that began before the last flush, the contact is looked up in
-//! `cases`, where it never changes.
+//! What a contact said does not say whose it is, its case does. For a case that began before the last flush, the contact is
+//! looked up in `cases`, where it never changes.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +39,8 @@ struct Change {
 struct Begun {
     /// The case whose event came first.
     reference: i32,
+    /// Whose it is, where that is known without the database.
+    contact_id: Option<Uuid>,
     provider_id: Option<String>,
     is_inbound: bool,
     is_automatic: bool,
@@ -98,6 +100,7 @@ impl Projection for MessagesHandler {
                 message.message_id,
                 Begun {
                     reference,
+                    contact_id: self.contact_of.get(&reference).copied(),
                     provider_id: Some(message.provider_id.clone()),
                     is_inbound: true,
                     is_automatic: false,
@@ -108,6 +111,7 @@ impl Projection for MessagesHandler {
                 message.message_id,
                 Begun {
                     reference,
+                    contact_id: Some(message.contact_id.0),
                     provider_id: None,
                     is_inbound: false,
                     is_automatic: message.author == Author::Automatic,
@@ -137,10 +141,7 @@ impl Projection for MessagesHandler {
     }
 
     async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let Self {
-            contact_of,
-            changes,
-        } = std::mem::take(self);
+        let Self { changes, .. } = std::mem::take(self);
         let begun: Vec<_> = changes
             .iter()
             .filter_map(|(id, change)| change.begun.as_ref().map(|begun| (*id, change, begun)))
@@ -162,9 +163,7 @@ impl Projection for MessagesHandler {
                  )",
                 &column(&begun, |(id, ..)| *id),
                 &column(&begun, |(.., begun)| begun.provider_id.as_deref()) as _,
-                &column(&begun, |(.., begun)| contact_of
-                    .get(&begun.reference)
-                    .copied()) as _,
+                &column(&begun, |(.., begun)| begun.contact_id) as _,
                 &column(&begun, |(.., begun)| begun.reference),
                 &column(&begun, |(.., begun)| begun.is_inbound),
                 &column(&begun, |(.., begun)| begun.is_automatic),

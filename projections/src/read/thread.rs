@@ -330,7 +330,7 @@ impl ThreadHandler {
                 note_id: Some(note_id.0),
                 ..new("note").by(author)
             }),
-            CaseEvent::StatusChanged { from, to, closed } => self.items.push(Item {
+            CaseEvent::StatusChanged { from, to, closed, .. } => self.items.push(Item {
                 before: from.clone(),
                 value: Some(to.clone()),
                 closed: Some(*closed),

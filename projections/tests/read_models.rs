@@ -1,0 +1,1499 @@
+//! Cases, contacts, threads and messages as events make them, and what is asked of them.
+
+#![cfg(feature = "testing")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of these tests are tests too, which clippy does not see"
+)]
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use docket_domain::case::{
+    Assignee, Author, Body, Case, CaseCommand, InboundMessage, News, Opened, Origin,
+    OutboundMessage,
+};
+use docket_domain::channel::Channel;
+use docket_domain::content::{Content, Media};
+use docket_domain::delivery::Status;
+use docket_domain::event::StreamId;
+use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
+use docket_domain::personal::Personal;
+use docket_domain::routing::{Routed, Rule};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded};
+use docket_projections::read::cases::{
+    AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, CasesHandler, Cursor,
+    LinkKind, NumberFilter,
+};
+use docket_projections::read::contacts::ContactsHandler;
+use docket_projections::read::messages::MessagesHandler;
+use docket_projections::read::open_cases::OpenCasesHandler;
+use docket_projections::read::rows::RowError;
+use docket_projections::read::thread::{Delivery, ItemAuthor, Place, ThreadHandler, What};
+use docket_projections::read::{Projection, cases, contacts, messages, open_cases, thread};
+use docket_projections::testing::database;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+const TABLES: [&str; 6] = [
+    "contacts",
+    "open_cases",
+    "cases",
+    "case_links",
+    "thread_items",
+    "messages",
+];
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn reference(number: u32) -> Reference {
+    Reference::new(number).unwrap()
+}
+
+/// `seconds` after the time at which every test begins.
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_900_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+fn message_id(number: u128) -> MessageId {
+    MessageId(id(0x3e55 << 64 | number))
+}
+
+fn contact(number: u32) -> ContactId {
+    ContactId(id(0xc0 << 64 | u128::from(number)))
+}
+
+/// Contact 0 has the number 447700900100 and belongs to survey 0, contact 1 has the next one and survey 1, and so on in turn.
+fn number(contact: u32) -> Personal<String> {
+    Personal(format!("4477009001{contact:02}"))
+}
+
+fn survey(contact: u32) -> SurveyId {
+    SurveyId(id(0x50 << 64 | u128::from(contact % 2)))
+}
+
+const LINE: LineId = LineId(Uuid::from_u128(0x11));
+
+fn agent(number: u8) -> Assignee {
+    Assignee {
+        user_id: UserId(id(0xa0 << 64 | u128::from(number))),
+        email: Personal(format!("agent{number}@example.com")),
+    }
+}
+
+fn actor(number: u8) -> Actor {
+    let agent = agent(number);
+    Actor::User {
+        user_id: agent.user_id,
+        email: agent.email.0,
+    }
+}
+
+fn author(number: u8) -> Author {
+    let agent = agent(number);
+    Author::User {
+        user_id: agent.user_id,
+        email: agent.email,
+    }
+}
+
+/// A log that is being written by commands on cases. A second passes with each event.
+#[derive(Default)]
+struct World {
+    cases: BTreeMap<Reference, Case>,
+    log: Vec<Recorded>,
+    ids: u128,
+}
+
+impl World {
+    fn next_id(&mut self) -> u128 {
+        self.ids += 1;
+        self.ids
+    }
+
+    /// Does what is asked and records it; a refusal records nothing.
+    fn attempt(&mut self, who: &Actor, case: Reference, command: CaseCommand) -> bool {
+        let aggregate = self.cases.entry(case).or_default();
+        let Ok(events) = aggregate.decide(command) else {
+            return false;
+        };
+        for event in events {
+            aggregate.evolve(&event);
+            self.log.push(Recorded {
+                stream: StreamId::Case(case),
+                sequence: aggregate.version(),
+                event: event.into(),
+                metadata: Metadata::of(who.clone()),
+                recorded_at: at(i64::try_from(self.log.len()).unwrap()),
+            });
+        }
+        true
+    }
+
+    #[track_caller]
+    fn perform(&mut self, who: &Actor, case: Reference, command: CaseCommand) {
+        assert!(self.attempt(who, case, command), "the command was refused");
+    }
+
+    /// Begins the next case.
+    fn open(
+        &mut self,
+        who: &Actor,
+        contact_number: u32,
+        title: &str,
+        origin: Origin,
+        follows: Option<Reference>,
+    ) -> Reference {
+        let case = reference(101 + u32::try_from(self.cases.len()).unwrap());
+        let opened = Opened {
+            reference: case,
+            contact_id: contact(contact_number),
+            number: number(contact_number),
+            survey_id: survey(contact_number),
+            line_id: LINE,
+            channel: Channel::Whatsapp,
+            title: title.into(),
+            status: Some("New".into()),
+            origin,
+            follows,
+        };
+        self.perform(who, case, CaseCommand::Open(opened));
+        case
+    }
+
+    fn inbound(
+        &mut self,
+        contact_number: u32,
+        content: Content,
+        name: Option<&str>,
+    ) -> InboundMessage {
+        let number_of_it = self.next_id();
+        InboundMessage {
+            message_id: message_id(number_of_it),
+            line_id: LINE,
+            channel: Channel::Whatsapp,
+            from: number(contact_number),
+            content: Personal(content),
+            provider_id: format!("in-{number_of_it}"),
+            at: at(i64::try_from(self.log.len()).unwrap()) - TimeDelta::seconds(90),
+            quotes: None,
+            profile_name: name.map(Personal::from),
+        }
+    }
+
+    fn outbound(
+        &mut self,
+        contact_number: u32,
+        text: &str,
+        author: Author,
+        references: Vec<Reference>,
+    ) -> OutboundMessage {
+        OutboundMessage {
+            message_id: message_id(self.next_id()),
+            line_id: LINE,
+            channel: Channel::Whatsapp,
+            contact_id: contact(contact_number),
+            to: number(contact_number),
+            text: text.into(),
+            sent_text: match &author {
+                Author::User { .. } => Personal(format!("{text} #{}", references[0])),
+                Author::Automatic => text.into(),
+            },
+            author,
+            references,
+        }
+    }
+
+    #[track_caller]
+    fn receive(
+        &mut self,
+        case: Reference,
+        message: InboundMessage,
+        rule: Rule,
+        references: Vec<Reference>,
+    ) {
+        let routed = Routed { rule, references };
+        self.perform(
+            &Actor::Vonage,
+            case,
+            CaseCommand::Receive { message, routed },
+        );
+    }
+
+    /// Begins a case with a text of the contact's.
+    fn said(&mut self, contact_number: u32, text: &str) -> (Reference, MessageId) {
+        let case = self.open(&Actor::Vonage, contact_number, text, Origin::Message, None);
+        let message = self.inbound(contact_number, Content::text(text), None);
+        let message_id = message.message_id;
+        self.receive(case, message, Rule::First, vec![]);
+        (case, message_id)
+    }
+
+    #[track_caller]
+    fn deliver(&mut self, case: Reference, message_id: MessageId, attempt: u32, news: News) {
+        let command = CaseCommand::RecordDelivery {
+            message_id,
+            attempt,
+            news,
+        };
+        self.perform(&Actor::Vonage, case, command);
+    }
+
+    fn open_of(&self, contact_number: u32) -> Vec<Reference> {
+        self.cases
+            .iter()
+            .filter(|(_, case)| case.is_open())
+            .filter(|(_, case)| case.state().unwrap().origin.contact_id == contact(contact_number))
+            .map(|(reference, _)| *reference)
+            .collect()
+    }
+}
+
+/// All handlers of these models, in the order in which the service flushes them.
+#[derive(Default)]
+struct Handlers {
+    contacts: ContactsHandler,
+    open_cases: OpenCasesHandler,
+    cases: CasesHandler,
+    thread: ThreadHandler,
+    messages: MessagesHandler,
+}
+
+impl Handlers {
+    fn apply(&mut self, recorded: &Recorded) {
+        self.contacts.apply(recorded);
+        self.open_cases.apply(recorded);
+        self.cases.apply(recorded);
+        self.thread.apply(recorded);
+        self.messages.apply(recorded);
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) {
+        self.contacts.flush(conn).await.unwrap();
+        self.open_cases.flush(conn).await.unwrap();
+        self.cases.flush(conn).await.unwrap();
+        self.thread.flush(conn).await.unwrap();
+        self.messages.flush(conn).await.unwrap();
+    }
+}
+
+/// Builds the models anew, writing after every `batch` events.
+async fn build(pool: &PgPool, log: &[Recorded], batch: usize) {
+    let mut conn = pool.acquire().await.unwrap();
+    for table in TABLES {
+        sqlx::query(&format!("TRUNCATE {table}"))
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+    }
+    let mut handlers = Handlers::default();
+    for events in log.chunks(batch) {
+        for recorded in events {
+            handlers.apply(recorded);
+        }
+        handlers.flush(&mut conn).await;
+    }
+}
+
+/// All rows of all tables.
+async fn rows(pool: &PgPool) -> BTreeMap<&'static str, Vec<Value>> {
+    let mut all = BTreeMap::new();
+    for table in TABLES {
+        let rows = sqlx::query_scalar(&format!(
+            "SELECT to_jsonb(t) FROM {table} t ORDER BY to_jsonb(t)::text"
+        ))
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        all.insert(table, rows);
+    }
+    all
+}
+
+/// Numbers that look drawn, the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    fn of<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+        if from.is_empty() {
+            None
+        } else {
+            Some(from[self.below(from.len())].clone())
+        }
+    }
+}
+
+/// Lets something happen at random that can happen to cases.
+fn happen(world: &mut World, dice: &mut Dice) {
+    let contact_number = u32::try_from(dice.below(3)).unwrap();
+    let all: Vec<Reference> = world.cases.keys().copied().collect();
+    let open = world.open_of(contact_number);
+    let agent_number = u8::try_from(dice.below(2)).unwrap();
+    let who = actor(agent_number);
+    let Some(case) = dice.of(&all) else {
+        world.said(contact_number, "First");
+        return;
+    };
+    let of_case: Vec<(MessageId, Body)> = world.cases[&case]
+        .state()
+        .unwrap()
+        .messages
+        .iter()
+        .map(|(message_id, message)| (*message_id, message.body.clone()))
+        .collect();
+    match dice.below(14) {
+        0 => {
+            let follows = all
+                .iter()
+                .find(|case| !world.cases[*case].is_open())
+                .copied();
+            world.open(&who, contact_number, "Begun", Origin::Agent, follows);
+        }
+        1..=3 => {
+            let name = dice.of(&["Ann", "Bea"]);
+            let message = world.inbound(contact_number, Content::text("Hello"), name);
+            for case in &open {
+                world.receive(*case, message.clone(), Rule::AllOpen, open.clone());
+            }
+        }
+        4 => {
+            let photo = Content::Image(Media {
+                url: "https://media.example.com/1".into(),
+                ..Media::default()
+            });
+            let message = world.inbound(contact_number, photo, None);
+            if let Some(case) = open.first() {
+                world.receive(*case, message, Rule::Reference, vec![*case]);
+            }
+        }
+        5 => {
+            let message =
+                world.outbound(contact_number, "Answer", author(agent_number), vec![case]);
+            world.attempt(
+                &who,
+                case,
+                CaseCommand::Reply {
+                    message,
+                    seen_version: None,
+                },
+            );
+        }
+        6 if !open.is_empty() => {
+            let message = world.outbound(
+                contact_number,
+                "Which case?",
+                Author::Automatic,
+                open.clone(),
+            );
+            for case in &open {
+                world.perform(
+                    &Actor::System,
+                    *case,
+                    CaseCommand::ReplyAutomatically(message.clone()),
+                );
+            }
+        }
+        7 | 8 => happen_to_delivery(world, dice, case, &of_case),
+        9 => {
+            let value = dice.of(&["New", "Working", "Closed"]).unwrap();
+            let command = CaseCommand::SetStatus {
+                question: "Status".into(),
+                value: value.into(),
+                closes: value == "Closed",
+            };
+            world.attempt(&who, case, command);
+        }
+        10 => {
+            let to = dice.of(&[None, Some(agent(0)), Some(agent(1))]).unwrap();
+            world.attempt(&who, case, CaseCommand::Assign { to });
+            let title = dice.of(&["One", "Two"]).unwrap();
+            world.attempt(
+                &who,
+                case,
+                CaseCommand::Rename {
+                    title: title.into(),
+                },
+            );
+        }
+        11 => {
+            let note_id = NoteId(id(world.next_id()));
+            world.attempt(
+                &who,
+                case,
+                CaseCommand::AddNote {
+                    note_id,
+                    author: author(agent_number),
+                    text: "Note".into(),
+                },
+            );
+        }
+        12 => happen_to_move(world, dice, &who, case, &of_case),
+        _ => {
+            let Some((message_id, _)) = dice.of(&of_case) else {
+                return;
+            };
+            let Origin::Move { from } = world.cases[&case].state().unwrap().origin.origin else {
+                return;
+            };
+            let closed_status = dice.of(&[None, Some("Closed".to_owned())]).unwrap();
+            if world.attempt(
+                &who,
+                case,
+                CaseCommand::UndoMove {
+                    message_id,
+                    closed_status,
+                },
+            ) {
+                world.perform(
+                    &who,
+                    from,
+                    CaseCommand::TakeBack {
+                        message_id,
+                        from: case,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn happen_to_delivery(
+    world: &mut World,
+    dice: &mut Dice,
+    case: Reference,
+    of_case: &[(MessageId, Body)],
+) {
+    let ours: Vec<_> = of_case
+        .iter()
+        .filter_map(|(message_id, body)| match body {
+            Body::Outbound { message, progress } => {
+                Some((*message_id, message.references.clone(), progress.attempt))
+            }
+            Body::Inbound(_) => None,
+        })
+        .collect();
+    let Some((message_id, references, attempt)) = dice.of(&ours) else {
+        return;
+    };
+    let news = [
+        News::Deferred {
+            not_before: at(9),
+            reason: "busy".into(),
+        },
+        News::Sent {
+            provider_id: Some(format!("out-{attempt}-{message_id}")),
+        },
+        News::Delivered { at: at(5) },
+        News::Read { at: at(6) },
+        News::Failed {
+            code: Some(1370),
+            reason: "refused".into(),
+        },
+        News::Uncertain {
+            reason: "no answer".into(),
+        },
+    ];
+    let command = match dice.below(5) {
+        0 | 1 => CaseCommand::BeginSending {
+            message_id,
+            attempt,
+        },
+        2 => CaseCommand::Resend { message_id },
+        _ => CaseCommand::RecordDelivery {
+            message_id,
+            attempt,
+            news: dice.of(&news).unwrap(),
+        },
+    };
+    assert!(references.contains(&case));
+    for case in references {
+        world.attempt(&Actor::Vonage, case, command.clone());
+    }
+}
+
+fn happen_to_move(
+    world: &mut World,
+    dice: &mut Dice,
+    who: &Actor,
+    case: Reference,
+    of_case: &[(MessageId, Body)],
+) {
+    let theirs: Vec<_> = of_case
+        .iter()
+        .filter_map(|(_, body)| match body {
+            Body::Inbound(message) => Some((**message).clone()),
+            Body::Outbound { .. } => None,
+        })
+        .collect();
+    let Some(message) = dice.of(&theirs) else {
+        return;
+    };
+    let message_id = message.message_id;
+    let contact_id = world.cases[&case].state().unwrap().origin.contact_id;
+    let contact_number = (0..3)
+        .find(|number| contact(*number) == contact_id)
+        .unwrap();
+    let others: Vec<_> = world
+        .open_of(contact_number)
+        .into_iter()
+        .filter(|other| {
+            *other != case
+                && !world.cases[other]
+                    .state()
+                    .unwrap()
+                    .messages
+                    .contains_key(&message_id)
+        })
+        .collect();
+    let comment: Option<Personal<String>> = dice.of(&[None, Some("Elsewhere".into())]).unwrap();
+    let (to, made_case) = match dice.of(&others) {
+        Some(to) if dice.below(2) == 0 => (to, false),
+        _ => (
+            world.open(
+                who,
+                contact_number,
+                "Moved",
+                Origin::Move { from: case },
+                None,
+            ),
+            true,
+        ),
+    };
+    world.perform(
+        who,
+        case,
+        CaseCommand::MoveOut {
+            message_id,
+            to,
+            made_case,
+            comment: comment.clone(),
+        },
+    );
+    world.perform(
+        who,
+        to,
+        CaseCommand::MoveIn {
+            message,
+            from: case,
+            made_case,
+            comment,
+        },
+    );
+}
+
+#[tokio::test]
+async fn rows_are_the_same_however_often_they_are_written() {
+    let database = database().await;
+    for seed in 1..=4 {
+        let mut world = World::default();
+        let mut dice = Dice(seed);
+        for _ in 0..350 {
+            happen(&mut world, &mut dice);
+        }
+        let types: std::collections::BTreeSet<_> = world
+            .log
+            .iter()
+            .map(|recorded| recorded.event.type_name())
+            .collect();
+        assert!(types.len() == 19, "seed {seed} made only {types:?}");
+
+        build(&database.pool, &world.log, 1).await;
+        let one_by_one = rows(&database.pool).await;
+        assert!(one_by_one.values().all(|rows| !rows.is_empty()));
+        for batch in [2, 7, 60, world.log.len()] {
+            build(&database.pool, &world.log, batch).await;
+            let at_once = rows(&database.pool).await;
+            for table in TABLES {
+                assert_eq!(
+                    at_once[table], one_by_one[table],
+                    "{table}, seed {seed}, batches of {batch}"
+                );
+            }
+        }
+        agrees_with_the_cases(&database.pool, &world).await;
+    }
+    database.close().await;
+}
+
+/// What the models say of each case is what the aggregate says.
+async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
+    let mut standing: BTreeMap<MessageId, Vec<Reference>> = BTreeMap::new();
+    for (reference, case) in &world.cases {
+        let state = case.state().unwrap();
+        let row = cases::find(pool, *reference).await.unwrap().unwrap();
+        assert_eq!(row.version, case.version());
+        assert_eq!(
+            usize::try_from(row.message_count).unwrap(),
+            state.messages.len()
+        );
+        assert_eq!(
+            (&row.title, &row.status, &row.assignee),
+            (&state.title, &state.status, &state.assignee)
+        );
+        assert_eq!(row.state == CaseState::Open, case.is_open());
+
+        let items = thread::page(pool, *reference, None, 10_000).await.unwrap();
+        let mut seen = BTreeMap::new();
+        for item in &items {
+            match &item.what {
+                What::Inbound(message) => {
+                    seen.insert(message.message_id, item.place.sequence);
+                    let Body::Inbound(said) = &state.messages[&message.message_id].body else {
+                        panic!("not inbound")
+                    };
+                    assert_eq!((&message.content, item.at), (&said.content, said.at));
+                }
+                What::Outbound(message) => {
+                    seen.insert(message.message_id, item.place.sequence);
+                    let Body::Outbound {
+                        message: ours,
+                        progress,
+                    } = &state.messages[&message.message_id].body
+                    else {
+                        panic!("not outbound")
+                    };
+                    assert_eq!(
+                        (&message.text, &message.sent_text),
+                        (&ours.text, &ours.sent_text)
+                    );
+                    assert_eq!(
+                        (message.delivery.status, message.delivery.attempt),
+                        (progress.status, progress.attempt)
+                    );
+                }
+                _ => {}
+            }
+        }
+        let expected: BTreeMap<_, _> = state
+            .messages
+            .iter()
+            .map(|(id, message)| (*id, message.sequence))
+            .collect();
+        assert_eq!(seen, expected, "the messages of #{reference}");
+        for message_id in state.messages.keys() {
+            standing.entry(*message_id).or_default().push(*reference);
+        }
+    }
+    for (message_id, references) in standing {
+        assert_eq!(
+            messages::find(pool, message_id)
+                .await
+                .unwrap()
+                .unwrap()
+                .references,
+            references
+        );
+    }
+    for contact_number in 0..3 {
+        let open: Vec<_> = open_cases::of_contact(pool, contact(contact_number))
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|case| case.reference)
+            .collect();
+        assert_eq!(open, world.open_of(contact_number));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_without_events() {
+    let database = database().await;
+    let mut conn = database.pool.acquire().await.unwrap();
+    // In an aborted transaction every statement fails.
+    sqlx::query("BEGIN").execute(&mut *conn).await.unwrap();
+    sqlx::query("SELECT 1 / 0")
+        .execute(&mut *conn)
+        .await
+        .unwrap_err();
+    Handlers::default().flush(&mut conn).await;
+    sqlx::query("ROLLBACK").execute(&mut *conn).await.unwrap();
+    drop(conn);
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_thread_tells_what_happened() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = World::default();
+    let (case, first) = world.said(0, "The roof leaks");
+    let photo = Content::Image(Media {
+        url: "https://media.example.com/1".into(),
+        caption: Some("Here".into()),
+        ..Media::default()
+    });
+    let photo_message = InboundMessage {
+        quotes: Some("in-1".into()),
+        ..world.inbound(0, photo.clone(), Some("Ann"))
+    };
+    let photo_id = photo_message.message_id;
+    world.receive(case, photo_message.clone(), Rule::Quote, vec![case]);
+    let answer = world.outbound(0, "We come", author(1), vec![case]);
+    world.perform(
+        &actor(1),
+        case,
+        CaseCommand::Reply {
+            message: answer.clone(),
+            seen_version: None,
+        },
+    );
+    world.perform(
+        &actor(1),
+        case,
+        CaseCommand::BeginSending {
+            message_id: answer.message_id,
+            attempt: 1,
+        },
+    );
+    world.deliver(
+        case,
+        answer.message_id,
+        1,
+        News::Failed {
+            code: Some(1370),
+            reason: "refused".into(),
+        },
+    );
+    world.perform(
+        &actor(1),
+        case,
+        CaseCommand::AddNote {
+            note_id: NoteId(id(7)),
+            author: author(1),
+            text: "Call him".into(),
+        },
+    );
+    world.perform(&actor(1), case, CaseCommand::Assign { to: Some(agent(0)) });
+    world.perform(
+        &actor(1),
+        case,
+        CaseCommand::Rename {
+            title: "Roof".into(),
+        },
+    );
+    let other = world.open(&actor(1), 0, "Photo", Origin::Move { from: case }, None);
+    let comment: Option<Personal<String>> = Some("Another house".into());
+    world.perform(
+        &actor(1),
+        case,
+        CaseCommand::MoveOut {
+            message_id: photo_id,
+            to: other,
+            made_case: true,
+            comment: comment.clone(),
+        },
+    );
+    world.perform(
+        &actor(1),
+        other,
+        CaseCommand::MoveIn {
+            message: photo_message,
+            from: case,
+            made_case: true,
+            comment: comment.clone(),
+        },
+    );
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::SetStatus {
+            question: "Status".into(),
+            value: "Done".into(),
+            closes: true,
+        },
+    );
+    build(pool, &world.log, 3).await;
+
+    let items = thread::page(pool, case, None, 100).await.unwrap();
+    let kinds: Vec<_> = items
+        .iter()
+        .map(|item| (item.place.sequence, item.what.kind(), item.author.kind()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (1, "opened", "contact"),
+            (2, "message", "contact"),
+            (4, "message", "user"),
+            (7, "note", "user"),
+            (8, "assigned", "user"),
+            (9, "renamed", "user"),
+            (10, "moved_out", "user"),
+            (11, "status", "user"),
+        ]
+    );
+    assert_eq!(
+        items[0].what,
+        What::Opened {
+            title: "The roof leaks".into(),
+            follows: None
+        }
+    );
+    let What::Inbound(said) = &items[1].what else {
+        panic!("inbound")
+    };
+    assert_eq!(
+        (said.message_id, &said.content.0),
+        (first, &Content::text("The roof leaks"))
+    );
+    assert_eq!(
+        said.routed,
+        Routed {
+            rule: Rule::First,
+            references: vec![]
+        }
+    );
+    assert_eq!(items[1].at, items[1].recorded_at - TimeDelta::seconds(90));
+    let What::Outbound(said) = &items[2].what else {
+        panic!("outbound")
+    };
+    assert_eq!(
+        (said.text.as_str(), said.sent_text.as_str()),
+        ("We come", "We come #101")
+    );
+    assert_eq!(
+        said.delivery,
+        Delivery {
+            status: Status::Failed,
+            reason: Some("refused".into()),
+            code: Some(1370),
+            at: None,
+            attempt: 1,
+            provider_id: None
+        }
+    );
+    let by = ItemAuthor::User {
+        user_id: agent(1).user_id,
+        email: agent(1).email,
+    };
+    assert_eq!(items[2].author, by);
+    assert_eq!(
+        items[3].what,
+        What::Note {
+            note_id: NoteId(id(7)),
+            text: "Call him".into()
+        }
+    );
+    assert_eq!(
+        items[4].what,
+        What::Assigned {
+            before: None,
+            to: Some(agent(0).email)
+        }
+    );
+    assert_eq!(
+        items[5].what,
+        What::Renamed {
+            before: "The roof leaks".into(),
+            title: "Roof".into()
+        }
+    );
+    assert_eq!(
+        items[6].what,
+        What::MovedOut {
+            message_id: photo_id,
+            to: other,
+            comment: comment.clone()
+        }
+    );
+    assert_eq!(
+        items[7].what,
+        What::Status {
+            before: Some("New".into()),
+            value: "Done".into(),
+            closed: true
+        }
+    );
+    assert_eq!(thread::notes(pool, case).await.unwrap(), items[3..4]);
+    assert_eq!(
+        thread::message(pool, case, answer.message_id)
+            .await
+            .unwrap()
+            .as_ref(),
+        Some(&items[2])
+    );
+    assert_eq!(
+        thread::message(pool, case, photo_id).await.unwrap(),
+        None,
+        "it was moved out"
+    );
+    assert_eq!(thread::since(pool, case, 2, 10).await.unwrap(), items[2..3]);
+    assert_eq!(thread::since(pool, case, 4, 10).await.unwrap(), []);
+
+    let there = thread::page(pool, other, None, 100).await.unwrap();
+    assert_eq!(
+        there[1].place,
+        Place {
+            sequence: 2,
+            part: 0
+        }
+    );
+    assert_eq!(
+        there[1].what,
+        What::MovedIn {
+            message_id: photo_id,
+            from: case,
+            comment
+        }
+    );
+    assert_eq!(
+        there[2].place,
+        Place {
+            sequence: 2,
+            part: 1
+        }
+    );
+    let What::Inbound(said) = &there[2].what else {
+        panic!("inbound")
+    };
+    assert_eq!(
+        (&said.content.0, said.quotes.as_deref()),
+        (&photo, Some("in-1"))
+    );
+    assert_eq!(
+        said.routed,
+        Routed {
+            rule: Rule::Moved,
+            references: vec![case]
+        }
+    );
+
+    let link = |kind, other| CaseLink { other, kind };
+    assert_eq!(
+        cases::links(pool, case).await.unwrap(),
+        [link(LinkKind::MovedTo, other)]
+    );
+    assert_eq!(
+        cases::links(pool, other).await.unwrap(),
+        [link(LinkKind::MovedFrom, case)]
+    );
+    let found = messages::by_provider_id(pool, "in-2")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (found.message_id, found.references),
+        (photo_id, vec![other])
+    );
+
+    // The undo brings it back to where it stood.
+    world.perform(
+        &actor(0),
+        other,
+        CaseCommand::UndoMove {
+            message_id: photo_id,
+            closed_status: Some("Done".into()),
+        },
+    );
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::TakeBack {
+            message_id: photo_id,
+            from: other,
+        },
+    );
+    build(pool, &world.log, 4).await;
+    let back = thread::message(pool, case, photo_id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        back.place,
+        Place {
+            sequence: 3,
+            part: 0
+        }
+    );
+    assert_eq!(thread::message(pool, other, photo_id).await.unwrap(), None);
+    let row = cases::find(pool, other).await.unwrap().unwrap();
+    assert_eq!(
+        (row.withdrawn, row.state, row.message_count, row.origin),
+        (true, CaseState::Closed, 0, CaseOrigin::Move)
+    );
+    let found = messages::find(pool, photo_id).await.unwrap().unwrap();
+    assert_eq!(found.references, [case]);
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_thread_reads_in_pages_without_gaps() {
+    let database = database().await;
+    let mut world = World::default();
+    let (case, _) = world.said(0, "Hello");
+    let (from, moved) = world.said(0, "Moved");
+    for _ in 0..9 {
+        let message = world.inbound(0, Content::text("More"), None);
+        world.receive(case, message, Rule::Reference, vec![case]);
+    }
+    let Body::Inbound(message) = world.cases[&from].state().unwrap().messages[&moved]
+        .body
+        .clone()
+    else {
+        panic!("inbound")
+    };
+    world.perform(
+        &actor(0),
+        from,
+        CaseCommand::MoveOut {
+            message_id: moved,
+            to: case,
+            made_case: false,
+            comment: None,
+        },
+    );
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::MoveIn {
+            message: *message,
+            from,
+            made_case: false,
+            comment: None,
+        },
+    );
+    build(&database.pool, &world.log, 5).await;
+
+    let all = thread::page(&database.pool, case, None, 100).await.unwrap();
+    assert_eq!(all.len(), 13);
+    for limit in [1, 4, 12] {
+        let mut read = Vec::new();
+        let mut after = None;
+        loop {
+            let page = thread::page(&database.pool, case, after, limit)
+                .await
+                .unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.place);
+            read.extend(page);
+        }
+        assert_eq!(read, all, "pages of {limit}");
+    }
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_contact_is_called_what_it_last_called_itself() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = World::default();
+    let (old, _) = world.said(0, "Hello");
+    let begun = world.log.len();
+    let name = |world: &mut World, case, name| {
+        let message = world.inbound(0, Content::text("Hi"), Some(name));
+        world.receive(case, message, Rule::Reference, vec![case]);
+    };
+    name(&mut world, old, "Ann");
+    let (new, _) = world.said(0, "Again");
+    name(&mut world, new, "Bea");
+    name(&mut world, old, "Cleo");
+
+    // The contact of the new case is in the events, that of the old one in the database.
+    build(pool, &world.log[..begun], begun).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let mut handlers = Handlers::default();
+    world.log[begun..]
+        .iter()
+        .for_each(|recorded| handlers.apply(recorded));
+    handlers.flush(&mut conn).await;
+
+    let row = contacts::find(&mut *conn, contact(0))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(row.name, Some("Cleo".into()));
+    assert_eq!(
+        (row.number, row.survey_id, row.first_seen_at),
+        (number(0), survey(0), at(0))
+    );
+    assert_eq!(contacts::find(&mut *conn, contact(9)).await.unwrap(), None);
+    drop(conn);
+    database.close().await;
+}
+
+/// 60 cases of 20 contacts; every fifth is closed, every third belongs to agent 0, and each says something of its own.
+fn many() -> World {
+    let mut world = World::default();
+    for n in 0..60_u32 {
+        let (case, _) = world.said(n % 20, &format!("Please see word{n} at the house"));
+        if n % 3 == 0 {
+            world.perform(&actor(1), case, CaseCommand::Assign { to: Some(agent(0)) });
+        }
+        if n % 5 == 0 {
+            world.perform(
+                &actor(1),
+                case,
+                CaseCommand::SetStatus {
+                    question: "Status".into(),
+                    value: "Closed".into(),
+                    closes: true,
+                },
+            );
+        }
+    }
+    // An old case comes to the front, and another leaves it as it was.
+    let message = world.inbound(7, Content::text("And the cellar"), None);
+    world.receive(
+        reference(108),
+        message,
+        Rule::Reference,
+        vec![reference(108)],
+    );
+    world.perform(
+        &actor(1),
+        reference(104),
+        CaseCommand::Rename {
+            title: "Gutter".into(),
+        },
+    );
+    world
+}
+
+/// Reads a whole list in pages, and checks that it is in order and that no page is longer than it may be.
+async fn read(pool: &PgPool, filter: &CaseFilter, limit: u32) -> Vec<CaseRow> {
+    let mut all: Vec<CaseRow> = Vec::new();
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = cases::list(pool, filter, cursor, limit).await.unwrap();
+        let is_last = page.len() < usize::try_from(limit).unwrap();
+        assert!(page.len() <= usize::try_from(limit).unwrap());
+        cursor = page
+            .last()
+            .map(|case| case.cursor().to_string().parse().unwrap());
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let order: Vec<_> = all
+        .iter()
+        .map(|case| (case.last_message_at, case.reference))
+        .collect();
+    assert!(
+        order.is_sorted_by(|one, next| one > next),
+        "in order, and each once"
+    );
+    all
+}
+
+#[tokio::test]
+async fn the_list_has_what_the_filter_wants_on_pages_without_gaps() {
+    let database = database().await;
+    let pool = &database.pool;
+    let world = many();
+    build(pool, &world.log, 50).await;
+    let all = read(pool, &CaseFilter::default(), 1000).await;
+    assert_eq!(all.len(), 60);
+    assert_eq!(all[0].reference, reference(108));
+
+    let states = [None, Some(CaseState::Open), Some(CaseState::Closed)];
+    let numbers = [
+        None,
+        Some(NumberFilter::Exact("447700900103".into())),
+        Some(NumberFilter::Exact("44770090010".into())),
+        Some(NumberFilter::Prefix("44770090010".into())),
+        Some(NumberFilter::Prefix("1".into())),
+        Some(NumberFilter::Prefix("44770090010%".into())),
+    ];
+    let surveys = [
+        None,
+        Some(vec![]),
+        Some(vec![survey(0)]),
+        Some(vec![survey(0), survey(1)]),
+    ];
+    let assignees = [
+        None,
+        Some(AssigneeFilter::Nobody),
+        Some(AssigneeFilter::User(agent(0).user_id)),
+    ];
+    let searches = [
+        None,
+        Some("house"),
+        Some("PLEASE word1"),
+        Some("word12"),
+        Some("nowhere"),
+        Some("!!"),
+        Some("#104"),
+        Some(" "),
+    ];
+    let mut sizes = std::collections::BTreeSet::new();
+    for (state, number) in states
+        .iter()
+        .flat_map(|state| numbers.iter().map(move |number| (state, number)))
+    {
+        for (surveys, assignee) in surveys
+            .iter()
+            .flat_map(|surveys| assignees.iter().map(move |a| (surveys, a)))
+        {
+            for q in searches {
+                let filter = CaseFilter {
+                    state: *state,
+                    number: number.clone(),
+                    surveys: surveys.clone(),
+                    assignee: *assignee,
+                    q: q.map(Personal::from),
+                };
+                let expected: Vec<_> = all
+                    .iter()
+                    .filter(|case| wanted(&filter, case))
+                    .cloned()
+                    .collect();
+                sizes.insert(expected.len());
+                assert_eq!(
+                    read(pool, &filter, 100).await,
+                    expected,
+                    "{filter:?}, q {q:?}"
+                );
+                if expected.len() > 2 {
+                    assert_eq!(
+                        read(pool, &filter, 2).await,
+                        expected,
+                        "{filter:?}, q {q:?}, in pages"
+                    );
+                }
+            }
+        }
+    }
+    assert!(
+        sizes.contains(&0) && sizes.contains(&60) && sizes.len() > 10,
+        "{sizes:?}"
+    );
+    database.close().await;
+}
+
+/// Whether the filter wants a case, said another way than the statements do.
+fn wanted(filter: &CaseFilter, case: &CaseRow) -> bool {
+    let n = case.reference.get() - 101;
+    filter.state.is_none_or(|state| {
+        state
+            == if n.is_multiple_of(5) {
+                CaseState::Closed
+            } else {
+                CaseState::Open
+            }
+    }) && match &filter.number {
+        None => true,
+        Some(NumberFilter::Exact(number)) => case.number == *number,
+        Some(NumberFilter::Prefix(beginning)) => case.number.starts_with(beginning.as_str()),
+    } && filter
+        .surveys
+        .as_ref()
+        .is_none_or(|surveys| surveys.contains(&survey(n % 20)))
+        && match filter.assignee {
+            None => true,
+            Some(AssigneeFilter::Nobody) => !n.is_multiple_of(3),
+            Some(AssigneeFilter::User(_)) => n.is_multiple_of(3),
+        }
+        && match filter.q.as_ref().map(|q| q.as_str()) {
+            None | Some("house" | " ") => true,
+            Some("PLEASE word1") => n.to_string().starts_with('1'),
+            Some("word12") => n == 12,
+            Some("#104") => case.reference == reference(104),
+            Some(_) => false,
+        }
+}
+
+#[tokio::test]
+async fn a_search_finds_words_titles_references_and_numbers() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = many();
+    let (case, moved) = world.said(3, "Unique banana");
+    let Body::Inbound(message) = world.cases[&case].state().unwrap().messages[&moved]
+        .body
+        .clone()
+    else {
+        panic!("inbound")
+    };
+    let to = world.open(&actor(0), 3, "Fruit", Origin::Move { from: case }, None);
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::Rename {
+            title: "Empty".into(),
+        },
+    );
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::MoveOut {
+            message_id: moved,
+            to,
+            made_case: true,
+            comment: None,
+        },
+    );
+    world.perform(
+        &actor(0),
+        to,
+        CaseCommand::MoveIn {
+            message: *message,
+            from: case,
+            made_case: true,
+            comment: None,
+        },
+    );
+    build(pool, &world.log, 1000).await;
+
+    let search = async |q: &str| -> Vec<u32> {
+        let filter = CaseFilter {
+            q: Some(q.into()),
+            ..CaseFilter::default()
+        };
+        let mut found: Vec<_> = read(pool, &filter, 3)
+            .await
+            .into_iter()
+            .map(|case| case.reference.get())
+            .collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(search("gutt").await, [104], "the beginning of a title");
+    assert_eq!(search("and CELLAR").await, [108], "words in any case");
+    assert_eq!(search("cellar banana").await, [0_u32; 0], "all words");
+    assert_eq!(
+        search("unique banana").await,
+        [case.get(), to.get()],
+        "its first title has the words still"
+    );
+    assert_eq!(search("#131").await, [131]);
+    assert_eq!(search("131").await, [131]);
+    assert_eq!(search("#9999").await, [0_u32; 0]);
+    assert_eq!(
+        search("07700 900105").await,
+        [106, 126, 146],
+        "a number as people write it"
+    );
+    assert_eq!(
+        search("900105").await,
+        [106, 126, 146],
+        "a part of a number"
+    );
+    assert_eq!(
+        search("it's \" ' & | ! ( ) : * <-> \\").await,
+        [0_u32; 0],
+        "signs are no operators"
+    );
+    database.close().await;
+}
+
+#[tokio::test]
+async fn cases_follow_one_another() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = World::default();
+    let (old, _) = world.said(0, "Hello");
+    world.perform(
+        &actor(0),
+        old,
+        CaseCommand::SetStatus {
+            question: "Status".into(),
+            value: "Closed".into(),
+            closes: true,
+        },
+    );
+    let new = world.open(&Actor::Vonage, 0, "Again", Origin::Message, Some(old));
+    build(pool, &world.log, 1).await;
+
+    assert_eq!(
+        cases::links(pool, new).await.unwrap(),
+        [CaseLink {
+            other: old,
+            kind: LinkKind::Follows
+        }]
+    );
+    assert_eq!(
+        cases::links(pool, old).await.unwrap(),
+        [CaseLink {
+            other: new,
+            kind: LinkKind::FollowedBy
+        }]
+    );
+    let of_contact: Vec<_> = cases::of_contact(pool, contact(0))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|case| case.reference)
+        .collect();
+    assert_eq!(of_contact, [old, new]);
+    let open = open_cases::of_contact(pool, contact(0)).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(
+        (
+            open[0].reference,
+            open[0].title.as_str(),
+            open[0].status.as_deref()
+        ),
+        (new, "Again", Some("New"))
+    );
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_broken_row_is_named() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = World::default();
+    let (case, _) = world.said(0, "Hello");
+    build(pool, &world.log, 10).await;
+    sqlx::query("UPDATE cases SET state = 'ajar'")
+        .execute(pool)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE thread_items SET rule = 'chance' WHERE kind = 'message'")
+        .execute(pool)
+        .await
+        .unwrap();
+
+    let broken = |error: sqlx::Error| -> RowError {
+        let sqlx::Error::Decode(error) = error else {
+            panic!("{error}")
+        };
+        *error.downcast().unwrap()
+    };
+    let error = broken(cases::find(pool, case).await.unwrap_err());
+    assert_eq!(
+        (error.table, error.column, error.key.as_str()),
+        ("cases", "state", "101")
+    );
+    let error = broken(thread::page(pool, case, None, 10).await.unwrap_err());
+    assert_eq!(
+        (error.table, error.column, error.key.as_str()),
+        ("thread_items", "rule", "101, 2, 0")
+    );
+    database.close().await;
+}
+
+#[test]
+fn a_cursor_reads_back_and_nothing_else_does() {
+    let cursor = Cursor {
+        last_message_at: at(0) + TimeDelta::microseconds(1),
+        reference: reference(101),
+    };
+    assert_eq!(cursor.to_string(), "1900000000000001-101");
+    assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    for text in [
+        "",
+        "-",
+        "1-0",
+        "1",
+        "-5-101",
+        "x-101",
+        "1-101x",
+        "99999999999999999999-101",
+        "9223372036854775807-101",
+    ] {
+        assert!(text.parse::<Cursor>().is_err(), "{text}");
+    }
+}

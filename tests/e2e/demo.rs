@@ -1,0 +1,89 @@
+//! `docket demo`, as somebody who tries Docket meets it.
+
+use std::process::Command;
+
+use docket_projections::private_postgres::temporary_data_dir;
+use docket_tests::api::{Answer, Api, http};
+use docket_tests::docket::{Environment, Process};
+use docket_tests::waiting::{BOUND, wait_until};
+use rustix::process::Signal;
+use serde_json::json;
+
+/// The processes that have `word` in their command line.
+fn processes_with(word: &str) -> Vec<String> {
+    let listed = Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    listed.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
+    let folder = temporary_data_dir().unwrap();
+    let place = folder.path().display().to_string();
+    let environment: Environment =
+        [("TMPDIR", place.as_str()), ("DOCKET_LISTEN", "127.0.0.1:0")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let mut demo = Process::start(&["demo"], &environment);
+    let phone = demo.says("The phone ").await;
+    let api_url = demo.says("The API ").await;
+    let token = demo.says("Your token ").await;
+    let owner = Api::new(api_url.strip_suffix("/api/v1").unwrap(), &token);
+    assert!(processes_with(&place).iter().any(|process| process.contains("postgres")), "its database runs there");
+
+    // It is lively, and what it says to try works.
+    let cases = owner.all("/cases?state=all").await;
+    assert!(cases.len() >= 3, "{cases:?}");
+    assert!(demo.stdout().contains("/api/v1/cases/101/thread"));
+    assert!(!owner.thread(101).await.is_empty());
+    let page = http().get(&phone).send().await.unwrap();
+    assert!(page.status().is_success());
+    assert!(page.text().await.unwrap().contains("Help desk"));
+
+    // A text from the phone becomes a case.
+    let customer = "447700900155";
+    let text = json!({"from": customer, "to": "447700900000", "channel": "sms", "text": "My tap drips"});
+    let sent = http().post(format!("{phone}/simulator/inbound")).json(&text).send().await.unwrap();
+    assert_eq!(Answer::read(sent).await.unwrap().expect(200)["status"], 200);
+    let reference = owner.only_case(customer).await;
+    assert_eq!(owner.get(&format!("/cases/{reference}")).await["title"], "My tap drips");
+
+    // A reply arrives on the phone.
+    let message_id = owner.reply(reference, "We will be there at noon.").await;
+    let answer = wait_until("the answer is on the phone", BOUND, async || {
+        let shown = http().get(format!("{phone}/simulator/messages?number={customer}")).send().await.unwrap();
+        let shown = Answer::read(shown).await.unwrap().expect(200);
+        let messages = shown["messages"].as_array().unwrap();
+        messages.iter().find(|message| message["is_mine"] == false).cloned().ok_or(shown)
+    })
+    .await;
+    assert_eq!(answer["text"], format!("We will be there at noon. #{reference}"));
+    owner.delivery(reference, &message_id, "delivered").await;
+
+    // Ctrl-C reaches everything that stands in the foreground.
+    demo.signal_group(Signal::INT);
+    let status = demo.ended().await;
+    assert_eq!(status.code(), Some(0), "{}", demo.stderr());
+    assert_eq!(processes_with(&place), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(http().get(&phone).send().await.is_err());
+}
+
+#[tokio::test]
+async fn told_to_stop_before_it_is_ready_it_leaves_nothing_behind_either() {
+    let folder = temporary_data_dir().unwrap();
+    let place = folder.path().display().to_string();
+    let environment: Environment =
+        [("TMPDIR", place.as_str()), ("DOCKET_LISTEN", "127.0.0.1:0")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let mut demo = Process::start(&["demo"], &environment);
+    wait_until("its database starts", BOUND, async || {
+        let processes = processes_with(&place);
+        if processes.iter().any(|process| process.contains("postgres")) { Ok(()) } else { Err(format!("{processes:?}")) }
+    })
+    .await;
+    demo.signal_group(Signal::INT);
+    let status = demo.ended().await;
+    assert_eq!(status.code(), Some(0), "{}", demo.stderr());
+    assert_eq!(processes_with(&place), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

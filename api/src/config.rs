@@ -27,7 +27,7 @@ pub struct Given {
     /// The Postgres to use; without it Docket runs a private one in its data folder.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
-    /// A file with the value of DATABASE_URL.
+    /// A file with the Postgres address.
     #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
     /// Where to listen.
@@ -36,7 +36,7 @@ pub struct Given {
     /// The folder of the private Postgres and of keys made at first start.
     #[arg(long = "docket-data-dir", alias = "data-dir", global = true, env = "DOCKET_DATA_DIR", default_value = "./docket-data", value_name = "FOLDER")]
     pub data_dir: PathBuf,
-    /// Where people and Vonage reach this installation, such as https://docket.example.com.
+    /// Where people and Vonage reach this installation, such as <https://docket.example.com>.
     #[arg(long = "docket-public-url", global = true, env = "DOCKET_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// The base address of Vonage's API.

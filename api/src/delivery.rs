@@ -45,18 +45,18 @@ pub struct DeliveryOptions {
 impl Default for DeliveryOptions {
     fn default() -> Self {
         Self {
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             // Vonage's own limit for an API key is 30 a second; some numbers have less.
             per_line_rate: NonZeroU32::new(25).expect("25 is not zero"),
             concurrency: 64,
             first_pause: Duration::from_secs(2),
-            give_up_after: Duration::from_secs(24 * 60 * 60),
+            give_up_after: Duration::from_hours(24),
         }
     }
 }
 
 /// The longest pause between two offers of a message.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 /// How often the outbox is looked at when nothing wakes the worker: for messages whose lease ended.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the recording of an outcome is tried before the message is left to become uncertain.

@@ -41,7 +41,7 @@ use axum::routing::get;
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{debug, error, field, info, info_span, Instrument as _};
+use tracing::{Instrument as _, debug, error, field, info, info_span};
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -183,9 +183,11 @@ async fn trace(request: Request, next: Next) -> Response {
         status = field::Empty,
         latency_ms = field::Empty,
     );
-    let is_routine = extensions
-        .get::<MatchedPath>()
-        .is_some_and(|route| ROUTINE.iter().any(|routine| route.as_str().starts_with(routine)));
+    let is_routine = extensions.get::<MatchedPath>().is_some_and(|route| {
+        ROUTINE
+            .iter()
+            .any(|routine| route.as_str().starts_with(routine))
+    });
     let began = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
     let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -193,7 +195,13 @@ async fn trace(request: Request, next: Next) -> Response {
     span.record("latency_ms", latency_ms);
     // Vonage and monitors ask all the time; the metrics count them, and only their trouble is worth a line.
     let is_routine = is_routine && !response.status().is_server_error();
-    span.in_scope(|| if is_routine { debug!("answered") } else { info!("answered") });
+    span.in_scope(|| {
+        if is_routine {
+            debug!("answered")
+        } else {
+            info!("answered")
+        }
+    });
     response
 }
 

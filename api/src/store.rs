@@ -24,12 +24,11 @@ impl Store {
     ///
     /// A sentence that says what to do.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let (connect, private) = match &config.database_url {
-            Some(url) => (connect::connect_options(url.expose_secret())?, None),
-            None => {
-                let private = PrivatePostgres::open(Options::new(&config.data_dir)).await?;
-                (private.connect_options(), Some(private))
-            }
+        let (connect, private) = if let Some(url) = &config.database_url {
+            (connect::connect_options(url.expose_secret())?, None)
+        } else {
+            let private = PrivatePostgres::open(Options::new(&config.data_dir)).await?;
+            (private.connect_options(), Some(private))
         };
         docket_projections::migrate(&connect).await.context("the database could not be opened and brought up to date")?;
         Ok(Self { connect, private })

@@ -245,7 +245,7 @@ async fn submit_held(
             from: from.map(Personal),
             body: Personal(HeldBody::new(body, |bytes| hex::encode(bytes))),
         },
-        receipt: Receipt { kind: "held", key: hex::encode(Sha256::digest(body)) },
+        receipt: Receipt { kind: "held", key: format!("{} {}", kind.as_str(), hex::encode(Sha256::digest(body))) },
         request_id,
     };
     match submit(app, operation).await {

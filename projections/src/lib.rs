@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod connect;
+pub mod history;
 pub mod ledger;
 pub mod log;
 pub mod outbox_claims;

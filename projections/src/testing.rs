@@ -3,6 +3,9 @@
 //! The migrations are applied once a server, to a template that each test's database is a copy of. A copy takes some
 //! tens of milliseconds.
 
+pub mod conversation;
+pub mod volume;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sha2::{Digest, Sha256};

@@ -67,7 +67,7 @@ async fn nothing_is_doubled_and_nothing_is_lost() {
     for reference in &references {
         let replies = desk.owner.messages(*reference, "outbound").await;
         assert_eq!(replies.len(), 1);
-        desk.owner.delivery(*reference, replies[0]["message_id"].as_str().unwrap(), "delivered").await;
+        desk.owner.arrival(*reference, replies[0]["message_id"].as_str().unwrap()).await;
     }
     let recipients: BTreeSet<String> = desk.installation.simulator.accepted().into_iter().map(|message| message.to).collect();
     assert_eq!((recipients.len(), desk.sent().len()), (CUSTOMERS, CUSTOMERS), "each reply was sent once");

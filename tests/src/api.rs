@@ -196,9 +196,19 @@ impl Api {
 
     /// Waits until the delivery of a message has that status; gives it.
     pub async fn delivery(&self, reference: u64, message_id: &str, status: &str) -> Value {
-        wait_until(&format!("the message is {status}"), BOUND, async || {
+        self.delivery_in(reference, message_id, &[status]).await
+    }
+
+    /// Waits until a message has reached its recipient, who may have read it already; gives its delivery.
+    pub async fn arrival(&self, reference: u64, message_id: &str) -> Value {
+        self.delivery_in(reference, message_id, &["delivered", "read"]).await
+    }
+
+    async fn delivery_in(&self, reference: u64, message_id: &str, statuses: &[&str]) -> Value {
+        wait_until(&format!("the message is {}", statuses.join(" or ")), BOUND, async || {
             let delivery = self.message(reference, message_id).await["delivery"].take();
-            if delivery["status"] == status { Ok(delivery) } else { Err(delivery) }
+            let is_there = delivery["status"].as_str().is_some_and(|status| statuses.contains(&status));
+            if is_there { Ok(delivery) } else { Err(delivery) }
         })
         .await
     }

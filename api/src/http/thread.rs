@@ -130,7 +130,12 @@ impl From<&Routed> for RoutedView {
     fn from(routed: &Routed) -> Self {
         Self {
             rule: routed.rule.as_str(),
-            references: routed.references.iter().copied().map(Reference::get).collect(),
+            references: routed
+                .references
+                .iter()
+                .copied()
+                .map(Reference::get)
+                .collect(),
         }
     }
 }

@@ -75,14 +75,14 @@ impl Operation for MoveMessage {
         state.inbound(self.message_id)?;
         let comment = self.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty()).map(Personal::from);
         match self.to {
-            Some(to) => self.into_existing(scope, source, state, to, comment),
-            None => self.into_new(scope, source, state, comment),
+            Some(to) => self.to_existing(scope, source, state, to, comment),
+            None => self.to_new(scope, source, state, comment),
         }
     }
 }
 
 impl MoveMessage {
-    fn into_existing(
+    fn to_existing(
         &self,
         scope: &Scope<'_>,
         source: &Case,
@@ -102,7 +102,7 @@ impl MoveMessage {
         Ok(Decided::on(StreamId::Case(self.from), moved_out, Moved { reference: to }).and_on(StreamId::Case(to), moved_in))
     }
 
-    fn into_new(
+    fn to_new(
         &self,
         scope: &Scope<'_>,
         source: &Case,

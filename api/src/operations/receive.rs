@@ -176,11 +176,11 @@ pub(super) fn route(scope: &Scope<'_>, inbound: &Inbound, line: &LineSnapshot, i
             if decision.routed.rule == Rule::AllOpen
                 && let Some(reply) = automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
             {
-                events.extend(
-                    references
-                        .iter()
-                        .map(|reference| (StreamId::Case(*reference), CaseEvent::MessageQueued(reply.clone()).into())),
-                );
+                for reference in &references {
+                    let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+                    let queued = case.decide(CaseCommand::ReplyAutomatically(reply.clone()))?;
+                    events.extend(queued.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+                }
             }
             Ok(RoutedMessage { references, rule: decision.routed.rule, events })
         }

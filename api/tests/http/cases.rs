@@ -4,7 +4,7 @@ use docket_domain::case::News;
 use docket_domain::ids::MessageId;
 use serde_json::{Value, json};
 
-use crate::support::{Api, CUSTOMER, OUR_NUMBER, text};
+use crate::support::{Api, CUSTOMER, OUR_NUMBER, text, wait};
 
 fn references(page: &Value) -> Vec<u64> {
     page["items"]
@@ -95,7 +95,7 @@ async fn the_list_is_filtered() {
         "#0 Thanks",
     ] {
         api.receives(said).await;
-        api.wait(60);
+        wait(60);
     }
     api.does("PUT", "/cases/101/status", &json!({"value": "Resolved"}))
         .await
@@ -139,7 +139,7 @@ async fn lists_come_in_pages() {
     api.set_up().await;
     for _ in 0..5 {
         api.receives("#0 Hello").await;
-        api.wait(60);
+        wait(60);
     }
     let mut seen = vec![];
     let mut path = "/cases?limit=2".to_owned();
@@ -373,7 +373,7 @@ async fn a_case_is_shown_as_it_was() {
         ),
         ("PUT", "/cases/101/status", json!({"value": "Resolved"})),
     ] {
-        api.wait(60);
+        wait(60);
         api.does(method, path, &body).await;
         now.push(api.get("/cases/101").await.expect(200));
     }

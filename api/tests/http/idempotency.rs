@@ -1,9 +1,12 @@
 //! Repeating a request with the same idempotency key does nothing twice.
 
+use docket_domain::case::News;
+use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::support::{Api, survey, text};
+use crate::support::{Api, OUR_NUMBER, inbound, survey, text};
 
 async fn post(
     api: &Api,
@@ -58,6 +61,47 @@ async fn every_post_is_done_once() {
         assert_eq!(events(&api).await, done, "{path}");
     }
     assert_ne!(message_id, other);
+    api.close().await;
+}
+
+#[tokio::test]
+async fn sending_and_routing_again_are_done_once() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    let reply = api
+        .does("POST", "/cases/101/replies", &json!({"text": "Hi"}))
+        .await
+        .expect(202);
+    api.sends(
+        &reply["message_id"],
+        News::Uncertain {
+            reason: "no answer".to_owned(),
+        },
+    )
+    .await;
+    let body = inbound(Uuid::from_u128(7), OUR_NUMBER, "Once #0 more").to_string();
+    let held = api
+        .holds(
+            WebhookKind::Inbound,
+            HeldReason::UnknownLine,
+            HeldBody::Text(body),
+        )
+        .await;
+    for path in [
+        format!("/cases/101/messages/{}/resend", text(&reply["message_id"])),
+        format!("/unrouted/{held}/route"),
+    ] {
+        let first = post(&api, &path, &api.owner, &path, &json!({})).await;
+        assert!(first.0 < 300, "{path}: {}", first.1);
+        let done = events(&api).await;
+        assert_eq!(
+            post(&api, &path, &api.owner, &path, &json!({})).await,
+            first,
+            "{path}"
+        );
+        assert_eq!(events(&api).await, done, "{path}");
+    }
     api.close().await;
 }
 

@@ -1,6 +1,17 @@
 //! What every call has in common: problems, request ids, headers, and how strictly requests are read.
 
-use serde_json::json;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use docket::http;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::support::Api;
 
@@ -195,5 +206,88 @@ async fn a_ledger_that_is_closed_is_503() {
         .does("POST", "/cases/101/replies", &json!({"text": "Hi"}))
         .await;
     answer.problem(503, "unavailable");
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_that_says_nothing_of_the_inside() {
+    let api = Api::start().await;
+    let router = Router::new().route("/boom", get(async || -> String { panic!("447700900123") }));
+    let router = http::observed(router, api.app.clone());
+    let request = Request::get("/boom").body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 500);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["type"], "/problems/internal");
+    assert!(problem["instance"].is_string());
+    assert!(!problem.to_string().contains("447700900123"));
+    api.close().await;
+}
+
+/// What is logged in this thread.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_route_and_status_and_nothing_personal() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("a whisper").await;
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let call = api.call("GET", "/cases/101/thread?limit=7", Some(&api.agent));
+    call.header("x-request-id", "r-9").send().await.expect(200);
+    api.get("/cases?number=447700900123&q=whisper")
+        .await
+        .expect(200);
+    api.does(
+        "POST",
+        "/cases/101/replies",
+        &json!({"text": "a whisper back"}),
+    )
+    .await
+    .expect(202);
+    api.does("POST", "/lines", &json!({"number": "447700900123"}))
+        .await
+        .problem(403, "forbidden");
+    drop(guard);
+    let text = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    for told in [
+        "method=GET",
+        r#"route="/api/v1/cases/{reference}/thread""#,
+        "request_id=r-9",
+        "status=200",
+        "latency_ms=",
+    ] {
+        assert!(text.contains(told), "{told} is not in {text}");
+    }
+    for kept in [
+        "447700900123",
+        "whisper",
+        "docket_",
+        "limit=7",
+        "cases/101",
+        "agent@example.com",
+    ] {
+        assert!(!text.contains(kept), "{kept} is in {text}");
+    }
     api.close().await;
 }

@@ -332,11 +332,11 @@ impl Api {
             .await
             .unwrap();
     }
+}
 
-    /// Time passes.
-    pub(crate) fn wait(&self, seconds: i64) {
-        SECONDS.set(SECONDS.get() + seconds);
-    }
+/// Time passes.
+pub(crate) fn wait(seconds: i64) {
+    SECONDS.set(SECONDS.get() + seconds);
 }
 
 /// What [`Api::set_up`] made.

@@ -4,7 +4,7 @@ use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Api, inbound};
+use crate::support::{Api, inbound, wait};
 
 async fn route(api: &Api, id: Uuid) -> crate::support::Answer {
     api.owner_does("POST", &format!("/unrouted/{id}/route"), &json!({}))
@@ -99,7 +99,7 @@ async fn the_list_comes_in_pages_newest_first() {
             api.holds(WebhookKind::Inbound, HeldReason::Undecodable, body)
                 .await,
         );
-        api.wait(1);
+        wait(1);
     }
     ids.reverse();
     let first = api.get("/unrouted?limit=2").await.expect(200);

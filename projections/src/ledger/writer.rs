@@ -28,7 +28,7 @@ use crate::accounts;
 use crate::log::append::{self, Appended, append};
 use crate::log::follow::advance;
 use crate::log::reader::ReadError;
-use crate::log::recorded::{Recorded, to_database_precision};
+use crate::log::recorded::{Metadata, Recorded, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::read::ReadModels;
 use crate::settings::Settings;
@@ -175,7 +175,7 @@ impl Writer {
 
     pub(super) async fn run(mut self) {
         while let Some(batch) = self.next_batch().await {
-            histogram!("docket_ledger_batch_operations").record(batch.len() as f64);
+            histogram!("docket_ledger_batch_operations").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
             self.work(batch).await;
         }
         if let Some(conn) = self.conn.take() {
@@ -271,7 +271,7 @@ impl Writer {
             }
             Err(Transaction::CommitBroke { committed, error }) => {
                 if self.has_committed(&committed.transaction_id).await? {
-                    self.after_commit(committed);
+                    self.after_commit(*committed);
                     Ok(())
                 } else {
                     Err(Failure::Connection(error))
@@ -332,7 +332,7 @@ impl Writer {
                 written.keys.push(key);
                 written.outcomes.push(to_write.outcome.clone().unwrap_or_default());
             }
-            written.take_in(job.metadata(), to_write, &mut world);
+            written.take_in(&job.metadata(), to_write, &mut world);
         }
         self.references = world.references.take();
         written.write(conn, now).await?;
@@ -357,7 +357,7 @@ impl Writer {
         match conn.execute("COMMIT").await {
             Ok(_) => Ok(committed),
             Err(error) if committed.transaction_id.is_empty() => Err(Transaction::Failed(error.into())),
-            Err(error) => Err(Transaction::CommitBroke { committed, error }),
+            Err(error) => Err(Transaction::CommitBroke { committed: Box::new(committed), error }),
         }
     }
 
@@ -431,7 +431,7 @@ enum Transaction {
     /// It did not commit.
     Failed(Failure),
     /// The answer to COMMIT is missing.
-    CommitBroke { committed: Committed, error: sqlx::Error },
+    CommitBroke { committed: Box<Committed>, error: sqlx::Error },
 }
 
 impl<E: Into<Failure>> From<E> for Transaction {
@@ -451,7 +451,7 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    fn take_in(&mut self, metadata: crate::log::recorded::Metadata, to_write: ToWrite, world: &mut World) {
+    fn take_in(&mut self, metadata: &Metadata, to_write: ToWrite, world: &mut World) {
         self.secrets.extend(to_write.secrets);
         for (stream, event) in &to_write.events {
             let earliest = world.streams.get(stream).map_or(world.now, |entry| entry.last_recorded_at);

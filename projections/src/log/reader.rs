@@ -318,3 +318,56 @@ pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, 
         .fetch_one(executor)
         .await
 }
+
+/// The sequence of a stream's last event; 0 where it has none.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn last_sequence(
+    executor: impl PgExecutor<'_>,
+    stream: StreamId,
+) -> Result<u64, sqlx::Error> {
+    let last = sqlx::query_scalar!(
+        r#"SELECT coalesce(max(sequence), 0) AS "last!" FROM events WHERE aggregate_type = $1 AND aggregate_id = $2"#,
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(last.cast_unsigned())
+}
+
+/// These events, by stream and sequence, as far as they exist, in the order of the log.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub(crate) async fn exactly(
+    executor: impl PgExecutor<'_>,
+    wanted: &[(StreamId, i64)],
+) -> Result<Vec<LogEvent>, ReadError> {
+    let types: Vec<_> = wanted
+        .iter()
+        .map(|(stream, _)| stream.aggregate_type())
+        .collect();
+    let ids: Vec<_> = wanted
+        .iter()
+        .map(|(stream, _)| stream.aggregate_id())
+        .collect();
+    let sequences: Vec<_> = wanted.iter().map(|(_, sequence)| *sequence).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
+                  e.payload::text AS "payload!", e.metadata::text AS "metadata!", e.recorded_at
+             FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (aggregate_type, aggregate_id, sequence)
+             JOIN events e USING (aggregate_type, aggregate_id, sequence)
+            ORDER BY e.position"#,
+        &types as &[&str],
+        &ids,
+        &sequences,
+    )
+    .fetch_all(executor)
+    .await?;
+    collect(rows)
+}

@@ -1,0 +1,540 @@
+//! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use docket_domain::case::{
+    Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage,
+};
+use docket_domain::channel::Channel;
+use docket_domain::content::Content;
+use docket_domain::event::Event;
+use docket_domain::held::{HeldEvent, HeldReason, WebhookKind};
+use docket_domain::ids::{MessageId, Reference};
+use docket_domain::line::{HaltReason, LineEvent};
+use docket_domain::personal::Personal;
+use docket_domain::routing::{Routed, Rule};
+use docket_domain::survey::{SurveyEvent, SurveySettings};
+use docket_domain::user::UserEvent;
+
+use crate::log::recorded::{Actor, Recorded};
+
+/// Who did or said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// A person who signed in, or a token of theirs, by their address at that time.
+    User(&'a str),
+    /// The contact, by their number.
+    Contact(&'a str),
+    /// The automatic reply.
+    Automatic,
+    /// Vonage.
+    Vonage,
+    /// Docket itself, or somebody at its command line.
+    System,
+}
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User(email) => email,
+            Self::Contact(number) => number,
+            Self::Automatic => "automatic reply",
+            Self::Vonage => "Vonage",
+            Self::System => "Docket",
+        })
+    }
+}
+
+/// Who did it: a message that came in was said by the contact, whoever brought it.
+pub fn who(recorded: &Recorded) -> Who<'_> {
+    match (&recorded.event, &recorded.metadata.actor) {
+        (Event::Case(CaseEvent::MessageReceived { message, .. }), _) => Who::Contact(&message.from),
+        (Event::Case(CaseEvent::CaseOpened(opened)), Actor::Vonage) => Who::Contact(&opened.number),
+        (Event::Case(CaseEvent::MessageQueued(message)), _)
+            if message.author == Author::Automatic =>
+        {
+            Who::Automatic
+        }
+        (_, Actor::User { email, .. }) => Who::User(email),
+        (_, Actor::Vonage) => Who::Vonage,
+        (_, Actor::System) => Who::System,
+    }
+}
+
+/// When Vonage says that it happened, where Vonage says anything; when it was recorded is another matter.
+pub const fn happened_at(recorded: &Recorded) -> Option<DateTime<Utc>> {
+    match &recorded.event {
+        Event::Case(
+            CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. },
+        ) => Some(message.at),
+        Event::Case(CaseEvent::MessageDelivered { at, .. } | CaseEvent::MessageRead { at, .. }) => {
+            Some(*at)
+        }
+        _ => None,
+    }
+}
+
+/// Vonage's id of the message that the event speaks of, where the event names it.
+pub fn provider_id(recorded: &Recorded) -> Option<&str> {
+    match &recorded.event {
+        Event::Case(
+            CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. },
+        ) => Some(&message.provider_id),
+        Event::Case(CaseEvent::MessageSent { provider_id, .. }) => provider_id.as_deref(),
+        Event::Held(HeldEvent::WebhookHeld(webhook)) => webhook.provider_id.as_deref(),
+        _ => None,
+    }
+}
+
+/// The event in one sentence, with what was said. It holds personal data: it is for people who may read cases, never for logs.
+pub fn describe(recorded: &Recorded) -> String {
+    match &recorded.event {
+        Event::Case(event) => of_case(event),
+        Event::Survey(event) => of_survey(event),
+        Event::Line(event) => of_line(event),
+        Event::Held(event) => of_held(event),
+        Event::User(event) => of_user(event),
+    }
+}
+
+fn of_case(event: &CaseEvent) -> String {
+    match event {
+        CaseEvent::CaseOpened(opened) => begun(opened),
+        CaseEvent::MessageReceived { message, routed } => {
+            format!("{}; {}", said(message), why(routed))
+        }
+        CaseEvent::MessageQueued(message) => queued(message),
+        CaseEvent::StatusChanged {
+            question,
+            from,
+            to,
+            closed,
+        } => status(question.as_deref(), from.as_deref(), to, *closed),
+        CaseEvent::AssigneeChanged { from, to } => assigned(from.as_ref(), to.as_ref()),
+        CaseEvent::TitleChanged { from, to } => {
+            format!("The title changed from {} to {}", quoted(from), quoted(to))
+        }
+        CaseEvent::NoteAdded { author, text, .. } => match author {
+            Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
+            Author::Automatic => format!("Noted: {}", quoted(text)),
+        },
+        CaseEvent::MessageMovedOut {
+            message_id,
+            to,
+            made_case,
+            comment,
+        } => {
+            let whither = if *made_case { "a new case, " } else { "" };
+            let comment = commented(comment.as_ref());
+            format!(
+                "{} was moved to {whither}#{to}{comment}",
+                named(*message_id)
+            )
+        }
+        CaseEvent::MessageMovedIn {
+            message,
+            from,
+            made_case,
+            comment,
+        } => {
+            let made = if *made_case {
+                ", which made this case"
+            } else {
+                ""
+            };
+            let comment = commented(comment.as_ref());
+            let message = said(message);
+            format!("Moved here from #{from}{made}: {message}{comment}")
+        }
+        CaseEvent::MoveUndone {
+            message_id,
+            to,
+            status,
+        } => {
+            let status = status.as_deref().map_or_else(String::new, |status| {
+                format!(" with the status {}", quoted(status))
+            });
+            format!(
+                "The move that made this case was undone: {} went back to #{to}, and the case is closed for good{status}",
+                lower(*message_id)
+            )
+        }
+        CaseEvent::MessageReturned { message_id, from } => {
+            format!(
+                "{} came back from #{from}, to where it stood",
+                named(*message_id)
+            )
+        }
+        CaseEvent::MessageSending { .. }
+        | CaseEvent::MessageDeferred { .. }
+        | CaseEvent::MessageSent { .. }
+        | CaseEvent::MessageDelivered { .. }
+        | CaseEvent::MessageRead { .. }
+        | CaseEvent::MessageFailed { .. }
+        | CaseEvent::MessageUncertain { .. }
+        | CaseEvent::MessageRequeued { .. } => delivery(event),
+    }
+}
+
+fn delivery(event: &CaseEvent) -> String {
+    match event {
+        CaseEvent::MessageSending {
+            message_id,
+            attempt,
+        } => {
+            format!(
+                "{} is handed to Vonage{}",
+                named(*message_id),
+                numbered(*attempt)
+            )
+        }
+        CaseEvent::MessageDeferred {
+            message_id,
+            attempt,
+            not_before,
+            reason,
+        } => format!(
+            "Vonage could not take {} now ({reason}); it is offered again from {} on{}",
+            lower(*message_id),
+            not_before.format("%H:%M:%S UTC"),
+            numbered(*attempt)
+        ),
+        CaseEvent::MessageSent {
+            message_id,
+            attempt,
+            ..
+        } => {
+            format!("Vonage took {}{}", lower(*message_id), numbered(*attempt))
+        }
+        CaseEvent::MessageDelivered {
+            message_id,
+            attempt,
+            ..
+        } => {
+            format!("{} was delivered{}", named(*message_id), numbered(*attempt))
+        }
+        CaseEvent::MessageRead {
+            message_id,
+            attempt,
+            ..
+        } => {
+            format!("{} was read{}", named(*message_id), numbered(*attempt))
+        }
+        CaseEvent::MessageFailed {
+            message_id,
+            attempt,
+            code,
+            reason,
+        } => {
+            let code = code.map_or_else(String::new, |code| format!(", Vonage's code {code}"));
+            format!(
+                "{} failed: {reason}{code}{}",
+                named(*message_id),
+                numbered(*attempt)
+            )
+        }
+        CaseEvent::MessageUncertain {
+            message_id,
+            attempt,
+            reason,
+        } => format!(
+            "Whether Vonage took {} is not known: {reason}{}",
+            lower(*message_id),
+            numbered(*attempt)
+        ),
+        CaseEvent::MessageRequeued { message, attempt } => {
+            format!(
+                "{} is to be sent again{}",
+                named(message.message_id),
+                numbered(*attempt)
+            )
+        }
+        // Told elsewhere; a kind that is forgotten here still has its name.
+        other => other.type_name().to_owned(),
+    }
+}
+
+fn of_survey(event: &SurveyEvent) -> String {
+    match event {
+        SurveyEvent::SurveyCreated { settings, .. } => {
+            format!(
+                "Survey {} was created: {}",
+                quoted(&settings.name),
+                survey(settings)
+            )
+        }
+        SurveyEvent::SurveyChanged { settings } => {
+            format!(
+                "Survey {} was changed: {}",
+                quoted(&settings.name),
+                survey(settings)
+            )
+        }
+    }
+}
+
+fn survey(settings: &SurveySettings) -> String {
+    let cases = if settings.cases_enabled {
+        "cases enabled"
+    } else {
+        "cases disabled"
+    };
+    let references = if settings.append_reference {
+        "with"
+    } else {
+        "without"
+    };
+    let status = &settings.status;
+    let choices: Vec<String> = status.choices.iter().map(|choice| quoted(choice)).collect();
+    format!(
+        "{cases}; {} asks {} of {}, and {} closes; replies go out {references} the reference",
+        "the status question",
+        quoted(&status.question),
+        choices.join(", "),
+        quoted(&status.closed_value),
+    )
+}
+
+fn of_line(event: &LineEvent) -> String {
+    let reply = |reply: Option<&str>| {
+        reply.map_or_else(
+            || "without an automatic reply".to_owned(),
+            |reply| format!("with the automatic reply {}", quoted(reply)),
+        )
+    };
+    match event {
+        LineEvent::LineAdded {
+            number,
+            channel,
+            settings,
+            ..
+        } => format!(
+            "Line {number} for {} was added, {}",
+            channel_name(*channel),
+            reply(settings.multi_case_reply.as_deref())
+        ),
+        LineEvent::LineChanged { settings } => format!(
+            "The line was changed: survey {}, {}",
+            settings.survey_id,
+            reply(settings.multi_case_reply.as_deref())
+        ),
+        LineEvent::LineRemoved {} => "The line was removed".to_owned(),
+        LineEvent::SendingHalted { reason } => format!(
+            "Sending stopped: {}",
+            match reason {
+                HaltReason::Credentials => "Vonage refused our credentials",
+                HaltReason::Balance => "the Vonage account had too little balance",
+            }
+        ),
+        LineEvent::SendingResumed {} => "Sending went on".to_owned(),
+    }
+}
+
+fn of_held(event: &HeldEvent) -> String {
+    match event {
+        HeldEvent::WebhookHeld(webhook) => {
+            let kind = match webhook.kind {
+                WebhookKind::Inbound => "A webhook with a message",
+                WebhookKind::Status => "A webhook with a status",
+            };
+            let reason = match webhook.reason {
+                HeldReason::UnknownLine => "it is for no line of ours",
+                HeldReason::Undecodable => "it could not be read",
+                HeldReason::UnknownType => "its kind of message is not known",
+                HeldReason::UnknownMessage => "its message is not known",
+            };
+            format!(
+                "{kind} was kept, since {reason} ({})",
+                folded(&webhook.detail)
+            )
+        }
+        HeldEvent::WebhookRouted {
+            message_id,
+            references,
+        } => {
+            format!(
+                "It was routed: {} went to {}",
+                lower(*message_id),
+                list(references)
+            )
+        }
+    }
+}
+
+fn of_user(event: &UserEvent) -> String {
+    match event {
+        UserEvent::UserAdded { email, role, .. } => {
+            format!("User {} was added as {}", email.0, role.as_str())
+        }
+        UserEvent::RoleChanged { from, to } => {
+            format!(
+                "The user's role changed from {} to {}",
+                from.as_str(),
+                to.as_str()
+            )
+        }
+        UserEvent::PasswordChanged {} => "The user's password was changed".to_owned(),
+        UserEvent::UserRemoved {} => "The user was removed, and their tokens with them".to_owned(),
+        UserEvent::TokenCreated { token_id, name } => {
+            format!("The user got token {} ({token_id})", quoted(name))
+        }
+        UserEvent::TokenRevoked { token_id } => format!("Token {token_id} was revoked"),
+    }
+}
+
+fn begun(opened: &Opened) -> String {
+    let origin = match opened.origin {
+        Origin::Message => "by a message of".to_owned(),
+        Origin::Record => "as the record of one message of".to_owned(),
+        Origin::Agent => "by an agent who wrote first to".to_owned(),
+        Origin::Move { from } => format!("by a message moved out of #{from}, of"),
+    };
+    let mut text = format!(
+        "Case #{} {} began on {} {origin} {}",
+        opened.reference,
+        quoted(&opened.title),
+        channel_name(opened.channel),
+        opened.number.0,
+    );
+    if let Some(status) = &opened.status {
+        text += &format!(", with the status {}", quoted(status));
+    }
+    if let Some(follows) = opened.follows {
+        text += &format!("; it follows #{follows}, which was closed");
+    }
+    text
+}
+
+fn said(message: &InboundMessage) -> String {
+    let by = match &message.profile_name {
+        Some(name) => format!("{} ({})", message.from.0, folded(name)),
+        None => message.from.0.clone(),
+    };
+    let channel = channel_name(message.channel);
+    let id = short(message.message_id);
+    match &message.content.0 {
+        Content::Text { text } => format!("{by} wrote by {channel} {}, message {id}", quoted(text)),
+        content => {
+            let words = content
+                .said()
+                .map_or_else(String::new, |said| format!(" {}", quoted(said)));
+            format!(
+                "{by} sent by {channel}: {}{words}, message {id}",
+                content.label().to_lowercase()
+            )
+        }
+    }
+}
+
+fn queued(message: &OutboundMessage) -> String {
+    let by = match &message.author {
+        Author::User { email, .. } => format!("{} wrote", email.0),
+        Author::Automatic => "The automatic reply for several open cases was written:".to_owned(),
+    };
+    let sent = if message.sent_text == message.text {
+        String::new()
+    } else {
+        format!(", to be sent as {}", quoted(&message.sent_text))
+    };
+    format!(
+        "{by} {} to {} by {}{sent}, message {}",
+        quoted(&message.text),
+        message.to.0,
+        channel_name(message.channel),
+        short(message.message_id),
+    )
+}
+
+fn status(question: Option<&str>, from: Option<&str>, to: &str, closed: bool) -> String {
+    let question = question.map_or_else(|| "The status".to_owned(), quoted);
+    let from = from.map_or_else(String::new, |from| format!(" from {}", quoted(from)));
+    let closed = if closed {
+        ", which closed the case"
+    } else {
+        ", with which the case is open"
+    };
+    format!("{question} changed{from} to {}{closed}", quoted(to))
+}
+
+fn assigned(from: Option<&Assignee>, to: Option<&Assignee>) -> String {
+    let from = from.map_or_else(String::new, |from| format!(", after {}", from.email.0));
+    match to {
+        Some(to) => format!("{} is to see to the case{from}", to.email.0),
+        None => format!("Nobody is to see to the case{from}"),
+    }
+}
+
+/// Why a message stands in the case, as the console shows it beside the message too.
+fn why(routed: &Routed) -> String {
+    let references = list(&routed.references);
+    match routed.rule {
+        Rule::First => "it made this case, since none was open".to_owned(),
+        Rule::OnlyOpen => "it came here because this was the contact's only open case".to_owned(),
+        Rule::AllOpen => format!("it names no case, so that all open ones got it: {references}"),
+        Rule::Reference => format!("it names {references}"),
+        Rule::Quote => format!("it quotes a message in {references}"),
+        Rule::NewRequested => "it made this case, because it asks for a new one with #0".to_owned(),
+        Rule::Follows => {
+            format!("it made this case, since it speaks of {references}, which was closed")
+        }
+        Rule::CasesDisabled => "the survey keeps each message as a record of its own".to_owned(),
+        Rule::Moved => format!("it was moved here from {references}"),
+    }
+}
+
+fn list(references: &[Reference]) -> String {
+    let references: Vec<String> = references
+        .iter()
+        .map(|reference| format!("#{reference}"))
+        .collect();
+    references.join(", ")
+}
+
+const fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "SMS",
+        Channel::Whatsapp => "WhatsApp",
+    }
+}
+
+/// The end of an id, by which people tell messages of a case apart; the beginning is a time and much the same in all of them.
+fn short(message_id: MessageId) -> String {
+    let id = message_id.0.simple().to_string();
+    format!("…{}", &id[id.len() - 6..])
+}
+
+fn named(message_id: MessageId) -> String {
+    format!("Message {}", short(message_id))
+}
+
+fn lower(message_id: MessageId) -> String {
+    format!("message {}", short(message_id))
+}
+
+fn numbered(attempt: u32) -> String {
+    if attempt > 1 {
+        format!(" (attempt {attempt})")
+    } else {
+        String::new()
+    }
+}
+
+fn commented(comment: Option<&Personal<String>>) -> String {
+    comment.map_or_else(String::new, |comment| {
+        format!("; comment: {}", quoted(comment))
+    })
+}
+
+fn quoted(text: &str) -> String {
+    format!("“{}”", folded(text))
+}
+
+/// The text on one line. What a person wrote must not move a terminal's cursor or forge a line of a table.
+fn folded(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}

@@ -1,0 +1,105 @@
+//! Logs of any length, made by the database alone: what rebuilds and exports are measured with.
+//!
+//! Every case lives through the same ten events (a message, an answer and its delivery, another message, a note, an assignment,
+//! the closing answer), and five hundred cases at a time do so side by side, as they would in a service: so the events of one
+//! case lie far apart, and a rebuild finds most of what it changes in rows that it wrote before.
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::conversation::{LINE, SURVEY};
+
+/// Makes the log of an empty database `length` events long, at least two. Read models and the tables of the write side are left as
+/// they are.
+///
+/// # Panics
+///
+/// When the database refuses, or the log is not empty.
+pub async fn fill(conn: &mut PgConnection, length: i64) {
+    let mut tx = conn.begin().await.expect("a transaction begins");
+    for statement in [BEGINNING, CASES] {
+        let statement = statement
+            .replace("$survey", &SURVEY.to_string())
+            .replace("$line", &LINE.to_string())
+            .replace("$length", &length.to_string());
+        tx.execute(&*statement)
+            .await
+            .expect("the database writes the log");
+    }
+    let head = format!("UPDATE log_head SET position = {length}, settings_position = 2");
+    tx.execute(&*head).await.expect("the log's head moves on");
+    tx.commit().await.expect("the log is committed");
+    // As in a service, where it happens by itself: the first reader would otherwise pay for all later ones.
+    conn.execute("VACUUM ANALYZE events")
+        .await
+        .expect("the log is vacuumed");
+}
+
+const BEGINNING: &str = r#"
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+VALUES ('Survey', '$survey', 1, 'SurveyCreated', '1',
+        '{"SurveyCreated": {"survey_id": "$survey", "settings": {"name": "Help desk", "cases_enabled": true, "append_reference": true,
+          "status": {"question": "How far is it?", "choices": ["New", "Resolved"], "closed_value": "Resolved"}}}}',
+        '{"actor": "system"}', 1, '2026-01-01 00:00:00Z'),
+       ('Line', '$line', 1, 'LineAdded', '1',
+        '{"LineAdded": {"line_id": "$line", "number": "447700900000", "channel": "sms",
+          "settings": {"survey_id": "$survey", "multi_case_reply": null}}}',
+        '{"actor": "system"}', 2, '2026-01-01 00:00:01Z');
+"#;
+
+/// Ids begin with the time, as those of the service do, so that indexes grow where they would grow there.
+const CASES: &str = r#"
+WITH steps AS (
+    SELECT n, step, 2 + row_number() OVER (ORDER BY n / 500, step, n) AS position
+      FROM generate_series(0, ($length - 3) / 10) AS n CROSS JOIN generate_series(1, 10) AS step
+), placed AS (
+    SELECT *,
+           (101 + n)::text AS reference,
+           -- Two cases for each contact, as people have.
+           (format('01957a00-%s-7000-8000-%s', lpad(to_hex(n / 2 % 65536), 4, '0'), lpad(to_hex(n / 2), 12, '0')))::text AS contact,
+           (format('0195%s-%s-7000-8000-%s', lpad(to_hex(n / 65536), 4, '0'), lpad(to_hex(n % 65536), 4, '0'),
+                   lpad(to_hex(CASE WHEN step BETWEEN 3 AND 6 THEN 3 ELSE step END), 12, '0'))) AS message,
+           (447700900000 + n / 2 % 1000)::text AS number,
+           to_char(timestamp '2026-01-01' + position * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at
+      FROM steps
+     WHERE position <= $length
+)
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+SELECT 'Case', reference, step, event_type, CASE event_type WHEN 'StatusChanged' THEN '2' ELSE '1' END,
+       jsonb_build_object(event_type, payload::jsonb),
+       CASE WHEN step IN (1, 2, 6, 7) THEN jsonb_build_object('actor', 'vonage', 'request_id', message, 'cause', 'provider-' || message)
+            WHEN step IN (4, 5) THEN '{"actor": "system", "cause": "delivery"}'::jsonb
+            ELSE jsonb_build_object('actor', 'user', 'user_id', '01957a00-0000-7000-8000-00000000000a',
+                                    'email', 'agent@example.com', 'request_id', message) END,
+       position, at::timestamptz
+  FROM placed,
+LATERAL (VALUES
+    (1, 'CaseOpened', format(
+        '{"reference": %s, "contact_id": "%s", "number": "%s", "survey_id": "$survey", "line_id": "$line", "channel": "sms",
+          "title": "An invented question about %s", "status": "New", "origin": {"by": "message"}}', reference, contact, number, n)),
+    (2, 'MessageReceived', format(
+        '{"message": {"message_id": "%s", "line_id": "$line", "channel": "sms", "from": "%s", "provider_id": "provider-%s", "at": "%s",
+          "content": {"type": "text", "text": "Hello, an invented question about %s: could somebody come and look at it, please?"}},
+          "routed": {"rule": "first", "references": []}}', message, number, message, at, n)),
+    (3, 'MessageQueued', format(
+        '{"message_id": "%s", "contact_id": "%s", "line_id": "$line", "channel": "sms", "to": "%s", "references": [%s],
+          "text": "An invented answer about %s: would Tuesday at ten suit you?",
+          "sent_text": "An invented answer about %s: would Tuesday at ten suit you? #%s",
+          "author": {"by": "user", "user_id": "01957a00-0000-7000-8000-00000000000a", "email": "agent@example.com"}}',
+        message, contact, number, reference, n, n, reference)),
+    (4, 'MessageSending', format('{"message_id": "%s", "attempt": 1}', message)),
+    (5, 'MessageSent', format('{"message_id": "%s", "attempt": 1, "provider_id": "sent-%s"}', message, message)),
+    (6, 'MessageDelivered', format('{"message_id": "%s", "attempt": 1, "at": "%s"}', message, at)),
+    (7, 'MessageReceived', format(
+        '{"message": {"message_id": "%s", "line_id": "$line", "channel": "sms", "from": "%s", "provider_id": "provider-%s", "at": "%s",
+          "content": {"type": "text", "text": "Tuesday at ten is perfect, thank you #%s"}},
+          "routed": {"rule": "reference", "references": [%s]}}', message, number, message, at, reference, reference)),
+    (8, 'NoteAdded', format(
+        '{"note_id": "%s", "text": "An invented note about %s", "author": {"by": "user",
+          "user_id": "01957a00-0000-7000-8000-00000000000a", "email": "agent@example.com"}}', message, n)),
+    (9, 'AssigneeChanged',
+        '{"from": null, "to": {"user_id": "01957a00-0000-7000-8000-00000000000a", "email": "agent@example.com"}}'),
+    (10, 'StatusChanged', '{"question": "How far is it?", "from": "New", "to": "Resolved", "closed": true}')
+) AS told (number_of_step, event_type, payload)
+ WHERE number_of_step = step
+ ORDER BY position
+"#;

@@ -1,0 +1,87 @@
+//! The one Postgres server of a run, with a database for each contender.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use docket_projections::private_postgres::{Options, PrivatePostgres};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
+
+/// The database that the server is opened with; its name is known to stand in no other place of the URL.
+const MAINTENANCE: &str = "bench-maintenance";
+/// All of a contender's connections, and some for us and for the server itself.
+const MAX_CONNECTIONS: u16 = 320;
+
+/// A durable server in a temporary folder on a disk.
+pub(crate) struct Server {
+    postgres: PrivatePostgres,
+    // Dropped, and so deleted, after the server.
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts the server in a new folder within `parent`.
+    pub(crate) async fn start(parent: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("docket-bench-")
+            // As root the server runs as somebody else, who has to pass through.
+            .permissions(std::fs::Permissions::from_mode(0o711))
+            .tempdir_in(parent)
+            .with_context(|| format!("a folder cannot be made in {}", parent.display()))?;
+        let options = Options {
+            durable: true,
+            database: MAINTENANCE.to_owned(),
+            max_connections: MAX_CONNECTIONS,
+            ..Options::new(folder.path())
+        };
+        let postgres = PrivatePostgres::open(options).await?;
+        Ok(Self { postgres, folder })
+    }
+
+    /// The folder of the database's files.
+    pub(crate) fn cluster(&self) -> PathBuf {
+        self.postgres.cluster().to_owned()
+    }
+
+    /// Makes an empty database.
+    pub(crate) async fn create(&self, database: &str) -> anyhow::Result<()> {
+        let mut conn = self.connect(MAINTENANCE).await?;
+        sqlx::query(&format!("CREATE DATABASE {database}"))
+            .execute(&mut conn)
+            .await?;
+        conn.close().await?;
+        Ok(())
+    }
+
+    /// The URL of a database.
+    pub(crate) fn url(&self, database: &str) -> String {
+        self.postgres
+            .url()
+            .replacen(&format!("///{MAINTENANCE}?"), &format!("///{database}?"), 1)
+    }
+
+    /// How to connect to a database.
+    pub(crate) fn connect_options(&self, database: &str) -> PgConnectOptions {
+        self.postgres.connect_options().database(database)
+    }
+
+    /// A connection to a database.
+    pub(crate) async fn connect(&self, database: &str) -> anyhow::Result<PgConnection> {
+        Ok(PgConnection::connect_with(&self.connect_options(database)).await?)
+    }
+
+    /// A connection to the server, whatever database.
+    pub(crate) async fn connect_any(&self) -> anyhow::Result<PgConnection> {
+        self.connect(MAINTENANCE).await
+    }
+
+    /// Stops the server and deletes everything.
+    pub(crate) async fn discard(self) -> anyhow::Result<()> {
+        self.postgres.discard().await?;
+        self.folder
+            .close()
+            .context("the folder of the database cannot be deleted")
+    }
+}

@@ -8,7 +8,7 @@ setup: ## install Postgres server binaries when there are none
 	@.ci/setup
 
 demo: setup ## start everything with a simulated Vonage and print where to look
-	cargo run --release -p docket --bin docket -- demo
+	cargo run -p docket --bin docket -- demo
 
 test: setup ## run all tests on a throw-away Postgres
 	.ci/test

@@ -134,7 +134,9 @@ CREATE TABLE thread_items (
     PRIMARY KEY (reference, sequence, part)
 );
 CREATE INDEX thread_items_outbound ON thread_items (message_id) WHERE direction = 'outbound';
-CREATE INDEX thread_items_words ON thread_items USING gin (to_tsvector('simple', said)) WHERE said IS NOT NULL;
+-- The words beyond the first thousands of characters are not found: a tsvector has a largest size, and a text must never be
+-- refused for having too many words.
+CREATE INDEX thread_items_words ON thread_items USING gin (to_tsvector('simple', left(said, 20000))) WHERE said IS NOT NULL;
 
 CREATE TABLE messages (
     message_id  uuid PRIMARY KEY,

@@ -197,15 +197,15 @@ async fn trace(request: Request, next: Next) -> Response {
     let is_routine = is_routine && !response.status().is_server_error();
     span.in_scope(|| {
         if is_routine {
-            debug!("answered")
+            debug!("answered");
         } else {
-            info!("answered")
+            info!("answered");
         }
     });
     response
 }
 
-/// The answer where a handler panicked. What it said can hold anything, so it stays out of the answer; the panic hook prints it.
+/// The answer where a handler panicked. What it said can hold anything, so it stays out of the answer.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     error!("a handler panicked");
     Problem::internal().into_response()

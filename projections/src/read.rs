@@ -32,6 +32,8 @@ pub trait Projection: Default + Send {
     const VERSION: i32;
     /// The tables that it alone writes.
     const TABLES: &'static [&'static str];
+    /// The read models whose tables it looks things up in; they are rebuilt with it.
+    const READS: &'static [&'static str] = &[];
 
     /// Takes in one event, in the order of the log.
     fn apply(&mut self, recorded: &Recorded);
@@ -57,7 +59,7 @@ macro_rules! read_models {
         impl ReadModels {
             /// Every read model's name, version and tables.
             pub const ALL: &'static [Description] = &[
-                $(Description { name: <$handler>::NAME, version: <$handler>::VERSION, tables: <$handler>::TABLES },)+
+                $(Description { name: <$handler>::NAME, version: <$handler>::VERSION, tables: <$handler>::TABLES, reads: <$handler>::READS },)+
             ];
 
             /// Handlers of these read models alone.
@@ -98,6 +100,8 @@ pub struct Description {
     pub version: i32,
     /// The tables that it alone writes.
     pub tables: &'static [&'static str],
+    /// The read models whose tables it looks things up in.
+    pub reads: &'static [&'static str],
 }
 
 read_models! {

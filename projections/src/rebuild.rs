@@ -177,31 +177,35 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The read models of these names; all of them for none.
+/// The read models of these names, and those that they look things up in; all of them for none.
 ///
 /// # Errors
 ///
 /// [`RebuildError::UnknownModel`].
 pub fn models(names: &[String]) -> Result<Vec<Description>, RebuildError> {
-    if names.is_empty() {
-        return Ok(ReadModels::ALL.to_vec());
+    let all = || ReadModels::ALL.iter().map(|model| model.name).collect::<Vec<_>>();
+    if let Some(name) = names.iter().find(|name| !all().contains(&name.as_str())) {
+        return Err(RebuildError::UnknownModel {
+            name: name.clone(),
+            all: all().join(", "),
+        });
     }
-    names
+    Ok(with_what_they_read(|model| {
+        names.is_empty() || names.iter().any(|name| name == model.name)
+    }))
+}
+
+/// The wanted read models and those that they look things up in, in the order of [`ReadModels::ALL`].
+fn with_what_they_read(wanted: impl Fn(&Description) -> bool) -> Vec<Description> {
+    let is_read = |name: &str| {
+        ReadModels::ALL
+            .iter()
+            .any(|model| wanted(model) && model.reads.contains(&name))
+    };
+    ReadModels::ALL
         .iter()
-        .map(|name| {
-            ReadModels::ALL
-                .iter()
-                .find(|model| model.name == name)
-                .copied()
-                .ok_or_else(|| RebuildError::UnknownModel {
-                    name: name.clone(),
-                    all: ReadModels::ALL
-                        .iter()
-                        .map(|model| model.name)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                })
-        })
+        .filter(|model| wanted(model) || is_read(model.name))
+        .copied()
         .collect()
 }
 
@@ -218,11 +222,7 @@ pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<Description>, sqlx:
         rows.iter()
             .any(|row| row.name == model.name && row.version == model.version)
     };
-    Ok(ReadModels::ALL
-        .iter()
-        .filter(|model| !is_current(model))
-        .copied()
-        .collect())
+    Ok(with_what_they_read(|model| !is_current(&model)))
 }
 
 /// Notes that the read models of an empty log are what today's handlers would build.

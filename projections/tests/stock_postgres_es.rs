@@ -182,7 +182,7 @@ async fn stock_postgres_es_loads_a_case_to_the_same_state() {
     .unwrap();
 
     let ours = replayed(&database.pool, reference).await;
-    let loaded = stock(&database.pool).load_aggregate(&reference.to_string()).await.unwrap();
+    let mut loaded = stock(&database.pool).load_aggregate(&reference.to_string()).await.unwrap();
 
     assert_eq!(loaded.aggregate(), &ours);
     assert_eq!(loaded.current_sequence as u64, ours.version());

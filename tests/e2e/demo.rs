@@ -1,28 +1,19 @@
 //! `docket demo`, as somebody who tries Docket meets it.
 
-use std::process::Command;
+use std::path::Path;
 
 use docket_projections::private_postgres::temporary_data_dir;
 use docket_tests::api::{Answer, Api, http};
-use docket_tests::docket::{Environment, Process};
+use docket_tests::docket::{Environment, Process, processes_with};
 use docket_tests::waiting::{BOUND, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
-
-/// The processes that have `word` in their command line.
-fn processes_with(word: &str) -> Vec<String> {
-    let listed = Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    listed.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
-}
 
 #[tokio::test]
 async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
     let folder = temporary_data_dir().unwrap();
     let place = folder.path().display().to_string();
-    let environment: Environment =
-        [("TMPDIR", place.as_str()), ("DOCKET_LISTEN", "127.0.0.1:0")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let mut demo = Process::start(&["demo"], &environment);
+    let mut demo = Process::start(&["demo"], &environment(&place));
     let phone = demo.says("The phone ").await;
     let api_url = demo.says("The API ").await;
     let token = demo.says("Your token ").await;
@@ -62,28 +53,39 @@ async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
     demo.signal_group(Signal::INT);
     let status = demo.ended().await;
     assert_eq!(status.code(), Some(0), "{}", demo.stderr());
-    assert_eq!(processes_with(&place), Vec::<String>::new());
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert_nothing_is_left(folder.path());
     assert!(http().get(&phone).send().await.is_err());
 }
 
 #[tokio::test]
 async fn told_to_stop_before_it_is_ready_it_leaves_nothing_behind_either() {
-    let folder = temporary_data_dir().unwrap();
-    let place = folder.path().display().to_string();
-    let environment: Environment =
-        [("TMPDIR", place.as_str()), ("DOCKET_LISTEN", "127.0.0.1:0")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let mut demo = Process::start(&["demo"], &environment);
-    wait_until("its database starts", BOUND, async || {
-        let processes = processes_with(&place);
-        if processes.iter().any(|process| process.contains("postgres")) { Ok(()) } else { Err(format!("{processes:?}")) }
-    })
-    .await;
-    demo.signal_group(Signal::INT);
-    let status = demo.ended().await;
-    assert_eq!(status.code(), Some(0), "{}", demo.stderr());
-    assert_eq!(processes_with(&place), Vec::<String>::new());
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // While its cluster is made, while its server runs and is set up, and while the invented people talk.
+    for moment in ["initdb", "bin/postgres", "cases"] {
+        let folder = temporary_data_dir().unwrap();
+        let place = folder.path().display().to_string();
+        let mut demo = Process::start(&["demo"], &environment(&place));
+        wait_until(&format!("it has come to {moment}"), BOUND, async || {
+            let processes = processes_with(&place);
+            let has_come = match moment {
+                "cases" => demo.stderr().contains("the first owner was made"),
+                program => processes.iter().any(|process| process.contains(program)),
+            };
+            if has_come { Ok(()) } else { Err(format!("{processes:?} {}", demo.stderr())) }
+        })
+        .await;
+        demo.signal_group(Signal::INT);
+        let status = demo.ended().await;
+        assert_eq!(status.code(), Some(0), "{moment}: {}", demo.stderr());
+        assert_nothing_is_left(folder.path());
+    }
+}
+
+fn environment(place: &str) -> Environment {
+    [("TMPDIR", place), ("DOCKET_LISTEN", "127.0.0.1:0")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+fn assert_nothing_is_left(folder: &Path) {
+    assert_eq!(processes_with(&folder.display().to_string()), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -12,6 +12,7 @@ mod demo;
 mod help_desk;
 mod personal_data;
 mod privacy;
+mod private_database;
 mod repetitions;
 mod settings;
 mod stopping;

@@ -212,6 +212,13 @@ impl Process {
     }
 }
 
+/// The command lines of all processes of this machine that hold `word`, such as a folder's path.
+pub fn processes_with(word: &str) -> Vec<String> {
+    let listed = Command::new("ps").args(["-A", "-o", "args="]).output().expect("every system has ps");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    listed.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+}
+
 #[derive(Clone, Copy)]
 enum Stream {
     Stdout,

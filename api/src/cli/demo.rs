@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use docket_domain::channel::Channel;
@@ -29,6 +30,8 @@ use crate::users;
 
 /// Where the phone is found, unless the port is taken.
 const PHONE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// How long an answer of the agent's may take to the phone.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const APPLICATION_ID: &str = "00000000-0000-4000-8000-00000000d0c7";
 const PASSWORD: &str = "docket-demo-1";
 const OWNER: &str = "owner@example.com";
@@ -140,7 +143,7 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretStrin
 
     says(AMIRA, HELP_DESK, Channel::Sms, "Hello, can I have an appointment for my boiler check?").await?;
     let boiler = newest(app).await?;
-    reply(app, &asked, boiler, "Of course. Would Tuesday at 10 suit you?").await?;
+    reply(app, simulator, &asked, boiler, "Of course. Would Tuesday at 10 suit you?").await?;
     says(AMIRA, HELP_DESK, Channel::Sms, &format!("Tuesday is perfect, thank you #{boiler}")).await?;
     change(app, &asked, boiler, Change::Status("In progress".to_owned())).await?;
     says(AMIRA, HELP_DESK, Channel::Sms, "#0 By the way, when are you open on Saturdays?").await?;
@@ -150,7 +153,7 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretStrin
     change(app, &asked, lift, note).await?;
     says(CHLOE, CLINIC, Channel::Sms, "Could somebody call me about my results?").await?;
     let results = newest(app).await?;
-    reply(app, &asked, results, "We will call you this afternoon.").await?;
+    reply(app, simulator, &asked, results, "We will call you this afternoon.").await?;
     says(CHLOE, CLINIC, Channel::Sms, "Great, thanks").await?;
     change(app, &asked, results, Change::Status("Complete".to_owned())).await?;
     says(AMIRA, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
@@ -180,10 +183,18 @@ async fn add_line(app: &App, survey_id: SurveyId, number: &str, channel: Channel
     submit(app, ChangeLine { line_id, command, by: Administrator::System }).await
 }
 
-async fn reply(app: &App, asked: &Asked, reference: Reference, text: &str) -> anyhow::Result<()> {
+/// An agent's answer; the customer reads it before they write on.
+async fn reply(app: &App, simulator: &Simulator, asked: &Asked, reference: Reference, text: &str) -> anyhow::Result<()> {
+    let before = simulator.accepted().len();
     let message_id = (app.new_id)().into();
     let reply = Reply { reference, text: text.to_owned(), seen_version: None, message_id, asked: asked.clone() };
-    submit(app, reply).await.map(drop)
+    submit(app, reply).await?;
+    let arrived = async {
+        while simulator.accepted().len() == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(ANSWER_TIMEOUT, arrived).await.context("an answer of the demonstration was not sent")
 }
 
 async fn change(app: &App, asked: &Asked, reference: Reference, change: Change) -> anyhow::Result<()> {

@@ -803,7 +803,7 @@ async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sql
         .await?;
     let found = sqlx::query_scalar!(
         "SELECT reference FROM thread_items
-         WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', said)
+         WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', left(said, 20000))
              @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery
          LIMIT $2",
         words,
@@ -824,7 +824,7 @@ async fn references_with_words(
     // The empty text keeps the planner from the index of words, which knows nothing of these few cases.
     let found = sqlx::query_scalar!(
         "SELECT DISTINCT reference FROM thread_items
-         WHERE reference = ANY ($1) AND NOT hidden AND to_tsvector('simple', said || '')
+         WHERE reference = ANY ($1) AND NOT hidden AND to_tsvector('simple', left(said || '', 20000))
              @@ (NULLIF(plainto_tsquery('simple', $2)::text, '') || ':*')::tsquery",
         &column(cases, |case| case.reference.as_i32()),
         words,

@@ -53,6 +53,7 @@ impl Projection for ContactsHandler {
     const NAME: &'static str = "contacts";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["contacts"];
+    const READS: &'static [&'static str] = &["cases"];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)

@@ -85,6 +85,7 @@ impl Projection for MessagesHandler {
     const NAME: &'static str = "messages";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["messages"];
+    const READS: &'static [&'static str] = &["cases"];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)

@@ -46,6 +46,7 @@ impl Projection for OpenCasesHandler {
     const NAME: &'static str = "open_cases";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["open_cases"];
+    const READS: &'static [&'static str] = &["cases"];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)

@@ -303,6 +303,7 @@ impl ThreadHandler {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn apply_to_case(&mut self, reference: Reference, recorded: &Recorded, event: &CaseEvent) {
         let new = |kind| Item::new(reference, recorded, kind);
         match event {
@@ -330,7 +331,9 @@ impl ThreadHandler {
                 note_id: Some(note_id.0),
                 ..new("note").by(author)
             }),
-            CaseEvent::StatusChanged { from, to, closed, .. } => self.items.push(Item {
+            CaseEvent::StatusChanged {
+                from, to, closed, ..
+            } => self.items.push(Item {
                 before: from.clone(),
                 value: Some(to.clone()),
                 closed: Some(*closed),

@@ -1,0 +1,215 @@
+//! The console: what agents work with, as pages.
+//!
+//! Every screen is a URL and every action a form, so that all of it works without the script, which only adds what comes by itself
+//! and the keyboard. What always holds: whatever is not the sign-in page or an asset stands behind [`session::inside`], which finds
+//! out who asks and refuses a form that is not ours; what changes cases stands behind [`session::may_act`] too; every change is one
+//! operation for the ledger, the same as the JSON API's; and every sentence that people read stands in [`words`]. To add a page: a
+//! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
+
+mod act;
+mod begin;
+mod case;
+mod inbox;
+mod live;
+mod pages;
+mod place;
+mod session;
+mod sign_in;
+mod thread;
+mod throttle;
+mod words;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use tracing::error;
+
+use self::throttle::Throttle;
+use crate::app::App;
+use crate::http::problem::Problem;
+
+/// The largest form that is read, in bytes: a text of the greatest length, each of whose characters takes twelve as a form has it,
+/// and as much again.
+const MAX_FORM_BYTES: usize = 1 << 18;
+
+/// Everything that the pages load is served here, and nothing is inline.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                              form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What every answer of the console carries, unless it says otherwise itself.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (CACHE_CONTROL, "no-store"),
+    (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+    (REFERRER_POLICY, "same-origin"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    ),
+];
+
+/// What the console's handlers share.
+#[derive(Clone)]
+struct Console {
+    app: App,
+    throttle: Arc<Throttle>,
+}
+
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`.
+pub fn router(app: App) -> Router {
+    let console = Console {
+        app,
+        throttle: Arc::default(),
+    };
+    let acting = Router::new()
+        .route("/cases/new", get(begin::form))
+        .route("/cases", post(begin::begin))
+        .route("/cases/{reference}/write", post(act::write))
+        .route("/cases/{reference}/status", post(act::status))
+        .route("/cases/{reference}/assignee", post(act::assignee))
+        .route("/cases/{reference}/title", post(act::title))
+        .route(
+            "/cases/{reference}/messages/{message_id}/move",
+            get(act::move_form).post(act::move_message),
+        )
+        .route(
+            "/cases/{reference}/messages/{message_id}/undo-move",
+            post(act::undo_move),
+        )
+        .route(
+            "/cases/{reference}/messages/{message_id}/resend",
+            post(act::resend),
+        )
+        .route_layer(middleware::from_fn(session::may_act));
+    let inside = Router::new()
+        .route("/", get(inbox::list))
+        .route("/cases/{reference}", get(case::show))
+        .route("/live", get(live::follow))
+        .route("/sessions", get(sign_in::sessions))
+        .route("/sessions/{session_id}/end", post(sign_in::end_session))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .merge(acting)
+        .route_layer(middleware::from_fn_with_state(
+            console.clone(),
+            session::inside,
+        ));
+    inside
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .merge(assets())
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(middleware::from_fn(guard))
+        .with_state(console)
+}
+
+fn assets() -> Router<Console> {
+    let asset = |content_type: &'static str, body: &'static str| {
+        get(move || async move {
+            (
+                [(CONTENT_TYPE, content_type), (CACHE_CONTROL, "max-age=600")],
+                body,
+            )
+        })
+    };
+    Router::new()
+        .route(
+            "/assets/console.css",
+            asset(
+                "text/css; charset=utf-8",
+                include_str!("../assets/console.css"),
+            ),
+        )
+        .route(
+            "/assets/console.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/console.js"),
+            ),
+        )
+        .route(
+            "/assets/console.svg",
+            asset("image/svg+xml", include_str!("../assets/console.svg")),
+        )
+}
+
+/// Refuses what another site's page sends in the person's name, and sets the headers that every answer has.
+async fn guard(request: Request, next: Next) -> Response {
+    let comes_from_elsewhere = request
+        .headers()
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin" && site != "none");
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut answer = if comes_from_elsewhere && !reads {
+        failure(StatusCode::FORBIDDEN, words::FORM_FROM_ELSEWHERE.to_owned())
+    } else {
+        next.run(request).await
+    };
+    for (name, value) in HEADERS {
+        answer
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// A page made from its template.
+fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A page that says why there is no other.
+fn failure(status: StatusCode, sentence: String) -> Response {
+    page(
+        status,
+        &pages::Failure {
+            title: words::failure_title(status),
+            sentence,
+        },
+    )
+}
+
+/// A problem as a page; what is wrong on our side is logged with it.
+#[derive(Debug)]
+struct Failed(Problem);
+
+impl<E: Into<Problem>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let sentence = words::refusal(&self.0);
+        // The problem's own answer logs its cause; its form is for programs and goes no further.
+        let status = self.0.into_response().status();
+        failure(status, sentence)
+    }
+}
+
+/// See other: where a form leads when it is done.
+fn go(to: &str) -> Response {
+    axum::response::Redirect::to(to).into_response()
+}

@@ -1,0 +1,295 @@
+//! What the pages' templates are filled with.
+
+use askama::Template;
+use chrono::{DateTime, Datelike as _, Utc};
+
+use super::session::Session;
+use super::words;
+use crate::app::App;
+
+/// A time, as people read it and exactly. Without the script it is UTC, and says so; the script makes it the reader's own.
+pub(super) struct When {
+    pub(super) iso: String,
+    pub(super) short: String,
+    pub(super) long: String,
+    pub(super) exact: String,
+}
+
+impl When {
+    pub(super) fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let short = if at.date_naive() == now.date_naive() {
+            "%H:%M"
+        } else if at.year() == now.year() {
+            "%-d %b"
+        } else {
+            "%-d %b %Y"
+        };
+        Self {
+            iso: at.to_rfc3339(),
+            short: at.format(short).to_string(),
+            long: at.format("%-d %b, %H:%M UTC").to_string(),
+            exact: at.format("%-d %B %Y, %H:%M:%S UTC").to_string(),
+        }
+    }
+}
+
+/// What stands around every page of somebody who is signed in.
+pub(super) struct Frame {
+    pub(super) email: String,
+    pub(super) role: &'static str,
+    pub(super) csrf: String,
+    pub(super) may_act: bool,
+    /// Of the newest event that the page can show; what comes after is told live.
+    pub(super) position: i64,
+    /// What was just done.
+    pub(super) notice: &'static str,
+}
+
+impl Frame {
+    /// To be made before the page's queries, so that nothing falls between them and what is told live.
+    pub(super) fn of(app: &App, session: &Session) -> Self {
+        Self {
+            email: session.email.clone(),
+            role: words::role(session.role),
+            csrf: session.csrf.clone(),
+            may_act: session.may_act(),
+            position: *app.ledger.head().borrow(),
+            notice: "",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/failure.html")]
+pub(super) struct Failure {
+    pub(super) title: &'static str,
+    pub(super) sentence: String,
+}
+
+#[derive(Template)]
+#[template(path = "console/sign_in.html")]
+pub(super) struct SignIn {
+    pub(super) csrf: String,
+    pub(super) next: String,
+    pub(super) email: String,
+    pub(super) refusal: String,
+}
+
+pub(super) struct SessionView {
+    pub(super) action: String,
+    pub(super) label: String,
+    pub(super) began: When,
+    pub(super) seen: When,
+    pub(super) is_this: bool,
+}
+
+#[derive(Template)]
+#[template(path = "console/sessions.html")]
+pub(super) struct Sessions {
+    pub(super) frame: Frame,
+    pub(super) rows: Vec<SessionView>,
+}
+
+/// A link or a choice of a form, of which one can be the present one.
+pub(super) struct Choice {
+    pub(super) name: String,
+    /// Where it leads, or what is sent.
+    pub(super) value: String,
+    pub(super) is_current: bool,
+}
+
+pub(super) struct CaseEntry {
+    pub(super) href: String,
+    pub(super) reference: u32,
+    pub(super) title: String,
+    pub(super) number: String,
+    pub(super) channel: &'static str,
+    pub(super) channel_icon: &'static str,
+    pub(super) survey: String,
+    pub(super) status: String,
+    pub(super) is_closed: bool,
+    pub(super) assignee: Option<String>,
+    pub(super) when: When,
+    pub(super) is_current: bool,
+}
+
+/// The list pane.
+pub(super) struct List {
+    pub(super) views: Vec<Choice>,
+    pub(super) surveys: Vec<Choice>,
+    pub(super) view: &'static str,
+    pub(super) q: String,
+    pub(super) heading: &'static str,
+    pub(super) entries: Vec<CaseEntry>,
+    pub(super) older: Option<String>,
+    pub(super) newest: Option<String>,
+}
+
+impl List {
+    /// What is said where there is nothing.
+    pub(super) const fn nothing(&self) -> &'static str {
+        if self.q.is_empty() {
+            words::NO_CASES
+        } else {
+            words::NO_CASES_FOUND
+        }
+    }
+}
+
+/// A part of a sentence, which can be a link to a case.
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) href: Option<String>,
+}
+
+/// Something that a message carries beside text.
+pub(super) struct Card {
+    pub(super) icon: &'static str,
+    pub(super) title: String,
+    pub(super) detail: String,
+    pub(super) href: Option<String>,
+    /// What is to be known before opening it.
+    pub(super) hint: &'static str,
+}
+
+pub(super) struct State {
+    pub(super) word: &'static str,
+    pub(super) icon: &'static str,
+    /// `calm`, `waiting` or `bad`.
+    pub(super) tone: &'static str,
+    pub(super) reason: Option<String>,
+}
+
+/// A message, ours or the contact's.
+pub(super) struct Message {
+    pub(super) is_ours: bool,
+    pub(super) is_automatic: bool,
+    pub(super) channel: &'static str,
+    pub(super) channel_icon: &'static str,
+    pub(super) quote: Option<String>,
+    pub(super) cards: Vec<Card>,
+    pub(super) text: Option<String>,
+    pub(super) why: Vec<Piece>,
+    pub(super) comment: Option<String>,
+    pub(super) state: Option<State>,
+    pub(super) sent_as: Option<String>,
+    pub(super) move_href: Option<String>,
+    pub(super) undo_move: Option<String>,
+    pub(super) resend: Option<Resend>,
+}
+
+pub(super) struct Resend {
+    pub(super) action: String,
+    pub(super) warning: &'static str,
+}
+
+pub(super) enum Body {
+    Message(Box<Message>),
+    Note(String),
+    Marker {
+        icon: &'static str,
+        sentence: Vec<Piece>,
+        comment: Option<String>,
+    },
+}
+
+pub(super) struct Item {
+    pub(super) id: String,
+    pub(super) who: String,
+    pub(super) when: When,
+    pub(super) body: Body,
+    /// Whether the divider stands before it: what follows was said since the person looked.
+    pub(super) begins_new: bool,
+}
+
+pub(super) struct LinkedCase {
+    pub(super) href: String,
+    pub(super) sentence: String,
+    pub(super) title: String,
+    pub(super) is_closed: bool,
+}
+
+/// What a person had written when something was refused, or before they write.
+pub(super) struct Draft {
+    pub(super) text: String,
+    pub(super) is_note: bool,
+}
+
+/// The thread and the details of a case.
+pub(super) struct Case {
+    pub(super) reference: u32,
+    pub(super) title: String,
+    pub(super) number: String,
+    pub(super) name: Option<String>,
+    pub(super) channel: &'static str,
+    pub(super) survey: String,
+    pub(super) line: String,
+    pub(super) opened: When,
+    pub(super) messages: String,
+    pub(super) version: u64,
+    pub(super) is_closed: bool,
+    pub(super) is_withdrawn: bool,
+    pub(super) status: String,
+    pub(super) question: String,
+    pub(super) statuses: Vec<Choice>,
+    pub(super) assignee: Option<String>,
+    pub(super) is_mine: bool,
+    pub(super) colleagues: Vec<Choice>,
+    pub(super) links: Vec<LinkedCase>,
+    pub(super) others: Vec<LinkedCase>,
+    pub(super) items: Vec<Item>,
+    pub(super) earlier: Option<String>,
+    pub(super) later: Option<String>,
+    pub(super) back: String,
+    pub(super) self_href: String,
+    pub(super) write_action: String,
+    pub(super) status_action: String,
+    pub(super) assignee_action: String,
+    pub(super) title_action: String,
+    pub(super) appended: Option<String>,
+    pub(super) goes_out_from: String,
+    /// For the forms: one sent twice is done once.
+    pub(super) once: String,
+    pub(super) me: String,
+    pub(super) draft: Draft,
+    /// Why something was not done.
+    pub(super) refusal: String,
+    /// Whether the reply was refused because of what is new.
+    pub(super) said_since: bool,
+    /// The status to which a change can be undone.
+    pub(super) undo_status: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "console/inbox.html")]
+pub(super) struct Inbox {
+    pub(super) frame: Frame,
+    pub(super) list: List,
+    pub(super) case: Option<Case>,
+}
+
+#[derive(Template)]
+#[template(path = "console/move.html")]
+pub(super) struct MoveForm {
+    pub(super) frame: Frame,
+    pub(super) reference: u32,
+    pub(super) back: String,
+    pub(super) action: String,
+    pub(super) item: Item,
+    pub(super) targets: Vec<Choice>,
+    pub(super) comment: String,
+    pub(super) once: String,
+    pub(super) refusal: String,
+}
+
+#[derive(Template)]
+#[template(path = "console/begin.html")]
+pub(super) struct Begin {
+    pub(super) frame: Frame,
+    pub(super) lines: Vec<Choice>,
+    pub(super) number: String,
+    pub(super) text: String,
+    pub(super) title: String,
+    pub(super) once: String,
+    pub(super) refusal: String,
+}

@@ -1,0 +1,261 @@
+//! Who asks at the console: sessions by cookie, roles, and forms that are ours.
+
+use std::collections::HashMap;
+
+use axum::extract::{Form, FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::body::Body;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::cookie::CookieJar;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use docket_domain::ids::UserId;
+use docket_domain::user::Role;
+use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::sessions;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::{Console, Failed, failure, go, place, words};
+use crate::ambient;
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
+use crate::operations::Asked;
+use crate::users::hash_token;
+
+/// The cookie of somebody who is signed in.
+pub(super) const COOKIE: &str = "docket_session";
+/// The cookie that the sign-in form belongs to.
+pub(super) const FORM_COOKIE: &str = "docket_form";
+/// A session ends after so many days, used or not.
+pub(super) const MAX_DAYS: i64 = 30;
+/// A session that was not used for so many days has ended.
+const IDLE_DAYS: i64 = 7;
+/// That a session is used is noted at most so often, in seconds.
+const TOUCH_SECONDS: i64 = 60;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) session_id: Uuid,
+    pub(super) user_id: UserId,
+    pub(super) email: String,
+    pub(super) role: Role,
+    /// What every form of theirs carries.
+    pub(super) csrf: String,
+    token_hash: [u8; 32],
+}
+
+impl Session {
+    /// Whether they may change cases.
+    pub(super) const fn may_act(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Agent)
+    }
+
+    /// Whether the session still counts, with the same role; for answers that go on for long.
+    pub(super) async fn still_counts(&self, app: &App) -> bool {
+        let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
+        matches!(found, Ok(Some(found)) if found.role == self.role)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        // A route that forgot to stand behind `inside` is closed to everybody.
+        let session = parts.extensions.get::<Self>().cloned();
+        session.ok_or_else(|| go("/sign-in"))
+    }
+}
+
+/// A form that was sent, and is one of ours.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Posted {
+    fields: HashMap<String, String>,
+    /// SHA-256 of what was asked, and where.
+    fingerprint: [u8; 32],
+}
+
+impl Posted {
+    /// A field; empty where it is missing.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// Who asks for this. A form carries a number of its own (`once`), so that one sent twice is done once, and one that was sent,
+    /// changed and sent again is done again.
+    pub(super) fn asked(&self, session: &Session) -> Asked {
+        let once: Option<Uuid> = self.field("once").parse().ok();
+        let idempotency = once.map(|once| IdempotencyKey {
+            actor: session.user_id.0,
+            key: format!(
+                "console-{}-{}",
+                once.simple(),
+                hex::encode(&self.fingerprint[..16])
+            ),
+            fingerprint: self.fingerprint,
+        });
+        Asked {
+            user_id: session.user_id,
+            email: session.email.clone(),
+            request_id: RequestId::current().map(|id| id.to_string()),
+            idempotency,
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Posted {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let posted = parts.extensions.get::<Self>().cloned();
+        posted.ok_or_else(|| failure(StatusCode::BAD_REQUEST, words::FORM_UNREADABLE.to_owned()))
+    }
+}
+
+/// Lets only those pass who are signed in, and of what they send only forms that we gave them.
+pub(super) async fn inside(
+    State(console): State<Console>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let session = match find(&console.app, request.headers()).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return go(&sign_in_for(request.method(), request.uri())),
+        Err(problem) => return Failed(problem).into_response(),
+    };
+    if request.method() == Method::POST {
+        let (mut parts, body) = request.into_parts();
+        let posted = match read(&parts, body, &session.csrf).await {
+            Ok(posted) => posted,
+            Err(answer) => return answer,
+        };
+        parts.extensions.insert(posted);
+        request = Request::from_parts(parts, Body::empty());
+    }
+    request.extensions_mut().insert(session);
+    next.run(request).await
+}
+
+/// Lets only those pass who may change cases.
+pub(super) async fn may_act(session: Session, request: Request, next: Next) -> Response {
+    if session.may_act() {
+        next.run(request).await
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
+    }
+}
+
+/// Reads a form that carries `csrf`.
+pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted, Response> {
+    let unreadable = || failure(StatusCode::BAD_REQUEST, words::FORM_UNREADABLE.to_owned());
+    let request = Request::from_parts(parts.clone(), body);
+    let Form(sent) = Form::<Vec<(String, String)>>::from_request(request, &())
+        .await
+        .map_err(|_| unreadable())?;
+    // The database keeps a NUL in no text.
+    if sent.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(unreadable());
+    }
+    let mut hash = Sha256::new_with_prefix(parts.uri.path());
+    let mut fields = HashMap::new();
+    for (name, value) in sent {
+        // Browsers send a line break as CR LF; everybody else has LF.
+        let value = value.replace("\r\n", "\n");
+        if name != "csrf" {
+            for part in [&name, &value] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        fields.insert(name, value);
+    }
+    let posted = Posted {
+        fields,
+        fingerprint: hash.finalize().into(),
+    };
+    if bool::from(posted.field("csrf").as_bytes().ct_eq(csrf.as_bytes())) {
+        Ok(posted)
+    } else {
+        Err(failure(
+            StatusCode::FORBIDDEN,
+            words::FORM_TOO_OLD.to_owned(),
+        ))
+    }
+}
+
+/// What the forms of a cookie's owner carry: only who knows the cookie can make it.
+pub(super) fn csrf_of(cookie: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(cookie.as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(b"forms of the console");
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// 256 random bits for a cookie.
+pub(super) fn new_token() -> String {
+    URL_SAFE_NO_PAD.encode(ambient::random_bytes::<32>())
+}
+
+/// The value of a cookie.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    CookieJar::from_headers(headers)
+        .get(name)
+        .map(|cookie| cookie.value().to_owned())
+}
+
+/// A header that sets a cookie for so many seconds, or takes it away with 0. `value` is one of [`new_token`]'s, or empty.
+pub(super) fn set_cookie(app: &App, name: &str, value: &str, max_age_seconds: i64) -> HeaderValue {
+    let secure = if app.public_url.starts_with("https:") {
+        "; Secure"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Lax{secure}"
+    );
+    HeaderValue::from_str(&text).expect("our cookies are plain ASCII")
+}
+
+async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+    let Some(token) = cookie(headers, COOKIE).filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
+    let token_hash = hash_token(&token);
+    let now = (app.clock)();
+    let Some(found) = sessions::find(&app.pool, token_hash, now).await? else {
+        return Ok(None);
+    };
+    let idle = now - found.last_seen_at;
+    if idle > TimeDelta::days(IDLE_DAYS) {
+        return Ok(None);
+    }
+    if idle > TimeDelta::seconds(TOUCH_SECONDS) {
+        sessions::touch(&app.pool, found.session_id, now).await?;
+    }
+    Ok(Some(Session {
+        session_id: found.session_id,
+        user_id: found.user_id,
+        email: found.email.0,
+        role: found.role,
+        csrf: csrf_of(&token),
+        token_hash,
+    }))
+}
+
+/// The sign-in page, which leads back to where somebody wanted to go.
+fn sign_in_for(method: &Method, uri: &Uri) -> String {
+    let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
+    if method != Method::GET || wanted == "/" || wanted.starts_with("/live") {
+        "/sign-in".to_owned()
+    } else {
+        place::with_query("/sign-in", &[("next", wanted)])
+    }
+}

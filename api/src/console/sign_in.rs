@@ -1,0 +1,264 @@
+//! Signing in and out, and a person's sessions.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use chrono::TimeDelta;
+use docket_domain::user::normalise_email;
+use docket_projections::sessions::NewSession;
+use docket_projections::{accounts, sessions};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tracing::info;
+use uuid::Uuid;
+
+use super::pages::{self, Frame, SessionView, When};
+use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
+use super::throttle::Key;
+use super::{Console, Failed, failure, go, page, place, words};
+use crate::ambient;
+use crate::app::App;
+use crate::passwords;
+use crate::users::hash_token;
+
+/// A sign-in form can be sent for so long.
+const FORM_SECONDS: i64 = 3_600;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    /// Where to go when signed in.
+    next: String,
+}
+
+/// The sign-in page.
+pub(super) async fn form(
+    State(console): State<Console>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    show(&console.app, &headers, StatusCode::OK, &wanted.next, "", "")
+}
+
+fn show(
+    app: &App,
+    headers: &HeaderMap,
+    status: StatusCode,
+    next: &str,
+    email: &str,
+    refusal: &str,
+) -> Response {
+    // The cookie of an open form is kept, so that forms in two windows are both good.
+    let token = session::cookie(headers, FORM_COOKIE)
+        .filter(|token| token.len() >= 32 && token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';'))
+        .unwrap_or_else(session::new_token);
+    let template = pages::SignIn {
+        csrf: session::csrf_of(&token),
+        next: next.to_owned(),
+        email: email.to_owned(),
+        refusal: refusal.to_owned(),
+    };
+    let cookie = session::set_cookie(app, FORM_COOKIE, &token, FORM_SECONDS);
+    ([(SET_COOKIE, cookie)], page(status, &template)).into_response()
+}
+
+/// Signs somebody in.
+pub(super) async fn sign_in(State(console): State<Console>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(form_token) = session::cookie(&parts.headers, FORM_COOKIE) else {
+        return show(
+            &console.app,
+            &parts.headers,
+            StatusCode::FORBIDDEN,
+            "",
+            "",
+            words::SIGN_IN_COOKIES,
+        );
+    };
+    let posted = match session::read(&parts, body, &session::csrf_of(&form_token)).await {
+        Ok(posted) => posted,
+        Err(answer) => return answer,
+    };
+    let from = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or_else(String::new, |ConnectInfo(from)| from.ip().to_string());
+    match check(&console, &posted, from).await {
+        Ok(Checked::Good(user_id)) => {
+            begin(&console.app, user_id, &posted, &parts.headers).await
+        }
+        Ok(checked) => {
+            let (status, refusal) = match checked {
+                Checked::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
+                _ => (StatusCode::UNAUTHORIZED, words::SIGN_IN_WRONG),
+            };
+            let (next, email) = (posted.field("next"), posted.field("email"));
+            show(&console.app, &parts.headers, status, next, email, refusal)
+        }
+        Err(failed) => failed.into_response(),
+    }
+}
+
+enum Checked {
+    Good(docket_domain::ids::UserId),
+    Wrong,
+    TooOften,
+}
+
+async fn check(console: &Console, posted: &Posted, from: String) -> Result<Checked, Failed> {
+    let now = (console.app.clock)();
+    let email = normalise_email(posted.field("email"));
+    let account = Key::Account(email.clone().unwrap_or_default());
+    let takes = console.throttle.takes(Key::Address(from), now)
+        && console.throttle.takes(account.clone(), now);
+    if !takes {
+        info!("an attempt to sign in was one of too many");
+        return Ok(Checked::TooOften);
+    }
+    let password = posted.field("password");
+    if password.len() > passwords::MAX_BYTES {
+        return Ok(Checked::Wrong);
+    }
+    let known = match &email {
+        Some(email) => accounts::password_hash(&console.app.pool, email).await?,
+        None => None,
+    };
+    let password = SecretString::from(password);
+    let _turn = console.throttle.turn().await;
+    // Who is not known is answered as late as who is, so that nobody learns who has an account.
+    let (user_id, hash) = match known {
+        Some(known) => (Some(known.user_id), known.password_hash),
+        None => (None, nobodys_hash().await),
+    };
+    match (passwords::verify(password, hash).await, user_id) {
+        (true, Some(user_id)) => {
+            console.throttle.forgive(&account);
+            Ok(Checked::Good(user_id))
+        }
+        _ => Ok(Checked::Wrong),
+    }
+}
+
+/// The hash of a password that nobody knows.
+async fn nobodys_hash() -> String {
+    static HASH: OnceLock<String> = OnceLock::new();
+    if let Some(hash) = HASH.get() {
+        return hash.clone();
+    }
+    let password = hex::encode(ambient::random_bytes::<16>());
+    // Where it cannot be hashed, it is compared with nothing, which is quicker and still wrong.
+    let hash = passwords::hash(password.into()).await.unwrap_or_default();
+    HASH.get_or_init(|| hash).clone()
+}
+
+async fn begin(
+    app: &App,
+    user_id: docket_domain::ids::UserId,
+    posted: &Posted,
+    headers: &HeaderMap,
+) -> Response {
+    let now = (app.clock)();
+    let token = session::new_token();
+    let label = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .map_or_else(|| words::BROWSER_UNKNOWN.to_owned(), words::browser);
+    let new = NewSession {
+        session_id: (app.new_id)(),
+        token_hash: hash_token(&token),
+        user_id,
+        label: &label,
+        created_at: now,
+        expires_at: now + TimeDelta::days(MAX_DAYS),
+    };
+    let begun = async {
+        sessions::remove_expired(&app.pool, now).await?;
+        sessions::add(&app.pool, &new).await
+    };
+    if let Err(error) = begun.await {
+        return Failed::from(error).into_response();
+    }
+    let next = posted.field("next");
+    let next = if place::is_ours(next) { next } else { "/" };
+    let cookies = AppendHeaders([
+        (
+            SET_COOKIE,
+            session::set_cookie(app, COOKIE, &token, MAX_DAYS * 24 * 3_600),
+        ),
+        (SET_COOKIE, session::set_cookie(app, FORM_COOKIE, "", 0)),
+    ]);
+    (cookies, go(next)).into_response()
+}
+
+fn signed_out(app: &App) -> Response {
+    let cookie = session::set_cookie(app, COOKIE, "", 0);
+    ([(SET_COOKIE, cookie)], go("/sign-in")).into_response()
+}
+
+/// Ends this session.
+pub(super) async fn sign_out(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    _: Posted,
+) -> Result<Response, Failed> {
+    sessions::end(&app.pool, session.user_id, session.session_id).await?;
+    Ok(signed_out(&app))
+}
+
+/// Ends all sessions of this person.
+pub(super) async fn sign_out_everywhere(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    _: Posted,
+) -> Result<Response, Failed> {
+    sessions::end_all(&app.pool, session.user_id).await?;
+    Ok(signed_out(&app))
+}
+
+/// This person's sessions.
+pub(super) async fn sessions(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let now = (app.clock)();
+    let rows = sessions::of_user(&app.pool, session.user_id, now).await?;
+    let rows = rows
+        .into_iter()
+        .map(|row| SessionView {
+            action: format!("/sessions/{}/end", row.session_id),
+            label: row.label,
+            began: When::of(row.created_at, now),
+            seen: When::of(row.last_seen_at, now),
+            is_this: row.session_id == session.session_id,
+        })
+        .collect();
+    let template = pages::Sessions {
+        frame: Frame::of(&app, &session),
+        rows,
+    };
+    Ok(page(StatusCode::OK, &template))
+}
+
+/// Ends one session of this person.
+pub(super) async fn end_session(
+    State(Console { app, .. }): State<Console>,
+    Path(session_id): Path<String>,
+    session: Session,
+    _: Posted,
+) -> Result<Response, Failed> {
+    let ended = match session_id.parse::<Uuid>() {
+        Ok(session_id) => sessions::end(&app.pool, session.user_id, session_id).await?,
+        Err(_) => false,
+    };
+    if !ended {
+        return Ok(failure(
+            StatusCode::NOT_FOUND,
+            words::NO_SUCH_SESSION.to_owned(),
+        ));
+    }
+    Ok(go("/sessions"))
+}

@@ -1,0 +1,114 @@
+//! Slows down whoever tries passwords.
+//!
+//! Attempts are counted for an account and for an address, each with a few at once and then one every so often. It is kept in
+//! memory: a second process gives as many attempts again, and a restart forgets, which argon2 makes up for.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// So many attempts at one account at once.
+const ACCOUNT_BURST: i32 = 8;
+/// After that, one in so many seconds.
+const ACCOUNT_SECONDS: i64 = 60;
+/// So many attempts from one address at once; a whole office can share one.
+const ADDRESS_BURST: i32 = 40;
+/// After that, one in so many seconds.
+const ADDRESS_SECONDS: i64 = 15;
+/// So many keys are remembered before those that have recovered are forgotten.
+const MAX_KEYS: usize = 20_000;
+/// So many passwords are hashed at once: each takes a core and 19 MiB.
+const AT_ONCE: usize = 4;
+
+/// Whose attempts are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// An account, there or not, by its address in lower case.
+    Account(String),
+    /// Where a request came from.
+    Address(String),
+}
+
+impl Key {
+    const fn limits(&self) -> (i32, i64) {
+        match self {
+            Self::Account(_) => (ACCOUNT_BURST, ACCOUNT_SECONDS),
+            Self::Address(_) => (ADDRESS_BURST, ADDRESS_SECONDS),
+        }
+    }
+}
+
+/// Counts attempts.
+pub(super) struct Throttle {
+    /// When each key will have recovered wholly.
+    recovered_at: Mutex<HashMap<Key, DateTime<Utc>>>,
+    at_once: Semaphore,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            recovered_at: Mutex::default(),
+            at_once: Semaphore::new(AT_ONCE),
+        }
+    }
+}
+
+impl Throttle {
+    /// Takes an attempt, unless there were too many.
+    pub(super) fn takes(&self, key: Key, now: DateTime<Utc>) -> bool {
+        let (burst, seconds) = key.limits();
+        let each = TimeDelta::seconds(seconds);
+        let mut recovered_at = self.keys();
+        if recovered_at.len() >= MAX_KEYS {
+            recovered_at.retain(|_, at| *at > now);
+        }
+        let at = recovered_at.get(&key).copied().unwrap_or(now).max(now);
+        if at - now > each * (burst - 1) {
+            return false;
+        }
+        recovered_at.insert(key, at + each);
+        true
+    }
+
+    /// Forgets the attempts: the last one was good.
+    pub(super) fn forgive(&self, key: &Key) {
+        self.keys().remove(key);
+    }
+
+    /// Waits until a password may be hashed.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.at_once.acquire().await.ok()
+    }
+
+    fn keys(&self) -> std::sync::MutexGuard<'_, HashMap<Key, DateTime<Utc>>> {
+        // A panic in between leaves at worst a count that is one too low.
+        self.recovered_at
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_at_once_and_then_one_every_so_often() {
+        let throttle = Throttle::default();
+        let account = || Key::Account("agent@example.com".to_owned());
+        let now = DateTime::from_timestamp(1_770_000_000, 0).unwrap();
+        for _ in 0..ACCOUNT_BURST {
+            assert!(throttle.takes(account(), now));
+        }
+        assert!(!throttle.takes(account(), now));
+        assert!(throttle.takes(Key::Account("other@example.com".to_owned()), now));
+        let later = now + TimeDelta::seconds(ACCOUNT_SECONDS);
+        assert!(throttle.takes(account(), later));
+        assert!(!throttle.takes(account(), later));
+        throttle.forgive(&account());
+        assert!(throttle.takes(account(), later));
+    }
+}

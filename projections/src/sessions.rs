@@ -1,0 +1,205 @@
+//! Who is signed in at the console.
+//!
+//! Sessions are no events and stand beside the log. One counts until it expires, is ended, or its user is removed; what its user may
+//! do is asked anew every time.
+
+use chrono::{DateTime, Utc};
+use docket_domain::ids::UserId;
+use docket_domain::personal::Personal;
+use docket_domain::user::Role;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::read::rows::Row;
+
+/// A session to be begun.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    /// A fresh id.
+    pub session_id: Uuid,
+    /// The SHA-256 of the token that the browser keeps.
+    pub token_hash: [u8; 32],
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The browser in a few words.
+    pub label: &'a str,
+    /// When it begins.
+    pub created_at: DateTime<Utc>,
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session that counts, with its user as they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The session.
+    pub session_id: Uuid,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: Personal<String>,
+    /// What they may do.
+    pub role: Role,
+    /// When it was last used, to about a minute.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// A session as its owner's list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The session.
+    pub session_id: Uuid,
+    /// The browser in a few words.
+    pub label: String,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used, to about a minute.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// Begins a session.
+///
+/// # Errors
+///
+/// The database's error, a unique violation where the id or the token is there already.
+pub async fn add(executor: impl PgExecutor<'_>, session: &NewSession<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO sessions (session_id, token_hash, user_id, label, created_at, last_seen_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $5, $6)",
+        session.session_id,
+        &session.token_hash[..],
+        session.user_id.0,
+        session.label,
+        session.created_at,
+        session.expires_at,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// The session of the token with that SHA-256; `None` where there is none that counts at `now`.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    token_hash: [u8; 32],
+    now: DateTime<Utc>,
+) -> Result<Option<SignedIn>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role
+         FROM sessions
+         JOIN users ON users.user_id = sessions.user_id
+         WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND NOT users.removed",
+        &token_hash[..],
+        now,
+    )
+    .fetch_optional(executor)
+    .await?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let known = Row {
+        table: "users",
+        key: found.user_id,
+    };
+    Ok(Some(SignedIn {
+        session_id: found.session_id,
+        user_id: UserId(found.user_id),
+        email: Personal(found.email),
+        role: known.some("role", Role::from_name(&found.role))?,
+        last_seen_at: found.last_seen_at,
+    }))
+}
+
+/// Notes that a session was used.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn touch(
+    executor: impl PgExecutor<'_>,
+    session_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions SET last_seen_at = $2 WHERE session_id = $1",
+        session_id,
+        now,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// A user's sessions that count at `now`, those used last first.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn of_user(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SessionRow,
+        "SELECT session_id, label, created_at, last_seen_at
+         FROM sessions
+         WHERE user_id = $1 AND expires_at > $2
+         ORDER BY last_seen_at DESC, session_id",
+        user_id.0,
+        now,
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Ends a session of that user's; says whether there was one.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn end(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    session_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "DELETE FROM sessions WHERE session_id = $1 AND user_id = $2",
+        session_id,
+        user_id.0,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Ends all sessions of a user.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn end_all(executor: impl PgExecutor<'_>, user_id: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM sessions WHERE user_id = $1", user_id.0)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+/// Forgets the sessions that have expired at `now`.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn remove_expired(
+    executor: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM sessions WHERE expires_at <= $1", now)
+        .execute(executor)
+        .await?;
+    Ok(())
+}

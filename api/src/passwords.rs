@@ -6,6 +6,8 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use argon2::Argon2;
 use secrecy::{ExposeSecret, SecretString};
 
+use tokio::sync::Semaphore;
+
 use crate::ambient;
 
 /// The fewest characters of a password.
@@ -26,6 +28,9 @@ pub enum PasswordError {
     #[error("the password could not be hashed")]
     Hashing,
 }
+
+/// How many are hashed at once: each takes some 20 MB and a core, and must leave the service some of both.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// Whether a password may be chosen.
 ///
@@ -49,6 +54,7 @@ pub fn check(password: &str) -> Result<(), PasswordError> {
 /// [`PasswordError`].
 pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     check(password.expose_secret())?;
+    let _turn = AT_ONCE.acquire().await.map_err(|_| PasswordError::Hashing)?;
     let salt = SaltString::encode_b64(&ambient::random_bytes::<16>()).map_err(|_| PasswordError::Hashing)?;
     tokio::task::spawn_blocking(move || {
         Argon2::default()
@@ -62,6 +68,7 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
 
 /// Whether a password is the one that was hashed.
 pub async fn verify(password: SecretString, hash: String) -> bool {
+    let Ok(_turn) = AT_ONCE.acquire().await else { return false };
     tokio::task::spawn_blocking(move || {
         PasswordHash::new(&hash)
             .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())

@@ -47,12 +47,6 @@ const DECODED_AT_ONCE: usize = 250;
 const CATCH_UPS: u32 = 10;
 /// Held by whoever rebuilds, so that there is only one.
 const ADVISORY_LOCK: i64 = 0x0064_6f63_6b65_7401;
-/// Read models whose handlers look something up in another one, which therefore has to be built beside them.
-const LOOKED_UP: [(&str, &str); 3] = [
-    ("contacts", "cases"),
-    ("open_cases", "cases"),
-    ("messages", "cases"),
-];
 /// Indexes, unique ones apart, that handlers need to find what they change. All others are made when the tables are full.
 const NEEDED_INDEXES: [&str; 1] = ["thread_items_outbound"];
 /// How long the swap waits for an automatic vacuum to be called off; nobody waits meanwhile.
@@ -177,36 +171,28 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The read models of these names, and those that they look things up in; all of them for none.
+/// The read models of these names; all of them for none. One that they look something up in is built beside them, and is neither
+/// swapped nor compared unless it is named too.
 ///
 /// # Errors
 ///
 /// [`RebuildError::UnknownModel`].
 pub fn models(names: &[String]) -> Result<Vec<Description>, RebuildError> {
-    let all = || ReadModels::ALL.iter().map(|model| model.name).collect::<Vec<_>>();
+    let all = || {
+        ReadModels::ALL
+            .iter()
+            .map(|model| model.name)
+            .collect::<Vec<_>>()
+    };
     if let Some(name) = names.iter().find(|name| !all().contains(&name.as_str())) {
         return Err(RebuildError::UnknownModel {
             name: name.clone(),
             all: all().join(", "),
         });
     }
-    Ok(with_what_they_read(|model| {
-        names.is_empty() || names.iter().any(|name| name == model.name)
-    }))
-}
-
-/// The wanted read models and those that they look things up in, in the order of [`ReadModels::ALL`].
-fn with_what_they_read(wanted: impl Fn(&Description) -> bool) -> Vec<Description> {
-    let is_read = |name: &str| {
-        ReadModels::ALL
-            .iter()
-            .any(|model| wanted(model) && model.reads.contains(&name))
-    };
-    ReadModels::ALL
-        .iter()
-        .filter(|model| wanted(model) || is_read(model.name))
-        .copied()
-        .collect()
+    let is_asked =
+        |model: &&Description| names.is_empty() || names.iter().any(|name| name == model.name);
+    Ok(ReadModels::ALL.iter().filter(is_asked).copied().collect())
 }
 
 /// The read models that were built by another version of their handler, or never.
@@ -222,7 +208,11 @@ pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<Description>, sqlx:
         rows.iter()
             .any(|row| row.name == model.name && row.version == model.version)
     };
-    Ok(with_what_they_read(|model| !is_current(&model)))
+    Ok(ReadModels::ALL
+        .iter()
+        .filter(|model| !is_current(model))
+        .copied()
+        .collect())
 }
 
 /// Notes that the read models of an empty log are what today's handlers would build.
@@ -465,7 +455,7 @@ impl<P: FnMut(Progress)> Builder<P> {
         if !free {
             return Err(RebuildError::UnderWay);
         }
-        let built = with_looked_up(models);
+        let built = with_what_they_read(models);
         let ahead = ReadAhead::start(connect.connect().await?, built.clone());
         let mut builder = Self {
             models: models.to_vec(),
@@ -783,6 +773,11 @@ impl<P: FnMut(Progress)> Builder<P> {
             &format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE"),
         )
         .await;
+        // Said, because the database notices only some time later that a connection is closed, and the next rebuild may be waiting.
+        let _ = sqlx::query("SELECT pg_advisory_unlock($1)")
+            .bind(ADVISORY_LOCK)
+            .execute(&mut self.target)
+            .await;
         let _ = self.target.close().await;
     }
 }
@@ -795,17 +790,13 @@ fn tables_of(models: &[Description]) -> Vec<&'static str> {
         .collect()
 }
 
-/// The models and those that they look something up in, in the order of [`ReadModels::ALL`].
-fn with_looked_up(models: &[Description]) -> Vec<Description> {
+/// The models and those that their handlers look something up in, in the order of [`ReadModels::ALL`].
+fn with_what_they_read(models: &[Description]) -> Vec<Description> {
     let is_asked = |name: &str| models.iter().any(|model| model.name == name);
-    let is_needed = |name: &str| {
-        LOOKED_UP
-            .iter()
-            .any(|(by, looked_up)| *looked_up == name && is_asked(by))
-    };
+    let is_read = |name: &str| models.iter().any(|model| model.reads.contains(&name));
     ReadModels::ALL
         .iter()
-        .filter(|model| is_asked(model.name) || is_needed(model.name))
+        .filter(|model| is_asked(model.name) || is_read(model.name))
         .copied()
         .collect()
 }

@@ -126,6 +126,8 @@ words! {
     FORM_FROM_ELSEWHERE = "The form was sent from another site, so nothing was done.";
     FORM_UNREADABLE = "The form could not be read, so nothing was done. Go back and try again.";
     FORM_TOO_OLD = "The form is too old, so nothing was done. Go back, reload the page and try again.";
+    NO_SUCH_COLLEAGUE = "only agents and owners see to cases, and nobody of them has that email";
+    NO_SUCH_LINE = "choose the line to write from";
     NO_SUCH_CASE = "There is no such case.";
     NO_SUCH_MESSAGE = "The message does not stand in this case any more.";
     TO_THE_INBOX = "To the inbox";

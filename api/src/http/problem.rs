@@ -26,6 +26,7 @@ use tracing::error;
 use super::request_id::RequestId;
 use crate::operations::case::ChangeCaseError;
 use crate::operations::held::RouteHeldError;
+use crate::operations::status::RouteHeldStatusError;
 use crate::operations::line::ChangeLineError;
 use crate::operations::message_move::MoveError;
 use crate::operations::reply::ReplyError;
@@ -483,6 +484,16 @@ impl From<UserError> for Problem {
             UserError::Email | UserError::TokenName => Kind::InvalidValue,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+impl From<RouteHeldStatusError> for Problem {
+    fn from(error: RouteHeldStatusError) -> Self {
+        match error {
+            RouteHeldStatusError::Case(error) => error.into(),
+            RouteHeldStatusError::Held(error) => RouteHeldError::Held(error).into(),
+            RouteHeldStatusError::NoMessage => Self::new(Kind::NotRoutable, error.to_string()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeZone as _, Utc};
 use docket_domain::held::{HeldBody, WebhookKind};
-use docket_domain::ids::{ContactId, HeldId, MessageId};
+use docket_domain::ids::HeldId;
 use docket_projections::read::unrouted::{self, Cursor, UnroutedRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,8 +19,9 @@ use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::operations::held::RouteHeld;
-use crate::operations::receive::FreshIds;
-use crate::vonage::webhook;
+use crate::operations::status::RouteHeldStatus;
+use crate::vonage::webhook::{self, Undecodable};
+use crate::webhooks;
 
 /// What the cursors of the list are called.
 const LIST: &str = "unrouted";
@@ -157,36 +158,41 @@ async fn route(
     let kept = kept.ok_or_else(|| {
         Problem::not_found("there is no such unrouted webhook; GET /api/v1/unrouted lists them")
     })?;
-    if kept.row.kind == WebhookKind::Status {
-        return Err(Problem::new(
-            Kind::NotRoutable,
-            "it is the status of a message that Docket did not send, and belongs in no case",
-        ));
-    }
+    let kind = kept.row.kind;
     let body = match kept.body.0 {
         HeldBody::Text(text) => text.into_bytes(),
         HeldBody::Hex(digits) => {
             hex::decode(digits).map_err(|error| Problem::internal().caused_by(&error))?
         }
     };
-    let inbound = webhook::decode_inbound(&body).map_err(|undecodable| {
+    let unreadable = |undecodable: Undecodable| {
         Problem::new(
             Kind::NotRoutable,
             format!("it still cannot be read: {undecodable}"),
         )
-    })?;
-    let operation = RouteHeld {
-        held_id,
-        inbound,
-        ids: FreshIds {
-            message_id: MessageId((app.new_id)()),
-            contact_id: ContactId((app.new_id)()),
-            reply_id: MessageId((app.new_id)()),
-            held_id,
-        },
-        asked,
     };
-    let routed = super::submit(&app, operation).await?.output;
+    let routed = match kind {
+        WebhookKind::Inbound => {
+            let inbound = webhook::decode_inbound(&body).map_err(unreadable)?;
+            let ids = webhooks::fresh_ids(&app);
+            let operation = RouteHeld {
+                held_id,
+                inbound,
+                ids,
+                asked,
+            };
+            super::submit(&app, operation).await?.output
+        }
+        WebhookKind::Status => {
+            let status = webhook::decode_status(&body).map_err(unreadable)?;
+            let operation = RouteHeldStatus {
+                held_id,
+                status,
+                asked,
+            };
+            super::submit(&app, operation).await?.output
+        }
+    };
     let references = routed
         .references
         .iter()

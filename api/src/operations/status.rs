@@ -2,7 +2,7 @@
 
 use docket_domain::case::{CaseCommand, CaseError, News};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
+use docket_domain::held::{HeldBody, HeldCommand, HeldError, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{HeldId, MessageId, Reference};
 use docket_domain::personal::Personal;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation};
@@ -11,7 +11,8 @@ use docket_projections::log::recorded::{Actor, Metadata};
 use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
-use super::held::hold;
+use super::Asked;
+use super::held::{RoutedHeld, hold};
 use crate::vonage::webhook::{Status, StatusKind};
 
 /// A status that came in.
@@ -42,29 +43,27 @@ pub enum Recorded {
     },
 }
 
-impl RecordStatus {
-    fn message(&self) -> MessageKey {
-        match self.sent() {
-            Some((message_id, _)) => MessageKey::Id(message_id),
-            None => MessageKey::ProviderId(self.status.provider_id.clone()),
-        }
+/// The message that a status is about: by what we called it, or else by what Vonage calls it.
+fn message(status: &Status) -> MessageKey {
+    match sent(status) {
+        Some((message_id, _)) => MessageKey::Id(message_id),
+        None => MessageKey::ProviderId(status.provider_id.clone()),
     }
+}
 
-    fn sent(&self) -> Option<(MessageId, u32)> {
-        MessageId::from_client_ref(self.status.client_ref.as_deref()?)
-    }
+fn sent(status: &Status) -> Option<(MessageId, u32)> {
+    MessageId::from_client_ref(status.client_ref.as_deref()?)
+}
 
-    fn news(&self) -> News {
-        let Status { status, at, error, .. } = &self.status;
-        match status {
-            StatusKind::Submitted => News::Sent { provider_id: Some(self.status.provider_id.clone()) },
-            StatusKind::Delivered => News::Delivered { at: *at },
-            StatusKind::Read => News::Read { at: *at },
-            StatusKind::Rejected | StatusKind::Undeliverable => News::Failed {
-                code: error.as_ref().and_then(|error| error.code),
-                reason: failure_reason(&self.status),
-            },
-        }
+fn news(status: &Status) -> News {
+    match status.status {
+        StatusKind::Submitted => News::Sent { provider_id: Some(status.provider_id.clone()) },
+        StatusKind::Delivered => News::Delivered { at: status.at },
+        StatusKind::Read => News::Read { at: status.at },
+        StatusKind::Rejected | StatusKind::Undeliverable => News::Failed {
+            code: status.error.as_ref().and_then(|error| error.code),
+            reason: failure_reason(status),
+        },
     }
 }
 
@@ -94,7 +93,7 @@ impl Operation for RecordStatus {
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { message: Some(self.message()), streams: vec![StreamId::Held(self.held_id)], ..Needs::default() }
+        Needs { message: Some(message(&self.status)), streams: vec![StreamId::Held(self.held_id)], ..Needs::default() }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Recorded>, CaseError> {
@@ -115,9 +114,62 @@ impl Operation for RecordStatus {
             };
             return Ok(hold(webhook, Recorded::Held { held_id: self.held_id }));
         };
-        let events = record_news(scope, message_id, references, self.sent().map(|(_, attempt)| attempt), &self.news())?;
+        let events = record_news(scope, message_id, references, sent(&self.status).map(|(_, attempt)| attempt), &news(&self.status))?;
         let output = if events.is_empty() { Recorded::NothingNew } else { Recorded::News };
         Ok(Decided { output, events, secrets: vec![] })
+    }
+}
+
+/// A kept status that is to be recorded, now that its message is known.
+#[derive(Clone, Debug)]
+pub struct RouteHeldStatus {
+    /// What is kept.
+    pub held_id: HeldId,
+    /// What it says, as read today.
+    pub status: Status,
+    /// Who asks.
+    pub asked: Asked,
+}
+
+/// Why a kept status was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteHeldStatusError {
+    /// It is not there, or was routed.
+    #[error(transparent)]
+    Held(#[from] HeldError),
+    /// A case refused it.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// Still no message of ours is meant.
+    #[error("it is the status of a message that Docket did not send")]
+    NoMessage,
+}
+
+impl Operation for RouteHeldStatus {
+    type Output = RoutedHeld;
+    type Refusal = RouteHeldStatusError;
+
+    fn metadata(&self) -> Metadata {
+        Metadata { cause: Some(self.status.provider_id.clone()), ..self.asked.metadata() }
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs {
+            message: Some(message(&self.status)),
+            streams: vec![StreamId::Held(self.held_id)],
+            idempotency: self.asked.idempotency.clone(),
+            ..Needs::default()
+        }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<RoutedHeld>, RouteHeldStatusError> {
+        let held = scope.held(self.held_id).ok_or(HeldError::NotHeld)?;
+        let (message_id, references) = scope.message().ok_or(RouteHeldStatusError::NoMessage)?;
+        let references = references.to_vec();
+        let marked = held.decide(HeldCommand::MarkRouted { message_id, references: references.clone() })?;
+        let attempt = sent(&self.status).map(|(_, attempt)| attempt);
+        let events = record_news(scope, message_id, &references, attempt, &news(&self.status))?;
+        Ok(Decided { output: RoutedHeld { references }, events, secrets: vec![] }.and_on(StreamId::Held(self.held_id), marked))
     }
 }
 

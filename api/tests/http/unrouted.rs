@@ -90,6 +90,57 @@ async fn what_still_cannot_be_read_stays() {
 }
 
 #[tokio::test]
+async fn a_status_is_recorded_when_its_message_is_there() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    let reply = json!({"text": "Good morning"});
+    let queued = api
+        .does("POST", "/cases/101/replies", &reply)
+        .await
+        .expect(202);
+    let status = |client_ref: &str| {
+        let status = json!({
+            "message_uuid": Uuid::from_u128(9),
+            "client_ref": client_ref,
+            "channel": "sms",
+            "to": "447700900123",
+            "from": "447700900000",
+            "timestamp": "2026-03-01T12:00:00Z",
+            "status": "delivered",
+        });
+        HeldBody::Text(status.to_string())
+    };
+    let of_nobody = api
+        .holds(
+            WebhookKind::Status,
+            HeldReason::UnknownMessage,
+            status("another-system"),
+        )
+        .await;
+    route(&api, of_nobody).await.problem(409, "not-routable");
+
+    let message_id: Uuid = queued["message_id"].as_str().unwrap().parse().unwrap();
+    let client_ref = format!("{}-1", message_id.simple());
+    let id = api
+        .holds(
+            WebhookKind::Status,
+            HeldReason::UnknownMessage,
+            status(&client_ref),
+        )
+        .await;
+    assert_eq!(
+        route(&api, id).await.expect(200),
+        json!({"references": [101]})
+    );
+    let thread = api.get("/cases/101/thread").await.expect(200);
+    let items = thread["items"].as_array().unwrap();
+    assert_eq!(items.last().unwrap()["delivery"]["status"], "delivered");
+    route(&api, id).await.problem(409, "already-routed");
+    api.close().await;
+}
+
+#[tokio::test]
 async fn the_list_comes_in_pages_newest_first() {
     let api = Api::start().await;
     let mut ids = vec![];

@@ -1,0 +1,394 @@
+//! What agents do with a case: each form, and where it leads.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use docket_domain::case::Assignee;
+use docket_domain::ids::{MessageId, NoteId, Reference};
+use docket_domain::text::title;
+use docket_domain::user::{Role, normalise_email};
+use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
+use docket_projections::read::cases::{self, CaseRow, CaseState};
+use docket_projections::read::thread::{ThreadItem, What};
+use docket_projections::read::{surveys, thread as threads, users};
+
+use super::case::{self, Refused, no_such_case, reference_of};
+use super::pages::{self, Choice, Frame};
+use super::place::Place;
+use super::session::{Posted, Session};
+use super::thread::Shown;
+use super::{Console, Failed, failure, go, page, words};
+use crate::app::App;
+use crate::http::problem::{Kind, Problem};
+use crate::operations::case::{Change, ChangeCase};
+use crate::operations::message_move::{MoveMessage, UndoMove};
+use crate::operations::reply::{Reply, Resend};
+
+/// Has an operation done; a form sent twice is done once.
+pub(super) async fn submit<O: Operation>(app: &App, operation: O) -> Result<O::Output, Problem>
+where
+    Problem: From<LedgerError<O::Refusal>>,
+{
+    match app.ledger.submit(operation).await? {
+        Answer::Done(output) | Answer::Repeated(output) => Ok(output),
+        Answer::Duplicate => Err(Problem::internal()),
+    }
+}
+
+/// A form of a case that somebody sent.
+struct Sent {
+    app: App,
+    reference: Reference,
+    place: Place,
+    session: Session,
+    posted: Posted,
+}
+
+impl Sent {
+    /// Back to the case with what was done, or with why it was not.
+    async fn end<T>(self, result: Result<T, Problem>, done: &str) -> Result<Response, Failed> {
+        match result {
+            Ok(_) => Ok(go(&self.done(self.reference, done))),
+            Err(problem) => self.refused(problem, Refused::default()).await,
+        }
+    }
+
+    fn done(&self, reference: Reference, done: &str) -> String {
+        let path = format!("/cases/{reference}");
+        self.place.link_with(&path, &[("done", done)])
+    }
+
+    async fn refused(&self, problem: Problem, refused: Refused) -> Result<Response, Failed> {
+        case::refused(
+            &self.app,
+            &self.session,
+            &self.place,
+            self.reference,
+            problem,
+            refused,
+        )
+        .await
+    }
+
+    async fn change(&self, change: Change) -> Result<(), Problem> {
+        let operation = ChangeCase {
+            reference: self.reference,
+            change,
+            asked: self.posted.asked(&self.session),
+        };
+        submit(&self.app, operation).await.map(drop)
+    }
+}
+
+macro_rules! sent {
+    ($console:ident, $reference:ident, $place:ident, $session:ident, $posted:ident) => {
+        match reference_of(&$reference) {
+            Some(reference) => Sent {
+                app: $console.app,
+                reference,
+                place: $place,
+                session: $session,
+                posted: $posted,
+            },
+            None => return Ok(no_such_case()),
+        }
+    };
+}
+
+/// A reply or a note.
+pub(super) async fn write(
+    State(console): State<Console>,
+    Path(reference): Path<String>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let sent = sent!(console, reference, place, session, posted);
+    let text = sent.posted.field("text").to_owned();
+    let is_note = sent.posted.field("as") == "note";
+    let seen: Option<u64> = sent.posted.field("seen_version").parse().ok();
+    let result = if is_note {
+        let note_id = NoteId((sent.app.new_id)());
+        let text = text.clone();
+        sent.change(Change::Note { note_id, text }).await
+    } else {
+        let reply = Reply {
+            reference: sent.reference,
+            text: text.clone(),
+            // A form without a version has been tampered with; whoever sends it has seen nothing.
+            seen_version: Some(seen.unwrap_or_default()),
+            message_id: MessageId((sent.app.new_id)()),
+            asked: sent.posted.asked(&sent.session),
+        };
+        submit(&sent.app, reply).await.map(drop)
+    };
+    match result {
+        Ok(()) => {
+            let done = if is_note { "noted" } else { "replied" };
+            Ok(go(&sent.done(sent.reference, done)))
+        }
+        Err(problem) => {
+            let refused = Refused {
+                text,
+                is_note,
+                seen,
+                ..Refused::default()
+            };
+            sent.refused(problem, refused).await
+        }
+    }
+}
+
+/// The answer to the status question.
+pub(super) async fn status(
+    State(console): State<Console>,
+    Path(reference): Path<String>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let sent = sent!(console, reference, place, session, posted);
+    let Some(before) = cases::find(&sent.app.pool, sent.reference).await? else {
+        return Ok(no_such_case());
+    };
+    let value = sent.posted.field("value").to_owned();
+    if let Err(problem) = sent.change(Change::Status(value.clone())).await {
+        return sent.refused(problem, Refused::default()).await;
+    }
+    let survey = surveys::find(&sent.app.pool, before.survey_id).await?;
+    let closes = survey.is_some_and(|survey| survey.settings.status.closed_value == value);
+    let mut said = vec![("done", if closes { "closed" } else { "status" })];
+    let before = before.status.filter(|before| *before != value);
+    said.extend(before.as_deref().map(|before| ("undo", before)));
+    let path = format!("/cases/{}", sent.reference);
+    Ok(go(&sent.place.link_with(&path, &said)))
+}
+
+/// Who sees to the case.
+pub(super) async fn assignee(
+    State(console): State<Console>,
+    Path(reference): Path<String>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let sent = sent!(console, reference, place, session, posted);
+    let result = match find_assignee(&sent).await {
+        Ok(assignee) => sent.change(Change::Assignee(assignee)).await,
+        Err(problem) => Err(problem),
+    };
+    sent.end(result, "assigned").await
+}
+
+async fn find_assignee(sent: &Sent) -> Result<Option<Assignee>, Problem> {
+    let email = sent.posted.field("email").trim();
+    if email.is_empty() {
+        return Ok(None);
+    }
+    let user = match normalise_email(email) {
+        Some(email) => users::find_by_email(&sent.app.pool, &email).await?,
+        None => None,
+    };
+    match user.filter(|user| user.role != Role::Auditor) {
+        Some(user) => Ok(Some(Assignee {
+            user_id: user.user_id,
+            email: user.email,
+        })),
+        None => Err(Problem::invalid(words::NO_SUCH_COLLEAGUE)),
+    }
+}
+
+/// What the case is called.
+pub(super) async fn title(
+    State(console): State<Console>,
+    Path(reference): Path<String>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let sent = sent!(console, reference, place, session, posted);
+    let title = title::clean(sent.posted.field("title"));
+    let result = sent.change(Change::Title(title)).await;
+    sent.end(result, "renamed").await
+}
+
+/// Sends a failed or uncertain message again.
+pub(super) async fn resend(
+    State(console): State<Console>,
+    Path((reference, message_id)): Path<(String, String)>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let sent = sent!(console, reference, place, session, posted);
+    let Ok(message_id) = message_id.parse() else {
+        return Ok(no_such_message());
+    };
+    let operation = Resend {
+        reference: sent.reference,
+        message_id,
+        asked: sent.posted.asked(&sent.session),
+    };
+    let result = submit(&sent.app, operation).await;
+    sent.end(result, "resent").await
+}
+
+/// Undoes the move that made the case.
+pub(super) async fn undo_move(
+    State(console): State<Console>,
+    Path((reference, message_id)): Path<(String, String)>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let sent = sent!(console, reference, place, session, posted);
+    let Ok(message_id) = message_id.parse() else {
+        return Ok(no_such_message());
+    };
+    let item = threads::message(&sent.app.pool, sent.reference, message_id).await?;
+    // Where it came from; where it did not come from another case, Docket says so.
+    let source = match item.map(|item| item.what) {
+        Some(What::Inbound(message)) => message.routed.references.first().copied(),
+        _ => None,
+    };
+    let operation = UndoMove {
+        reference: sent.reference,
+        source: source.unwrap_or(sent.reference),
+        message_id,
+        asked: sent.posted.asked(&sent.session),
+    };
+    match submit(&sent.app, operation).await {
+        Ok(moved) => Ok(go(&sent.done(moved.reference, "unmoved"))),
+        Err(problem) => sent.refused(problem, Refused::default()).await,
+    }
+}
+
+/// The page on which a move is confirmed.
+pub(super) async fn move_form(
+    State(Console { app, .. }): State<Console>,
+    Path((reference, message_id)): Path<(String, String)>,
+    Query(place): Query<Place>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let (Some(reference), Ok(message_id)) = (reference_of(&reference), message_id.parse()) else {
+        return Ok(no_such_message());
+    };
+    let asked = MoveAsked {
+        reference,
+        message_id,
+        to: "",
+        comment: "",
+    };
+    show_move(&app, &session, &place, &asked, StatusCode::OK, String::new()).await
+}
+
+/// Moves a message.
+pub(super) async fn move_message(
+    State(Console { app, .. }): State<Console>,
+    Path((reference, message_id)): Path<(String, String)>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let (Some(from), Ok(message_id)) = (reference_of(&reference), message_id.parse()) else {
+        return Ok(no_such_message());
+    };
+    let asked = MoveAsked {
+        reference: from,
+        message_id,
+        to: posted.field("to"),
+        comment: posted.field("comment"),
+    };
+    let operation = MoveMessage {
+        from,
+        message_id,
+        to: reference_of(asked.to),
+        comment: Some(asked.comment.to_owned()),
+        note_id: NoteId((app.new_id)()),
+        asked: posted.asked(&session),
+    };
+    match submit(&app, operation).await {
+        Ok(moved) => {
+            let path = format!("/cases/{}", moved.reference);
+            Ok(go(&place.link_with(&path, &[("done", "moved")])))
+        }
+        Err(problem) if problem.kind() == Kind::NotFound => Ok(no_such_message()),
+        Err(problem) => {
+            let sentence = words::refusal(&problem);
+            let status = problem.into_response().status();
+            show_move(&app, &session, &place, &asked, status, sentence).await
+        }
+    }
+}
+
+/// Where a message is to go.
+struct MoveAsked<'a> {
+    reference: Reference,
+    message_id: MessageId,
+    to: &'a str,
+    comment: &'a str,
+}
+
+async fn show_move(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    asked: &MoveAsked<'_>,
+    status: StatusCode,
+    refusal: String,
+) -> Result<Response, Failed> {
+    let reference = asked.reference;
+    let frame = Frame::of(app, session);
+    let row = cases::find(&app.pool, reference).await?;
+    let item = threads::message(&app.pool, reference, asked.message_id).await?;
+    let (Some(row), Some(item)) = (row, item) else {
+        return Ok(no_such_message());
+    };
+    if !matches!(item.what, What::Inbound(_)) {
+        return Ok(no_such_message());
+    }
+    let others = cases::of_contact(&app.pool, row.contact_id).await?;
+    let template = pages::MoveForm {
+        frame,
+        reference: reference.get(),
+        back: place.case(reference),
+        action: place.link(&format!(
+            "/cases/{reference}/messages/{}/move",
+            asked.message_id
+        )),
+        item: alone(app, &row, place, &item),
+        targets: targets(&others, reference, asked.to),
+        comment: asked.comment.to_owned(),
+        once: (app.new_id)().to_string(),
+        refusal,
+    };
+    Ok(page(status, &template))
+}
+
+/// The message without anything that can be done with it.
+fn alone(app: &App, row: &CaseRow, place: &Place, item: &ThreadItem) -> pages::Item {
+    let shown = Shown {
+        case: row,
+        place,
+        now: (app.clock)(),
+        may_act: false,
+        seen: None,
+    };
+    shown.item(item, &[])
+}
+
+fn targets(others: &[CaseRow], reference: Reference, to: &str) -> Vec<Choice> {
+    others
+        .iter()
+        .filter(|other| other.state == CaseState::Open && other.reference != reference)
+        .map(|other| Choice {
+            name: format!("#{}: {}", other.reference, other.title.0),
+            value: other.reference.to_string(),
+            is_current: other.reference.to_string() == to,
+        })
+        .collect()
+}
+
+fn no_such_message() -> Response {
+    failure(StatusCode::NOT_FOUND, words::NO_SUCH_MESSAGE.to_owned())
+}

@@ -1,0 +1,85 @@
+//! `/cases/new`: an agent begins a case by writing first.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use docket_domain::ids::{ContactId, LineId, MessageId};
+use docket_projections::read::{lines, surveys};
+
+use super::act::submit;
+use super::pages::{self, Choice, Frame};
+use super::session::{Posted, Session};
+use super::{Console, Failed, case, go, inbox, page, words};
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::operations::reply::BeginCase;
+
+/// The form.
+pub(super) async fn form(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+) -> Result<Response, Failed> {
+    show(&app, &session, &Posted::default(), StatusCode::OK, String::new()).await
+}
+
+/// Begins the case.
+pub(super) async fn begin(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let begun = match posted.field("line").parse::<LineId>() {
+        Ok(line_id) => {
+            let operation = BeginCase {
+                line_id,
+                number: posted.field("number").to_owned(),
+                text: posted.field("text").to_owned(),
+                title: Some(posted.field("title").to_owned()),
+                message_id: MessageId((app.new_id)()),
+                contact_id: ContactId((app.new_id)()),
+                asked: posted.asked(&session),
+            };
+            submit(&app, operation).await
+        }
+        Err(_) => Err(Problem::invalid(words::NO_SUCH_LINE)),
+    };
+    match begun {
+        Ok(begun) => Ok(go(&format!("/cases/{}?done=begun", begun.reference))),
+        Err(problem) => {
+            let sentence = words::refusal(&problem);
+            let status = problem.into_response().status();
+            show(&app, &session, &posted, status, sentence).await
+        }
+    }
+}
+
+async fn show(
+    app: &App,
+    session: &Session,
+    posted: &Posted,
+    status: StatusCode,
+    refusal: String,
+) -> Result<Response, Failed> {
+    let frame = Frame::of(app, session);
+    let surveys = surveys::all(&app.pool).await?;
+    let lines = lines::all(&app.pool).await?;
+    let choices = lines.iter().filter(|line| !line.removed).map(|line| {
+        let survey = inbox::survey_name(&surveys, line.survey_id);
+        let value = line.line_id.to_string();
+        Choice {
+            name: format!("{survey}: {}", case::line_name(&lines, line.line_id)),
+            is_current: value == posted.field("line"),
+            value,
+        }
+    });
+    let template = pages::Begin {
+        frame,
+        lines: choices.collect(),
+        number: posted.field("number").to_owned(),
+        text: posted.field("text").to_owned(),
+        title: posted.field("title").to_owned(),
+        once: (app.new_id)().to_string(),
+        refusal,
+    };
+    Ok(page(status, &template))
+}

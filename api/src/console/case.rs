@@ -1,0 +1,300 @@
+//! `/cases/{reference}`: a case's thread and details, beside the list.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use docket_domain::ids::{LineId, Reference};
+use docket_domain::user::Role;
+use docket_projections::read::cases::{self, CaseOrigin, CaseRow, CaseState};
+use docket_projections::read::lines::LineRow;
+use docket_projections::read::surveys::SurveyRow;
+use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
+use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
+
+use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
+use super::place::Place;
+use super::session::Session;
+use super::thread::{self, Shown};
+use super::{Console, Failed, failure, inbox, page, words};
+use crate::app::App;
+use crate::http::problem::{Kind, Problem};
+
+/// At most so many items of a thread on a page.
+const MAX_ITEMS: u32 = 200;
+/// At least so many, where there are so many.
+const MIN_ITEMS: usize = 40;
+/// So many events are looked through for them at first.
+const WINDOW: u64 = 100;
+
+/// How a case is shown after something was refused.
+#[derive(Default)]
+pub(super) struct Refused {
+    /// What had been written.
+    pub(super) text: String,
+    pub(super) is_note: bool,
+    /// The version that the person had seen, where something new is the reason.
+    pub(super) seen: Option<u64>,
+    pub(super) sentence: String,
+}
+
+/// A case.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    Path(reference): Path<String>,
+    Query(place): Query<Place>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let Some(reference) = reference_of(&reference) else {
+        return Ok(no_such_case());
+    };
+    with(&app, &session, &place, reference, StatusCode::OK, Refused::default()).await
+}
+
+/// A case after something was refused, with what had been written. What is wrong on our side is logged.
+pub(super) async fn refused(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    reference: Reference,
+    problem: Problem,
+    refused: Refused,
+) -> Result<Response, Failed> {
+    let kind = problem.kind();
+    let refused = Refused {
+        seen: refused.seen.filter(|_| kind == Kind::SaidSince),
+        sentence: words::refusal(&problem),
+        ..refused
+    };
+    let status = problem.into_response().status();
+    with(app, session, place, reference, status, refused).await
+}
+
+pub(super) fn reference_of(text: &str) -> Option<Reference> {
+    text.parse().ok()
+}
+
+pub(super) fn no_such_case() -> Response {
+    failure(StatusCode::NOT_FOUND, words::NO_SUCH_CASE.to_owned())
+}
+
+async fn with(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    reference: Reference,
+    status: StatusCode,
+    refused: Refused,
+) -> Result<Response, Failed> {
+    let mut frame = Frame::of(app, session);
+    frame.notice = words::done(&place.done);
+    let Some(row) = cases::find(&app.pool, reference).await? else {
+        return Ok(no_such_case());
+    };
+    let surveys = surveys::all(&app.pool).await?;
+    let list = inbox::pane(app, session, place, &surveys, Some(reference)).await?;
+    let case = pane(app, session, place, &surveys, row, refused).await?;
+    let template = pages::Inbox {
+        frame,
+        list,
+        case: Some(case),
+    };
+    Ok(page(status, &template))
+}
+
+async fn pane(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    surveys: &[SurveyRow],
+    row: CaseRow,
+    refused: Refused,
+) -> Result<pages::Case, Failed> {
+    let reference = row.reference;
+    let now = (app.clock)();
+    let part = load(app, &row, place).await?;
+    let contact = contacts::find(&app.pool, row.contact_id).await?;
+    let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
+    let links = cases::links(&app.pool, reference).await?;
+    let all_lines = lines::all(&app.pool).await?;
+    let survey = surveys
+        .iter()
+        .find(|survey| survey.survey_id == row.survey_id);
+    let question = survey.map(|survey| &survey.settings.status);
+    let shown = Shown {
+        case: &row,
+        place,
+        now,
+        may_act: session.may_act(),
+        seen: refused.seen,
+    };
+    let items = shown.items(&part.items);
+    let links = links.into_iter().map(|link| {
+        let other = of_contact.iter().find(|other| other.reference == link.other);
+        LinkedCase {
+            href: place.case(link.other),
+            sentence: words::link(link.kind, link.other.get()),
+            title: other.map_or_else(String::new, |other| other.title.0.clone()),
+            is_closed: other.is_some_and(|other| other.state == CaseState::Closed),
+        }
+    });
+    let others = of_contact
+        .iter()
+        .filter(|other| other.reference != reference)
+        .map(|other| LinkedCase {
+            href: place.case(other.reference),
+            sentence: format!("#{}", other.reference),
+            title: other.title.0.clone(),
+            is_closed: other.state == CaseState::Closed,
+        });
+    let appends = row.origin != CaseOrigin::Record
+        && survey.is_some_and(|survey| {
+            survey.settings.append_reference && survey.settings.cases_enabled
+        });
+    let from = of_contact
+        .iter()
+        .filter_map(|case| case.last_inbound)
+        .max_by_key(|(at, _)| *at)
+        .map_or(row.line_id, |(_, line_id)| line_id);
+    let is_closed = row.state == CaseState::Closed;
+    let action = |what: &str| place.link(&format!("/cases/{reference}/{what}"));
+    Ok(pages::Case {
+        reference: reference.get(),
+        number: inbox::plus(&row.number),
+        name: contact.and_then(|contact| contact.name).map(|name| name.0),
+        channel: thread::channel(row.channel),
+        survey: inbox::survey_name(surveys, row.survey_id),
+        line: line_name(&all_lines, row.line_id),
+        opened: When::of(row.opened_at, now),
+        messages: words::messages(row.message_count),
+        version: part.seen,
+        is_closed,
+        is_withdrawn: row.withdrawn,
+        question: question.map_or_else(String::new, |question| question.question.clone()),
+        statuses: question.map_or_else(Vec::new, |question| {
+            choices(&question.choices, row.status.as_deref())
+        }),
+        undo_status: question
+            .filter(|_| !place.undo.is_empty())
+            .filter(|question| question.choices.contains(&place.undo))
+            .map(|_| place.undo.clone()),
+        status: row.status.clone().unwrap_or_default(),
+        is_mine: row
+            .assignee
+            .as_ref()
+            .is_some_and(|assignee| assignee.user_id == session.user_id),
+        colleagues: colleagues(app, &row).await?,
+        assignee: row.assignee.as_ref().map(|assignee| assignee.email.0.clone()),
+        links: links.collect(),
+        others: others.collect(),
+        items,
+        earlier: part.earlier.map(|after| {
+            place.link_with(&format!("/cases/{reference}"), &[("after", &after.to_string())])
+        }),
+        later: part.is_cut.then(|| place.case(reference)),
+        back: place.link("/"),
+        self_href: place.case(reference),
+        write_action: action("write"),
+        status_action: action("status"),
+        assignee_action: action("assignee"),
+        title_action: action("title"),
+        appended: appends.then(|| words::appended(reference.get())),
+        goes_out_from: words::goes_out_from(&line_name(&all_lines, from)),
+        once: (app.new_id)().to_string(),
+        me: session.email.clone(),
+        draft: Draft {
+            text: refused.text,
+            is_note: refused.is_note || is_closed,
+        },
+        said_since: refused.seen.is_some(),
+        refusal: refused.sentence,
+        title: row.title.0,
+    })
+}
+
+/// A part of a thread.
+struct Part {
+    items: Vec<ThreadItem>,
+    /// The sequence after which the part before it begins; `None` where there is none before.
+    earlier: Option<u64>,
+    /// Whether there is more after it.
+    is_cut: bool,
+    /// The version that somebody has seen who read it.
+    seen: u64,
+}
+
+/// The newest items, or those after the sequence that the address names.
+async fn load(app: &App, row: &CaseRow, place: &Place) -> Result<Part, Failed> {
+    let asked: Option<u64> = place.after.parse().ok();
+    let mut after = asked
+        .unwrap_or_else(|| row.version.saturating_sub(WINDOW))
+        .min(row.version);
+    let mut window = WINDOW;
+    loop {
+        // Everything that the event of that sequence gave stands before.
+        let from = ThreadPlace {
+            sequence: after,
+            part: u8::MAX,
+        };
+        let mut items =
+            threads::page(&app.pool, row.reference, Some(from), MAX_ITEMS + 1).await?;
+        let is_cut = items.len() > MAX_ITEMS as usize;
+        items.truncate(MAX_ITEMS as usize);
+        // Deliveries are events without an item, so that many events can give few items.
+        if after == 0 || items.len() >= MIN_ITEMS || asked.is_some() {
+            let seen = match items.last() {
+                Some(last) if is_cut => last.place.sequence,
+                _ => row.version,
+            };
+            let earlier = (after > 0).then(|| after.saturating_sub(WINDOW));
+            return Ok(Part {
+                items,
+                earlier,
+                is_cut,
+                seen,
+            });
+        }
+        window *= 2;
+        after = after.saturating_sub(window);
+    }
+}
+
+/// Who can see to the case.
+async fn colleagues(app: &App, row: &CaseRow) -> Result<Vec<Choice>, Failed> {
+    let users = users::all(&app.pool).await?;
+    let choices = users
+        .into_iter()
+        .filter(|user| user.role != Role::Auditor)
+        .map(|user| Choice {
+            is_current: row
+                .assignee
+                .as_ref()
+                .is_some_and(|assignee| assignee.user_id == user.user_id),
+            value: user.email.0.clone(),
+            name: user.email.0,
+        });
+    Ok(choices.collect())
+}
+
+fn choices(all: &[String], current: Option<&str>) -> Vec<Choice> {
+    all.iter()
+        .map(|choice| Choice {
+            name: choice.clone(),
+            value: choice.clone(),
+            is_current: current == Some(choice),
+        })
+        .collect()
+}
+
+/// A line as people tell it from others; its id where it was removed.
+pub(super) fn line_name(lines: &[LineRow], line_id: LineId) -> String {
+    lines
+        .iter()
+        .find(|line| line.line_id == line_id)
+        .map_or_else(
+            || line_id.to_string(),
+            |line| {
+                let channel = thread::channel(line.channel);
+                format!("{} ({channel})", inbox::plus(&line.number))
+            },
+        )
+}

@@ -57,7 +57,8 @@ impl Default for DeliveryOptions {
 
 /// The longest pause between two offers of a message.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
-/// How often the outbox is looked at when nothing wakes the worker: for messages whose lease ended.
+/// How often the outbox is looked at when nothing wakes the worker: for messages whose lease ended, and those that another process
+/// recorded and then died.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the recording of an outcome is tried before the message is left to become uncertain.
 const RECORD_TRIES: u32 = 20;
@@ -81,10 +82,10 @@ impl Delivery {
 
     /// Works until the service stops, then waits for the calls under way.
     pub async fn run(self) {
-        let mut head = self.app.ledger.head().subscribe();
+        let mut changes = self.app.ledger.outbox_changes();
         let mut calls = JoinSet::new();
         while !self.app.stopping.is_cancelled() {
-            head.mark_unchanged();
+            changes.mark_unchanged();
             let free = self.options.concurrency.saturating_sub(calls.len());
             let begun = match self.begin(&mut calls, free).await {
                 Ok(begun) => begun,
@@ -101,7 +102,7 @@ impl Delivery {
             let pause = self.pause().await;
             tokio::select! {
                 () = self.app.stopping.cancelled() => {}
-                _ = head.changed() => {}
+                _ = changes.changed() => {}
                 Some(_) = calls.join_next() => {}
                 () = tokio::time::sleep(pause) => {}
             }

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::job::{Job, Ticket};
 use self::operation::{Answer, LedgerError, Operation};
-use self::writer::{CaseCache, Writer};
+use self::writer::{CaseCache, Shared, Writer};
 use crate::settings::Settings;
 
 /// How the ledger is set up.
@@ -61,6 +61,7 @@ pub struct Ledger {
     queue: mpsc::Sender<Box<dyn Job>>,
     settings: Arc<ArcSwap<Settings>>,
     head: watch::Sender<i64>,
+    outbox: watch::Sender<u64>,
     stop: CancellationToken,
     writers: Arc<Mutex<JoinSet<()>>>,
 }
@@ -79,23 +80,21 @@ impl Ledger {
         conn.close().await?;
 
         let (queue, waiting) = mpsc::channel(options.queue);
-        let waiting = Arc::new(Mutex::new(waiting));
-        let cache = Arc::new(CaseCache::new(options.cache_bytes));
-        let stop = CancellationToken::new();
+        let shared = Shared {
+            connect,
+            waiting: Arc::new(Mutex::new(waiting)),
+            cache: Arc::new(CaseCache::new(options.cache_bytes)),
+            settings,
+            head,
+            outbox: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+        };
         let mut writers = JoinSet::new();
         for _ in 0..options.writers.max(1) {
-            let writer = Writer::new(
-                connect.clone(),
-                options.clone(),
-                Arc::clone(&waiting),
-                Arc::clone(&cache),
-                Arc::clone(&settings),
-                head.clone(),
-                stop.clone(),
-            );
-            writers.spawn(writer.run());
+            writers.spawn(Writer::new(shared.clone(), options.clone()).run());
         }
-        Ok(Self { queue, settings, head, stop, writers: Arc::new(Mutex::new(writers)) })
+        let Shared { settings, head, outbox, stop, .. } = shared;
+        Ok(Self { queue, settings, head, outbox, stop, writers: Arc::new(Mutex::new(writers)) })
     }
 
     /// Has an operation done, and waits for the commit. Dropping the future changes nothing about that.
@@ -121,6 +120,11 @@ impl Ledger {
     /// Where the position of the newest event is made known.
     pub const fn head(&self) -> &watch::Sender<i64> {
         &self.head
+    }
+
+    /// Changes whenever this process has recorded something for the delivery worker to do.
+    pub fn outbox_changes(&self) -> watch::Receiver<u64> {
+        self.outbox.subscribe()
     }
 
     /// How many operations wait.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use cqrs_es::persist::EventUpcaster;
-use docket_domain::event::StreamId;
+use docket_domain::case::CaseEvent;
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
 use metrics::{counter, histogram};
@@ -45,8 +46,15 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 const MAX_TRANSACTION_CHECKS: u32 = 50;
 /// The pause between two questions after it.
 const TRANSACTION_CHECK_PAUSE: Duration = Duration::from_millis(100);
-/// What the database lets a statement of ours take before it ends it.
-const STATEMENT_TIMEOUT: &str = "30s";
+/// How a writer's session is set up. Its few statements look up rows by key, so one plan serves for good: planning each anew
+/// costs more than running it, and a plan made while a table was small must not scan it when it has grown.
+const SESSION: [(&str, &str); 5] = [
+    ("statement_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+];
 /// References are fetched in advance, so that most batches need not ask.
 const REFERENCES_AHEAD: usize = 8;
 
@@ -134,6 +142,18 @@ impl CaseCache {
     }
 }
 
+/// What the writers of a ledger share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) connect: PgConnectOptions,
+    pub(super) waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>,
+    pub(super) cache: Arc<CaseCache>,
+    pub(super) settings: Arc<ArcSwap<Settings>>,
+    pub(super) head: watch::Sender<i64>,
+    pub(super) outbox: watch::Sender<u64>,
+    pub(super) stop: CancellationToken,
+}
+
 pub(super) struct Writer {
     connect: PgConnectOptions,
     options: LedgerOptions,
@@ -141,6 +161,7 @@ pub(super) struct Writer {
     cache: Arc<CaseCache>,
     settings: Arc<ArcSwap<Settings>>,
     head: watch::Sender<i64>,
+    outbox: watch::Sender<u64>,
     stop: CancellationToken,
     conn: Option<PgConnection>,
     /// Drawn from the sequence and not used yet.
@@ -149,16 +170,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        connect: PgConnectOptions,
-        options: LedgerOptions,
-        waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>,
-        cache: Arc<CaseCache>,
-        settings: Arc<ArcSwap<Settings>>,
-        head: watch::Sender<i64>,
-        stop: CancellationToken,
-    ) -> Self {
-        let connect = connect.options([("statement_timeout", STATEMENT_TIMEOUT), ("idle_in_transaction_session_timeout", "60s")]);
+    pub(super) fn new(ledger: Shared, options: LedgerOptions) -> Self {
+        let Shared { connect, waiting, cache, settings, head, outbox, stop } = ledger;
+        let connect = connect.options(SESSION);
         Self {
             connect,
             options,
@@ -166,6 +180,7 @@ impl Writer {
             cache,
             settings,
             head,
+            outbox,
             stop,
             conn: None,
             references: vec![],
@@ -342,6 +357,7 @@ impl Writer {
             position: appended.as_ref().map(|Appended { position, .. }| *position),
             cases: vec![],
             settings: None,
+            is_to_send: written.events.iter().any(|recorded| is_to_send(&recorded.event)),
         };
         if written.events.iter().any(append::is_settings) {
             committed.settings = Some(Settings::load(conn).await?);
@@ -415,7 +431,18 @@ impl Writer {
         if let Some(position) = committed.position {
             advance(&self.head, position);
         }
+        if committed.is_to_send {
+            self.outbox.send_modify(|changes| *changes += 1);
+        }
     }
+}
+
+/// Whether the delivery worker has something to do after the event, sooner than it would look by itself.
+const fn is_to_send(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Case(CaseEvent::MessageQueued(_) | CaseEvent::MessageRequeued { .. }) | Event::Line(_)
+    )
 }
 
 /// What a commit leaves to be done in memory.
@@ -424,6 +451,8 @@ struct Committed {
     position: Option<i64>,
     cases: Vec<(Reference, Entry)>,
     settings: Option<Settings>,
+    /// Whether the outbox may have got something to do.
+    is_to_send: bool,
 }
 
 /// How a transaction failed.

@@ -40,10 +40,13 @@ bench: setup ## measure Docket beside bare Postgres and stock postgres-es
 	cargo build --release --workspace --bins
 	cargo run --release -p docket-tests --bin bench
 
+bench-replay: setup ## measure replay and rebuild beside COPY of the same rows (takes minutes)
+	cargo run --release -p docket-tests --bin bench-replay
+
 audit: ## check dependencies against the advisory database too (needs the network)
 	.ci/cargo-deny check
 
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test bench audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test bench bench-replay audit clean

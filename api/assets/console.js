@@ -35,6 +35,13 @@
 
   const thread = find(".thread[data-case]");
   const reference = thread?.dataset.case;
+  // After a refusal the browser's address is that of the form; the page's own is this.
+  const query = new URLSearchParams(location.search);
+  // What was just done is said once, and not again after a reload.
+  query.delete("done");
+  query.delete("undo");
+  const address = (reference ? `/cases/${reference}` : "/") + (query.size ? `?${query}` : "");
+  history.replaceState(history.state, "", address + location.hash);
   const write = find("#write");
   const text = find("#text");
 
@@ -43,6 +50,7 @@
   if (text) {
     // What the server gives back after a refusal is newer than what is remembered.
     if (!text.value && !find(".notice")) text.value = remember.get(sessionStorage, draftKey) ?? "";
+    else if (text.value) remember.set(sessionStorage, draftKey, text.value);
     text.addEventListener("input", () => remember.set(sessionStorage, draftKey, text.value));
     write.addEventListener("submit", () => remember.set(sessionStorage, draftKey, ""));
     text.addEventListener("keydown", (event) => {
@@ -83,7 +91,7 @@
     if (fetching) { again = again || touchesCase || "list"; return; }
     fetching = true;
     try {
-      const answer = await fetch(location.pathname.startsWith("/cases/") || location.pathname === "/" ? location.href : "/", { headers: { accept: "text/html" } });
+      const answer = await fetch(address, { headers: { accept: "text/html" } });
       if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -134,6 +142,9 @@
   // Keys.
   const keys = find("#keys");
   const on = find("#keys-on");
+  const showKeys = find(".show-keys");
+  showKeys.hidden = false;
+  showKeys.addEventListener("click", () => keys.showModal());
   on.checked = remember.get(localStorage, "keys") !== "off";
   on.addEventListener("change", () => remember.set(localStorage, "keys", on.checked ? "" : "off"));
   function step(by) {

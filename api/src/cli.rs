@@ -1,6 +1,10 @@
 //! The command line.
 
+mod database;
 mod demo;
+mod export_log;
+mod history;
+mod rebuild;
 pub mod terminal;
 
 use std::io::Read;
@@ -43,6 +47,12 @@ enum Command {
     Serve,
     /// Bring the database up to date and exit; `serve` does so by itself.
     Migrate,
+    /// Show what happened in a case, or the case as it was.
+    History(history::History),
+    /// Build read models anew from the log, while the service runs.
+    Rebuild(rebuild::Rebuild),
+    /// Write the log to standard output, as JSON Lines of CloudEvents.
+    ExportLog(export_log::ExportLog),
     /// Manage users.
     #[command(subcommand)]
     User(UserCommand),
@@ -124,6 +134,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             terminal::say("the database is up to date");
             Ok(())
         }
+        Command::History(history) => history::run(&config, &history).await,
+        Command::Rebuild(rebuild) => rebuild::run(&config, &rebuild).await,
+        Command::ExportLog(export) => export_log::run(&config, &export).await,
         Command::User(UserCommand::Add { email, role, password_stdin }) => {
             let password = if password_stdin { Some(password_from_stdin()?) } else { None };
             maintenance::with_app(&config, async |app| {
@@ -145,7 +158,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let told = told_to_stop();
+    let told = told_to_stop()?;
     let service = Service::start(config).await?;
     info!(address = %service.address, "listening");
     if config.vonage_signature_secret.is_none() {

@@ -38,8 +38,8 @@ use self::throttle::Throttle;
 use crate::app::App;
 use crate::http::problem::Problem;
 
-/// The largest form that is read, in bytes: a text of the greatest length, each of whose characters takes twelve as a form has it,
-/// and as much again.
+/// The largest form that is read, in bytes: a note of 10,000 characters, each of which a form can write as twelve bytes, and as much
+/// again.
 const MAX_FORM_BYTES: usize = 1 << 18;
 
 /// Everything that the pages load is served here, and nothing is inline.

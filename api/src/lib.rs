@@ -7,12 +7,13 @@ pub mod ambient;
 pub mod app;
 pub mod cli;
 pub mod config;
-// pub mod console;  (off until it compiles, so that others can build; its author switches it on)
+pub mod console;
 pub mod delivery;
 pub mod http;
 pub mod maintenance;
 pub mod operations;
 pub mod passwords;
+pub mod rebuilding;
 pub mod serve;
 pub mod simulator;
 pub mod store;

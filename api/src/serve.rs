@@ -3,7 +3,6 @@
 //! At the end (SIGTERM, Ctrl-C) nothing more is accepted, requests under way are finished, calls to Vonage are waited for, the
 //! ledger does all that waits, and only then the database is let go of.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use docket_projections::read::{outbox, unrouted};
 use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -29,7 +29,7 @@ use crate::app::{App, Vonage};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::store::Store;
-use crate::{ambient, http, users, webhooks};
+use crate::{ambient, console, http, rebuilding, users, webhooks};
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -87,6 +87,7 @@ impl Service {
             public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{address}")).into(),
             stopping: CancellationToken::new(),
         };
+        rebuilding::note_beginning(&app.pool).await.context("the read models' versions could not be noted")?;
         if let Some((email, password)) = &config.owner {
             users::ensure_first_owner(&app, email, password).await?;
         }
@@ -94,6 +95,7 @@ impl Service {
         let tasks = vec![
             tokio::spawn(follow::run(app.pool.clone(), head, app.stopping.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
+            tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
         ];
         Ok((app, tasks))
     }
@@ -103,9 +105,9 @@ impl Service {
     /// # Errors
     ///
     /// The private Postgres did not stop.
-    pub async fn run_until(self, told: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub async fn run_until(self, told: CancellationToken) -> anyhow::Result<()> {
         tokio::select! {
-            () = told => {}
+            () = told.cancelled() => {}
             () = self.app.stopping.cancelled() => {}
         }
         self.stop().await
@@ -136,25 +138,31 @@ impl Service {
     }
 }
 
-/// Told to stop: SIGTERM, or Ctrl-C.
-pub async fn told_to_stop() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Listens from now on for being told to stop, by SIGTERM or Ctrl-C; gives what is cancelled then. Whoever is told while they
+/// start anything finishes that and stops it at once: a private Postgres that is left half started stays behind.
+///
+/// # Errors
+///
+/// The system lets nobody listen.
+pub fn told_to_stop() -> std::io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+        tell.cancel();
+    });
+    Ok(told)
 }
 
 fn spawn_http(app: App, listener: TcpListener) -> JoinHandle<()> {
     let stopping = app.stopping.clone();
-    let router = router(app);
+    // Where a request came from is what attempts to sign in are counted by.
+    let router = router(app).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move {
         let told = stopping.clone();
         let serving = axum::serve(listener, router)
@@ -182,7 +190,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .with_state(app.clone());
     let router =
-        http::router(app.clone()).merge(health).nest("/webhooks/vonage", webhooks::router(app.clone()));
+        http::router(app.clone()).merge(health).nest("/webhooks/vonage", webhooks::router(app.clone())).merge(console::router(app.clone()));
     http::observed(router, app)
 }
 

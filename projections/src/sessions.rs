@@ -62,7 +62,10 @@ pub struct SessionRow {
 /// # Errors
 ///
 /// The database's error, a unique violation where the id or the token is there already.
-pub async fn add(executor: impl PgExecutor<'_>, session: &NewSession<'_>) -> Result<(), sqlx::Error> {
+pub async fn add(
+    executor: impl PgExecutor<'_>,
+    session: &NewSession<'_>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO sessions (session_id, token_hash, user_id, label, created_at, last_seen_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $5, $6)",

@@ -60,7 +60,7 @@ async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn told_to_stop_before_it_is_ready_it_leaves_nothing_behind_either() {
     // While its cluster is made, while its server runs and is set up, and while the invented people talk.
-    for moment in ["initdb", "bin/postgres", "cases"] {
+    for moment in ["initdb", "postgres -D", "cases"] {
         let folder = temporary_data_dir().unwrap();
         let place = folder.path().display().to_string();
         let mut demo = Process::start(&["demo"], &environment(&place));

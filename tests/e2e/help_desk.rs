@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Our number, of the SMS line and of the `WhatsApp` line.
 pub(crate) const OURS: &str = "447700900000";
 
+/// Where nobody listens: the port for what is thrown away.
+pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
+
 /// The number of customer `n`, 1 to 999.
 pub(crate) fn customer(n: usize) -> String {
     assert!((1..1_000).contains(&n), "there are no more invented numbers");

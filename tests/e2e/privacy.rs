@@ -56,16 +56,22 @@ async fn quoting_somebody_elses_message_does_not_route() {
     desk.owner.delivery(theirs, &reply, "read").await;
     let sent = desk.owner.message(theirs, &reply).await["provider_id"].as_str().unwrap().to_owned();
     let said = desk.owner.messages(theirs, "inbound").await[0]["provider_id"].as_str().unwrap().to_owned();
-    let before = desk.owner.get(&format!("/cases/{theirs}")).await;
 
-    for (n, quoted) in [&sent, &said].into_iter().enumerate() {
-        let from = customer(20 + n);
-        desk.takes(&quoting(whatsapp(&from, OURS, "And mine?"), quoted)).await;
-        let mine = desk.owner.only_case(&from).await;
-        let messages = desk.owner.messages(mine, "inbound").await;
-        assert_eq!(messages[0]["routed"], json!({"rule": "first", "references": []}));
+    let mut others = (20..).map(customer);
+    for status in ["In progress", "Resolved"] {
+        desk.owner.put(&format!("/cases/{theirs}/status"), &json!({"value": status})).await.expect(200);
+        let before = desk.owner.get(&format!("/cases/{theirs}")).await;
+        for quoted in [&sent, &said] {
+            let from = others.next().unwrap();
+            desk.takes(&quoting(whatsapp(&from, OURS, "And mine?"), quoted)).await;
+            let mine = desk.owner.only_case(&from).await;
+            let messages = desk.owner.messages(mine, "inbound").await;
+            assert_eq!(messages[0]["routed"], json!({"rule": "first", "references": []}), "{status}");
+            assert_eq!(desk.owner.get(&format!("/cases/{mine}")).await["links"], json!([]), "{status}");
+        }
+        assert_eq!(desk.owner.get(&format!("/cases/{theirs}")).await, before, "{status}");
     }
-    assert_eq!(desk.owner.get(&format!("/cases/{theirs}")).await, before);
+    desk.owner.put(&format!("/cases/{theirs}/status"), &json!({"value": "New"})).await.expect(200);
 
     // A quote of one's own does, even among several cases.
     desk.takes(&whatsapp(&anna, OURS, "#0 Parking")).await;

@@ -43,7 +43,7 @@ async fn it_outlives_a_crash_and_ends_with_an_orderly_stop() {
 
 #[tokio::test]
 async fn told_to_stop_before_it_is_ready_the_service_takes_it_along() {
-    for program in ["initdb", "bin/postgres"] {
+    for program in ["initdb", "postgres -D"] {
         let folder = temporary_data_dir().unwrap();
         let place = folder.path().display().to_string();
         let environment = [("DOCKET_DATA_DIR", place.as_str()), ("DOCKET_LISTEN", "127.0.0.1:0")]

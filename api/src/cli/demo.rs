@@ -53,30 +53,23 @@ const MULTI_CASE_REPLY: &str = "Hello, thank you for your message. You have %s1 
 ///
 /// A sentence that says what to do.
 pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
-    let told = told_to_stop();
-    tokio::pin!(told);
+    let told = told_to_stop()?;
     let folder = temporary_data_dir().context("a folder for the demonstration cannot be made")?;
     let keys = keys();
     let signature_secret = SecretString::from(hex::encode(ambient::random_bytes::<32>()));
     let simulator = start_simulator(&signature_secret, &keys.public_key_pem).await?;
     let config = config(given, folder.path(), &simulator, signature_secret, keys.private_key_pem)?;
-    let service = tokio::select! {
-        service = start(config) => service?,
-        () = &mut told => return Ok(()),
-    };
+    let service = start(config).await?;
     let url = format!("http://{}", service.address);
     simulator.set_docket_url(&url);
-    let token = match tokio::select! {
-        prepared = prepare(&service.app, &simulator) => prepared,
-        () = &mut told => Ok(SecretString::from("")),
-    } {
-        Ok(token) => token,
-        Err(error) => {
+    match told.run_until_cancelled(prepare(&service.app, &simulator)).await {
+        Some(Ok(token)) => greet(&url, &simulator.url(), token.expose_secret()),
+        Some(Err(error)) => {
             service.stop().await?;
             return Err(error);
         }
-    };
-    greet(&url, &simulator.url(), token.expose_secret());
+        None => {}
+    }
     let stopped = service.run_until(told).await;
     simulator.stop().await;
     stopped
@@ -223,9 +216,11 @@ Docket is running, with invented people and a simulated Vonage.
 
   The phone      {phone}
                  Write as a customer, and see the answers come.
+  The console    {docket}
+                 Answer as an agent: sign in as {AGENT}, password {PASSWORD}.
   The API        {docket}/api/v1    (described at {docket}/api/openapi.json)
   Your token     {token}
-  People         {OWNER}, {AGENT}, {AUDITOR}   password {PASSWORD}
+  Other people   {OWNER}, {AUDITOR}, with the same password
 
 Try:
   curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases?state=open'

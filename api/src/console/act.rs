@@ -279,7 +279,15 @@ pub(super) async fn move_form(
         to: "",
         comment: "",
     };
-    show_move(&app, &session, &place, &asked, StatusCode::OK, String::new()).await
+    show_move(
+        &app,
+        &session,
+        &place,
+        &asked,
+        StatusCode::OK,
+        String::new(),
+    )
+    .await
 }
 
 /// Moves a message.
@@ -369,6 +377,7 @@ async fn show_move(
 fn alone(app: &App, row: &CaseRow, place: &Place, item: &ThreadItem) -> pages::Item {
     let shown = Shown {
         case: row,
+        name: None,
         place,
         now: (app.clock)(),
         may_act: false,

@@ -19,7 +19,14 @@ pub(super) async fn form(
     State(Console { app, .. }): State<Console>,
     session: Session,
 ) -> Result<Response, Failed> {
-    show(&app, &session, &Posted::default(), StatusCode::OK, String::new()).await
+    show(
+        &app,
+        &session,
+        &Posted::default(),
+        StatusCode::OK,
+        String::new(),
+    )
+    .await
 }
 
 /// Begins the case.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::{LineId, Reference};
 use docket_domain::user::Role;
-use docket_projections::read::cases::{self, CaseOrigin, CaseRow, CaseState};
+use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::lines::LineRow;
 use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
@@ -47,7 +47,15 @@ pub(super) async fn show(
     let Some(reference) = reference_of(&reference) else {
         return Ok(no_such_case());
     };
-    with(&app, &session, &place, reference, StatusCode::OK, Refused::default()).await
+    with(
+        &app,
+        &session,
+        &place,
+        reference,
+        StatusCode::OK,
+        Refused::default(),
+    )
+    .await
 }
 
 /// A case after something was refused, with what had been written. What is wrong on our side is logged.
@@ -113,6 +121,7 @@ async fn pane(
     let now = (app.clock)();
     let part = load(app, &row, place).await?;
     let contact = contacts::find(&app.pool, row.contact_id).await?;
+    let name = contact.and_then(|contact| contact.name);
     let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
     let links = cases::links(&app.pool, reference).await?;
     let all_lines = lines::all(&app.pool).await?;
@@ -122,30 +131,13 @@ async fn pane(
     let question = survey.map(|survey| &survey.settings.status);
     let shown = Shown {
         case: &row,
+        name: name.as_deref().map(String::as_str),
         place,
         now,
         may_act: session.may_act(),
         seen: refused.seen,
     };
     let items = shown.items(&part.items);
-    let links = links.into_iter().map(|link| {
-        let other = of_contact.iter().find(|other| other.reference == link.other);
-        LinkedCase {
-            href: place.case(link.other),
-            sentence: words::link(link.kind, link.other.get()),
-            title: other.map_or_else(String::new, |other| other.title.0.clone()),
-            is_closed: other.is_some_and(|other| other.state == CaseState::Closed),
-        }
-    });
-    let others = of_contact
-        .iter()
-        .filter(|other| other.reference != reference)
-        .map(|other| LinkedCase {
-            href: place.case(other.reference),
-            sentence: format!("#{}", other.reference),
-            title: other.title.0.clone(),
-            is_closed: other.state == CaseState::Closed,
-        });
     let appends = row.origin != CaseOrigin::Record
         && survey.is_some_and(|survey| {
             survey.settings.append_reference && survey.settings.cases_enabled
@@ -160,7 +152,7 @@ async fn pane(
     Ok(pages::Case {
         reference: reference.get(),
         number: inbox::plus(&row.number),
-        name: contact.and_then(|contact| contact.name).map(|name| name.0),
+        name: name.map(|name| name.0),
         channel: thread::channel(row.channel),
         survey: inbox::survey_name(surveys, row.survey_id),
         line: line_name(&all_lines, row.line_id),
@@ -183,16 +175,21 @@ async fn pane(
             .as_ref()
             .is_some_and(|assignee| assignee.user_id == session.user_id),
         colleagues: colleagues(app, &row).await?,
-        assignee: row.assignee.as_ref().map(|assignee| assignee.email.0.clone()),
-        links: links.collect(),
-        others: others.collect(),
+        assignee: row
+            .assignee
+            .as_ref()
+            .map(|assignee| assignee.email.0.clone()),
+        links: linked(&links, &of_contact, place),
+        others: others(&of_contact, reference, place),
         items,
         earlier: part.earlier.map(|after| {
-            place.link_with(&format!("/cases/{reference}"), &[("after", &after.to_string())])
+            place.link_with(
+                &format!("/cases/{reference}"),
+                &[("after", &after.to_string())],
+            )
         }),
         later: part.is_cut.then(|| place.case(reference)),
         back: place.link("/"),
-        self_href: place.case(reference),
         write_action: action("write"),
         status_action: action("status"),
         assignee_action: action("assignee"),
@@ -203,12 +200,42 @@ async fn pane(
         me: session.email.clone(),
         draft: Draft {
             text: refused.text,
-            is_note: refused.is_note || is_closed,
+            is_note: refused.is_note,
         },
         said_since: refused.seen.is_some(),
         refusal: refused.sentence,
         title: row.title.0,
     })
+}
+
+/// What the case has to do with others, all of them of the same contact.
+fn linked(links: &[CaseLink], of_contact: &[CaseRow], place: &Place) -> Vec<LinkedCase> {
+    let links = links.iter().map(|link| {
+        let other = of_contact
+            .iter()
+            .find(|other| other.reference == link.other);
+        LinkedCase {
+            href: place.case(link.other),
+            sentence: words::link(link.kind, link.other.get()),
+            title: other.map_or_else(String::new, |other| other.title.0.clone()),
+            is_closed: other.is_some_and(|other| other.state == CaseState::Closed),
+        }
+    });
+    links.collect()
+}
+
+/// The contact's other cases.
+fn others(of_contact: &[CaseRow], reference: Reference, place: &Place) -> Vec<LinkedCase> {
+    let others = of_contact
+        .iter()
+        .filter(|other| other.reference != reference)
+        .map(|other| LinkedCase {
+            href: place.case(other.reference),
+            sentence: format!("#{}", other.reference),
+            title: other.title.0.clone(),
+            is_closed: other.state == CaseState::Closed,
+        });
+    others.collect()
 }
 
 /// A part of a thread.
@@ -235,8 +262,7 @@ async fn load(app: &App, row: &CaseRow, place: &Place) -> Result<Part, Failed> {
             sequence: after,
             part: u8::MAX,
         };
-        let mut items =
-            threads::page(&app.pool, row.reference, Some(from), MAX_ITEMS + 1).await?;
+        let mut items = threads::page(&app.pool, row.reference, Some(from), MAX_ITEMS + 1).await?;
         let is_cut = items.len() > MAX_ITEMS as usize;
         items.truncate(MAX_ITEMS as usize);
         // Deliveries are events without an item, so that many events can give few items.

@@ -3,10 +3,10 @@
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use docket_projections::read::cases::{self, CaseRow, CaseState};
-use docket_projections::read::surveys::SurveyRow;
-use docket_projections::read::surveys;
 use docket_domain::ids::Reference;
+use docket_projections::read::cases::{self, CaseRow, CaseState};
+use docket_projections::read::surveys;
+use docket_projections::read::surveys::SurveyRow;
 
 use super::pages::{self, CaseEntry, Choice, Frame, List, When};
 use super::place::{Place, View};
@@ -90,7 +90,10 @@ fn survey_choices(surveys: &[SurveyRow], place: &Place) -> Vec<Choice> {
         .collect()
 }
 
-pub(super) fn survey_name(surveys: &[SurveyRow], survey_id: docket_domain::ids::SurveyId) -> String {
+pub(super) fn survey_name(
+    surveys: &[SurveyRow],
+    survey_id: docket_domain::ids::SurveyId,
+) -> String {
     surveys
         .iter()
         .find(|survey| survey.survey_id == survey_id)

@@ -216,6 +216,10 @@ pub(super) struct Draft {
 }
 
 /// The thread and the details of a case.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that the template asks on its own"
+)]
 pub(super) struct Case {
     pub(super) reference: u32,
     pub(super) title: String,
@@ -241,7 +245,6 @@ pub(super) struct Case {
     pub(super) earlier: Option<String>,
     pub(super) later: Option<String>,
     pub(super) back: String,
-    pub(super) self_href: String,
     pub(super) write_action: String,
     pub(super) status_action: String,
     pub(super) assignee_action: String,

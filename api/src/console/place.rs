@@ -177,7 +177,14 @@ mod tests {
         for good in ["/", "/cases/101?view=mine", "/sessions"] {
             assert!(is_ours(good), "{good}");
         }
-        for bad in ["", "//example.com", "/\\example.com", "https://example.com", "/a\r\nb", "/ä"] {
+        for bad in [
+            "",
+            "//example.com",
+            "/\\example.com",
+            "https://example.com",
+            "/a\r\nb",
+            "/ä",
+        ] {
             assert!(!is_ours(bad), "{bad}");
         }
     }

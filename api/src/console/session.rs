@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use axum::body::Body;
 use axum::extract::{Form, FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::body::Body;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
@@ -43,7 +43,7 @@ const TOUCH_SECONDS: i64 = 60;
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    pub(super) session_id: Uuid,
+    pub(super) id: Uuid,
     pub(super) user_id: UserId,
     pub(super) email: String,
     pub(super) role: Role,
@@ -193,8 +193,8 @@ pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted
 
 /// What the forms of a cookie's owner carry: only who knows the cookie can make it.
 pub(super) fn csrf_of(cookie: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(cookie.as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(cookie.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(b"forms of the console");
     hex::encode(mac.finalize().into_bytes())
 }
@@ -241,7 +241,7 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
         sessions::touch(&app.pool, found.session_id, now).await?;
     }
     Ok(Some(Session {
-        session_id: found.session_id,
+        id: found.session_id,
         user_id: found.user_id,
         email: found.email.0,
         role: found.role,

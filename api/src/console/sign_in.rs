@@ -54,7 +54,12 @@ fn show(
 ) -> Response {
     // The cookie of an open form is kept, so that forms in two windows are both good.
     let token = session::cookie(headers, FORM_COOKIE)
-        .filter(|token| token.len() >= 32 && token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';'))
+        .filter(|token| {
+            token.len() >= 32
+                && token
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b';')
+        })
         .unwrap_or_else(session::new_token);
     let template = pages::SignIn {
         csrf: session::csrf_of(&token),
@@ -88,9 +93,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
         .get::<ConnectInfo<SocketAddr>>()
         .map_or_else(String::new, |ConnectInfo(from)| from.ip().to_string());
     match check(&console, &posted, from).await {
-        Ok(Checked::Good(user_id)) => {
-            begin(&console.app, user_id, &posted, &parts.headers).await
-        }
+        Ok(Checked::Good(user_id)) => begin(&console.app, user_id, &posted, &parts.headers).await,
         Ok(checked) => {
             let (status, refusal) = match checked {
                 Checked::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
@@ -205,7 +208,7 @@ pub(super) async fn sign_out(
     session: Session,
     _: Posted,
 ) -> Result<Response, Failed> {
-    sessions::end(&app.pool, session.user_id, session.session_id).await?;
+    sessions::end(&app.pool, session.user_id, session.id).await?;
     Ok(signed_out(&app))
 }
 
@@ -233,7 +236,7 @@ pub(super) async fn sessions(
             label: row.label,
             began: When::of(row.created_at, now),
             seen: When::of(row.last_seen_at, now),
-            is_this: row.session_id == session.session_id,
+            is_this: row.session_id == session.id,
         })
         .collect();
     let template = pages::Sessions {

@@ -21,6 +21,8 @@ const QUOTE_CHARS: usize = 140;
 /// What the items are shown with.
 pub(super) struct Shown<'a> {
     pub(super) case: &'a CaseRow,
+    /// What the contact calls themselves.
+    pub(super) name: Option<&'a str>,
     pub(super) place: &'a Place,
     pub(super) now: DateTime<Utc>,
     /// Whether the person may change the case.
@@ -36,7 +38,9 @@ impl Shown<'_> {
             .iter()
             .map(|item| {
                 let is_new = self.seen.is_some_and(|seen| item.place.sequence > seen);
-                let begins_new = is_new && !is_marked && matches!(item.what, What::Inbound(_) | What::Outbound(_));
+                let begins_new = is_new
+                    && !is_marked
+                    && matches!(item.what, What::Inbound(_) | What::Outbound(_));
                 is_marked |= begins_new;
                 Item {
                     begins_new,
@@ -47,18 +51,21 @@ impl Shown<'_> {
     }
 
     pub(super) fn item(&self, item: &ThreadItem, all: &[ThreadItem]) -> Item {
-        let who = author(&item.author);
+        let who = match (&item.author, self.name) {
+            (ItemAuthor::Contact, Some(name)) => name.to_owned(),
+            _ => author(&item.author),
+        };
         let body = match &item.what {
             What::Inbound(message) => {
                 Body::Message(Box::new(self.inbound(message, item.place.sequence, all)))
             }
-            What::Outbound(message) => Body::Message(Box::new(self.outbound(
-                message,
-                matches!(item.author, ItemAuthor::Automatic),
-            ))),
+            What::Outbound(message) => Body::Message(Box::new(
+                self.outbound(message, matches!(item.author, ItemAuthor::Automatic)),
+            )),
             What::Note { text, .. } => Body::Note(text.0.clone()),
             What::Opened { follows, .. } => {
-                self.marker("plus", &words::opened(&who, follows.map(Reference::get)))
+                let by = author(&item.author);
+                self.marker("plus", &words::opened(&by, follows.map(Reference::get)))
             }
             What::Status {
                 before,
@@ -70,7 +77,8 @@ impl Shown<'_> {
             ),
             What::Assigned { before, to } => {
                 let (before, to) = (before.as_deref(), to.as_deref());
-                let sentence = words::assigned(&who, before.map(String::as_str), to.map(String::as_str));
+                let sentence =
+                    words::assigned(&who, before.map(String::as_str), to.map(String::as_str));
                 self.marker("person", &sentence)
             }
             // Titles are the contact's words, in which a number is no link of ours.
@@ -275,9 +283,7 @@ fn quoted(provider_id: &str, all: &[ThreadItem]) -> Option<String> {
             let content = &message.content;
             Some(content.said().unwrap_or(content.label()).to_owned())
         }
-        What::Outbound(message)
-            if message.delivery.provider_id.as_deref() == Some(provider_id) =>
-        {
+        What::Outbound(message) if message.delivery.provider_id.as_deref() == Some(provider_id) => {
             Some(message.text.0.clone())
         }
         _ => None,
@@ -316,7 +322,10 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
                 .into_iter()
                 .flatten()
                 .collect();
-            (vec![card("pin", words::CARD_LOCATION, known.join(" · "))], None)
+            (
+                vec![card("pin", words::CARD_LOCATION, known.join(" · "))],
+                None,
+            )
         }
         Content::Contacts { contacts } => {
             let cards = contacts
@@ -330,9 +339,14 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
         } => {
             let detail = [Some(title.as_str()), description.as_deref()];
             let detail: Vec<&str> = detail.into_iter().flatten().collect();
-            (vec![card("list", words::CARD_CHOICE, detail.join(" · "))], None)
+            (
+                vec![card("list", words::CARD_CHOICE, detail.join(" · "))],
+                None,
+            )
         }
-        Content::Button { text, .. } => (vec![card("list", words::CARD_BUTTON, text.clone())], None),
+        Content::Button { text, .. } => {
+            (vec![card("list", words::CARD_BUTTON, text.clone())], None)
+        }
         Content::Order { order } => (vec![card("list", words::CARD_ORDER, texts_of(order))], None),
         Content::Reaction { emoji, removed } => {
             let sentence = words::reaction(emoji.as_deref(), *removed);

@@ -63,14 +63,10 @@ words! {
     MESSAGES = "Messages";
     EARLIER = "Show earlier messages";
     LATER = "Show the newest messages";
-    YOU = "You";
-    CONTACT = "Contact";
     NUMBER = "Number";
     NAME = "Name";
-    CHANNEL = "Channel";
     LINE = "Line";
     OPENED = "Opened";
-    REFERENCE = "Reference";
     LINKS = "Linked cases";
     OTHER_CASES = "Other cases of this contact";
     OPEN = "Open";
@@ -95,7 +91,8 @@ words! {
     SEND = "Send reply";
     SEND_ALL_THE_SAME = "Send all the same";
     ADD_NOTE = "Add note";
-    NO_REPLY_CLOSED = "The case is closed, so nothing can be sent. Set another status to reopen it.";
+    CASE_CLOSED = "The case is closed. Set another status to reopen it.";
+    REPLY_CLOSED = "The case is closed: an answer to what you send comes into another one.";
     NO_REPLY_WITHDRAWN = "The move that made this case was undone. It stays closed.";
     SAID_SINCE = "Something was said while you wrote, so nothing was sent yet. Read what is marked as new, then send your reply or change it.";
 
@@ -228,7 +225,11 @@ pub(super) fn opened(who: &str, follows: Option<u32>) -> String {
 }
 
 pub(super) fn status_changed(who: &str, before: Option<&str>, value: &str, closed: bool) -> String {
-    let closing = if closed { ", which closed the case" } else { "" };
+    let closing = if closed {
+        ", which closed the case"
+    } else {
+        ""
+    };
     match before {
         Some(before) => format!("{who} set the status from {before} to {value}{closing}"),
         None => format!("{who} set the status to {value}{closing}"),
@@ -264,10 +265,6 @@ pub(super) fn goes_out_from(line: &str) -> String {
     format!("Goes out from {line}.")
 }
 
-pub(super) fn message_of(who: &str) -> String {
-    format!("Message of {who}")
-}
-
 pub(super) fn messages(count: u32) -> String {
     match count {
         1 => "1 message".to_owned(),
@@ -298,7 +295,7 @@ pub(super) fn refusal(problem: &Problem) -> String {
         Kind::NotFound | Kind::UnknownPath | Kind::InvalidPath => {
             "It is not there (any more).".to_owned()
         }
-        Kind::CaseClosed => NO_REPLY_CLOSED.to_owned(),
+        Kind::CaseClosed => CASE_CLOSED.to_owned(),
         Kind::CaseWithdrawn => NO_REPLY_WITHDRAWN.to_owned(),
         Kind::SaidSince => SAID_SINCE.to_owned(),
         Kind::NotResendable => {
@@ -392,9 +389,13 @@ mod tests {
 
     #[test]
     fn browsers_are_told_apart() {
-        let edge = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.0";
+        let edge =
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.0";
         assert_eq!(browser(edge), "Edge on Windows");
-        assert_eq!(browser("Mozilla/5.0 (X11; Linux) Firefox/140.0"), "Firefox on Linux");
+        assert_eq!(
+            browser("Mozilla/5.0 (X11; Linux) Firefox/140.0"),
+            "Firefox on Linux"
+        );
         assert_eq!(browser("curl/8"), BROWSER_UNKNOWN);
     }
 }

@@ -1,5 +1,7 @@
 //! Reading the log: by stream, and by position.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::event::StreamId;
@@ -87,6 +89,15 @@ struct Row {
 }
 
 impl LogEvent {
+    /// What the event says: what stands in the payload under the event's type, which the log writes around it.
+    pub fn data(&self) -> &RawValue {
+        let inner = serde_json::from_str::<HashMap<&str, &RawValue>>(self.payload.get())
+            .ok()
+            .filter(|members| members.len() == 1)
+            .and_then(|members| members.get(self.event_type.as_str()).copied());
+        inner.unwrap_or(&self.payload)
+    }
+
     /// The event in today's form, with its circumstances.
     ///
     /// # Errors

@@ -1,0 +1,582 @@
+//! `docket history`: what happened in a case, or the case as it was, in the terminal.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use clap::Args;
+use docket_domain::event::StreamId;
+use docket_domain::ids::Reference;
+use docket_domain::personal::Personal;
+use docket_projections::PgPool;
+use docket_projections::history::{self, At, CaseAsOf};
+use docket_projections::log::reader::{self, LogEvent};
+use docket_projections::log::recorded::Recorded;
+use docket_projections::log::upcasters::upcasters;
+use docket_projections::read::cases::{self, CaseLink, CaseRow, LinkKind};
+use docket_projections::read::thread::{self as threads, Inbound, ItemAuthor, Outbound, What};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::database::with_database;
+use super::terminal::say;
+use crate::config::Config;
+use crate::http::cases::{CaseView, ContactView, LinkView, NoteView};
+use crate::http::thread::ThreadItem;
+
+/// How many events are read at once.
+const PAGE: i64 = 500;
+/// The width of what is not shown on a terminal, in characters.
+const USUAL_WIDTH: usize = 140;
+/// The least width of the widest column.
+const LEAST_WIDTH: usize = 30;
+
+/// Which case, and when.
+#[derive(Args, Debug)]
+pub(super) struct History {
+    /// The case: 123 or #123.
+    #[arg(value_parser = reference)]
+    reference: Reference,
+    /// Show the case as it was after this event of it instead.
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "as_of")]
+    at: Option<u64>,
+    /// Show the case as it was at this time (RFC 3339, such as 2026-03-02T09:15:00Z) instead.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<DateTime<Utc>>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn reference(text: &str) -> Result<Reference, String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits
+        .parse()
+        .map_err(|_| "a reference is a number such as 123".to_owned())
+}
+
+impl History {
+    fn moment(&self) -> Option<At> {
+        self.at.map(At::Sequence).or(self.as_of.map(At::Time))
+    }
+}
+
+/// Shows it.
+///
+/// # Errors
+///
+/// A sentence: there is no such case, or it was not there at that time.
+pub(super) async fn run(config: &Config, history: &History) -> anyhow::Result<()> {
+    with_database(config, async |store| {
+        let pool = store.pool();
+        let result = show(&pool, history).await;
+        pool.close().await;
+        result
+    })
+    .await
+}
+
+async fn show(pool: &PgPool, asked: &History) -> anyhow::Result<()> {
+    let reference = asked.reference;
+    let Some(moment) = asked.moment() else {
+        let events = events(pool, reference).await?;
+        let text = if asked.json {
+            json_of_events(reference, &events)?
+        } else {
+            table(&events, width())
+        };
+        say(text.trim_end());
+        return Ok(());
+    };
+    let was = history::as_of(pool, reference, moment).await?;
+    let text = if asked.json {
+        serde_json::to_string_pretty(&CaseThen::from(was))?
+    } else {
+        let now = cases::find(pool, reference)
+            .await
+            .context("the case as it is could not be read")?;
+        let links = cases::links(pool, reference)
+            .await
+            .context("the case as it is could not be read")?;
+        picture(
+            &was,
+            now.as_ref().map(|now| (now, links.as_slice())),
+            width(),
+        )
+    };
+    say(text.trim_end());
+    Ok(())
+}
+
+/// An event as the log has it, and in today's form.
+struct Told {
+    event: LogEvent,
+    recorded: Recorded,
+}
+
+async fn events(pool: &PgPool, reference: Reference) -> anyhow::Result<Vec<Told>> {
+    let upcasters = upcasters();
+    let mut told: Vec<Told> = vec![];
+    loop {
+        let after = told.last().map_or(0, |last| last.event.sequence);
+        let page = reader::stream(pool, StreamId::Case(reference), after, PAGE).await?;
+        let is_last = page.len() < PAGE.unsigned_abs() as usize;
+        for event in page {
+            let recorded = event.decode(&upcasters)?;
+            told.push(Told { event, recorded });
+        }
+        if is_last {
+            break;
+        }
+    }
+    if told.is_empty() {
+        bail!("there is no case #{reference}");
+    }
+    Ok(told)
+}
+
+/// An event of `--json`: as the API gives it, and in words.
+#[derive(Serialize)]
+struct EventThen<'a> {
+    sequence: i64,
+    position: i64,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    version: &'a str,
+    words: String,
+    who: String,
+    recorded_at: DateTime<Utc>,
+    /// Vonage's time, where Vonage says one.
+    at: Option<DateTime<Utc>>,
+    request_id: Option<&'a str>,
+    cause: Option<&'a str>,
+    provider_id: Option<&'a str>,
+    data: &'a RawValue,
+    metadata: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct EventsThen<'a> {
+    reference: u32,
+    events: Vec<EventThen<'a>>,
+}
+
+fn json_of_events(reference: Reference, told: &[Told]) -> serde_json::Result<String> {
+    let events = told.iter().map(|Told { event, recorded }| EventThen {
+        sequence: event.sequence,
+        position: event.position,
+        event_type: &event.event_type,
+        version: &event.event_version,
+        words: history::describe(recorded),
+        who: history::who(recorded).to_string(),
+        recorded_at: event.recorded_at,
+        at: history::happened_at(recorded),
+        request_id: recorded.metadata.request_id.as_deref(),
+        cause: recorded.metadata.cause.as_deref(),
+        provider_id: history::provider_id(recorded),
+        data: event.data(),
+        metadata: &event.metadata,
+    });
+    serde_json::to_string_pretty(&EventsThen {
+        reference: reference.get(),
+        events: events.collect(),
+    })
+}
+
+/// A case as it was, as `GET /api/v1/cases/{reference}?at=` gives it, with its thread.
+#[derive(Serialize)]
+struct CaseThen {
+    #[serde(flatten)]
+    case: CaseView,
+    /// When the last event up to then was recorded; its sequence is the version.
+    recorded_at: DateTime<Utc>,
+    thread: Vec<ThreadItem>,
+}
+
+impl From<CaseAsOf> for CaseThen {
+    fn from(was: CaseAsOf) -> Self {
+        let notes = was.thread.iter().filter_map(|item| match &item.what {
+            What::Note { note_id, text } => Some(NoteView {
+                note_id: note_id.0,
+                text: text.0.clone(),
+                author: author(&item.author),
+                at: item.at,
+            }),
+            _ => None,
+        });
+        let links = was.links.iter().map(|link| LinkView {
+            reference: link.other.get(),
+            kind: link.kind.as_str(),
+        });
+        Self {
+            case: CaseView {
+                contact: ContactView {
+                    contact_id: was.row.contact_id.0,
+                    number: was.row.number.0.clone(),
+                    name: was.contact.name.map(|name| name.0),
+                },
+                notes: notes.collect(),
+                links: links.collect(),
+                summary: was.row.into(),
+            },
+            recorded_at: was.recorded_at,
+            thread: was.thread.into_iter().map(ThreadItem::from).collect(),
+        }
+    }
+}
+
+fn author(author: &ItemAuthor) -> String {
+    match author {
+        ItemAuthor::User { email, .. } => email.0.clone(),
+        other => other.kind().to_owned(),
+    }
+}
+
+fn width() -> usize {
+    let size = std::io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten();
+    size.map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0))
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The events as a table: number, when, who, what, why.
+fn table(told: &[Told], width: usize) -> String {
+    let rows = told.iter().map(|Told { event, recorded }| {
+        let mut when = vec![time(event.recorded_at)];
+        when.extend(
+            history::happened_at(recorded).map(|at| format!("Vonage {}", at.format("%H:%M:%S"))),
+        );
+        let metadata = &recorded.metadata;
+        let why = [
+            metadata
+                .request_id
+                .as_ref()
+                .map(|id| format!("request {id}")),
+            metadata
+                .cause
+                .as_ref()
+                .map(|cause| format!("cause {cause}")),
+            history::provider_id(recorded).map(|id| format!("Vonage's id {id}")),
+        ];
+        [
+            vec![event.sequence.to_string()],
+            when,
+            vec![history::who(recorded).to_string()],
+            vec![history::describe(recorded)],
+            why.into_iter().flatten().collect(),
+        ]
+    });
+    let heads = ["#", "recorded (UTC)", "who", "what", "why"].map(|head| vec![head.to_owned()]);
+    let rows: Vec<_> = std::iter::once(heads).chain(rows).collect();
+    let widest = |column: usize, most: usize| {
+        let cells = rows.iter().flat_map(|row| &row[column]);
+        cells
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap_or_default()
+            .min(most)
+    };
+    let mut widths = [widest(0, 6), widest(1, 19), widest(2, 28), 0, widest(4, 44)];
+    let gaps = 2 * (widths.len() - 1);
+    let taken: usize = widths.iter().sum::<usize>() + gaps;
+    widths[3] = widest(3, width.saturating_sub(taken).max(LEAST_WIDTH));
+    let mut text = String::new();
+    for (n, row) in rows.iter().enumerate() {
+        write_row(&mut text, row, widths);
+        if n == 0 {
+            let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+            text += &rule.join("  ");
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn write_row(text: &mut String, row: &[Vec<String>; 5], widths: [usize; 5]) {
+    let mut cells: Vec<Vec<String>> = vec![];
+    for (lines, width) in row.iter().zip(widths) {
+        cells.push(lines.iter().flat_map(|line| wrapped(line, width)).collect());
+    }
+    let height = cells.iter().map(Vec::len).max().unwrap_or_default();
+    for n in 0..height {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            let part = cell.get(n).map_or("", String::as_str);
+            let _ = write!(line, "{part:<width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+/// Lines of at most `width` characters, broken between words where there are any.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        if used > 0 && used + 1 + word.len() > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            lines.extend([word.iter().collect(), String::new()]);
+            word = rest;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.extend(&word);
+            used += word.len();
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+/// A case as it was; what is another now is marked.
+fn picture(was: &CaseAsOf, now: Option<(&CaseRow, &[CaseLink])>, width: usize) -> String {
+    let row = &was.row;
+    let mut text = format!("#{} {}\n", row.reference, folded(&row.title));
+    let last = now.map_or(row.version, |(now, _)| now.version);
+    let _ = writeln!(
+        text,
+        "as it was after event {} of {last}, recorded {} UTC\n",
+        row.version,
+        time(was.recorded_at)
+    );
+    let name = was
+        .contact
+        .name
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" ({})", folded(name)));
+    let _ = writeln!(
+        text,
+        "contact    {}{name} by {}",
+        row.number.0,
+        row.channel.as_str()
+    );
+    let fields = fields(row, &was.links);
+    let today = now.map(|(now, links)| self::fields(now, links));
+    for (n, (label, value)) in fields.iter().enumerate() {
+        let _ = write!(text, "{label:<10} {value}");
+        match &today {
+            Some(today) if today[n].1 != *value => {
+                let _ = writeln!(text, "   (now: {})", today[n].1);
+            }
+            _ => text.push('\n'),
+        }
+    }
+    text.push('\n');
+    for item in &was.thread {
+        let line = format!(
+            "{}  {}: {}",
+            time(item.at),
+            author(&item.author),
+            said(&item.what)
+        );
+        for (n, part) in wrapped(&line, width.saturating_sub(4).max(LEAST_WIDTH))
+            .iter()
+            .enumerate()
+        {
+            let _ = writeln!(text, "{}{part}", if n == 0 { "" } else { "    " });
+        }
+    }
+    text
+}
+
+fn fields(row: &CaseRow, links: &[CaseLink]) -> [(&'static str, String); 6] {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+    let withdrawn = if row.withdrawn { ", withdrawn" } else { "" };
+    let links: Vec<String> = links.iter().map(link).collect();
+    [
+        ("title", folded(&row.title)),
+        ("state", format!("{}{withdrawn}", row.state.as_str())),
+        ("status", or_nothing(row.status.clone())),
+        (
+            "assignee",
+            or_nothing(
+                row.assignee
+                    .as_ref()
+                    .map(|assignee| assignee.email.0.clone()),
+            ),
+        ),
+        ("messages", row.message_count.to_string()),
+        (
+            "links",
+            or_nothing((!links.is_empty()).then(|| links.join(", "))),
+        ),
+    ]
+}
+
+fn link(link: &CaseLink) -> String {
+    let other = link.other;
+    match link.kind {
+        LinkKind::Follows => format!("follows #{other}"),
+        LinkKind::FollowedBy => format!("is followed by #{other}"),
+        LinkKind::MovedTo => format!("a message went to #{other}"),
+        LinkKind::MovedFrom => format!("a message came from #{other}"),
+    }
+}
+
+/// A thread's item in words, on one line.
+fn said(what: &What) -> String {
+    let or_nobody = |email: Option<&str>| email.map_or_else(|| "nobody".to_owned(), str::to_owned);
+    match what {
+        What::Opened { title, .. } => format!("began the case “{}”", folded(title)),
+        What::Inbound(message) => inbound(message),
+        What::Outbound(message) => outbound(message),
+        What::Note { text, .. } => format!("noted “{}”", folded(text)),
+        What::Status { value, closed, .. } => {
+            format!(
+                "set the status to “{}”{}",
+                folded(value),
+                if *closed {
+                    " and so closed the case"
+                } else {
+                    ""
+                }
+            )
+        }
+        What::Assigned { to, .. } => {
+            format!(
+                "gave the case to {}",
+                or_nobody(to.as_ref().map(|email| email.0.as_str()))
+            )
+        }
+        What::Renamed { title, .. } => format!("called the case “{}”", folded(title)),
+        What::MovedOut { to, comment, .. } => {
+            format!("moved a message to #{to}{}", comment_of(comment.as_ref()))
+        }
+        What::MovedIn { from, comment, .. } => format!(
+            "brought a message from #{from}{}",
+            comment_of(comment.as_ref())
+        ),
+    }
+}
+
+fn comment_of(comment: Option<&Personal<String>>) -> String {
+    comment.map_or_else(String::new, |comment| format!(": “{}”", folded(comment)))
+}
+
+fn inbound(message: &Inbound) -> String {
+    match message.content.said() {
+        Some(words) => format!("“{}”", folded(words)),
+        None => message.content.label().to_lowercase(),
+    }
+}
+
+fn outbound(message: &Outbound) -> String {
+    let threads::Delivery { status, reason, .. } = &message.delivery;
+    let reason = reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": {}", folded(reason)));
+    format!(
+        "answered “{}” [{}{reason}]",
+        folded(&message.text),
+        status.as_str()
+    )
+}
+
+/// The text on one line, without anything that moves a terminal's cursor.
+fn folded(text: &str) -> String {
+    let words = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use docket_projections::log::recorded::{Actor, Metadata};
+
+    use super::*;
+
+    fn told(sequence: i64, event_type: &str, data: &str, metadata: Metadata) -> Told {
+        let raw = |json: String| RawValue::from_string(json).unwrap();
+        let event = LogEvent {
+            position: 40 + sequence,
+            aggregate_type: "Case".into(),
+            aggregate_id: "123".into(),
+            sequence,
+            event_type: event_type.into(),
+            event_version: "1".into(),
+            payload: raw(format!("{{\"{event_type}\": {data}}}")),
+            metadata: raw(serde_json::to_string(&metadata).unwrap()),
+            recorded_at: "2026-03-02T09:15:30.125Z".parse().unwrap(),
+        };
+        let recorded = event.decode(&upcasters()).unwrap();
+        Told { event, recorded }
+    }
+
+    fn events() -> Vec<Told> {
+        let note = r#"{"note_id": "01957a00-0000-7000-8000-000000000001", "text": "Third time this month: ask the fitters",
+                       "author": {"by": "automatic"}}"#;
+        let delivered = r#"{"message_id": "01957a00-0000-7000-8000-000000000001", "attempt": 1, "at": "2026-03-02T09:15:29Z"}"#;
+        let by_vonage = Metadata {
+            actor: Actor::Vonage,
+            request_id: Some("request-1".into()),
+            cause: Some("status-1".into()),
+        };
+        vec![
+            told(1, "NoteAdded", note, Metadata::of(Actor::System)),
+            told(2, "MessageDelivered", delivered, by_vonage),
+        ]
+    }
+
+    #[test]
+    fn the_table_fits_and_breaks_between_words() {
+        assert_eq!(
+            table(&events(), 90),
+            "\
+#  recorded (UTC)       who     what                            why
+-  -------------------  ------  ------------------------------  -----------------
+1  2026-03-02 09:15:30  Docket  Noted: “Third time this month:
+                                ask the fitters”
+2  2026-03-02 09:15:30  Vonage  Message …000001 was delivered   request request-1
+   Vonage 09:15:29                                              cause status-1
+"
+        );
+    }
+
+    #[test]
+    fn json_has_the_raw_event_and_its_words() {
+        let json = json_of_events(Reference::new(123).unwrap(), &events()).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["reference"], 123);
+        let event = &json["events"][1];
+        assert_eq!(
+            (&event["sequence"], &event["position"]),
+            (&2.into(), &42.into())
+        );
+        assert_eq!(event["words"], "Message …000001 was delivered");
+        assert_eq!(event["data"]["attempt"], 1);
+        assert_eq!(event["metadata"]["actor"], "vonage");
+        assert_eq!(event["at"], "2026-03-02T09:15:29Z");
+        assert_eq!(event["cause"], "status-1");
+    }
+
+    #[test]
+    fn a_reference_may_have_its_sign() {
+        for text in ["123", "#123"] {
+            assert_eq!(reference(text).map(Reference::get), Ok(123));
+        }
+        assert!(reference("12a").is_err());
+    }
+
+    #[test]
+    fn long_words_are_broken_too() {
+        assert_eq!(wrapped("a bcdefghij kl", 4), ["a", "bcde", "fghi", "j kl"]);
+        assert_eq!(wrapped("", 4), Vec::<String>::new());
+    }
+}

@@ -35,7 +35,9 @@ pub struct Cli {
 impl Cli {
     /// What is logged; the usual where the setting cannot be read, which [`run`] tells.
     pub fn log_filter(&self) -> EnvFilter {
-        self.given.log_filter().unwrap_or_else(|_| EnvFilter::new("info"))
+        self.given
+            .log_filter()
+            .unwrap_or_else(|_| EnvFilter::new("info"))
     }
 }
 
@@ -137,8 +139,16 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::History(history) => history::run(&config, &history).await,
         Command::Rebuild(rebuild) => rebuild::run(&config, &rebuild).await,
         Command::ExportLog(export) => export_log::run(&config, &export).await,
-        Command::User(UserCommand::Add { email, role, password_stdin }) => {
-            let password = if password_stdin { Some(password_from_stdin()?) } else { None };
+        Command::User(UserCommand::Add {
+            email,
+            role,
+            password_stdin,
+        }) => {
+            let password = if password_stdin {
+                Some(password_from_stdin()?)
+            } else {
+                None
+            };
             maintenance::with_app(&config, async |app| {
                 users::add(app, &email, role.into(), password.as_ref()).await?;
                 terminal::say(&format!("added {email}"));
@@ -162,17 +172,24 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let service = Service::start(config).await?;
     info!(address = %service.address, "listening");
     if config.vonage_signature_secret.is_none() {
-        tracing::warn!("DOCKET_VONAGE_SIGNATURE_SECRET is not set: every webhook is answered 503 until it is");
+        tracing::warn!(
+            "DOCKET_VONAGE_SIGNATURE_SECRET is not set: every webhook is answered 503 until it is"
+        );
     }
     if service.app.vonage.client.load().is_none() {
-        tracing::warn!("DOCKET_VONAGE_APPLICATION_ID and DOCKET_VONAGE_PRIVATE_KEY_FILE are not set: replies wait until they are");
+        tracing::warn!(
+            "DOCKET_VONAGE_APPLICATION_ID and DOCKET_VONAGE_PRIVATE_KEY_FILE are not set: replies wait until they are"
+        );
     }
     service.run_until(told).await
 }
 
 fn password_from_stdin() -> anyhow::Result<SecretString> {
     let mut text = String::new();
-    std::io::stdin().take(4_096).read_to_string(&mut text).context("the password could not be read")?;
+    std::io::stdin()
+        .take(4_096)
+        .read_to_string(&mut text)
+        .context("the password could not be read")?;
     let password = text.lines().next().unwrap_or_default();
     if password.is_empty() {
         bail!("standard input holds no password");

@@ -22,55 +22,146 @@ use crate::vonage::client::{Client, ClientOptions, Credentials};
 #[command(next_help_heading = "Settings")]
 pub struct Given {
     /// A file with lines NAME=value of the environment variables below.
-    #[arg(long = "config", global = true, env = "DOCKET_CONFIG", value_name = "FILE")]
+    #[arg(
+        long = "config",
+        global = true,
+        env = "DOCKET_CONFIG",
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// The Postgres to use; without it Docket runs a private one in its data folder.
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub database_url: Option<SecretString>,
     /// A file with the Postgres address.
     #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
     /// Where to listen.
-    #[arg(long = "docket-listen", alias = "listen", global = true, env = "DOCKET_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(
+        long = "docket-listen",
+        alias = "listen",
+        global = true,
+        env = "DOCKET_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS:PORT"
+    )]
     pub listen: String,
     /// The folder of the private Postgres and of keys made at first start.
-    #[arg(long = "docket-data-dir", alias = "data-dir", global = true, env = "DOCKET_DATA_DIR", default_value = "./docket-data", value_name = "FOLDER")]
+    #[arg(
+        long = "docket-data-dir",
+        alias = "data-dir",
+        global = true,
+        env = "DOCKET_DATA_DIR",
+        default_value = "./docket-data",
+        value_name = "FOLDER"
+    )]
     pub data_dir: PathBuf,
     /// Where people and Vonage reach this installation, such as <https://docket.example.com>.
-    #[arg(long = "docket-public-url", global = true, env = "DOCKET_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        long = "docket-public-url",
+        global = true,
+        env = "DOCKET_PUBLIC_URL",
+        value_name = "URL"
+    )]
     pub public_url: Option<String>,
     /// The base address of Vonage's API.
-    #[arg(long = "docket-vonage-api-url", global = true, env = "DOCKET_VONAGE_API_URL", default_value = "https://api.nexmo.com", value_name = "URL")]
+    #[arg(
+        long = "docket-vonage-api-url",
+        global = true,
+        env = "DOCKET_VONAGE_API_URL",
+        default_value = "https://api.nexmo.com",
+        value_name = "URL"
+    )]
     pub vonage_api_url: String,
     /// The Vonage application's id.
-    #[arg(long = "docket-vonage-application-id", global = true, env = "DOCKET_VONAGE_APPLICATION_ID", value_name = "ID")]
+    #[arg(
+        long = "docket-vonage-application-id",
+        global = true,
+        env = "DOCKET_VONAGE_APPLICATION_ID",
+        value_name = "ID"
+    )]
     pub vonage_application_id: Option<String>,
     /// The Vonage account's signature secret, which signs webhooks.
-    #[arg(long = "docket-vonage-signature-secret", global = true, env = "DOCKET_VONAGE_SIGNATURE_SECRET", hide_env_values = true, value_name = "SECRET")]
+    #[arg(
+        long = "docket-vonage-signature-secret",
+        global = true,
+        env = "DOCKET_VONAGE_SIGNATURE_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
     pub vonage_signature_secret: Option<SecretString>,
     /// A file with the signature secret.
-    #[arg(long = "docket-vonage-signature-secret-file", global = true, env = "DOCKET_VONAGE_SIGNATURE_SECRET_FILE", value_name = "FILE")]
+    #[arg(
+        long = "docket-vonage-signature-secret-file",
+        global = true,
+        env = "DOCKET_VONAGE_SIGNATURE_SECRET_FILE",
+        value_name = "FILE"
+    )]
     pub vonage_signature_secret_file: Option<PathBuf>,
     /// The file with the application's private key, as downloaded from Vonage (PEM).
-    #[arg(long = "docket-vonage-private-key-file", global = true, env = "DOCKET_VONAGE_PRIVATE_KEY_FILE", value_name = "FILE")]
+    #[arg(
+        long = "docket-vonage-private-key-file",
+        global = true,
+        env = "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+        value_name = "FILE"
+    )]
     pub vonage_private_key_file: Option<PathBuf>,
     /// Calls to Vonage a second on one line.
-    #[arg(long = "docket-vonage-rate", global = true, env = "DOCKET_VONAGE_RATE", default_value = "25", value_name = "NUMBER")]
+    #[arg(
+        long = "docket-vonage-rate",
+        global = true,
+        env = "DOCKET_VONAGE_RATE",
+        default_value = "25",
+        value_name = "NUMBER"
+    )]
     pub vonage_rate: String,
     /// Seconds after which a message whose worker has gone is taken over.
-    #[arg(long = "docket-sending-lease", global = true, env = "DOCKET_SENDING_LEASE", default_value = "60", value_name = "SECONDS")]
+    #[arg(
+        long = "docket-sending-lease",
+        global = true,
+        env = "DOCKET_SENDING_LEASE",
+        default_value = "60",
+        value_name = "SECONDS"
+    )]
     pub sending_lease: String,
     /// The address of the first owner, made at the first start.
-    #[arg(long = "docket-owner-email", global = true, env = "DOCKET_OWNER_EMAIL", value_name = "EMAIL")]
+    #[arg(
+        long = "docket-owner-email",
+        global = true,
+        env = "DOCKET_OWNER_EMAIL",
+        value_name = "EMAIL"
+    )]
     pub owner_email: Option<String>,
     /// The first owner's password.
-    #[arg(long = "docket-owner-password", global = true, env = "DOCKET_OWNER_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    #[arg(
+        long = "docket-owner-password",
+        global = true,
+        env = "DOCKET_OWNER_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
     pub owner_password: Option<SecretString>,
     /// A file with the first owner's password.
-    #[arg(long = "docket-owner-password-file", global = true, env = "DOCKET_OWNER_PASSWORD_FILE", value_name = "FILE")]
+    #[arg(
+        long = "docket-owner-password-file",
+        global = true,
+        env = "DOCKET_OWNER_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
     pub owner_password_file: Option<PathBuf>,
     /// What is logged: a level (error, warn, info, debug, trace), or levels of single parts such as info,docket=debug.
-    #[arg(long = "rust-log", global = true, env = "RUST_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
+    #[arg(
+        long = "rust-log",
+        global = true,
+        env = "RUST_LOG",
+        default_value = "info,sqlx=warn",
+        value_name = "FILTER"
+    )]
     pub log: String,
 }
 
@@ -115,11 +206,17 @@ pub fn load_file(arguments: &[String]) -> Result<(), ConfigError> {
         .iter()
         .position(|argument| argument == "--config")
         .and_then(|index| arguments.get(index + 1).cloned())
-        .or_else(|| arguments.iter().find_map(|argument| argument.strip_prefix("--config=").map(str::to_owned)))
+        .or_else(|| {
+            arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix("--config=").map(str::to_owned))
+        })
         .or_else(|| std::env::var("DOCKET_CONFIG").ok());
     let Some(path) = named else { return Ok(()) };
     dotenvy::from_path(Path::new(&path)).map_err(|error| {
-        ConfigError(vec![format!("DOCKET_CONFIG: the file {path} cannot be read ({error}); it has lines NAME=value")])
+        ConfigError(vec![format!(
+            "DOCKET_CONFIG: the file {path} cannot be read ({error}); it has lines NAME=value"
+        )])
     })
 }
 
@@ -138,14 +235,22 @@ impl Mistakes {
         }
     }
 
-    fn secret(&mut self, name: &str, value: Option<&SecretString>, file: Option<&PathBuf>) -> Option<SecretString> {
+    fn secret(
+        &mut self,
+        name: &str,
+        value: Option<&SecretString>,
+        file: Option<&PathBuf>,
+    ) -> Option<SecretString> {
         match (value, file) {
             (Some(_), Some(_)) => {
-                self.0.push(format!("{name} and {name}_FILE are both set; set one of them"));
+                self.0.push(format!(
+                    "{name} and {name}_FILE are both set; set one of them"
+                ));
                 None
             }
             (Some(value), None) if value.expose_secret().is_empty() => {
-                self.0.push(format!("{name} is empty; give it a value or leave it out"));
+                self.0
+                    .push(format!("{name} is empty; give it a value or leave it out"));
                 None
             }
             (Some(value), None) => Some(value.clone()),
@@ -156,8 +261,12 @@ impl Mistakes {
 }
 
 fn read_secret(name: &str, path: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{name}: the file {} cannot be read ({error})", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!(
+            "{name}: the file {} cannot be read ({error})",
+            path.display()
+        )
+    })?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         return Err(format!("{name}: the file {} is empty", path.display()));
@@ -173,8 +282,11 @@ impl Given {
     /// A sentence for every mistake.
     pub fn check(&self) -> Result<Config, ConfigError> {
         let mut mistakes = Mistakes::default();
-        let database_url =
-            mistakes.secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_ref());
+        let database_url = mistakes.secret(
+            "DATABASE_URL",
+            self.database_url.as_ref(),
+            self.database_url_file.as_ref(),
+        );
         if let Some(url) = &database_url
             && docket_projections::connect::connect_options(url.expose_secret()).is_err()
         {
@@ -183,8 +295,12 @@ impl Given {
         let listen = mistakes.note(self.listen.parse::<SocketAddr>().map_err(|_| {
             "DOCKET_LISTEN must be an address and a port, such as 127.0.0.1:8080".to_owned()
         }));
-        let public_url = self.public_url.as_ref().and_then(|url| mistakes.note(check_url("DOCKET_PUBLIC_URL", url)));
-        let vonage_api_url = mistakes.note(check_url("DOCKET_VONAGE_API_URL", &self.vonage_api_url));
+        let public_url = self
+            .public_url
+            .as_ref()
+            .and_then(|url| mistakes.note(check_url("DOCKET_PUBLIC_URL", url)));
+        let vonage_api_url =
+            mistakes.note(check_url("DOCKET_VONAGE_API_URL", &self.vonage_api_url));
         let signature_secret = mistakes.secret(
             "DOCKET_VONAGE_SIGNATURE_SECRET",
             self.vonage_signature_secret.as_ref(),
@@ -208,7 +324,10 @@ impl Given {
             data_dir: self.data_dir.clone(),
             public_url,
             vonage_api_url,
-            vonage_application_id: self.vonage_application_id.clone().filter(|id| !id.is_empty()),
+            vonage_application_id: self
+                .vonage_application_id
+                .clone()
+                .filter(|id| !id.is_empty()),
             vonage_signature_secret: signature_secret,
             vonage_private_key: private_key,
             delivery,
@@ -230,12 +349,13 @@ impl Given {
     }
 
     fn delivery(&self) -> Result<DeliveryOptions, String> {
-        let rate: NonZeroU32 =
-            self.vonage_rate.parse().map_err(|_| "DOCKET_VONAGE_RATE must be a whole number from 1".to_owned())?;
-        let lease: NonZeroU32 = self
-            .sending_lease
+        let rate: NonZeroU32 = self
+            .vonage_rate
             .parse()
-            .map_err(|_| "DOCKET_SENDING_LEASE must be a whole number of seconds from 1".to_owned())?;
+            .map_err(|_| "DOCKET_VONAGE_RATE must be a whole number from 1".to_owned())?;
+        let lease: NonZeroU32 = self.sending_lease.parse().map_err(|_| {
+            "DOCKET_SENDING_LEASE must be a whole number of seconds from 1".to_owned()
+        })?;
         Ok(DeliveryOptions {
             per_line_rate: rate,
             lease: Duration::from_secs(lease.get().into()),
@@ -251,18 +371,23 @@ impl Given {
         );
         match (&self.owner_email, password) {
             (Some(email), Some(password)) => {
-                let email = mistakes.note(
-                    normalise_email(email)
-                        .ok_or_else(|| "DOCKET_OWNER_EMAIL must be an address such as owner@example.com".to_owned()),
-                )?;
+                let email = mistakes.note(normalise_email(email).ok_or_else(|| {
+                    "DOCKET_OWNER_EMAIL must be an address such as owner@example.com".to_owned()
+                }))?;
                 Some((email, password))
             }
             (Some(_), None) if mistakes.0.is_empty() => {
-                mistakes.0.push("DOCKET_OWNER_EMAIL is set without DOCKET_OWNER_PASSWORD; set both or neither".to_owned());
+                mistakes.0.push(
+                    "DOCKET_OWNER_EMAIL is set without DOCKET_OWNER_PASSWORD; set both or neither"
+                        .to_owned(),
+                );
                 None
             }
             (None, Some(_)) => {
-                mistakes.0.push("DOCKET_OWNER_PASSWORD is set without DOCKET_OWNER_EMAIL; set both or neither".to_owned());
+                mistakes.0.push(
+                    "DOCKET_OWNER_PASSWORD is set without DOCKET_OWNER_EMAIL; set both or neither"
+                        .to_owned(),
+                );
                 None
             }
             (Some(_) | None, None) => None,
@@ -277,24 +402,36 @@ impl Config {
     ///
     /// A sentence, where the key or the address cannot work.
     pub fn client(&self) -> Result<Option<Client>, ConfigError> {
-        let (Some(application_id), Some(private_key)) = (&self.vonage_application_id, &self.vonage_private_key) else {
+        let (Some(application_id), Some(private_key)) =
+            (&self.vonage_application_id, &self.vonage_private_key)
+        else {
             if self.vonage_private_key.is_some() {
                 let sentence = "DOCKET_VONAGE_PRIVATE_KEY_FILE is set without DOCKET_VONAGE_APPLICATION_ID; set both or neither";
                 return Err(ConfigError(vec![sentence.to_owned()]));
             }
             return Ok(None);
         };
-        let credentials = Credentials { application_id: application_id.clone(), private_key_pem: private_key.clone() };
+        let credentials = Credentials {
+            application_id: application_id.clone(),
+            private_key_pem: private_key.clone(),
+        };
         Client::new(&self.vonage_api_url, &credentials, ClientOptions::default())
             .map(Some)
-            .map_err(|error| ConfigError(vec![format!("DOCKET_VONAGE_API_URL or DOCKET_VONAGE_PRIVATE_KEY_FILE: {error}")]))
+            .map_err(|error| {
+                ConfigError(vec![format!(
+                    "DOCKET_VONAGE_API_URL or DOCKET_VONAGE_PRIVATE_KEY_FILE: {error}"
+                )])
+            })
     }
 }
 
 fn check_url(name: &str, url: &str) -> Result<String, String> {
     let mistake = || format!("{name} must be an address such as https://docket.example.com");
     let parsed = reqwest::Url::parse(url).map_err(|_| mistake())?;
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() || parsed.query().is_some() {
+    if !matches!(parsed.scheme(), "http" | "https")
+        || parsed.host_str().is_none()
+        || parsed.query().is_some()
+    {
         return Err(mistake());
     }
     Ok(url.trim_end_matches('/').to_owned())

@@ -77,7 +77,11 @@ impl Delivery {
     /// A worker for the outbox.
     pub fn new(app: App, options: DeliveryOptions) -> Self {
         let limiter = Arc::new(RateLimiter::keyed(Quota::per_second(options.per_line_rate)));
-        Self { app, options, limiter }
+        Self {
+            app,
+            options,
+            limiter,
+        }
     }
 
     /// Works until the service stops, then waits for the calls under way.
@@ -126,13 +130,20 @@ impl Delivery {
     async fn begin(&self, calls: &mut JoinSet<()>, free: usize) -> Result<usize, DatabaseError> {
         let now = (self.app.clock)();
         self.mark_cut_off(now).await?;
-        let Some(client) = self.app.vonage.client.load_full() else { return Ok(0) };
+        let Some(client) = self.app.vonage.client.load_full() else {
+            return Ok(0);
+        };
         if free == 0 {
             return Ok(0);
         }
         let until = now + self.lease();
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        let wanted = Wanted { now, until, limit, per_line: self.options.per_line_rate.get() };
+        let wanted = Wanted {
+            now,
+            until,
+            limit,
+            per_line: self.options.per_line_rate.get(),
+        };
         let claimed = outbox_claims::claim(&self.app.pool, wanted).await?;
         let begun = claimed.len();
         for message in claimed {
@@ -160,26 +171,36 @@ impl Delivery {
     async fn pause(&self) -> Duration {
         let now = (self.app.clock)();
         match outbox::next_due(&self.app.pool, now).await {
-            Ok(Some(due)) => (due - now).to_std().unwrap_or_default().clamp(Duration::from_millis(10), IDLE_INTERVAL),
+            Ok(Some(due)) => (due - now)
+                .to_std()
+                .unwrap_or_default()
+                .clamp(Duration::from_millis(10), IDLE_INTERVAL),
             Ok(None) | Err(_) => IDLE_INTERVAL,
         }
     }
 
     async fn deliver(&self, client: &Client, message: &OutboxRow, until: DateTime<Utc>) {
         self.offer(client, message).await;
-        if let Err(error) = outbox_claims::release(&self.app.pool, &[message.message_id], until).await {
+        if let Err(error) =
+            outbox_claims::release(&self.app.pool, &[message.message_id], until).await
+        {
             warn!(%error, "a claim could not be given back; it ends by itself");
         }
     }
 
     async fn offer(&self, client: &Client, message: &OutboxRow) {
         let settings = self.app.ledger.settings();
-        let Some(line) = settings.line(message.line_id) else { return };
+        let Some(line) = settings.line(message.line_id) else {
+            return;
+        };
         self.limiter.until_key_ready(&message.line_id).await;
         if self.app.stopping.is_cancelled() {
             return;
         }
-        let begin = BeginSending { message_id: message.message_id, attempt: message.attempt };
+        let begin = BeginSending {
+            message_id: message.message_id,
+            attempt: message.attempt,
+        };
         match self.app.ledger.submit(begin).await {
             Ok(_) => {}
             Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return,
@@ -213,16 +234,28 @@ impl Delivery {
             SendOutcome::Refused { code, reason } => News::Failed { code, reason },
             SendOutcome::Uncertain { reason } => News::Uncertain { reason },
             // Once the owner has seen to it, the message may go at once.
-            SendOutcome::Halted { reason } => News::Deferred { not_before: now, reason: halt_reason(reason).sentence().to_owned() },
-            SendOutcome::Retry { reason, retry_after } => {
+            SendOutcome::Halted { reason } => News::Deferred {
+                not_before: now,
+                reason: halt_reason(reason).sentence().to_owned(),
+            },
+            SendOutcome::Retry {
+                reason,
+                retry_after,
+            } => {
                 let waited = (now - message.queued_at).to_std().unwrap_or_default();
                 if waited >= self.options.give_up_after {
-                    return News::Failed { code: None, reason: format!("given up after a day of trying: {reason}") };
+                    return News::Failed {
+                        code: None,
+                        reason: format!("given up after a day of trying: {reason}"),
+                    };
                 }
                 // As long again as it has waited already: each pause is about twice the one before.
                 let pause = waited.clamp(self.options.first_pause, LONGEST_PAUSE);
                 let pause = retry_after.map_or(pause, |asked| asked.clamp(pause, LONGEST_PAUSE));
-                News::Deferred { not_before: now + pause, reason }
+                News::Deferred {
+                    not_before: now + pause,
+                    reason,
+                }
             }
         }
     }
@@ -230,7 +263,11 @@ impl Delivery {
     async fn halt(&self, line_id: LineId, reason: client::HaltReason) {
         let reason = halt_reason(reason);
         error!(%line_id, reason = reason.sentence(), "sending has stopped on a line");
-        let halt = ChangeLine { line_id, command: LineCommand::Halt { reason }, by: Administrator::System };
+        let halt = ChangeLine {
+            line_id,
+            command: LineCommand::Halt { reason },
+            by: Administrator::System,
+        };
         if let Err(error) = self.app.ledger.submit(halt).await {
             warn!(%error, %line_id, "that sending has stopped could not be recorded; the next call will try again");
         }
@@ -239,10 +276,16 @@ impl Delivery {
     /// Records an outcome; where that fails for long, the message is found cut off later and becomes uncertain.
     async fn record(&self, message: &OutboxRow, news: News) {
         for _ in 0..RECORD_TRIES {
-            let outcome = RecordOutcome { message_id: message.message_id, attempt: message.attempt, news: news.clone() };
+            let outcome = RecordOutcome {
+                message_id: message.message_id,
+                attempt: message.attempt,
+                news: news.clone(),
+            };
             match self.app.ledger.submit(outcome).await {
                 Ok(_) => return,
-                Err(LedgerError::Busy | LedgerError::Unavailable) => tokio::time::sleep(RECORD_PAUSE).await,
+                Err(LedgerError::Busy | LedgerError::Unavailable) => {
+                    tokio::time::sleep(RECORD_PAUSE).await;
+                }
                 Err(error) => {
                     error!(%error, message_id = %message.message_id, "the outcome of a call could not be recorded");
                     return;

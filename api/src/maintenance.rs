@@ -16,7 +16,10 @@ use crate::store::Store;
 /// # Errors
 ///
 /// What the database or `work` said.
-pub async fn with_app<T>(config: &Config, work: impl AsyncFnOnce(&App) -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub async fn with_app<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&App) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let store = Store::open(config).await?;
     let done = on_store(&store, work).await;
     let closed = store.close().await;
@@ -25,8 +28,14 @@ pub async fn with_app<T>(config: &Config, work: impl AsyncFnOnce(&App) -> anyhow
     Ok(done)
 }
 
-async fn on_store<T>(store: &Store, work: impl AsyncFnOnce(&App) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let options = LedgerOptions { writers: 1, ..LedgerOptions::new(ambient::now) };
+async fn on_store<T>(
+    store: &Store,
+    work: impl AsyncFnOnce(&App) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let options = LedgerOptions {
+        writers: 1,
+        ..LedgerOptions::new(ambient::now)
+    };
     let app = App {
         ledger: Ledger::start(store.connect.clone(), options).await?,
         pool: store.pool(),

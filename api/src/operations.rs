@@ -36,14 +36,20 @@ pub struct Asked {
 impl Asked {
     fn metadata(&self) -> Metadata {
         Metadata {
-            actor: Actor::User { user_id: self.user_id, email: self.email.clone() },
+            actor: Actor::User {
+                user_id: self.user_id,
+                email: self.email.clone(),
+            },
             request_id: self.request_id.clone(),
             cause: None,
         }
     }
 
     fn author(&self) -> Author {
-        Author::User { user_id: self.user_id, email: Personal(self.email.clone()) }
+        Author::User {
+            user_id: self.user_id,
+            email: Personal(self.email.clone()),
+        }
     }
 }
 

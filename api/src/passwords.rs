@@ -2,8 +2,8 @@
 //!
 //! Both take a good part of a second of one core on purpose, so they run beside the threads that serve requests.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use secrecy::{ExposeSecret, SecretString};
 
 use tokio::sync::Semaphore;
@@ -54,8 +54,12 @@ pub fn check(password: &str) -> Result<(), PasswordError> {
 /// [`PasswordError`].
 pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     check(password.expose_secret())?;
-    let _turn = AT_ONCE.acquire().await.map_err(|_| PasswordError::Hashing)?;
-    let salt = SaltString::encode_b64(&ambient::random_bytes::<16>()).map_err(|_| PasswordError::Hashing)?;
+    let _turn = AT_ONCE
+        .acquire()
+        .await
+        .map_err(|_| PasswordError::Hashing)?;
+    let salt = SaltString::encode_b64(&ambient::random_bytes::<16>())
+        .map_err(|_| PasswordError::Hashing)?;
     tokio::task::spawn_blocking(move || {
         Argon2::default()
             .hash_password(password.expose_secret().as_bytes(), &salt)
@@ -68,10 +72,15 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
 
 /// Whether a password is the one that was hashed.
 pub async fn verify(password: SecretString, hash: String) -> bool {
-    let Ok(_turn) = AT_ONCE.acquire().await else { return false };
+    let Ok(_turn) = AT_ONCE.acquire().await else {
+        return false;
+    };
     tokio::task::spawn_blocking(move || {
-        PasswordHash::new(&hash)
-            .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
+        PasswordHash::new(&hash).is_ok_and(|hash| {
+            Argon2::default()
+                .verify_password(password.expose_secret().as_bytes(), &hash)
+                .is_ok()
+        })
     })
     .await
     .unwrap_or(false)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use docket_projections::PgConnectOptions;
 use docket_projections::rebuild::{self, RebuildError};
-use docket_projections::{DatabaseError, PgConnectOptions, PgPool};
 use tracing::{error, info};
 
 use crate::ambient;
@@ -11,16 +11,6 @@ use crate::app::App;
 
 /// The pause before it is tried again, where another process is at it or something failed.
 const PAUSE: Duration = Duration::from_secs(10);
-
-/// Notes in an empty database that its read models are up to date. To be called before anything is recorded.
-///
-/// # Errors
-///
-/// The database's error.
-pub async fn note_beginning(pool: &PgPool) -> Result<(), DatabaseError> {
-    let mut conn = pool.acquire().await?;
-    rebuild::note_versions_of_empty_log(&mut conn, ambient::now()).await
-}
 
 /// Rebuilds what is out of date, and ends when nothing is, or when the service stops. The service works with the old tables until
 /// the new ones take their place.
@@ -37,7 +27,7 @@ async fn bring_up_to_date(app: &App, connect: &PgConnectOptions) {
         match attempt(app, connect).await {
             Ok(()) => return,
             Err(RebuildError::UnderWay) => {
-                info!("another process rebuilds read models; waiting for it")
+                info!("another process rebuilds read models; waiting for it");
             }
             Err(error) => {
                 let source = std::error::Error::source(&error)

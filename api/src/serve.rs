@@ -51,15 +51,23 @@ impl Service {
     ///
     /// A sentence that says what to do: a port that is taken, a database that cannot be reached.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("DOCKET_LISTEN: cannot listen on {}; is the port taken?", config.listen))?;
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "DOCKET_LISTEN: cannot listen on {}; is the port taken?",
+                config.listen
+            )
+        })?;
         let address = listener.local_addr()?;
         let store = Store::open(config).await?;
         match Self::start_on(config, &store, address).await {
             Ok((app, mut tasks)) => {
                 tasks.push(spawn_http(app.clone(), listener));
-                Ok(Self { app, address, store, tasks })
+                Ok(Self {
+                    app,
+                    address,
+                    store,
+                    tasks,
+                })
             }
             Err(error) => {
                 // The private Postgres must not outlive a start that failed.
@@ -69,10 +77,18 @@ impl Service {
         }
     }
 
-    async fn start_on(config: &Config, store: &Store, address: SocketAddr) -> anyhow::Result<(App, Vec<JoinHandle<()>>)> {
+    async fn start_on(
+        config: &Config,
+        store: &Store,
+        address: SocketAddr,
+    ) -> anyhow::Result<(App, Vec<JoinHandle<()>>)> {
         let vonage = Vonage::default();
-        vonage.signature_secret.store(config.vonage_signature_secret.clone().map(Arc::new));
-        vonage.application_id.store(config.vonage_application_id.clone().map(Arc::new));
+        vonage
+            .signature_secret
+            .store(config.vonage_signature_secret.clone().map(Arc::new));
+        vonage
+            .application_id
+            .store(config.vonage_application_id.clone().map(Arc::new));
         vonage.client.store(config.client()?.map(Arc::new));
         let ledger = Ledger::start(store.connect.clone(), LedgerOptions::new(ambient::now))
             .await
@@ -84,10 +100,13 @@ impl Service {
             clock: ambient::now,
             new_id: ambient::new_id,
             metrics: metrics_handle(),
-            public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{address}")).into(),
+            public_url: config
+                .public_url
+                .clone()
+                .unwrap_or_else(|| format!("http://{address}"))
+                .into(),
             stopping: CancellationToken::new(),
         };
-        rebuilding::note_beginning(&app.pool).await.context("the read models' versions could not be noted")?;
         if let Some((email, password)) = &config.owner {
             users::ensure_first_owner(&app, email, password).await?;
         }
@@ -127,7 +146,10 @@ impl Service {
                 let _ = task.await;
             }
         };
-        if tokio::time::timeout(DRAIN_TIMEOUT + Duration::from_secs(5), all).await.is_err() {
+        if tokio::time::timeout(DRAIN_TIMEOUT + Duration::from_secs(5), all)
+            .await
+            .is_err()
+        {
             warn!("some requests did not end in time and are left");
         }
         self.app.ledger.close().await;
@@ -189,8 +211,10 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(app.clone());
-    let router =
-        http::router(app.clone()).merge(health).nest("/webhooks/vonage", webhooks::router(app.clone())).merge(console::router(app.clone()));
+    let router = http::router(app.clone())
+        .merge(health)
+        .nest("/webhooks/vonage", webhooks::router(app.clone()))
+        .merge(console::router(app.clone()));
     http::observed(router, app)
 }
 
@@ -199,10 +223,17 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     if app.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    let asked = tokio::time::timeout(Duration::from_secs(2), docket_projections::log::reader::head(&app.pool)).await;
+    let asked = tokio::time::timeout(
+        Duration::from_secs(2),
+        docket_projections::log::reader::head(&app.pool),
+    )
+    .await;
     match asked {
         Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
-        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached\n"),
+        Ok(Err(_)) | Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database cannot be reached\n",
+        ),
     }
 }
 
@@ -210,17 +241,25 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     gauge!("docket_ledger_waiting").set(as_gauge(app.ledger.waiting() as u64));
     // A scrape that cannot ask the database still tells all else.
     if let Ok(depth) = outbox::depth(&app.pool).await {
-        let age = depth.oldest_queued_at.map_or(0.0, |oldest| ((app.clock)() - oldest).as_seconds_f64().max(0.0));
+        let age = depth.oldest_queued_at.map_or(0.0, |oldest| {
+            ((app.clock)() - oldest).as_seconds_f64().max(0.0)
+        });
         gauge!("docket_outbox_depth").set(as_gauge(depth.count));
         gauge!("docket_outbox_oldest_seconds").set(age);
     }
     if let Ok(count) = unrouted::count(&app.pool).await {
         gauge!("docket_unrouted_waiting").set(as_gauge(count));
     }
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        app.metrics.render(),
+    )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and counts beyond 2^52 do not come up")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float, and counts beyond 2^52 do not come up"
+)]
 const fn as_gauge(count: u64) -> f64 {
     count as f64
 }
@@ -234,11 +273,18 @@ pub fn metrics_handle() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
         .get_or_init(|| {
-            let seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+            let seconds = [
+                0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+            ];
             let operations = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
             PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
-                .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_operations".to_owned()), &operations))
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(
+                        Matcher::Suffix("_operations".to_owned()),
+                        &operations,
+                    )
+                })
                 .expect("the buckets are not empty")
                 .install_recorder()
                 .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder().handle())

@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use docket_projections::private_postgres::{Options, PrivatePostgres};
-use docket_projections::{PgConnectOptions, PgPool, connect};
+use docket_projections::{PgConnectOptions, PgPool, connect, rebuild};
 use secrecy::ExposeSecret;
 
+use crate::ambient;
 use crate::config::Config;
 
 /// Connections for reading, at the most; the ledger has its own.
@@ -30,7 +31,13 @@ impl Store {
             let private = PrivatePostgres::open(Options::new(&config.data_dir)).await?;
             (private.connect_options(), Some(private))
         };
-        docket_projections::migrate(&connect).await.context("the database could not be opened and brought up to date")?;
+        docket_projections::migrate(&connect)
+            .await
+            .context("the database could not be opened and brought up to date")?;
+        // Before anything is recorded, by whichever command: what an empty log gives is there already.
+        rebuild::note_beginning(&connect, ambient::now())
+            .await
+            .context("the read models' versions could not be noted")?;
         Ok(Self { connect, private })
     }
 

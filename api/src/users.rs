@@ -32,8 +32,14 @@ pub struct NewToken {
 impl NewToken {
     /// Makes a token of 256 random bits.
     pub fn generate() -> Self {
-        let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(ambient::random_bytes::<32>()));
-        Self { hash: hash_token(&token), token: token.into() }
+        let token = format!(
+            "{TOKEN_PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(ambient::random_bytes::<32>())
+        );
+        Self {
+            hash: hash_token(&token),
+            token: token.into(),
+        }
     }
 }
 
@@ -47,8 +53,15 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 /// # Errors
 ///
 /// A sentence that says what to do.
-pub async fn add(app: &App, email: &str, role: Role, password: Option<&SecretString>) -> anyhow::Result<UserId> {
-    let Some(email) = normalise_email(email) else { bail!("{}", UserError::Email) };
+pub async fn add(
+    app: &App,
+    email: &str,
+    role: Role,
+    password: Option<&SecretString>,
+) -> anyhow::Result<UserId> {
+    let Some(email) = normalise_email(email) else {
+        bail!("{}", UserError::Email)
+    };
     let user_id = UserId((app.new_id)());
     let secret = match password {
         Some(password) => {
@@ -57,8 +70,21 @@ pub async fn add(app: &App, email: &str, role: Role, password: Option<&SecretStr
         }
         None => None,
     };
-    let command = UserCommand::Add { user_id, email: Personal(email), role };
-    submit(app, ChangeUser { user_id, command, secret, by: Administrator::System }).await?;
+    let command = UserCommand::Add {
+        user_id,
+        email: Personal(email),
+        role,
+    };
+    submit(
+        app,
+        ChangeUser {
+            user_id,
+            command,
+            secret,
+            by: Administrator::System,
+        },
+    )
+    .await?;
     Ok(user_id)
 }
 
@@ -75,9 +101,25 @@ pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<
     let token_id = TokenId((app.new_id)());
     let NewToken { token, hash } = NewToken::generate();
     let user_id = user.user_id;
-    let command = UserCommand::CreateToken { token_id, name: name.to_owned() };
-    let secret = Some(SecretWrite::Token { token_id, user_id, hash });
-    submit(app, ChangeUser { user_id, command, secret, by: Administrator::System }).await?;
+    let command = UserCommand::CreateToken {
+        token_id,
+        name: name.to_owned(),
+    };
+    let secret = Some(SecretWrite::Token {
+        token_id,
+        user_id,
+        hash,
+    });
+    submit(
+        app,
+        ChangeUser {
+            user_id,
+            command,
+            secret,
+            by: Administrator::System,
+        },
+    )
+    .await?;
     Ok(token)
 }
 
@@ -86,10 +128,17 @@ pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<
 /// # Errors
 ///
 /// A sentence that says what to do.
-pub async fn ensure_first_owner(app: &App, email: &str, password: &SecretString) -> anyhow::Result<()> {
+pub async fn ensure_first_owner(
+    app: &App,
+    email: &str,
+    password: &SecretString,
+) -> anyhow::Result<()> {
     if users::all(&app.pool).await?.is_empty() {
         if passwords::check(password.expose_secret()).is_err() {
-            bail!("DOCKET_OWNER_PASSWORD must have {} characters or more", passwords::MIN_CHARS);
+            bail!(
+                "DOCKET_OWNER_PASSWORD must have {} characters or more",
+                passwords::MIN_CHARS
+            );
         }
         match add(app, email, Role::Owner, Some(password)).await {
             Ok(_) => info!("the first owner was made"),

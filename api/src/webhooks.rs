@@ -40,8 +40,13 @@ const RETRY_AFTER_SECONDS: &str = "5";
 /// all is found by its receipt when the webhook comes again.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-async fn submit<O: Operation>(app: &App, operation: O) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
-    tokio::time::timeout(PATIENCE, app.ledger.submit(operation)).await.unwrap_or(Err(LedgerError::Unavailable))
+async fn submit<O: Operation>(
+    app: &App,
+    operation: O,
+) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
+    tokio::time::timeout(PATIENCE, app.ledger.submit(operation))
+        .await
+        .unwrap_or(Err(LedgerError::Unavailable))
 }
 
 /// The routes, below `/webhooks/vonage`.
@@ -78,19 +83,31 @@ impl Outcome {
     }
 
     fn respond(self, kind: WebhookKind) -> Response {
-        counter!("docket_webhooks_total", "kind" => kind.as_str(), "result" => self.label()).increment(1);
+        counter!("docket_webhooks_total", "kind" => kind.as_str(), "result" => self.label())
+            .increment(1);
         match self {
             Self::Accepted | Self::Duplicate | Self::Unrouted => StatusCode::OK.into_response(),
-            Self::WronglySigned => (StatusCode::UNAUTHORIZED, "the signature is wrong\n").into_response(),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB\n").into_response(),
+            Self::WronglySigned => {
+                (StatusCode::UNAUTHORIZED, "the signature is wrong\n").into_response()
+            }
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is larger than 1 MiB\n",
+            )
+                .into_response(),
             Self::Incomplete => (StatusCode::BAD_REQUEST, "the body broke off\n").into_response(),
-            Self::Unsigned => {
-                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_AFTER_SECONDS)], "the webhook must be signed\n")
-                    .into_response()
-            }
-            Self::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_AFTER_SECONDS)], "come again\n").into_response()
-            }
+            Self::Unsigned => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(RETRY_AFTER, RETRY_AFTER_SECONDS)],
+                "the webhook must be signed\n",
+            )
+                .into_response(),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(RETRY_AFTER, RETRY_AFTER_SECONDS)],
+                "come again\n",
+            )
+                .into_response(),
         }
     }
 }
@@ -101,12 +118,18 @@ struct Signed {
     request_id: Option<String>,
 }
 
-fn check(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Signed, Outcome> {
+fn check(
+    app: &App,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Signed, Outcome> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
         _ => Outcome::Incomplete,
     })?;
-    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let authorization = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let secret = app.vonage.signature_secret.load();
     let Some(secret) = secret.as_ref() else {
         warn!("a webhook came, but no signature secret is set: set DOCKET_VONAGE_SIGNATURE_SECRET");
@@ -114,7 +137,12 @@ fn check(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) ->
     };
     let application_id = app.vonage.application_id.load();
     let application_id = application_id.as_ref().map(|id| id.as_str());
-    match signature::verify(authorization, &body, secret.expose_secret().as_bytes(), application_id) {
+    match signature::verify(
+        authorization,
+        &body,
+        secret.expose_secret().as_bytes(),
+        application_id,
+    ) {
         Ok(_) => {}
         Err(SignatureError::Missing) => return Err(Outcome::Unsigned),
         Err(error @ SignatureError::Wrong(_)) => {
@@ -122,11 +150,18 @@ fn check(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) ->
             return Err(Outcome::WronglySigned);
         }
     }
-    let request_id = headers.get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let request_id = headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     Ok(Signed { body, request_id })
 }
 
-async fn inbound(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+async fn inbound(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let kind = WebhookKind::Inbound;
     let outcome = match check(&app, &headers, body) {
         Ok(signed) => take_inbound(&app, signed).await,
@@ -138,9 +173,15 @@ async fn inbound(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
 async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome {
     let inbound = match webhook::decode_inbound(&body) {
         Ok(inbound) => inbound,
-        Err(undecodable) => return hold(app, WebhookKind::Inbound, &body, undecodable, request_id).await,
+        Err(undecodable) => {
+            return hold(app, WebhookKind::Inbound, &body, undecodable, request_id).await;
+        }
     };
-    let (provider_id, to, from) = (inbound.provider_id.clone(), inbound.to.clone(), inbound.from.clone());
+    let (provider_id, to, from) = (
+        inbound.provider_id.clone(),
+        inbound.to.clone(),
+        inbound.from.clone(),
+    );
     let operation = ReceiveMessage {
         inbound,
         body: HeldBody::new(&body, |bytes| hex::encode(bytes)),
@@ -149,13 +190,19 @@ async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome
     };
     match submit(app, operation).await {
         Ok(Answer::Duplicate) => Outcome::Duplicate,
-        Ok(Answer::Done(Received::Held { .. }) | Answer::Repeated(Received::Held { .. })) => Outcome::Unrouted,
+        Ok(Answer::Done(Received::Held { .. }) | Answer::Repeated(Received::Held { .. })) => {
+            Outcome::Unrouted
+        }
         Ok(Answer::Done(_) | Answer::Repeated(_)) => Outcome::Accepted,
         Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
         Err(error) => {
             // What Docket cannot record now, it would not record in a day of repetitions either; kept, it is not lost.
             error!(%error, "a message could not be recorded and is kept as unrouted");
-            let unrecordable = Unrecordable { provider_id: Some(provider_id), to: Some(to), from: Some(from) };
+            let unrecordable = Unrecordable {
+                provider_id: Some(provider_id),
+                to: Some(to),
+                from: Some(from),
+            };
             keep(app, WebhookKind::Inbound, &body, unrecordable, request_id).await
         }
     }
@@ -171,7 +218,11 @@ pub fn fresh_ids(app: &App) -> FreshIds {
     }
 }
 
-async fn status(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+async fn status(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let outcome = match check(&app, &headers, body) {
         Ok(signed) => take_status(&app, signed).await,
         Err(outcome) => outcome,
@@ -182,22 +233,34 @@ async fn status(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, 
 async fn take_status(app: &App, Signed { body, request_id }: Signed) -> Outcome {
     let status = match webhook::decode_status(&body) {
         Ok(status) => status,
-        Err(undecodable) => return hold(app, WebhookKind::Status, &body, undecodable, request_id).await,
+        Err(undecodable) => {
+            return hold(app, WebhookKind::Status, &body, undecodable, request_id).await;
+        }
     };
     // The same status of an unknown message is kept under the same id, and so only once.
     let name = format!("{} {}", status.provider_id, status.status.as_str());
     let held_id = HeldId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()));
     let provider_id = status.provider_id.clone();
-    let operation =
-        RecordStatus { status, body: HeldBody::new(&body, |bytes| hex::encode(bytes)), held_id, request_id: request_id.clone() };
+    let operation = RecordStatus {
+        status,
+        body: HeldBody::new(&body, |bytes| hex::encode(bytes)),
+        held_id,
+        request_id: request_id.clone(),
+    };
     match submit(app, operation).await {
         Ok(Answer::Done(Recorded::News) | Answer::Repeated(Recorded::News)) => Outcome::Accepted,
-        Ok(Answer::Done(Recorded::Held { .. }) | Answer::Repeated(Recorded::Held { .. })) => Outcome::Unrouted,
+        Ok(Answer::Done(Recorded::Held { .. }) | Answer::Repeated(Recorded::Held { .. })) => {
+            Outcome::Unrouted
+        }
         Ok(_) => Outcome::Duplicate,
         Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
         Err(error) => {
             error!(%error, "a status could not be recorded and is kept as unrouted");
-            let unrecordable = Unrecordable { provider_id: Some(provider_id), to: None, from: None };
+            let unrecordable = Unrecordable {
+                provider_id: Some(provider_id),
+                to: None,
+                from: None,
+            };
             keep(app, WebhookKind::Status, &body, unrecordable, request_id).await
         }
     }
@@ -210,19 +273,63 @@ struct Unrecordable {
     from: Option<String>,
 }
 
-async fn keep(app: &App, kind: WebhookKind, body: &[u8], known: Unrecordable, request_id: Option<String>) -> Outcome {
-    let Unrecordable { provider_id, to, from } = known;
-    let detail = "it was read, but could not be recorded; the server's log has the cause".to_owned();
-    submit_held(app, kind, body, HeldReason::Undecodable, detail, (provider_id, to, from), request_id).await
+async fn keep(
+    app: &App,
+    kind: WebhookKind,
+    body: &[u8],
+    known: Unrecordable,
+    request_id: Option<String>,
+) -> Outcome {
+    let Unrecordable {
+        provider_id,
+        to,
+        from,
+    } = known;
+    let detail =
+        "it was read, but could not be recorded; the server's log has the cause".to_owned();
+    submit_held(
+        app,
+        kind,
+        body,
+        HeldReason::Undecodable,
+        detail,
+        (provider_id, to, from),
+        request_id,
+    )
+    .await
 }
 
-async fn hold(app: &App, kind: WebhookKind, body: &[u8], undecodable: Undecodable, request_id: Option<String>) -> Outcome {
+async fn hold(
+    app: &App,
+    kind: WebhookKind,
+    body: &[u8],
+    undecodable: Undecodable,
+    request_id: Option<String>,
+) -> Outcome {
     let reason = match undecodable.cause {
-        Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => HeldReason::UnknownType,
-        Cause::NotJson | Cause::NotAnObject | Cause::MissingField(_) | Cause::BadValue(_) => HeldReason::Undecodable,
+        Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => {
+            HeldReason::UnknownType
+        }
+        Cause::NotJson | Cause::NotAnObject | Cause::MissingField(_) | Cause::BadValue(_) => {
+            HeldReason::Undecodable
+        }
     };
-    let Undecodable { cause, provider_id, to, from } = undecodable;
-    submit_held(app, kind, body, reason, cause.to_string(), (provider_id, to, from), request_id).await
+    let Undecodable {
+        cause,
+        provider_id,
+        to,
+        from,
+    } = undecodable;
+    submit_held(
+        app,
+        kind,
+        body,
+        reason,
+        cause.to_string(),
+        (provider_id, to, from),
+        request_id,
+    )
+    .await
 }
 
 async fn submit_held(
@@ -245,7 +352,10 @@ async fn submit_held(
             from: from.map(Personal),
             body: Personal(HeldBody::new(body, |bytes| hex::encode(bytes))),
         },
-        receipt: Receipt { kind: "held", key: format!("{} {}", kind.as_str(), hex::encode(Sha256::digest(body))) },
+        receipt: Receipt {
+            kind: "held",
+            key: format!("{} {}", kind.as_str(), hex::encode(Sha256::digest(body))),
+        },
         request_id,
     };
     match submit(app, operation).await {

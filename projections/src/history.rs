@@ -296,7 +296,7 @@ async fn replay(
             .boxed()
             .await?;
         page.retain(|event| cut.includes(event));
-        let is_last = page.len() < PAGE.unsigned_abs() as usize;
+        let is_last = i64::try_from(page.len()).is_ok_and(|events| events < PAGE);
         for event in page {
             while let Some(other) =
                 told_elsewhere.pop_front_if(|other| other.position < event.position)

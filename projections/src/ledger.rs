@@ -51,7 +51,13 @@ pub struct LedgerOptions {
 impl LedgerOptions {
     /// The usual set-up.
     pub fn new(clock: fn() -> DateTime<Utc>) -> Self {
-        Self { writers: 2, queue: 4_096, max_batch: 256, cache_bytes: 24 << 20, clock }
+        Self {
+            writers: 2,
+            queue: 4_096,
+            max_batch: 256,
+            cache_bytes: 24 << 20,
+            clock,
+        }
     }
 }
 
@@ -72,7 +78,10 @@ impl Ledger {
     /// # Errors
     ///
     /// The database's error.
-    pub async fn start(connect: PgConnectOptions, options: LedgerOptions) -> Result<Self, sqlx::Error> {
+    pub async fn start(
+        connect: PgConnectOptions,
+        options: LedgerOptions,
+    ) -> Result<Self, sqlx::Error> {
         use sqlx::{ConnectOptions, Connection};
         let mut conn = connect.connect().await?;
         let settings = Arc::new(ArcSwap::from_pointee(Settings::load(&mut conn).await?));
@@ -93,8 +102,21 @@ impl Ledger {
         for _ in 0..options.writers.max(1) {
             writers.spawn(Writer::new(shared.clone(), options.clone()).run());
         }
-        let Shared { settings, head, outbox, stop, .. } = shared;
-        Ok(Self { queue, settings, head, outbox, stop, writers: Arc::new(Mutex::new(writers)) })
+        let Shared {
+            settings,
+            head,
+            outbox,
+            stop,
+            ..
+        } = shared;
+        Ok(Self {
+            queue,
+            settings,
+            head,
+            outbox,
+            stop,
+            writers: Arc::new(Mutex::new(writers)),
+        })
     }
 
     /// Has an operation done, and waits for the commit. Dropping the future changes nothing about that.
@@ -102,9 +124,15 @@ impl Ledger {
     /// # Errors
     ///
     /// A [`LedgerError`]; nothing was recorded then.
-    pub async fn submit<O: Operation>(&self, operation: O) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
+    pub async fn submit<O: Operation>(
+        &self,
+        operation: O,
+    ) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
         let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Box::new(Ticket::new(operation, answer))) {
+        match self
+            .queue
+            .try_send(Box::new(Ticket::new(operation, answer)))
+        {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(LedgerError::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(LedgerError::Unavailable),

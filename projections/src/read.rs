@@ -43,7 +43,10 @@ pub trait Projection: Default + Send {
     /// # Errors
     ///
     /// The database's error; the handler is then to be thrown away with the transaction.
-    fn flush(&mut self, conn: &mut PgConnection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn flush(
+        &mut self,
+        conn: &mut PgConnection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 macro_rules! read_models {

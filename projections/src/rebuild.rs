@@ -40,7 +40,7 @@ const SHADOW: &str = "docket_rebuild";
 const LIVE: &str = "docket_read";
 /// How many events are taken in at once. At most four such pages are in memory: one being read, one being decoded, one that
 /// waits and one being written.
-const PAGE: i64 = 5_000;
+const PAGE: i64 = 2_500;
 /// How many events are decoded before others in this process get their turn.
 const DECODED_AT_ONCE: usize = 250;
 /// How often the log is caught up with before the swap takes the rest, which under load is never nothing.
@@ -228,6 +228,20 @@ pub async fn note_versions_of_empty_log(
         note_versions(conn, ReadModels::ALL, now).await?;
     }
     Ok(())
+}
+
+/// The same, on a connection of its own.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn note_beginning(
+    connect: &PgConnectOptions,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let mut conn = connect.connect().await?;
+    note_versions_of_empty_log(&mut conn, now).await?;
+    conn.close().await
 }
 
 async fn note_versions(
@@ -645,7 +659,7 @@ impl<P: FnMut(Progress)> Builder<P> {
              LOCK TABLE {live}, {shadow} IN SHARE UPDATE EXCLUSIVE MODE"
         );
         execute(&mut self.target, &begin).await?;
-        let began = Instant::now();
+        let shut_out_since = Instant::now();
         let shut_out = format!(
             "SET LOCAL lock_timeout = '{WRITERS_TIMEOUT}';
              LOCK TABLE public.webhook_receipts, public.log_head IN EXCLUSIVE MODE"
@@ -666,7 +680,7 @@ impl<P: FnMut(Progress)> Builder<P> {
         }
         note_versions(&mut self.target, &self.models, now).await?;
         execute(&mut self.target, "COMMIT").await?;
-        Ok(began.elapsed())
+        Ok(shut_out_since.elapsed())
     }
 
     /// Takes in, inside the open transaction of the target, what the log has beyond `done` as that transaction sees it.

@@ -48,8 +48,13 @@ impl Settings {
     ///
     /// The database's error, also where a row is broken.
     pub async fn load(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let position = sqlx::query_scalar!("SELECT settings_position FROM log_head").fetch_one(&mut *conn).await?;
-        let mut settings = Self { position, ..Self::default() };
+        let position = sqlx::query_scalar!("SELECT settings_position FROM log_head")
+            .fetch_one(&mut *conn)
+            .await?;
+        let mut settings = Self {
+            position,
+            ..Self::default()
+        };
         let survey_rows = surveys::all(&mut *conn).boxed().await?;
         for row in survey_rows {
             settings.surveys.insert(row.survey_id, row.into_settings());

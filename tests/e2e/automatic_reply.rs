@@ -27,7 +27,10 @@ async fn the_reply_is_the_documentations_byte_for_byte_and_stands_in_both_cases(
     let desk = HelpDesk::open_with_reply(TEMPLATE).await;
     let from = customer(1);
     two_cases(&desk, &from).await;
-    assert!(desk.sent().is_empty(), "nothing is sent while it is clear where a message belongs");
+    assert!(
+        desk.sent().is_empty(),
+        "nothing is sent while it is clear where a message belongs"
+    );
 
     desk.text(&from, "Is anybody there?").await;
     desk.installation.accepted(1).await;
@@ -39,14 +42,21 @@ async fn the_reply_is_the_documentations_byte_for_byte_and_stands_in_both_cases(
     let mut ids = vec![];
     for reference in [123, 124] {
         let said = desk.owner.messages(reference, "inbound").await;
-        assert_eq!(said.last().unwrap()["text"], "Is anybody there?", "the message stands in case {reference}");
+        assert_eq!(
+            said.last().unwrap()["text"],
+            "Is anybody there?",
+            "the message stands in case {reference}"
+        );
         assert_eq!(said.last().unwrap()["routed"]["rule"], "all_open");
         let replies = desk.owner.messages(reference, "outbound").await;
         assert_eq!(replies.len(), 1, "case {reference}");
         assert_eq!(replies[0]["text"], REPLY);
         assert_eq!(replies[0]["author_kind"], "automatic");
         let id = replies[0]["message_id"].as_str().unwrap().to_owned();
-        assert_eq!(desk.owner.delivery(reference, &id, "delivered").await["attempt"], 1);
+        assert_eq!(
+            desk.owner.delivery(reference, &id, "delivered").await["attempt"],
+            1
+        );
         ids.push(id);
     }
     assert_eq!(ids[0], ids[1], "it is the same message in both cases");
@@ -60,10 +70,22 @@ async fn opt_out_words_get_no_reply_and_nobody_gets_more_than_five_in_an_hour() 
     let from = customer(1);
     two_cases(&desk, &from).await;
 
-    for word in ["STOP", "stop.", "StopAll", "UNSUBSCRIBE", "cancel", "End", "QUIT"] {
+    for word in [
+        "STOP",
+        "stop.",
+        "StopAll",
+        "UNSUBSCRIBE",
+        "cancel",
+        "End",
+        "QUIT",
+    ] {
         desk.text(&from, word).await;
     }
-    assert_eq!(desk.owner.messages(123, "inbound").await.len(), 8, "they are kept all the same");
+    assert_eq!(
+        desk.owner.messages(123, "inbound").await.len(),
+        8,
+        "they are kept all the same"
+    );
     assert!(desk.owner.messages(123, "outbound").await.is_empty());
 
     for n in 1..=8 {
@@ -79,7 +101,13 @@ async fn opt_out_words_get_no_reply_and_nobody_gets_more_than_five_in_an_hour() 
     desk.text(&other, "#0 Second").await;
     desk.text(&other, "Third").await;
     desk.installation.accepted(6).await;
-    let recipients: Vec<String> = desk.installation.simulator.accepted().into_iter().map(|message| message.to).collect();
+    let recipients: Vec<String> = desk
+        .installation
+        .simulator
+        .accepted()
+        .into_iter()
+        .map(|message| message.to)
+        .collect();
     assert_eq!(recipients.iter().filter(|to| **to == from).count(), 5);
     assert_eq!(recipients.iter().filter(|to| **to == other).count(), 1);
     desk.close().await;

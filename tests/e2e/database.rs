@@ -17,13 +17,18 @@ use serde_json::{Value, json};
 use crate::help_desk::{HelpDesk, OURS, customer};
 
 fn options(folder: &tempfile::TempDir, durable: bool) -> Options {
-    Options { durable, ..Options::new(folder.path()) }
+    Options {
+        durable,
+        ..Options::new(folder.path())
+    }
 }
 
 #[tokio::test]
 async fn while_the_database_is_away_webhooks_are_to_come_again_and_then_all_goes_on() {
     let folder = temporary_data_dir().unwrap();
-    let postgres = PrivatePostgres::open(options(&folder, false)).await.unwrap();
+    let postgres = PrivatePostgres::open(options(&folder, false))
+        .await
+        .unwrap();
     let desk = HelpDesk::open_in(Installation::on(&postgres.url()).await, None).await;
     let reference = desk.first_case(&customer(1), "First").await;
     let (url, webhooks) = (desk.docket.url(), &desk.installation.webhooks);
@@ -31,31 +36,73 @@ async fn while_the_database_is_away_webhooks_are_to_come_again_and_then_all_goes
     postgres.close().await.unwrap();
     let second = sms(&customer(1), OURS, "Second");
     let body = second.to_string().into_bytes();
-    let answer = webhooks.raw(url, docket_tests::webhooks::INBOUND, body.clone(), Some(&webhooks.signature(&body))).await.unwrap();
+    let answer = webhooks
+        .raw(
+            url,
+            docket_tests::webhooks::INBOUND,
+            body.clone(),
+            Some(&webhooks.signature(&body)),
+        )
+        .await
+        .unwrap();
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains_key("retry-after"));
     let http = docket_tests::api::http();
-    assert_eq!(http.get(format!("{url}/readyz")).send().await.unwrap().status(), 503);
-    assert_eq!(http.get(format!("{url}/healthz")).send().await.unwrap().status(), 200, "the process itself is well");
+    assert_eq!(
+        http.get(format!("{url}/readyz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        503
+    );
+    assert_eq!(
+        http.get(format!("{url}/healthz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200,
+        "the process itself is well"
+    );
     let reply = json!({"text": "Hello"});
     let asked = [
         (Method::GET, format!("/cases/{reference}"), None),
-        (Method::POST, format!("/cases/{reference}/replies"), Some(&reply)),
+        (
+            Method::POST,
+            format!("/cases/{reference}/replies"),
+            Some(&reply),
+        ),
     ];
     for (method, path, body) in asked {
         let answer = desk.owner.ask(method, &path, body, None).await.unwrap();
         assert_eq!(answer.status, 503, "{path}: {}", answer.text);
-        assert!(answer.headers["content-type"].to_str().unwrap().starts_with("application/problem+json"), "{path}");
+        assert!(
+            answer.headers["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("application/problem+json"),
+            "{path}"
+        );
     }
 
-    let postgres = PrivatePostgres::open(options(&folder, false)).await.unwrap();
+    let postgres = PrivatePostgres::open(options(&folder, false))
+        .await
+        .unwrap();
     webhooks.insist(|| url.to_owned(), &second).await;
     desk.docket.is_ready().await;
-    let texts: Vec<Value> =
-        desk.owner.messages(reference, "inbound").await.into_iter().map(|mut message| message["text"].take()).collect();
+    let texts: Vec<Value> = desk
+        .owner
+        .messages(reference, "inbound")
+        .await
+        .into_iter()
+        .map(|mut message| message["text"].take())
+        .collect();
     assert_eq!(texts, ["First", "Second"]);
     let message_id = desk.owner.reply(reference, "Good morning.").await;
-    desk.owner.delivery(reference, &message_id, "delivered").await;
+    desk.owner
+        .delivery(reference, &message_id, "delivered")
+        .await;
     log::assert_sound(&desk.installation.pool).await;
     desk.close().await;
     postgres.discard().await.unwrap();
@@ -69,27 +116,45 @@ async fn a_database_that_crashes_under_load_keeps_what_was_acknowledged() {
     let folder = temporary_data_dir().unwrap();
     let postgres = PrivatePostgres::open(options(&folder, true)).await.unwrap();
     let desk = HelpDesk::open_in(Installation::on(&postgres.url()).await, None).await;
-    let payloads: Vec<Value> =
-        (0..MESSAGES).map(|n| sms(&customer(1 + n % CUSTOMERS), OURS, &format!("Message {n}"))).collect();
+    let payloads: Vec<Value> = (0..MESSAGES)
+        .map(|n| sms(&customer(1 + n % CUSTOMERS), OURS, &format!("Message {n}")))
+        .collect();
     let acknowledged = RefCell::new(BTreeSet::new());
     let sending = stream::iter(&payloads).for_each_concurrent(16, async |payload| {
-        desk.installation.webhooks.insist(|| desk.docket.url().to_owned(), payload).await;
-        acknowledged.borrow_mut().insert(message_uuid(payload).to_owned());
+        desk.installation
+            .webhooks
+            .insist(|| desk.docket.url().to_owned(), payload)
+            .await;
+        acknowledged
+            .borrow_mut()
+            .insert(message_uuid(payload).to_owned());
     });
     let crashing = async {
         for crash in 1..=2 {
             wait_until("more is acknowledged", BOUND, async || {
                 let so_far = acknowledged.borrow().len();
-                expect_that(so_far >= crash * MESSAGES / 3, || format!("{so_far} messages"))
+                expect_that(so_far >= crash * MESSAGES / 3, || {
+                    format!("{so_far} messages")
+                })
             })
             .await;
             kill_server_of(&postgres);
             let promised = acknowledged.borrow().clone();
-            assert!(promised.len() < MESSAGES, "it crashed too late to show anything");
+            assert!(
+                promised.len() < MESSAGES,
+                "it crashed too late to show anything"
+            );
             postgres.ensure_running().await.unwrap();
-            let there: BTreeSet<String> =
-                log::received(&desk.installation.pool).await.into_keys().map(|(id, _)| id).collect();
-            assert!(promised.is_subset(&there), "acknowledged and lost: {:?}", promised.difference(&there));
+            let there: BTreeSet<String> = log::received(&desk.installation.pool)
+                .await
+                .into_keys()
+                .map(|(id, _)| id)
+                .collect();
+            assert!(
+                promised.is_subset(&there),
+                "acknowledged and lost: {:?}",
+                promised.difference(&there)
+            );
         }
     };
     futures_util::join!(sending, crashing);

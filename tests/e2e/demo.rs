@@ -18,7 +18,12 @@ async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
     let api_url = demo.says("The API ").await;
     let token = demo.says("Your token ").await;
     let owner = Api::new(api_url.strip_suffix("/api/v1").unwrap(), &token);
-    assert!(processes_with(&place).iter().any(|process| process.contains("postgres")), "its database runs there");
+    assert!(
+        processes_with(&place)
+            .iter()
+            .any(|process| process.contains("postgres")),
+        "its database runs there"
+    );
 
     // It is lively, and what it says to try works.
     let cases = owner.all("/cases?state=all").await;
@@ -31,22 +36,42 @@ async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
 
     // A text from the phone becomes a case.
     let customer = "447700900155";
-    let text = json!({"from": customer, "to": "447700900000", "channel": "sms", "text": "My tap drips"});
-    let sent = http().post(format!("{phone}/simulator/inbound")).json(&text).send().await.unwrap();
+    let text =
+        json!({"from": customer, "to": "447700900000", "channel": "sms", "text": "My tap drips"});
+    let sent = http()
+        .post(format!("{phone}/simulator/inbound"))
+        .json(&text)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(Answer::read(sent).await.unwrap().expect(200)["status"], 200);
     let reference = owner.only_case(customer).await;
-    assert_eq!(owner.get(&format!("/cases/{reference}")).await["title"], "My tap drips");
+    assert_eq!(
+        owner.get(&format!("/cases/{reference}")).await["title"],
+        "My tap drips"
+    );
 
     // A reply arrives on the phone.
     let message_id = owner.reply(reference, "We will be there at noon.").await;
     let answer = wait_until("the answer is on the phone", BOUND, async || {
-        let shown = http().get(format!("{phone}/simulator/messages?number={customer}")).send().await.unwrap();
+        let shown = http()
+            .get(format!("{phone}/simulator/messages?number={customer}"))
+            .send()
+            .await
+            .unwrap();
         let shown = Answer::read(shown).await.unwrap().expect(200);
         let messages = shown["messages"].as_array().unwrap();
-        messages.iter().find(|message| message["is_mine"] == false).cloned().ok_or(shown)
+        messages
+            .iter()
+            .find(|message| message["is_mine"] == false)
+            .cloned()
+            .ok_or(shown)
     })
     .await;
-    assert_eq!(answer["text"], format!("We will be there at noon. #{reference}"));
+    assert_eq!(
+        answer["text"],
+        format!("We will be there at noon. #{reference}")
+    );
     owner.delivery(reference, &message_id, "delivered").await;
 
     // Ctrl-C reaches everything that stands in the foreground.
@@ -59,18 +84,22 @@ async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn told_to_stop_before_it_is_ready_it_leaves_nothing_behind_either() {
-    // While its cluster is made, while its server runs and is set up, and while the invented people talk.
-    for moment in ["initdb", "postgres -D", "cases"] {
+    // While its server starts, and while the invented people talk.
+    for moment in ["postgres -D", "people"] {
         let folder = temporary_data_dir().unwrap();
         let place = folder.path().display().to_string();
         let mut demo = Process::start(&["demo"], &environment(&place));
         wait_until(&format!("it has come to {moment}"), BOUND, async || {
             let processes = processes_with(&place);
             let has_come = match moment {
-                "cases" => demo.stderr().contains("the first owner was made"),
+                "people" => demo.stderr().contains("the first owner was made"),
                 program => processes.iter().any(|process| process.contains(program)),
             };
-            if has_come { Ok(()) } else { Err(format!("{processes:?} {}", demo.stderr())) }
+            if has_come {
+                Ok(())
+            } else {
+                Err(format!("{processes:?} {}", demo.stderr()))
+            }
         })
         .await;
         demo.signal_group(Signal::INT);
@@ -81,11 +110,19 @@ async fn told_to_stop_before_it_is_ready_it_leaves_nothing_behind_either() {
 }
 
 fn environment(place: &str) -> Environment {
-    [("TMPDIR", place), ("DOCKET_LISTEN", "127.0.0.1:0")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    [("TMPDIR", place), ("DOCKET_LISTEN", "127.0.0.1:0")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 fn assert_nothing_is_left(folder: &Path) {
-    assert_eq!(processes_with(&folder.display().to_string()), Vec::<String>::new());
-    let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(
+        processes_with(&folder.display().to_string()),
+        Vec::<String>::new()
+    );
+    let left: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }

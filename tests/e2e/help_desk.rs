@@ -14,7 +14,10 @@ pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
 
 /// The number of customer `n`, 1 to 999.
 pub(crate) fn customer(n: usize) -> String {
-    assert!((1..1_000).contains(&n), "there are no more invented numbers");
+    assert!(
+        (1..1_000).contains(&n),
+        "there are no more invented numbers"
+    );
     format!("447700900{n:03}")
 }
 
@@ -46,12 +49,23 @@ impl HelpDesk {
         let survey = owner.add_survey("Help desk").await;
         let sms_line = owner.add_line(&survey, OURS, "sms", reply).await;
         let whatsapp_line = owner.add_line(&survey, OURS, "whatsapp", reply).await;
-        Self { installation, docket, owner, survey, sms_line, whatsapp_line }
+        Self {
+            installation,
+            docket,
+            owner,
+            survey,
+            sms_line,
+            whatsapp_line,
+        }
     }
 
     /// Posts an inbound message, which must be taken.
     pub(crate) async fn takes(&self, payload: &Value) {
-        let status = self.installation.webhooks.inbound(self.docket.url(), payload).await;
+        let status = self
+            .installation
+            .webhooks
+            .inbound(self.docket.url(), payload)
+            .await;
         assert_eq!(status, 200, "{payload}");
     }
 
@@ -74,7 +88,12 @@ impl HelpDesk {
 
     /// The texts that the simulated Vonage has taken, in order.
     pub(crate) fn sent(&self) -> Vec<String> {
-        self.installation.simulator.accepted().into_iter().map(|message| message.text).collect()
+        self.installation
+            .simulator
+            .accepted()
+            .into_iter()
+            .map(|message| message.text)
+            .collect()
     }
 
     /// Ends the service in an orderly way, which it must survive, and drops the database.

@@ -3,6 +3,11 @@
 //! Each test has a database of its own and says in its name what must hold. How to run and debug them stands in
 //! `docs/testing.md`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of these tests are tests too, which clippy does not see"
+)]
+
 mod automatic_reply;
 mod command_line;
 mod crashes;
@@ -10,6 +15,7 @@ mod database;
 mod deliveries;
 mod demo;
 mod help_desk;
+mod history;
 mod personal_data;
 mod privacy;
 mod private_database;

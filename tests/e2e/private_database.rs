@@ -30,7 +30,19 @@ async fn it_outlives_a_crash_and_ends_with_an_orderly_stop() {
     assert_eq!(processes_with(&place), Vec::<String>::new());
 
     // A command starts it and stops it again.
-    let token = run(&["token", "create", "--email", "owner@example.com", "--name", "x"], desk.installation.environment(), "").await;
+    let token = run(
+        &[
+            "token",
+            "create",
+            "--email",
+            "owner@example.com",
+            "--name",
+            "x",
+        ],
+        desk.installation.environment(),
+        "",
+    )
+    .await;
     let token = token.success();
     assert_eq!(processes_with(&place), Vec::<String>::new());
 
@@ -46,18 +58,34 @@ async fn told_to_stop_before_it_is_ready_the_service_takes_it_along() {
     for program in ["initdb", "postgres -D"] {
         let folder = temporary_data_dir().unwrap();
         let place = folder.path().display().to_string();
-        let environment = [("DOCKET_DATA_DIR", place.as_str()), ("DOCKET_LISTEN", "127.0.0.1:0")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+        let environment = [
+            ("DOCKET_DATA_DIR", place.as_str()),
+            ("DOCKET_LISTEN", "127.0.0.1:0"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
         let mut service = Process::start(&["serve"], &environment);
         wait_until(&format!("{program} runs"), BOUND, async || {
             let processes = processes_with(&place);
-            if processes.iter().any(|process| process.contains(program)) { Ok(()) } else { Err(format!("{processes:?}")) }
+            if processes.iter().any(|process| process.contains(program)) {
+                Ok(())
+            } else {
+                Err(format!("{processes:?}"))
+            }
         })
         .await;
         service.signal(Signal::TERM);
         let status = service.ended().await;
-        assert_eq!(status.code(), Some(0), "during {program}: {status} {}", service.stderr());
-        assert_eq!(processes_with(&place), Vec::<String>::new(), "after {program}");
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "during {program}: {status} {}",
+            service.stderr()
+        );
+        assert_eq!(
+            processes_with(&place),
+            Vec::<String>::new(),
+            "after {program}"
+        );
     }
 }

@@ -22,6 +22,7 @@ fn file(folder: &Path, name: &str, content: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
     let installation = Installation::new().await;
     let folder = installation.folder.path();
@@ -37,34 +38,100 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
         ("DATABASE_URL", vec![("DATABASE_URL", "nonsense")]),
         ("DATABASE_URL", vec![("DATABASE_URL", "")]),
         ("DATABASE_URL", vec![("DATABASE_URL", &url_with_secret)]),
-        ("DATABASE_URL_FILE", vec![("DATABASE_URL", UNSET), ("DATABASE_URL_FILE", &empty)]),
-        ("DATABASE_URL_FILE", vec![("DATABASE_URL", UNSET), ("DATABASE_URL_FILE", missing)]),
+        (
+            "DATABASE_URL_FILE",
+            vec![("DATABASE_URL", UNSET), ("DATABASE_URL_FILE", &empty)],
+        ),
+        (
+            "DATABASE_URL_FILE",
+            vec![("DATABASE_URL", UNSET), ("DATABASE_URL_FILE", missing)],
+        ),
         ("DATABASE_URL_FILE", vec![("DATABASE_URL_FILE", &no_key)]),
         ("DOCKET_LISTEN", vec![("DOCKET_LISTEN", "8080")]),
         ("DOCKET_LISTEN", vec![("DOCKET_LISTEN", "nowhere:8080")]),
         ("DOCKET_LISTEN", vec![("DOCKET_LISTEN", &taken)]),
-        ("DOCKET_PUBLIC_URL", vec![("DOCKET_PUBLIC_URL", "docket.example.com")]),
-        ("DOCKET_PUBLIC_URL", vec![("DOCKET_PUBLIC_URL", "ftp://docket.example.com")]),
-        ("DOCKET_VONAGE_API_URL", vec![("DOCKET_VONAGE_API_URL", "nonsense")]),
-        ("DOCKET_VONAGE_API_URL", vec![("DOCKET_VONAGE_API_URL", "http://api.example.com")]),
+        (
+            "DOCKET_PUBLIC_URL",
+            vec![("DOCKET_PUBLIC_URL", "docket.example.com")],
+        ),
+        (
+            "DOCKET_PUBLIC_URL",
+            vec![("DOCKET_PUBLIC_URL", "ftp://docket.example.com")],
+        ),
+        (
+            "DOCKET_VONAGE_API_URL",
+            vec![("DOCKET_VONAGE_API_URL", "nonsense")],
+        ),
+        (
+            "DOCKET_VONAGE_API_URL",
+            vec![("DOCKET_VONAGE_API_URL", "http://api.example.com")],
+        ),
         ("DOCKET_VONAGE_RATE", vec![("DOCKET_VONAGE_RATE", "0")]),
         ("DOCKET_VONAGE_RATE", vec![("DOCKET_VONAGE_RATE", "fast")]),
         ("DOCKET_SENDING_LEASE", vec![("DOCKET_SENDING_LEASE", "0")]),
-        ("DOCKET_SENDING_LEASE", vec![("DOCKET_SENDING_LEASE", "1 minute")]),
-        ("DOCKET_VONAGE_SIGNATURE_SECRET", vec![("DOCKET_VONAGE_SIGNATURE_SECRET", "")]),
-        ("DOCKET_VONAGE_SIGNATURE_SECRET", vec![("DOCKET_VONAGE_SIGNATURE_SECRET_FILE", &no_key)]),
-        ("DOCKET_VONAGE_PRIVATE_KEY_FILE", vec![("DOCKET_VONAGE_PRIVATE_KEY_FILE", missing)]),
-        ("DOCKET_VONAGE_PRIVATE_KEY_FILE", vec![("DOCKET_VONAGE_PRIVATE_KEY_FILE", &empty)]),
-        ("DOCKET_VONAGE_PRIVATE_KEY_FILE", vec![("DOCKET_VONAGE_PRIVATE_KEY_FILE", &no_key)]),
-        ("DOCKET_VONAGE_APPLICATION_ID", vec![("DOCKET_VONAGE_APPLICATION_ID", "")]),
-        ("DOCKET_OWNER_EMAIL", vec![("DOCKET_OWNER_EMAIL", "owner@example.com")]),
-        ("DOCKET_OWNER_PASSWORD", vec![("DOCKET_OWNER_PASSWORD", SECRET)]),
-        ("DOCKET_OWNER_EMAIL", vec![("DOCKET_OWNER_EMAIL", "nobody"), ("DOCKET_OWNER_PASSWORD", SECRET)]),
-        ("DOCKET_OWNER_PASSWORD", vec![("DOCKET_OWNER_EMAIL", "owner@example.com"), ("DOCKET_OWNER_PASSWORD", "short")]),
-        ("DOCKET_OWNER_PASSWORD", vec![("DOCKET_OWNER_EMAIL", "owner@example.com"), ("DOCKET_OWNER_PASSWORD", "")]),
+        (
+            "DOCKET_SENDING_LEASE",
+            vec![("DOCKET_SENDING_LEASE", "1 minute")],
+        ),
+        (
+            "DOCKET_VONAGE_SIGNATURE_SECRET",
+            vec![("DOCKET_VONAGE_SIGNATURE_SECRET", "")],
+        ),
+        (
+            "DOCKET_VONAGE_SIGNATURE_SECRET",
+            vec![("DOCKET_VONAGE_SIGNATURE_SECRET_FILE", &no_key)],
+        ),
+        (
+            "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+            vec![("DOCKET_VONAGE_PRIVATE_KEY_FILE", missing)],
+        ),
+        (
+            "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+            vec![("DOCKET_VONAGE_PRIVATE_KEY_FILE", &empty)],
+        ),
+        (
+            "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+            vec![("DOCKET_VONAGE_PRIVATE_KEY_FILE", &no_key)],
+        ),
+        (
+            "DOCKET_VONAGE_APPLICATION_ID",
+            vec![("DOCKET_VONAGE_APPLICATION_ID", "")],
+        ),
+        (
+            "DOCKET_OWNER_EMAIL",
+            vec![("DOCKET_OWNER_EMAIL", "owner@example.com")],
+        ),
+        (
+            "DOCKET_OWNER_PASSWORD",
+            vec![("DOCKET_OWNER_PASSWORD", SECRET)],
+        ),
+        (
+            "DOCKET_OWNER_EMAIL",
+            vec![
+                ("DOCKET_OWNER_EMAIL", "nobody"),
+                ("DOCKET_OWNER_PASSWORD", SECRET),
+            ],
+        ),
+        (
+            "DOCKET_OWNER_PASSWORD",
+            vec![
+                ("DOCKET_OWNER_EMAIL", "owner@example.com"),
+                ("DOCKET_OWNER_PASSWORD", "short"),
+            ],
+        ),
+        (
+            "DOCKET_OWNER_PASSWORD",
+            vec![
+                ("DOCKET_OWNER_EMAIL", "owner@example.com"),
+                ("DOCKET_OWNER_PASSWORD", ""),
+            ],
+        ),
         (
             "DOCKET_OWNER_PASSWORD_FILE",
-            vec![("DOCKET_OWNER_EMAIL", "owner@example.com"), ("DOCKET_OWNER_PASSWORD_FILE", missing)],
+            vec![
+                ("DOCKET_OWNER_EMAIL", "owner@example.com"),
+                ("DOCKET_OWNER_PASSWORD_FILE", missing),
+            ],
         ),
         ("DOCKET_CONFIG", vec![("DOCKET_CONFIG", missing)]),
         ("DOCKET_CONFIG", vec![("DOCKET_CONFIG", &no_settings)]),
@@ -80,18 +147,39 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
             }
         }
         let ended = refused(&environment).await;
-        assert_eq!(ended.code, Some(1), "{set:?} is taken: {}{}", ended.stdout, ended.stderr);
-        assert!(ended.stderr.contains(named), "{set:?}: the sentence does not name {named}: {}", ended.stderr);
+        assert_eq!(
+            ended.code,
+            Some(1),
+            "{set:?} is taken: {}{}",
+            ended.stdout,
+            ended.stderr
+        );
+        assert!(
+            ended.stderr.contains(named),
+            "{set:?}: the sentence does not name {named}: {}",
+            ended.stderr
+        );
         for secret in [SECRET, SIGNATURE_SECRET] {
-            assert!(!ended.stderr.contains(secret), "{set:?}: the secret is repeated: {}", ended.stderr);
+            assert!(
+                !ended.stderr.contains(secret),
+                "{set:?}: the secret is repeated: {}",
+                ended.stderr
+            );
         }
     }
 
     // Several mistakes are told at once.
     let mut environment = installation.environment().clone();
-    environment.extend([("DOCKET_LISTEN", "8080"), ("DOCKET_VONAGE_RATE", "0")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+    environment.extend(
+        [("DOCKET_LISTEN", "8080"), ("DOCKET_VONAGE_RATE", "0")]
+            .map(|(n, v)| (n.to_owned(), v.to_owned())),
+    );
     let ended = refused(&environment).await;
-    assert!(ended.stderr.contains("DOCKET_LISTEN") && ended.stderr.contains("DOCKET_VONAGE_RATE"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("DOCKET_LISTEN") && ended.stderr.contains("DOCKET_VONAGE_RATE"),
+        "{}",
+        ended.stderr
+    );
     installation.close().await;
 }
 
@@ -99,25 +187,55 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
 async fn secrets_are_read_from_files_and_the_first_owner_is_made_once() {
     let mut installation = Installation::new().await;
     let folder = installation.folder.path().to_owned();
-    let url = installation.environment().iter().find(|(name, _)| name == "DATABASE_URL").unwrap().1.clone();
+    let url = installation
+        .environment()
+        .iter()
+        .find(|(name, _)| name == "DATABASE_URL")
+        .unwrap()
+        .1
+        .clone();
     for (name, value) in [
         ("DATABASE_URL", url.as_str()),
         ("DOCKET_VONAGE_SIGNATURE_SECRET", SIGNATURE_SECRET),
         ("DOCKET_OWNER_PASSWORD", "correct horse battery"),
     ] {
         installation.unset(name);
-        installation.set(&format!("{name}_FILE"), &file(&folder, name, &format!("{value}\n")));
+        installation.set(
+            &format!("{name}_FILE"),
+            &file(&folder, name, &format!("{value}\n")),
+        );
     }
     installation.set("DOCKET_OWNER_EMAIL", "first@example.com");
 
     for start in 1..=2 {
         let docket = installation.serve().await;
-        assert_eq!(installation.webhooks.inbound(docket.url(), &sms(&customer(start), OURS, "Hello?")).await, 200);
-        let token = run(&["token", "create", "--email", "first@example.com", "--name", "x"], installation.environment(), "").await;
+        assert_eq!(
+            installation
+                .webhooks
+                .inbound(docket.url(), &sms(&customer(start), OURS, "Hello?"))
+                .await,
+            200
+        );
+        let token = run(
+            &[
+                "token",
+                "create",
+                "--email",
+                "first@example.com",
+                "--name",
+                "x",
+            ],
+            installation.environment(),
+            "",
+        )
+        .await;
         let owner = Api::new(docket.url(), token.success().trim_end());
         let users = owner.all("/users").await;
         assert_eq!(users.len(), 1, "start {start}: {users:?}");
-        assert_eq!((&users[0]["email"], &users[0]["role"]), (&"first@example.com".into(), &"owner".into()));
+        assert_eq!(
+            (&users[0]["email"], &users[0]["role"]),
+            (&"first@example.com".into(), &"owner".into())
+        );
         docket.stop().await;
     }
     installation.close().await;
@@ -126,22 +244,51 @@ async fn secrets_are_read_from_files_and_the_first_owner_is_made_once() {
 #[tokio::test]
 async fn a_file_holds_settings_and_the_environment_weighs_more() {
     let installation = Installation::new().await;
-    let lines: String = installation.environment().iter().fold(String::new(), |lines, (name, value)| lines + &format!("{name}='{value}'\n"));
+    let lines: String = installation
+        .environment()
+        .iter()
+        .fold(String::new(), |lines, (name, value)| {
+            lines + &format!("{name}='{value}'\n")
+        });
     let good = file(installation.folder.path(), "docket.env", &lines);
-    let set = |name: &str, value: &str| -> Environment { vec![(name.to_owned(), value.to_owned())] };
+    let set =
+        |name: &str, value: &str| -> Environment { vec![(name.to_owned(), value.to_owned())] };
 
-    run(&["migrate", "--config", &good], &vec![], "").await.success();
-    run(&["migrate", &format!("--config={good}")], &vec![], "").await.success();
-    run(&["migrate"], &set("DOCKET_CONFIG", &good), "").await.success();
+    run(&["migrate", "--config", &good], &vec![], "")
+        .await
+        .success();
+    run(&["migrate", &format!("--config={good}")], &vec![], "")
+        .await
+        .success();
+    run(&["migrate"], &set("DOCKET_CONFIG", &good), "")
+        .await
+        .success();
 
-    let bad = file(installation.folder.path(), "bad.env", &lines.replace("DATABASE_URL='", "DATABASE_URL='x"));
+    let bad = file(
+        installation.folder.path(),
+        "bad.env",
+        &lines.replace("DATABASE_URL='", "DATABASE_URL='x"),
+    );
     let wrong = run(&["migrate", "--config", &bad], &vec![], "").await;
     assert_eq!(wrong.code, Some(1));
     assert!(wrong.stderr.contains("DATABASE_URL"), "{}", wrong.stderr);
-    let url = &installation.environment().iter().find(|(name, _)| name == "DATABASE_URL").unwrap().1;
-    run(&["migrate", "--config", &bad], &set("DATABASE_URL", url), "").await.success();
+    let url = &installation
+        .environment()
+        .iter()
+        .find(|(name, _)| name == "DATABASE_URL")
+        .unwrap()
+        .1;
+    run(
+        &["migrate", "--config", &bad],
+        &set("DATABASE_URL", url),
+        "",
+    )
+    .await
+    .success();
     // And a flag weighs more than both.
     let flags = ["migrate", "--config", &bad, "--database-url", url];
-    run(&flags, &set("DATABASE_URL", "nonsense"), "").await.success();
+    run(&flags, &set("DATABASE_URL", "nonsense"), "")
+        .await
+        .success();
     installation.close().await;
 }

@@ -19,14 +19,20 @@ async fn told_to_stop_under_load_it_finishes_what_it_began() {
     const MESSAGES: usize = 400;
 
     let mut desk = HelpDesk::open().await;
-    let payloads: Vec<Value> =
-        (0..MESSAGES).map(|n| sms(&customer(1 + n % CUSTOMERS), OURS, &format!("Message {n}"))).collect();
+    let payloads: Vec<Value> = (0..MESSAGES)
+        .map(|n| sms(&customer(1 + n % CUSTOMERS), OURS, &format!("Message {n}")))
+        .collect();
     let url = RefCell::new(desk.docket.url().to_owned());
     let acknowledged = RefCell::new(BTreeSet::new());
     let running = RefCell::new(Some(desk.docket));
     let sending = stream::iter(&payloads).for_each_concurrent(24, async |payload| {
-        desk.installation.webhooks.insist(|| url.borrow().clone(), payload).await;
-        acknowledged.borrow_mut().insert(message_uuid(payload).to_owned());
+        desk.installation
+            .webhooks
+            .insist(|| url.borrow().clone(), payload)
+            .await;
+        acknowledged
+            .borrow_mut()
+            .insert(message_uuid(payload).to_owned());
     });
     let stopping = async {
         wait_until("some are acknowledged", BOUND, async || {
@@ -38,9 +44,20 @@ async fn told_to_stop_under_load_it_finishes_what_it_began() {
         let log_of_the_first = docket.stop().await;
         assert!(!log_of_the_first.contains("ERROR"), "{log_of_the_first}");
         let promised = acknowledged.borrow().clone();
-        assert!(promised.len() < MESSAGES, "it was stopped too late to show anything");
-        let there: BTreeSet<String> = log::received(&desk.installation.pool).await.into_keys().map(|(id, _)| id).collect();
-        assert!(promised.is_subset(&there), "acknowledged and lost: {:?}", promised.difference(&there));
+        assert!(
+            promised.len() < MESSAGES,
+            "it was stopped too late to show anything"
+        );
+        let there: BTreeSet<String> = log::received(&desk.installation.pool)
+            .await
+            .into_keys()
+            .map(|(id, _)| id)
+            .collect();
+        assert!(
+            promised.is_subset(&there),
+            "acknowledged and lost: {:?}",
+            promised.difference(&there)
+        );
         let docket = desk.installation.serve().await;
         docket.url().clone_into(&mut url.borrow_mut());
         running.replace(Some(docket));
@@ -58,22 +75,33 @@ async fn told_to_stop_under_load_it_finishes_what_it_began() {
 #[tokio::test]
 async fn told_to_stop_during_a_call_it_waits_for_the_outcome() {
     let mut desk = HelpDesk::open().await;
-    desk.installation.simulator.script([Fault::Delay { delay_ms: 1_500 }]);
+    desk.installation
+        .simulator
+        .script([Fault::Delay { delay_ms: 1_500 }]);
     let reference = desk.first_case(&customer(1), "Hello?").await;
     let message_id = desk.owner.reply(reference, "Good morning.").await;
     let simulator = &desk.installation.simulator;
     wait_until("the call is under way", BOUND, async || {
-        expect_that(simulator.accepted().len() == 1, || simulator.accepted().len())
+        expect_that(simulator.accepted().len() == 1, || {
+            simulator.accepted().len()
+        })
     })
     .await;
     desk.docket.stop().await;
-    let events = log::types_of_case(&desk.installation.pool, reference, &["CaseOpened", "MessageReceived"]).await;
+    let events = log::types_of_case(
+        &desk.installation.pool,
+        reference,
+        &["CaseOpened", "MessageReceived"],
+    )
+    .await;
     assert_eq!(events, ["MessageQueued", "MessageSending", "MessageSent"]);
 
     // The statuses came while nobody listened, and come again.
     desk.docket = desk.installation.serve().await;
     desk.owner = desk.owner.at(desk.docket.url());
-    desk.owner.delivery(reference, &message_id, "delivered").await;
+    desk.owner
+        .delivery(reference, &message_id, "delivered")
+        .await;
     assert_eq!(desk.sent().len(), 1);
     desk.close().await;
 }

@@ -26,7 +26,11 @@ async fn nothing_is_doubled_and_nothing_is_lost() {
         .map(|n| {
             let from = customer(1 + n % CUSTOMERS);
             let text = format!("Message {n}");
-            if n % 2 == 0 { sms(&from, OURS, &text) } else { whatsapp(&from, OURS, &text) }
+            if n % 2 == 0 {
+                sms(&from, OURS, &text)
+            } else {
+                whatsapp(&from, OURS, &text)
+            }
         })
         .collect();
     let mut posts = vec![];
@@ -52,25 +56,54 @@ async fn nothing_is_doubled_and_nothing_is_lost() {
     assert_eq!(references.len(), CUSTOMERS);
     let received = log::received(&desk.installation.pool).await;
     let expected: BTreeSet<&str> = payloads.iter().map(message_uuid).collect();
-    let found: BTreeMap<&str, u64> = received.keys().map(|(id, reference)| (id.as_str(), *reference)).collect();
-    assert_eq!(found.keys().copied().collect::<BTreeSet<_>>(), expected, "every message is there");
-    assert_eq!(received.len(), payloads.len(), "no message stands in two cases");
-    assert!(received.values().all(|times| *times == 1), "no message stands twice in a case");
+    let found: BTreeMap<&str, u64> = received
+        .keys()
+        .map(|(id, reference)| (id.as_str(), *reference))
+        .collect();
+    assert_eq!(
+        found.keys().copied().collect::<BTreeSet<_>>(),
+        expected,
+        "every message is there"
+    );
+    assert_eq!(
+        received.len(),
+        payloads.len(),
+        "no message stands in two cases"
+    );
+    assert!(
+        received.values().all(|times| *times == 1),
+        "no message stands twice in a case"
+    );
 
     // Both processes deliver as well.
     stream::iter(references.iter().zip(urls.iter().cycle()))
         .for_each_concurrent(AT_ONCE, async |(reference, url)| {
-            desk.owner.at(url).reply(*reference, "We have got your messages.").await;
+            desk.owner
+                .at(url)
+                .reply(*reference, "We have got your messages.")
+                .await;
         })
         .await;
     desk.installation.accepted(CUSTOMERS).await;
     for reference in &references {
         let replies = desk.owner.messages(*reference, "outbound").await;
         assert_eq!(replies.len(), 1);
-        desk.owner.arrival(*reference, replies[0]["message_id"].as_str().unwrap()).await;
+        desk.owner
+            .arrival(*reference, replies[0]["message_id"].as_str().unwrap())
+            .await;
     }
-    let recipients: BTreeSet<String> = desk.installation.simulator.accepted().into_iter().map(|message| message.to).collect();
-    assert_eq!((recipients.len(), desk.sent().len()), (CUSTOMERS, CUSTOMERS), "each reply was sent once");
+    let recipients: BTreeSet<String> = desk
+        .installation
+        .simulator
+        .accepted()
+        .into_iter()
+        .map(|message| message.to)
+        .collect();
+    assert_eq!(
+        (recipients.len(), desk.sent().len()),
+        (CUSTOMERS, CUSTOMERS),
+        "each reply was sent once"
+    );
 
     log::assert_sound(&desk.installation.pool).await;
     other.stop().await;

@@ -12,7 +12,7 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .expect("a client without certificates can be set up")
 }
@@ -40,7 +40,12 @@ impl Answer {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Self { status, headers, body, text })
+        Ok(Self {
+            status,
+            headers,
+            body,
+            text,
+        })
     }
 
     /// The body of an answer that must have that status.
@@ -61,13 +66,20 @@ pub struct Api {
 impl Api {
     /// The API of the service at `url`, with a token.
     pub fn new(url: &str, token: &str) -> Self {
-        Self { http: http(), url: format!("{}/api/v1", url.trim_end_matches('/')), token: token.to_owned() }
+        Self {
+            http: http(),
+            url: format!("{}/api/v1", url.trim_end_matches('/')),
+            token: token.to_owned(),
+        }
     }
 
     /// The same user at another process.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
-        Self { http: self.http.clone(), ..Self::new(url, &self.token) }
+        Self {
+            http: self.http.clone(),
+            ..Self::new(url, &self.token)
+        }
     }
 
     /// The token.
@@ -87,7 +99,10 @@ impl Api {
         body: Option<&Value>,
         idempotency_key: Option<&str>,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -99,7 +114,9 @@ impl Api {
 
     async fn answered(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let what = format!("{method} {path}");
-        self.ask(method, path, body, None).await.unwrap_or_else(|error| panic!("{what}: {error}"))
+        self.ask(method, path, body, None)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
     /// Reads something that must be there.
@@ -133,8 +150,16 @@ impl Api {
         let mut items = vec![];
         let mut cursor = String::new();
         loop {
-            let page = self.get(&format!("{path}{separator}limit=200{cursor}")).await;
-            items.extend(page["items"].as_array().expect("a list has items").iter().cloned());
+            let page = self
+                .get(&format!("{path}{separator}limit=200{cursor}"))
+                .await;
+            items.extend(
+                page["items"]
+                    .as_array()
+                    .expect("a list has items")
+                    .iter()
+                    .cloned(),
+            );
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return items,
@@ -150,15 +175,26 @@ impl Api {
     }
 
     /// Adds a line; gives its id.
-    pub async fn add_line(&self, survey_id: &str, number: &str, channel: &str, reply: Option<&str>) -> String {
+    pub async fn add_line(
+        &self,
+        survey_id: &str,
+        number: &str,
+        channel: &str,
+        reply: Option<&str>,
+    ) -> String {
         let line = json!({"number": number, "channel": channel, "survey_id": survey_id, "multi_case_reply": reply});
         id(&self.post("/lines", &line).await.expect(201))
     }
 
     /// The references of the cases of a number, in order; `state` is `open`, `closed` or `all`.
     pub async fn references(&self, number: &str, state: &str) -> Vec<u64> {
-        let cases = self.all(&format!("/cases?state={state}&number={number}")).await;
-        let mut references: Vec<u64> = cases.iter().map(|case| case["reference"].as_u64().expect("a number")).collect();
+        let cases = self
+            .all(&format!("/cases?state={state}&number={number}"))
+            .await;
+        let mut references: Vec<u64> = cases
+            .iter()
+            .map(|case| case["reference"].as_u64().expect("a number"))
+            .collect();
         references.sort_unstable();
         references
     }
@@ -166,7 +202,9 @@ impl Api {
     /// The one open case of a number.
     pub async fn only_case(&self, number: &str) -> u64 {
         let references = self.references(number, "open").await;
-        let [reference] = references[..] else { panic!("one open case was expected, not {references:?}") };
+        let [reference] = references[..] else {
+            panic!("one open case was expected, not {references:?}")
+        };
         reference
     }
 
@@ -184,13 +222,26 @@ impl Api {
 
     /// Replies; gives the message's id.
     pub async fn reply(&self, reference: u64, text: &str) -> String {
-        let queued = self.post(&format!("/cases/{reference}/replies"), &json!({"text": text})).await.expect(202);
-        queued["message_id"].as_str().expect("a queued message has an id").to_owned()
+        let queued = self
+            .post(
+                &format!("/cases/{reference}/replies"),
+                &json!({"text": text}),
+            )
+            .await
+            .expect(202);
+        queued["message_id"]
+            .as_str()
+            .expect("a queued message has an id")
+            .to_owned()
     }
 
     /// A message of a case.
     pub async fn message(&self, reference: u64, message_id: &str) -> Value {
-        let found = self.thread(reference).await.into_iter().find(|item| item["kind"] == "message" && item["message_id"] == message_id);
+        let found = self
+            .thread(reference)
+            .await
+            .into_iter()
+            .find(|item| item["kind"] == "message" && item["message_id"] == message_id);
         found.expect("the message stands in the case")
     }
 
@@ -201,19 +252,33 @@ impl Api {
 
     /// Waits until a message has reached its recipient, who may have read it already; gives its delivery.
     pub async fn arrival(&self, reference: u64, message_id: &str) -> Value {
-        self.delivery_in(reference, message_id, &["delivered", "read"]).await
+        self.delivery_in(reference, message_id, &["delivered", "read"])
+            .await
     }
 
     async fn delivery_in(&self, reference: u64, message_id: &str, statuses: &[&str]) -> Value {
-        wait_until(&format!("the message is {}", statuses.join(" or ")), BOUND, async || {
-            let delivery = self.message(reference, message_id).await["delivery"].take();
-            let is_there = delivery["status"].as_str().is_some_and(|status| statuses.contains(&status));
-            if is_there { Ok(delivery) } else { Err(delivery) }
-        })
+        wait_until(
+            &format!("the message is {}", statuses.join(" or ")),
+            BOUND,
+            async || {
+                let delivery = self.message(reference, message_id).await["delivery"].take();
+                let is_there = delivery["status"]
+                    .as_str()
+                    .is_some_and(|status| statuses.contains(&status));
+                if is_there {
+                    Ok(delivery)
+                } else {
+                    Err(delivery)
+                }
+            },
+        )
         .await
     }
 }
 
 fn id(created: &Value) -> String {
-    created["id"].as_str().expect("what was created has an id").to_owned()
+    created["id"]
+        .as_str()
+        .expect("what was created has an id")
+        .to_owned()
 }

@@ -31,7 +31,10 @@ pub fn binary() -> PathBuf {
         return named.into();
     }
     let test = std::env::current_exe().expect("a running program has a path");
-    let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in target/<profile>/deps");
     let binary = profile.join("docket");
     assert!(
         binary.is_file(),
@@ -44,9 +47,15 @@ pub fn binary() -> PathBuf {
 fn command(arguments: &[&str], environment: &Environment) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).env_clear();
-    command.envs(KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
+    command.envs(
+        KEPT.iter()
+            .filter_map(|name| Some((*name, std::env::var_os(name)?))),
+    );
     command.envs(environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // Signals that a person at the terminal sends to the tests are not meant for it.
     command.process_group(0);
     command
@@ -79,22 +88,40 @@ pub async fn run(arguments: &[&str], environment: &Environment, input: &str) -> 
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let status = process.ended().await;
-    process.readers.drain(..).for_each(|reader| drop(reader.join()));
-    Ended { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
+    process
+        .readers
+        .drain(..)
+        .for_each(|reader| drop(reader.join()));
+    Ended {
+        code: status.code(),
+        stdout: process.stdout(),
+        stderr: process.stderr(),
+    }
 }
 
 /// Runs `docket serve`, which must refuse to start; gives what it says.
 pub async fn refused(environment: &Environment) -> Ended {
     let mut process = Process::start(&["serve"], environment);
-    let status = wait_until("the service ends", BOUND, async || match process.child.try_wait() {
-        Ok(Some(status)) => Ok(status),
-        Ok(None) if process.stderr().contains("listening") => panic!("the service starts with {environment:?}"),
-        Ok(None) => Err("it runs"),
-        Err(error) => panic!("the process cannot be waited for: {error}"),
+    let status = wait_until("the service ends", BOUND, async || {
+        match process.child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) if process.stderr().contains("listening") => {
+                panic!("the service starts with {environment:?}")
+            }
+            Ok(None) => Err("it runs"),
+            Err(error) => panic!("the process cannot be waited for: {error}"),
+        }
     })
     .await;
-    process.readers.drain(..).for_each(|reader| drop(reader.join()));
-    Ended { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
+    process
+        .readers
+        .drain(..)
+        .for_each(|reader| drop(reader.join()));
+    Ended {
+        code: status.code(),
+        stdout: process.stdout(),
+        stderr: process.stderr(),
+    }
 }
 
 /// What a stream has said so far.
@@ -106,8 +133,14 @@ fn listen(stream: impl Read + Send + 'static) -> (Said, JoinHandle<()>) {
     let reader = std::thread::spawn(move || {
         let mut lines = BufReader::new(stream);
         let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+        while lines
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|read| read > 0)
+        {
+            heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
     });
@@ -125,20 +158,34 @@ pub struct Process {
 impl Process {
     /// Starts the binary.
     pub fn start(arguments: &[&str], environment: &Environment) -> Self {
-        let mut child = command(arguments, environment).spawn().expect("the binary can be run");
-        let (stdout, stdout_reader) = listen(child.stdout.take().expect("standard output is piped"));
+        let mut child = command(arguments, environment)
+            .spawn()
+            .expect("the binary can be run");
+        let (stdout, stdout_reader) =
+            listen(child.stdout.take().expect("standard output is piped"));
         let (stderr, stderr_reader) = listen(child.stderr.take().expect("standard error is piped"));
-        Self { child, stdout, stderr, readers: vec![stdout_reader, stderr_reader] }
+        Self {
+            child,
+            stdout,
+            stderr,
+            readers: vec![stdout_reader, stderr_reader],
+        }
     }
 
     /// What it has said on standard output so far.
     pub fn stdout(&self) -> String {
-        self.stdout.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stdout
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// What it has said on standard error so far, which is its log.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stderr
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn pid(&self) -> Pid {
@@ -168,7 +215,10 @@ impl Process {
         let Self { child, stderr, .. } = self;
         wait_until("the process ends", BOUND, async || match child.try_wait() {
             Ok(Some(status)) => Ok(status),
-            Ok(None) => Err(format!("it runs, and has logged:\n{}", stderr.lock().unwrap_or_else(PoisonError::into_inner))),
+            Ok(None) => Err(format!(
+                "it runs, and has logged:\n{}",
+                stderr.lock().unwrap_or_else(PoisonError::into_inner)
+            )),
             Err(error) => panic!("the process cannot be waited for: {error}"),
         })
         .await
@@ -194,7 +244,11 @@ impl Process {
                 return Ok(word.to_owned());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("the process ended ({status}) and said:\n{}\n{}", self.stdout(), self.stderr());
+                panic!(
+                    "the process ended ({status}) and said:\n{}\n{}",
+                    self.stdout(),
+                    self.stderr()
+                );
             }
             Err(format!("{}{}", self.stdout(), self.stderr()))
         })
@@ -214,9 +268,16 @@ impl Process {
 
 /// The command lines of all processes of this machine that hold `word`, such as a folder's path.
 pub fn processes_with(word: &str) -> Vec<String> {
-    let listed = Command::new("ps").args(["-A", "-o", "args="]).output().expect("every system has ps");
+    let listed = Command::new("ps")
+        .args(["-A", "-o", "args="])
+        .output()
+        .expect("every system has ps");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    listed.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+    listed
+        .lines()
+        .filter(|line| line.contains(word))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[derive(Clone, Copy)]
@@ -247,7 +308,10 @@ impl Docket {
         environment.push(("DOCKET_LISTEN".to_owned(), "127.0.0.1:0".to_owned()));
         let mut process = Process::start(&["serve"], &environment);
         let address = process.logs("listening address=").await;
-        let docket = Self { process, url: format!("http://{address}") };
+        let docket = Self {
+            process,
+            url: format!("http://{address}"),
+        };
         docket.is_ready().await;
         docket
     }
@@ -293,8 +357,16 @@ impl Docket {
     /// When it ends otherwise than with exit code 0.
     pub async fn stopped(mut self) -> String {
         let status = wait_for(&mut self.process).await;
-        assert_eq!((status.code(), status.signal()), (Some(0), None), "{}", self.log());
-        self.process.readers.drain(..).for_each(|reader| drop(reader.join()));
+        assert_eq!(
+            (status.code(), status.signal()),
+            (Some(0), None),
+            "{}",
+            self.log()
+        );
+        self.process
+            .readers
+            .drain(..)
+            .for_each(|reader| drop(reader.join()));
         self.log()
     }
 
@@ -308,5 +380,7 @@ impl Docket {
 async fn wait_for(process: &mut Process) -> ExitStatus {
     // Longer than the longest drain.
     let bound = BOUND.max(Duration::from_secs(45));
-    tokio::time::timeout(bound, process.ended()).await.expect("a told process ends")
+    tokio::time::timeout(bound, process.ended())
+        .await
+        .expect("a told process ends")
 }

@@ -40,22 +40,31 @@ impl Installation {
     pub async fn new() -> Self {
         let database = testing::database().await;
         let (pool, url) = (database.pool.clone(), database.url.clone());
-        Self { database: Some(database), ..Self::on_pool(pool, &url).await }
+        Self {
+            database: Some(database),
+            ..Self::on_pool(pool, &url).await
+        }
     }
 
     /// An installation on the database at `url`, which is left alone at the end.
     pub async fn on(url: &str) -> Self {
         let options = connect::connect_options(url).expect("a Postgres URL");
         // Lazy, and each connection tried before it is used: the server may be away and come back.
-        let pool = PgPoolOptions::new().max_connections(POOL_SIZE).connect_lazy_with(options);
+        let pool = PgPoolOptions::new()
+            .max_connections(POOL_SIZE)
+            .connect_lazy_with(options);
         Self::on_pool(pool, url).await
     }
 
     async fn on_pool(pool: PgPool, url: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let Keys { private_key_pem, public_key_pem } = keys();
+        let Keys {
+            private_key_pem,
+            public_key_pem,
+        } = keys();
         let key_file = folder.path().join("private.key");
-        std::fs::write(&key_file, private_key_pem.expose_secret()).expect("the folder can be written to");
+        std::fs::write(&key_file, private_key_pem.expose_secret())
+            .expect("the folder can be written to");
         let simulator = Simulator::start(SimulatorOptions {
             status_delay: Duration::from_millis(5),
             retry_base: Duration::from_millis(100),
@@ -65,16 +74,31 @@ impl Installation {
         .expect("the simulated account finds a port");
         let environment = [
             ("DATABASE_URL", url),
-            ("DOCKET_DATA_DIR", &folder.path().join("data").display().to_string()),
+            (
+                "DOCKET_DATA_DIR",
+                &folder.path().join("data").display().to_string(),
+            ),
             ("DOCKET_VONAGE_API_URL", &simulator.url()),
             ("DOCKET_VONAGE_APPLICATION_ID", APPLICATION_ID),
             ("DOCKET_VONAGE_SIGNATURE_SECRET", SIGNATURE_SECRET),
-            ("DOCKET_VONAGE_PRIVATE_KEY_FILE", &key_file.display().to_string()),
+            (
+                "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+                &key_file.display().to_string(),
+            ),
             ("RUST_LOG", "info,sqlx=warn"),
         ];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let environment = environment
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         let webhooks = Webhooks::new(SIGNATURE_SECRET, APPLICATION_ID);
-        Self { pool, simulator, webhooks, folder, environment, database: None }
+        Self {
+            pool,
+            simulator,
+            webhooks,
+            folder,
+            environment,
+            database: None,
+        }
     }
 
     /// The settings of processes that are started from now on.
@@ -103,8 +127,20 @@ impl Installation {
     /// A new user by `docket user add`, and the API with a token for them by `docket token create`; `role` is `owner`, `agent` or
     /// `auditor`.
     pub async fn user(&self, docket: &Docket, email: &str, role: &str) -> Api {
-        run(&["user", "add", "--email", email, "--role", role], &self.environment, "").await.success();
-        let token = run(&["token", "create", "--email", email, "--name", "tests"], &self.environment, "").await.success();
+        run(
+            &["user", "add", "--email", email, "--role", role],
+            &self.environment,
+            "",
+        )
+        .await
+        .success();
+        let token = run(
+            &["token", "create", "--email", email, "--name", "tests"],
+            &self.environment,
+            "",
+        )
+        .await
+        .success();
         Api::new(docket.url(), token.trim_end())
     }
 
@@ -115,12 +151,22 @@ impl Installation {
 
     /// Waits until the simulated Vonage has taken `count` messages from Docket, and has posted all that it has to post.
     pub async fn accepted(&self, count: usize) {
-        wait_until(&format!("Vonage has taken {count} messages"), BOUND, async || {
-            let taken = self.simulator.accepted().len();
-            if taken >= count { Ok(()) } else { Err(format!("{taken} messages")) }
-        })
+        wait_until(
+            &format!("Vonage has taken {count} messages"),
+            BOUND,
+            async || {
+                let taken = self.simulator.accepted().len();
+                if taken >= count {
+                    Ok(())
+                } else {
+                    Err(format!("{taken} messages"))
+                }
+            },
+        )
         .await;
-        tokio::time::timeout(BOUND, self.simulator.settled()).await.expect("webhooks are taken in time");
+        tokio::time::timeout(BOUND, self.simulator.settled())
+            .await
+            .expect("webhooks are taken in time");
     }
 
     /// Drops the database. A test that fails leaves it to be looked at.

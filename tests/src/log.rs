@@ -33,23 +33,49 @@ pub async fn events(pool: &PgPool) -> Vec<Event> {
     .await
     .expect("the log can be read");
     rows.into_iter()
-        .map(|(position, aggregate_type, aggregate_id, sequence, event_type, mut payload, metadata)| {
-            let payload = payload[&event_type].take();
-            Event { position, stream: (aggregate_type, aggregate_id), sequence, event_type, payload, metadata }
-        })
+        .map(
+            |(
+                position,
+                aggregate_type,
+                aggregate_id,
+                sequence,
+                event_type,
+                mut payload,
+                metadata,
+            )| {
+                let payload = payload[&event_type].take();
+                Event {
+                    position,
+                    stream: (aggregate_type, aggregate_id),
+                    sequence,
+                    event_type,
+                    payload,
+                    metadata,
+                }
+            },
+        )
         .collect()
 }
 
 /// How many events the log has.
 pub async fn length(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(pool).await.expect("the log can be read")
+    sqlx::query_scalar("SELECT count(*) FROM events")
+        .fetch_one(pool)
+        .await
+        .expect("the log can be read")
 }
 
 /// The types of a case's events, in order, without those that `leave_out` names.
 pub async fn types_of_case(pool: &PgPool, reference: u64, leave_out: &[&str]) -> Vec<String> {
     let stream = ("Case".to_owned(), reference.to_string());
-    let events = events(pool).await.into_iter().filter(|event| event.stream == stream);
-    events.map(|event| event.event_type).filter(|name| !leave_out.contains(&name.as_str())).collect()
+    let events = events(pool)
+        .await
+        .into_iter()
+        .filter(|event| event.stream == stream);
+    events
+        .map(|event| event.event_type)
+        .filter(|name| !leave_out.contains(&name.as_str()))
+        .collect()
 }
 
 /// How often each inbound message stands in each case: `(Vonage's id, reference)`.
@@ -57,9 +83,17 @@ pub async fn received(pool: &PgPool) -> BTreeMap<(String, u64), usize> {
     let mut received = BTreeMap::new();
     for event in events(pool).await {
         if event.event_type == "MessageReceived" {
-            let provider_id = event.payload["message"]["provider_id"].as_str().expect("a message has Vonage's id");
-            let reference = event.stream.1.parse().expect("a case's id is its reference");
-            *received.entry((provider_id.to_owned(), reference)).or_default() += 1;
+            let provider_id = event.payload["message"]["provider_id"]
+                .as_str()
+                .expect("a message has Vonage's id");
+            let reference = event
+                .stream
+                .1
+                .parse()
+                .expect("a case's id is its reference");
+            *received
+                .entry((provider_id.to_owned(), reference))
+                .or_default() += 1;
         }
     }
     received
@@ -69,17 +103,34 @@ pub async fn received(pool: &PgPool) -> BTreeMap<(String, u64), usize> {
 /// every read model is what the log gives. No process may write meanwhile.
 pub async fn assert_sound(pool: &PgPool) {
     let events = events(pool).await;
-    let head: i64 = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(pool).await.expect("the log has a head");
+    let head: i64 = sqlx::query_scalar("SELECT position FROM log_head")
+        .fetch_one(pool)
+        .await
+        .expect("the log has a head");
     let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-    assert_eq!(positions, (1..=head).collect::<Vec<_>>(), "positions have no gap");
+    assert_eq!(
+        positions,
+        (1..=head).collect::<Vec<_>>(),
+        "positions have no gap"
+    );
     let mut last: HashMap<&(String, String), i64> = HashMap::new();
     for event in &events {
-        let before = last.insert(&event.stream, event.sequence).unwrap_or_default();
-        assert_eq!(event.sequence, before + 1, "sequences of {:?} have no gap", event.stream);
+        let before = last
+            .insert(&event.stream, event.sequence)
+            .unwrap_or_default();
+        assert_eq!(
+            event.sequence,
+            before + 1,
+            "sequences of {:?} have no gap",
+            event.stream
+        );
     }
     let (taken_in, differences) = rebuild::check(&pool.connect_options(), ReadModels::ALL, |_| {})
         .await
         .expect("the read models can be built anew");
     assert_eq!(taken_in, head);
-    assert!(differences.is_empty(), "the read models are not what the log gives: {differences:?}");
+    assert!(
+        differences.is_empty(),
+        "the read models are not what the log gives: {differences:?}"
+    );
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// Far above what anything takes that is not broken, on a machine that has other things to do.
-pub const BOUND: Duration = Duration::from_secs(60);
+pub const BOUND: Duration = Duration::from_mins(1);
 
 /// How often a condition is looked at.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -14,14 +14,22 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// # Panics
 ///
 /// When `bound` is over, with `what` was waited for and what was seen last.
-pub async fn wait_until<T, S: Display>(what: &str, bound: Duration, mut condition: impl AsyncFnMut() -> Result<T, S>) -> T {
+pub async fn wait_until<T, S: Display>(
+    what: &str,
+    bound: Duration,
+    mut condition: impl AsyncFnMut() -> Result<T, S>,
+) -> T {
     let began = Instant::now();
     loop {
         let seen = match condition().await {
             Ok(value) => return value,
             Err(seen) => seen,
         };
-        assert!(began.elapsed() < bound, "waited {} s in vain until {what}; seen last: {seen}", bound.as_secs());
+        assert!(
+            began.elapsed() < bound,
+            "waited {} s in vain until {what}; seen last: {seen}",
+            bound.as_secs()
+        );
         tokio::time::sleep(INTERVAL).await;
     }
 }

@@ -24,7 +24,11 @@ pub struct Webhooks {
 impl Webhooks {
     /// Webhooks signed with `secret` for an application.
     pub fn new(secret: &str, application_id: &str) -> Self {
-        Self { http: api::http(), secret: secret.to_owned(), application_id: application_id.to_owned() }
+        Self {
+            http: api::http(),
+            secret: secret.to_owned(),
+            application_id: application_id.to_owned(),
+        }
     }
 
     /// The `Authorization` header for a body.
@@ -44,8 +48,18 @@ impl Webhooks {
     /// # Errors
     ///
     /// No whole answer came.
-    pub async fn raw(&self, url: &str, path: &str, body: Vec<u8>, authorization: Option<&str>) -> Result<Answer, reqwest::Error> {
-        let mut request = self.http.post(format!("{url}{path}")).header(CONTENT_TYPE, "application/json").body(body);
+    pub async fn raw(
+        &self,
+        url: &str,
+        path: &str,
+        body: Vec<u8>,
+        authorization: Option<&str>,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self
+            .http
+            .post(format!("{url}{path}"))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -60,28 +74,40 @@ impl Webhooks {
     pub async fn try_inbound(&self, url: &str, payload: &Value) -> Result<u16, reqwest::Error> {
         let body = payload.to_string().into_bytes();
         let authorization = self.signature(&body);
-        Ok(self.raw(url, INBOUND, body, Some(&authorization)).await?.status)
+        Ok(self
+            .raw(url, INBOUND, body, Some(&authorization))
+            .await?
+            .status)
     }
 
     /// Posts a signed inbound message once, which must be answered; gives the status.
     pub async fn inbound(&self, url: &str, payload: &Value) -> u16 {
-        self.try_inbound(url, payload).await.expect("the service answers")
+        self.try_inbound(url, payload)
+            .await
+            .expect("the service answers")
     }
 
     /// Posts a signed status once, which must be answered; gives the status of the answer.
     pub async fn status(&self, url: &str, payload: &Value) -> u16 {
         let body = payload.to_string().into_bytes();
         let authorization = self.signature(&body);
-        self.raw(url, STATUS, body, Some(&authorization)).await.expect("the service answers").status
+        self.raw(url, STATUS, body, Some(&authorization))
+            .await
+            .expect("the service answers")
+            .status
     }
 
     /// Posts a signed inbound message to wherever `url` says, again and again until it is taken, as Vonage does.
     pub async fn insist(&self, url: impl Fn() -> String, payload: &Value) {
-        wait_until("the webhook is taken", BOUND, async || match self.try_inbound(&url(), payload).await {
-            Ok(200) => Ok(()),
-            Ok(status @ (429 | 500..=599)) => Err(format!("status {status}")),
-            Ok(status) => panic!("the webhook was answered {status}, which is Vonage's last try"),
-            Err(error) => Err(error.to_string()),
+        wait_until("the webhook is taken", BOUND, async || {
+            match self.try_inbound(&url(), payload).await {
+                Ok(200) => Ok(()),
+                Ok(status @ (429 | 500..=599)) => Err(format!("status {status}")),
+                Ok(status) => {
+                    panic!("the webhook was answered {status}, which is Vonage's last try")
+                }
+                Err(error) => Err(error.to_string()),
+            }
         })
         .await;
     }
@@ -136,5 +162,7 @@ pub fn quoting(mut message: Value, message_uuid: &str) -> Value {
 
 /// The id that Vonage gave a message.
 pub fn message_uuid(payload: &Value) -> &str {
-    payload["message_uuid"].as_str().expect("a message has an id")
+    payload["message_uuid"]
+        .as_str()
+        .expect("a message has an id")
 }

@@ -25,7 +25,7 @@ use crate::operations::reply::Reply;
 use crate::operations::survey::SetSurvey;
 use crate::operations::{Administrator, Asked};
 use crate::serve::{Service, told_to_stop};
-use crate::simulator::{Simulator, SimulatedLine, SimulatorOptions, keys};
+use crate::simulator::{SimulatedLine, Simulator, SimulatorOptions, keys};
 use crate::users;
 
 /// Where the phone is found, unless the port is taken.
@@ -58,11 +58,20 @@ pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
     let keys = keys();
     let signature_secret = SecretString::from(hex::encode(ambient::random_bytes::<32>()));
     let simulator = start_simulator(&signature_secret, &keys.public_key_pem).await?;
-    let config = config(given, folder.path(), &simulator, signature_secret, keys.private_key_pem)?;
+    let config = config(
+        given,
+        folder.path(),
+        &simulator,
+        signature_secret,
+        keys.private_key_pem,
+    )?;
     let service = start(config).await?;
     let url = format!("http://{}", service.address);
     simulator.set_docket_url(&url);
-    match told.run_until_cancelled(prepare(&service.app, &simulator)).await {
+    match told
+        .run_until_cancelled(prepare(&service.app, &simulator))
+        .await
+    {
         Some(Ok(token)) => greet(&url, &simulator.url(), token.expose_secret()),
         Some(Err(error)) => {
             service.stop().await?;
@@ -98,12 +107,32 @@ fn config(
 
 async fn start_simulator(secret: &SecretString, public_key: &str) -> anyhow::Result<Simulator> {
     let lines = vec![
-        SimulatedLine { label: "Help desk (SMS)".to_owned(), number: HELP_DESK.to_owned(), channel: Channel::Sms },
-        SimulatedLine { label: "Help desk (WhatsApp)".to_owned(), number: HELP_DESK.to_owned(), channel: Channel::Whatsapp },
-        SimulatedLine { label: "Clinic (SMS)".to_owned(), number: CLINIC.to_owned(), channel: Channel::Sms },
+        SimulatedLine {
+            label: "Help desk (SMS)".to_owned(),
+            number: HELP_DESK.to_owned(),
+            channel: Channel::Sms,
+        },
+        SimulatedLine {
+            label: "Help desk (WhatsApp)".to_owned(),
+            number: HELP_DESK.to_owned(),
+            channel: Channel::Whatsapp,
+        },
+        SimulatedLine {
+            label: "Clinic (SMS)".to_owned(),
+            number: CLINIC.to_owned(),
+            channel: Channel::Sms,
+        },
     ];
-    let options = SimulatorOptions { lines, ..SimulatorOptions::new(secret.clone(), APPLICATION_ID, public_key) };
-    match Simulator::start(SimulatorOptions { listen: PHONE, ..options.clone() }).await {
+    let options = SimulatorOptions {
+        lines,
+        ..SimulatorOptions::new(secret.clone(), APPLICATION_ID, public_key)
+    };
+    match Simulator::start(SimulatorOptions {
+        listen: PHONE,
+        ..options.clone()
+    })
+    .await
+    {
         Ok(simulator) => Ok(simulator),
         // The port is taken: any other will do, since the address is printed.
         Err(_) => Ok(Simulator::start(options).await?),
@@ -113,7 +142,11 @@ async fn start_simulator(secret: &SecretString, public_key: &str) -> anyhow::Res
 /// Starts the service, on another port where the usual one is taken.
 async fn start(config: Config) -> anyhow::Result<Service> {
     let taken = tokio::net::TcpListener::bind(config.listen).await.is_err();
-    let listen = if taken { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) } else { config.listen };
+    let listen = if taken {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    } else {
+        config.listen
+    };
     Service::start(&Config { listen, ..config }).await
 }
 
@@ -121,40 +154,134 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretStrin
     let password = SecretString::from(PASSWORD);
     users::add(app, AGENT, Role::Agent, Some(&password)).await?;
     users::add(app, AUDITOR, Role::Auditor, Some(&password)).await?;
-    let help_desk = add_survey(app, "Help desk", &["New", "In progress", "Resolved"], "Resolved").await?;
+    let help_desk = add_survey(
+        app,
+        "Help desk",
+        &["New", "In progress", "Resolved"],
+        "Resolved",
+    )
+    .await?;
     let clinic = add_survey(app, "Clinic", &["Open", "Complete"], "Complete").await?;
-    add_line(app, help_desk, HELP_DESK, Channel::Sms, Some(MULTI_CASE_REPLY)).await?;
-    add_line(app, help_desk, HELP_DESK, Channel::Whatsapp, Some(MULTI_CASE_REPLY)).await?;
+    add_line(
+        app,
+        help_desk,
+        HELP_DESK,
+        Channel::Sms,
+        Some(MULTI_CASE_REPLY),
+    )
+    .await?;
+    add_line(
+        app,
+        help_desk,
+        HELP_DESK,
+        Channel::Whatsapp,
+        Some(MULTI_CASE_REPLY),
+    )
+    .await?;
     add_line(app, clinic, CLINIC, Channel::Sms, None).await?;
-    let says = async |from: &str, to: &str, channel, text: &str| match simulator.text(from, to, channel, text).await {
+    tell(app, simulator).await?;
+    users::create_token(app, OWNER, "demo").await
+}
+
+/// What the invented people say to one another.
+async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
+    let says = async |from: &str, to: &str, channel, text: &str| match simulator
+        .text(from, to, channel, text)
+        .await
+    {
         Ok(200) => Ok(()),
         Ok(status) => Err(anyhow::anyhow!("an invented message was answered {status}")),
         Err(_) => Err(anyhow::anyhow!("an invented message found nobody")),
     };
-    let agent = user_rows::find_by_email(&app.pool, AGENT).await?.context("the agent was just made")?;
-    let asked = Asked { user_id: agent.user_id, email: AGENT.to_owned(), request_id: None, idempotency: None };
+    let agent = user_rows::find_by_email(&app.pool, AGENT)
+        .await?
+        .context("the agent was just made")?;
+    let asked = Asked {
+        user_id: agent.user_id,
+        email: AGENT.to_owned(),
+        request_id: None,
+        idempotency: None,
+    };
 
-    says(AMIRA, HELP_DESK, Channel::Sms, "Hello, can I have an appointment for my boiler check?").await?;
+    says(
+        AMIRA,
+        HELP_DESK,
+        Channel::Sms,
+        "Hello, can I have an appointment for my boiler check?",
+    )
+    .await?;
     let boiler = newest(app).await?;
-    reply(app, simulator, &asked, boiler, "Of course. Would Tuesday at 10 suit you?").await?;
-    says(AMIRA, HELP_DESK, Channel::Sms, &format!("Tuesday is perfect, thank you #{boiler}")).await?;
-    change(app, &asked, boiler, Change::Status("In progress".to_owned())).await?;
-    says(AMIRA, HELP_DESK, Channel::Sms, "#0 By the way, when are you open on Saturdays?").await?;
-    says(BEN, HELP_DESK, Channel::Whatsapp, "The lift in our house stands still again. What are your opening hours?").await?;
+    reply(
+        app,
+        simulator,
+        &asked,
+        boiler,
+        "Of course. Would Tuesday at 10 suit you?",
+    )
+    .await?;
+    says(
+        AMIRA,
+        HELP_DESK,
+        Channel::Sms,
+        &format!("Tuesday is perfect, thank you #{boiler}"),
+    )
+    .await?;
+    change(
+        app,
+        &asked,
+        boiler,
+        Change::Status("In progress".to_owned()),
+    )
+    .await?;
+    says(
+        AMIRA,
+        HELP_DESK,
+        Channel::Sms,
+        "#0 By the way, when are you open on Saturdays?",
+    )
+    .await?;
+    says(
+        BEN,
+        HELP_DESK,
+        Channel::Whatsapp,
+        "The lift in our house stands still again. What are your opening hours?",
+    )
+    .await?;
     let lift = newest(app).await?;
-    let note = Change::Note { note_id: ambient::new_id().into(), text: "Third time this month: ask the fitters for a report.".to_owned() };
+    let note = Change::Note {
+        note_id: ambient::new_id().into(),
+        text: "Third time this month: ask the fitters for a report.".to_owned(),
+    };
     change(app, &asked, lift, note).await?;
-    says(CHLOE, CLINIC, Channel::Sms, "Could somebody call me about my results?").await?;
+    says(
+        CHLOE,
+        CLINIC,
+        Channel::Sms,
+        "Could somebody call me about my results?",
+    )
+    .await?;
     let results = newest(app).await?;
-    reply(app, simulator, &asked, results, "We will call you this afternoon.").await?;
+    reply(
+        app,
+        simulator,
+        &asked,
+        results,
+        "We will call you this afternoon.",
+    )
+    .await?;
     says(CHLOE, CLINIC, Channel::Sms, "Great, thanks").await?;
     change(app, &asked, results, Change::Status("Complete".to_owned())).await?;
     says(AMIRA, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
     simulator.settled().await;
-    users::create_token(app, OWNER, "demo").await
+    Ok(())
 }
 
-async fn add_survey(app: &App, name: &str, choices: &[&str], closed_value: &str) -> anyhow::Result<SurveyId> {
+async fn add_survey(
+    app: &App,
+    name: &str,
+    choices: &[&str],
+    closed_value: &str,
+) -> anyhow::Result<SurveyId> {
     let settings = SurveySettings {
         name: name.to_owned(),
         cases_enabled: true,
@@ -166,41 +293,106 @@ async fn add_survey(app: &App, name: &str, choices: &[&str], closed_value: &str)
         append_reference: true,
     };
     let survey_id = SurveyId((app.new_id)());
-    submit(app, SetSurvey { survey_id, settings, create: true, by: Administrator::System }).await
+    submit(
+        app,
+        SetSurvey {
+            survey_id,
+            settings,
+            create: true,
+            by: Administrator::System,
+        },
+    )
+    .await
 }
 
-async fn add_line(app: &App, survey_id: SurveyId, number: &str, channel: Channel, reply: Option<&str>) -> anyhow::Result<LineId> {
+async fn add_line(
+    app: &App,
+    survey_id: SurveyId,
+    number: &str,
+    channel: Channel,
+    reply: Option<&str>,
+) -> anyhow::Result<LineId> {
     let line_id = LineId((app.new_id)());
-    let settings = LineSettings { survey_id, multi_case_reply: reply.map(str::to_owned) };
-    let command = LineCommand::Add { line_id, number: number.to_owned(), channel, settings };
-    submit(app, ChangeLine { line_id, command, by: Administrator::System }).await
+    let settings = LineSettings {
+        survey_id,
+        multi_case_reply: reply.map(str::to_owned),
+    };
+    let command = LineCommand::Add {
+        line_id,
+        number: number.to_owned(),
+        channel,
+        settings,
+    };
+    submit(
+        app,
+        ChangeLine {
+            line_id,
+            command,
+            by: Administrator::System,
+        },
+    )
+    .await
 }
 
 /// An agent's answer; the customer reads it before they write on.
-async fn reply(app: &App, simulator: &Simulator, asked: &Asked, reference: Reference, text: &str) -> anyhow::Result<()> {
+async fn reply(
+    app: &App,
+    simulator: &Simulator,
+    asked: &Asked,
+    reference: Reference,
+    text: &str,
+) -> anyhow::Result<()> {
     let before = simulator.accepted().len();
     let message_id = (app.new_id)().into();
-    let reply = Reply { reference, text: text.to_owned(), seen_version: None, message_id, asked: asked.clone() };
+    let reply = Reply {
+        reference,
+        text: text.to_owned(),
+        seen_version: None,
+        message_id,
+        asked: asked.clone(),
+    };
     submit(app, reply).await?;
     let arrived = async {
         while simulator.accepted().len() == before {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(ANSWER_TIMEOUT, arrived).await.context("an answer of the demonstration was not sent")
+    tokio::time::timeout(ANSWER_TIMEOUT, arrived)
+        .await
+        .context("an answer of the demonstration was not sent")
 }
 
-async fn change(app: &App, asked: &Asked, reference: Reference, change: Change) -> anyhow::Result<()> {
-    submit(app, ChangeCase { reference, change, asked: asked.clone() }).await.map(drop)
+async fn change(
+    app: &App,
+    asked: &Asked,
+    reference: Reference,
+    change: Change,
+) -> anyhow::Result<()> {
+    submit(
+        app,
+        ChangeCase {
+            reference,
+            change,
+            asked: asked.clone(),
+        },
+    )
+    .await
+    .map(drop)
 }
 
 /// The case that was begun last.
 async fn newest(app: &App) -> anyhow::Result<Reference> {
     let rows = cases::list(&app.pool, &cases::CaseFilter::default(), None, 200).await?;
-    rows.into_iter().map(|row| row.reference).max().context("a case was just begun")
+    rows.into_iter()
+        .map(|row| row.reference)
+        .max()
+        .context("a case was just begun")
 }
 
-async fn submit<O: Operation<Refusal: std::fmt::Display>>(app: &App, operation: O) -> anyhow::Result<O::Output> {
+async fn submit<O: Operation<Refusal: std::fmt::Display>>(
+    app: &App,
+    operation: O,
+) -> anyhow::Result<O::Output> {
     match app.ledger.submit(operation).await {
         Ok(Answer::Done(output) | Answer::Repeated(output)) => Ok(output),
         Ok(Answer::Duplicate) => anyhow::bail!("the demonstration did something twice"),

@@ -121,7 +121,7 @@ async fn events(pool: &PgPool, reference: Reference) -> anyhow::Result<Vec<Told>
     loop {
         let after = told.last().map_or(0, |last| last.event.sequence);
         let page = reader::stream(pool, StreamId::Case(reference), after, PAGE).await?;
-        let is_last = page.len() < PAGE.unsigned_abs() as usize;
+        let is_last = i64::try_from(page.len()).is_ok_and(|events| events < PAGE);
         for event in page {
             let recorded = event.decode(&upcasters)?;
             told.push(Told { event, recorded });
@@ -398,7 +398,7 @@ fn picture(was: &CaseAsOf, now: Option<(&CaseRow, &[CaseLink])>, width: usize) -
 fn fields(row: &CaseRow, links: &[CaseLink]) -> [(&'static str, String); 6] {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
     let withdrawn = if row.withdrawn { ", withdrawn" } else { "" };
-    let links: Vec<String> = links.iter().map(link).collect();
+    let links: Vec<String> = links.iter().copied().map(link).collect();
     [
         ("title", folded(&row.title)),
         ("state", format!("{}{withdrawn}", row.state.as_str())),
@@ -419,7 +419,7 @@ fn fields(row: &CaseRow, links: &[CaseLink]) -> [(&'static str, String); 6] {
     ]
 }
 
-fn link(link: &CaseLink) -> String {
+fn link(link: CaseLink) -> String {
     let other = link.other;
     match link.kind {
         LinkKind::Follows => format!("follows #{other}"),
@@ -502,7 +502,7 @@ mod tests {
 
     use super::*;
 
-    fn told(sequence: i64, event_type: &str, data: &str, metadata: Metadata) -> Told {
+    fn told(sequence: i64, event_type: &str, data: &str, metadata: &Metadata) -> Told {
         let raw = |json: String| RawValue::from_string(json).unwrap();
         let event = LogEvent {
             position: 40 + sequence,
@@ -512,7 +512,7 @@ mod tests {
             event_type: event_type.into(),
             event_version: "1".into(),
             payload: raw(format!("{{\"{event_type}\": {data}}}")),
-            metadata: raw(serde_json::to_string(&metadata).unwrap()),
+            metadata: raw(serde_json::to_string(metadata).unwrap()),
             recorded_at: "2026-03-02T09:15:30.125Z".parse().unwrap(),
         };
         let recorded = event.decode(&upcasters()).unwrap();
@@ -529,8 +529,8 @@ mod tests {
             cause: Some("status-1".into()),
         };
         vec![
-            told(1, "NoteAdded", note, Metadata::of(Actor::System)),
-            told(2, "MessageDelivered", delivered, by_vonage),
+            told(1, "NoteAdded", note, &Metadata::of(Actor::System)),
+            told(2, "MessageDelivered", delivered, &by_vonage),
         ]
     }
 

@@ -26,10 +26,10 @@ use tracing::error;
 use super::request_id::RequestId;
 use crate::operations::case::ChangeCaseError;
 use crate::operations::held::RouteHeldError;
-use crate::operations::status::RouteHeldStatusError;
 use crate::operations::line::ChangeLineError;
 use crate::operations::message_move::MoveError;
 use crate::operations::reply::ReplyError;
+use crate::operations::status::RouteHeldStatusError;
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";

@@ -71,7 +71,11 @@ impl Operation for ChangeCase {
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { cases: vec![self.reference], idempotency: self.asked.idempotency.clone(), ..Needs::default() }
+        Needs {
+            cases: vec![self.reference],
+            idempotency: self.asked.idempotency.clone(),
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Changed>, ChangeCaseError> {
@@ -79,20 +83,37 @@ impl Operation for ChangeCase {
         let command = match self.change.clone() {
             Change::Status(value) => {
                 let survey_id = case.state().ok_or(CaseError::NotOpened)?.origin.survey_id;
-                let question = scope.settings().status_question(survey_id).ok_or(CaseError::NotOpened)?;
+                let question = scope
+                    .settings()
+                    .status_question(survey_id)
+                    .ok_or(CaseError::NotOpened)?;
                 if !question.choices.contains(&value) {
-                    return Err(ChangeCaseError::UnknownStatus { choices: question.choices.clone() });
+                    return Err(ChangeCaseError::UnknownStatus {
+                        choices: question.choices.clone(),
+                    });
                 }
-                CaseCommand::SetStatus { question: question.question.clone(), closes: value == question.closed_value, value }
+                CaseCommand::SetStatus {
+                    question: question.question.clone(),
+                    closes: value == question.closed_value,
+                    value,
+                }
             }
             Change::Assignee(to) => CaseCommand::Assign { to },
-            Change::Title(title) => CaseCommand::Rename { title: Personal(title) },
-            Change::Note { note_id, text } => {
-                CaseCommand::AddNote { note_id, author: self.asked.author(), text: Personal(text) }
-            }
+            Change::Title(title) => CaseCommand::Rename {
+                title: Personal(title),
+            },
+            Change::Note { note_id, text } => CaseCommand::AddNote {
+                note_id,
+                author: self.asked.author(),
+                text: Personal(text),
+            },
         };
         let events = case.decide(command)?;
         let version = case.version() + events.len() as u64;
-        Ok(Decided::on(StreamId::Case(self.reference), events, Changed { version }))
+        Ok(Decided::on(
+            StreamId::Case(self.reference),
+            events,
+            Changed { version },
+        ))
     }
 }

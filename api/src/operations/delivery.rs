@@ -24,23 +24,46 @@ impl Operation for BeginSending {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata { actor: Actor::System, request_id: None, cause: Some("delivery".to_owned()) }
+        Metadata {
+            actor: Actor::System,
+            request_id: None,
+            cause: Some("delivery".to_owned()),
+        }
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { message: Some(MessageKey::Id(self.message_id)), ..Needs::default() }
+        Needs {
+            message: Some(MessageKey::Id(self.message_id)),
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<()>, CaseError> {
-        let Self { message_id, attempt } = *self;
-        let (_, references) = scope.message().ok_or(CaseError::NoSuchMessage(message_id))?;
+        let Self {
+            message_id,
+            attempt,
+        } = *self;
+        let (_, references) = scope
+            .message()
+            .ok_or(CaseError::NoSuchMessage(message_id))?;
         let mut events = vec![];
         for reference in references {
             let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-            let begun = case.decide(CaseCommand::BeginSending { message_id, attempt })?;
-            events.extend(begun.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+            let begun = case.decide(CaseCommand::BeginSending {
+                message_id,
+                attempt,
+            })?;
+            events.extend(
+                begun
+                    .into_iter()
+                    .map(|event| (StreamId::Case(*reference), event.into())),
+            );
         }
-        Ok(Decided { output: (), events, secrets: vec![] })
+        Ok(Decided {
+            output: (),
+            events,
+            secrets: vec![],
+        })
     }
 }
 
@@ -60,16 +83,35 @@ impl Operation for RecordOutcome {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata { actor: Actor::System, request_id: None, cause: Some("delivery".to_owned()) }
+        Metadata {
+            actor: Actor::System,
+            request_id: None,
+            cause: Some("delivery".to_owned()),
+        }
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { message: Some(MessageKey::Id(self.message_id)), ..Needs::default() }
+        Needs {
+            message: Some(MessageKey::Id(self.message_id)),
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<()>, CaseError> {
-        let (message_id, references) = scope.message().ok_or(CaseError::NoSuchMessage(self.message_id))?;
-        let events = record_news(scope, message_id, references, Some(self.attempt), &self.news)?;
-        Ok(Decided { output: (), events, secrets: vec![] })
+        let (message_id, references) = scope
+            .message()
+            .ok_or(CaseError::NoSuchMessage(self.message_id))?;
+        let events = record_news(
+            scope,
+            message_id,
+            references,
+            Some(self.attempt),
+            &self.news,
+        )?;
+        Ok(Decided {
+            output: (),
+            events,
+            secrets: vec![],
+        })
     }
 }

@@ -16,7 +16,11 @@ use crate::vonage::webhook::Inbound;
 
 /// The events that keep a webhook.
 pub(super) fn hold<T>(webhook: HeldWebhook, output: T) -> Decided<T> {
-    Decided::on(StreamId::Held(webhook.held_id), [HeldEvent::WebhookHeld(webhook)], output)
+    Decided::on(
+        StreamId::Held(webhook.held_id),
+        [HeldEvent::WebhookHeld(webhook)],
+        output,
+    )
 }
 
 /// A webhook that is to be kept as it came.
@@ -35,7 +39,11 @@ impl Operation for HoldWebhook {
     type Refusal = HeldError;
 
     fn metadata(&self) -> Metadata {
-        Metadata { actor: Actor::Vonage, request_id: self.request_id.clone(), cause: self.webhook.provider_id.clone() }
+        Metadata {
+            actor: Actor::Vonage,
+            request_id: self.request_id.clone(),
+            cause: self.webhook.provider_id.clone(),
+        }
     }
 
     fn needs(&self, _: &Settings) -> Needs {
@@ -93,7 +101,10 @@ impl Operation for RouteHeld {
     type Refusal = RouteHeldError;
 
     fn metadata(&self) -> Metadata {
-        Metadata { cause: Some(self.inbound.provider_id.clone()), ..self.asked.metadata() }
+        Metadata {
+            cause: Some(self.inbound.provider_id.clone()),
+            ..self.asked.metadata()
+        }
     }
 
     fn needs(&self, settings: &Settings) -> Needs {
@@ -108,13 +119,29 @@ impl Operation for RouteHeld {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<RoutedHeld>, RouteHeldError> {
         let held = scope.held(self.held_id).ok_or(HeldError::NotHeld)?;
         let Inbound { channel, .. } = self.inbound;
-        let line = scope.settings().line_of(&self.inbound.to, channel).ok_or(RouteHeldError::NoLine { channel })?;
+        let line = scope
+            .settings()
+            .line_of(&self.inbound.to, channel)
+            .ok_or(RouteHeldError::NoLine { channel })?;
         // Whether it still waits is asked before a reference is taken for it.
-        held.decide(HeldCommand::MarkRouted { message_id: self.ids.message_id, references: vec![] })?;
+        held.decide(HeldCommand::MarkRouted {
+            message_id: self.ids.message_id,
+            references: vec![],
+        })?;
         let routed = route(scope, &self.inbound, line, &self.ids)?;
-        let command = HeldCommand::MarkRouted { message_id: self.ids.message_id, references: routed.references.clone() };
+        let command = HeldCommand::MarkRouted {
+            message_id: self.ids.message_id,
+            references: routed.references.clone(),
+        };
         let marked = held.decide(command)?;
-        let output = RoutedHeld { references: routed.references };
-        Ok(Decided { output, events: routed.events, secrets: vec![] }.and_on(StreamId::Held(self.held_id), marked))
+        let output = RoutedHeld {
+            references: routed.references,
+        };
+        Ok(Decided {
+            output,
+            events: routed.events,
+            secrets: vec![],
+        }
+        .and_on(StreamId::Held(self.held_id), marked))
     }
 }

@@ -45,11 +45,17 @@ impl Operation for ChangeLine {
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { streams: vec![StreamId::Line(self.line_id)], idempotency: self.by.idempotency(), ..Needs::default() }
+        Needs {
+            streams: vec![StreamId::Line(self.line_id)],
+            idempotency: self.by.idempotency(),
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<LineId>, ChangeLineError> {
-        if let LineCommand::Add { number, channel, .. } = &self.command
+        if let LineCommand::Add {
+            number, channel, ..
+        } = &self.command
             && scope.settings().line_of(number, *channel).is_some()
         {
             return Err(ChangeLineError::NumberTaken(*channel));
@@ -60,6 +66,10 @@ impl Operation for ChangeLine {
             return Err(ChangeLineError::NoSurvey);
         }
         let line = scope.line(self.line_id).cloned().unwrap_or_default();
-        Ok(Decided::on(StreamId::Line(self.line_id), line.decide(self.command.clone())?, self.line_id))
+        Ok(Decided::on(
+            StreamId::Line(self.line_id),
+            line.decide(self.command.clone())?,
+            self.line_id,
+        ))
     }
 }

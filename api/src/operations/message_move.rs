@@ -73,7 +73,12 @@ impl Operation for MoveMessage {
         let source = scope.case(self.from).ok_or(CaseError::NotOpened)?;
         let state = source.state().ok_or(CaseError::NotOpened)?;
         state.inbound(self.message_id)?;
-        let comment = self.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty()).map(Personal::from);
+        let comment = self
+            .comment
+            .as_deref()
+            .map(str::trim)
+            .filter(|comment| !comment.is_empty())
+            .map(Personal::from);
         match self.to {
             Some(to) => self.to_existing(scope, source, state, to, comment),
             None => self.to_new(scope, source, state, comment),
@@ -93,13 +98,28 @@ impl MoveMessage {
         if to == self.from {
             return Err(MoveError::SameCase);
         }
-        let target = scope.case_of(state.origin.contact_id, to).ok_or(MoveError::OtherContact)?;
+        let target = scope
+            .case_of(state.origin.contact_id, to)
+            .ok_or(MoveError::OtherContact)?;
         let message = state.inbound(self.message_id)?.clone();
-        let moved_in =
-            target.decide(CaseCommand::MoveIn { message, from: self.from, made_case: false, comment: comment.clone() })?;
-        let moved_out =
-            source.decide(CaseCommand::MoveOut { message_id: self.message_id, to, made_case: false, comment })?;
-        Ok(Decided::on(StreamId::Case(self.from), moved_out, Moved { reference: to }).and_on(StreamId::Case(to), moved_in))
+        let moved_in = target.decide(CaseCommand::MoveIn {
+            message,
+            from: self.from,
+            made_case: false,
+            comment: comment.clone(),
+        })?;
+        let moved_out = source.decide(CaseCommand::MoveOut {
+            message_id: self.message_id,
+            to,
+            made_case: false,
+            comment,
+        })?;
+        Ok(Decided::on(
+            StreamId::Case(self.from),
+            moved_out,
+            Moved { reference: to },
+        )
+        .and_on(StreamId::Case(to), moved_in))
     }
 
     fn to_new(
@@ -117,7 +137,10 @@ impl MoveMessage {
             made_case: true,
             comment: comment.clone(),
         })?;
-        let status = scope.settings().status_question(state.origin.survey_id).and_then(|question| question.initial());
+        let status = scope
+            .settings()
+            .status_question(state.origin.survey_id)
+            .and_then(|question| question.initial());
         let mut case = Case::default();
         let mut made = run(
             &mut case,
@@ -132,13 +155,27 @@ impl MoveMessage {
                 ..state.origin.clone()
             }),
         )?;
-        let move_in = CaseCommand::MoveIn { message, from: self.from, made_case: true, comment: comment.clone() };
+        let move_in = CaseCommand::MoveIn {
+            message,
+            from: self.from,
+            made_case: true,
+            comment: comment.clone(),
+        };
         made.extend(run(&mut case, move_in)?);
         if let Some(text) = comment {
-            let note = CaseCommand::AddNote { note_id: self.note_id, author: self.asked.author(), text };
+            let note = CaseCommand::AddNote {
+                note_id: self.note_id,
+                author: self.asked.author(),
+                text,
+            };
             made.extend(run(&mut case, note)?);
         }
-        Ok(Decided::on(StreamId::Case(self.from), moved_out, Moved { reference: to }).and_on(StreamId::Case(to), made))
+        Ok(Decided::on(
+            StreamId::Case(self.from),
+            moved_out,
+            Moved { reference: to },
+        )
+        .and_on(StreamId::Case(to), made))
     }
 }
 
@@ -177,11 +214,26 @@ impl Operation for UndoMove {
         let Origin::Move { from } = state.origin.origin else {
             return Err(CaseError::NotMadeByMove.into());
         };
-        let source = scope.case_of(state.origin.contact_id, from).ok_or(MoveError::OtherContact)?;
-        let closed_status =
-            scope.settings().status_question(state.origin.survey_id).map(|question| question.closed_value.clone());
-        let undone = made.decide(CaseCommand::UndoMove { message_id: self.message_id, closed_status })?;
-        let returned = source.decide(CaseCommand::TakeBack { message_id: self.message_id, from: self.reference })?;
-        Ok(Decided::on(StreamId::Case(self.reference), undone, Moved { reference: from }).and_on(StreamId::Case(from), returned))
+        let source = scope
+            .case_of(state.origin.contact_id, from)
+            .ok_or(MoveError::OtherContact)?;
+        let closed_status = scope
+            .settings()
+            .status_question(state.origin.survey_id)
+            .map(|question| question.closed_value.clone());
+        let undone = made.decide(CaseCommand::UndoMove {
+            message_id: self.message_id,
+            closed_status,
+        })?;
+        let returned = source.decide(CaseCommand::TakeBack {
+            message_id: self.message_id,
+            from: self.reference,
+        })?;
+        Ok(Decided::on(
+            StreamId::Case(self.reference),
+            undone,
+            Moved { reference: from },
+        )
+        .and_on(StreamId::Case(from), returned))
     }
 }

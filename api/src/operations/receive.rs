@@ -1,6 +1,9 @@
 //! Taking in what a contact said.
 
-use docket_domain::case::{Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage};
+use docket_domain::case::{
+    Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin,
+    OutboundMessage,
+};
 use docket_domain::event::StreamId;
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId, Reference};
@@ -80,14 +83,26 @@ impl Operation for ReceiveMessage {
     }
 
     fn needs(&self, settings: &Settings) -> Needs {
-        let receipt = Receipt { kind: RECEIPT, key: self.inbound.provider_id.clone() };
-        let needs = routing_needs(&self.inbound, self.ids.contact_id, settings)
-            .unwrap_or_else(|| Needs { streams: vec![StreamId::Held(self.ids.held_id)], ..Needs::default() });
-        Needs { receipt: Some(receipt), ..needs }
+        let receipt = Receipt {
+            kind: RECEIPT,
+            key: self.inbound.provider_id.clone(),
+        };
+        let needs =
+            routing_needs(&self.inbound, self.ids.contact_id, settings).unwrap_or_else(|| Needs {
+                streams: vec![StreamId::Held(self.ids.held_id)],
+                ..Needs::default()
+            });
+        Needs {
+            receipt: Some(receipt),
+            ..needs
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Received>, CaseError> {
-        let Some(line) = scope.settings().line_of(&self.inbound.to, self.inbound.channel) else {
+        let Some(line) = scope
+            .settings()
+            .line_of(&self.inbound.to, self.inbound.channel)
+        else {
             let webhook = HeldWebhook {
                 held_id: self.ids.held_id,
                 kind: WebhookKind::Inbound,
@@ -98,7 +113,12 @@ impl Operation for ReceiveMessage {
                 from: Some(Personal(self.inbound.from.clone())),
                 body: Personal(self.body.clone()),
             };
-            return Ok(hold(webhook, Received::Held { held_id: self.ids.held_id }));
+            return Ok(hold(
+                webhook,
+                Received::Held {
+                    held_id: self.ids.held_id,
+                },
+            ));
         };
         let routed = route(scope, &self.inbound, line, &self.ids)?;
         Ok(Decided {
@@ -114,11 +134,23 @@ impl Operation for ReceiveMessage {
 }
 
 /// What routing a message needs; `None` where no line of ours has its number.
-pub(super) fn routing_needs(inbound: &Inbound, new_contact: ContactId, settings: &Settings) -> Option<Needs> {
+pub(super) fn routing_needs(
+    inbound: &Inbound,
+    new_contact: ContactId,
+    settings: &Settings,
+) -> Option<Needs> {
     let line = settings.line_of(&inbound.to, inbound.channel)?;
-    let mentioned = inbound.content.said().map(|said| mentions(said).references).unwrap_or_default();
+    let mentioned = inbound
+        .content
+        .said()
+        .map(|said| mentions(said).references)
+        .unwrap_or_default();
     Some(Needs {
-        contact: Some(ContactKey { survey_id: line.survey_id, number: inbound.from.clone(), new_id: new_contact }),
+        contact: Some(ContactKey {
+            survey_id: line.survey_id,
+            number: inbound.from.clone(),
+            new_id: new_contact,
+        }),
         mentioned,
         quoted: inbound.quoted.clone(),
         new_references: 1,
@@ -134,7 +166,12 @@ pub(super) struct RoutedMessage {
 }
 
 /// Applies the matching rules to what the ledger has loaded, and gives the events that follow.
-pub(super) fn route(scope: &Scope<'_>, inbound: &Inbound, line: &LineSnapshot, ids: &FreshIds) -> Result<RoutedMessage, CaseError> {
+pub(super) fn route(
+    scope: &Scope<'_>,
+    inbound: &Inbound,
+    line: &LineSnapshot,
+    ids: &FreshIds,
+) -> Result<RoutedMessage, CaseError> {
     let contact = scope.contact().unwrap_or(ids.contact_id);
     let message = InboundMessage {
         message_id: ids.message_id,
@@ -160,29 +197,55 @@ pub(super) fn route(scope: &Scope<'_>, inbound: &Inbound, line: &LineSnapshot, i
                 channel: line.channel,
                 title: Personal(title::title(&message.content)),
                 status: initial_status(scope, line),
-                origin: if decision.routed.rule == Rule::CasesDisabled { Origin::Record } else { Origin::Message },
+                origin: if decision.routed.rule == Rule::CasesDisabled {
+                    Origin::Record
+                } else {
+                    Origin::Message
+                },
                 follows,
             };
             let mut case = Case::default();
             let mut events = run(&mut case, CaseCommand::Open(opened))?;
             let rule = decision.routed.rule;
-            events.extend(run(&mut case, CaseCommand::Receive { message, routed: decision.routed })?);
+            events.extend(run(
+                &mut case,
+                CaseCommand::Receive {
+                    message,
+                    routed: decision.routed,
+                },
+            )?);
             let stream = StreamId::Case(reference);
-            let events = events.into_iter().map(|event| (stream, event.into())).collect();
-            Ok(RoutedMessage { references: vec![reference], rule, events })
+            let events = events
+                .into_iter()
+                .map(|event| (stream, event.into()))
+                .collect();
+            Ok(RoutedMessage {
+                references: vec![reference],
+                rule,
+                events,
+            })
         }
         Target::Existing(references) => {
             let mut events = receive_in(scope, &references, &message, &decision.routed)?;
             if decision.routed.rule == Rule::AllOpen
-                && let Some(reply) = automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
+                && let Some(reply) =
+                    automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
             {
                 for reference in &references {
                     let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
                     let queued = case.decide(CaseCommand::ReplyAutomatically(reply.clone()))?;
-                    events.extend(queued.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+                    events.extend(
+                        queued
+                            .into_iter()
+                            .map(|event| (StreamId::Case(*reference), event.into())),
+                    );
                 }
             }
-            Ok(RoutedMessage { references, rule: decision.routed.rule, events })
+            Ok(RoutedMessage {
+                references,
+                rule: decision.routed.rule,
+                events,
+            })
         }
     }
 }
@@ -196,25 +259,57 @@ fn receive_in(
     let mut events = vec![];
     for reference in references {
         let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-        let received = case.decide(CaseCommand::Receive { message: message.clone(), routed: routed.clone() })?;
-        events.extend(received.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+        let received = case.decide(CaseCommand::Receive {
+            message: message.clone(),
+            routed: routed.clone(),
+        })?;
+        events.extend(
+            received
+                .into_iter()
+                .map(|event| (StreamId::Case(*reference), event.into())),
+        );
     }
     Ok(events)
 }
 
-fn decide(scope: &Scope<'_>, contact: ContactId, inbound: &Inbound, line: &LineSnapshot) -> Decision {
+fn decide(
+    scope: &Scope<'_>,
+    contact: ContactId,
+    inbound: &Inbound,
+    line: &LineSnapshot,
+) -> Decision {
     let said = inbound.content.said();
     let quoted_in = scope.quoted_in(contact);
-    let mentioned = said.map(|said| mentions(said).references).unwrap_or_default();
+    let mentioned = said
+        .map(|said| mentions(said).references)
+        .unwrap_or_default();
     let closed = mentioned
         .iter()
         .chain(&quoted_in)
         .copied()
-        .filter(|reference| scope.case_of(contact, *reference).is_some_and(|case| !case.is_open()))
+        .filter(|reference| {
+            scope
+                .case_of(contact, *reference)
+                .is_some_and(|case| !case.is_open())
+        })
         .collect();
-    let cases = ContactCases { open: scope.open_cases(contact), closed, quoted_in };
-    let enabled = scope.settings().survey(line.survey_id).is_some_and(|survey| survey.cases_enabled);
-    routing::decide(routing::Message { said, quotes: inbound.quoted.is_some() }, &cases, enabled)
+    let cases = ContactCases {
+        open: scope.open_cases(contact),
+        closed,
+        quoted_in,
+    };
+    let enabled = scope
+        .settings()
+        .survey(line.survey_id)
+        .is_some_and(|survey| survey.cases_enabled);
+    routing::decide(
+        routing::Message {
+            said,
+            quotes: inbound.quoted.is_some(),
+        },
+        &cases,
+        enabled,
+    )
 }
 
 /// The automatic reply for several open cases, unless none is due.
@@ -235,7 +330,12 @@ fn automatic_reply(
     }
     let cases: Vec<OpenCase<'_>> = references
         .iter()
-        .filter_map(|reference| Some(OpenCase { reference: *reference, title: &scope.case(*reference)?.state()?.title }))
+        .filter_map(|reference| {
+            Some(OpenCase {
+                reference: *reference,
+                title: &scope.case(*reference)?.state()?.title,
+            })
+        })
         .collect();
     let text = auto_reply::render_within(template, &cases, line.channel.max_text_chars());
     Some(OutboundMessage {
@@ -252,7 +352,11 @@ fn automatic_reply(
 }
 
 pub(super) fn initial_status(scope: &Scope<'_>, line: &LineSnapshot) -> Option<String> {
-    scope.settings().status_question(line.survey_id)?.initial().map(str::to_owned)
+    scope
+        .settings()
+        .status_question(line.survey_id)?
+        .initial()
+        .map(str::to_owned)
 }
 
 /// Decides a command and lets the case take its events in.
@@ -263,4 +367,3 @@ pub(super) fn run(case: &mut Case, command: CaseCommand) -> Result<Vec<CaseEvent
     }
     Ok(events)
 }
-

@@ -78,15 +78,39 @@ impl Operation for Reply {
         let case = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
         let state = case.state().ok_or(CaseError::NotOpened)?;
         // A contact who has not written yet is answered from the line that the case began on.
-        let line_id = scope.last_line(state.origin.contact_id).unwrap_or(state.origin.line_id);
+        let line_id = scope
+            .last_line(state.origin.contact_id)
+            .unwrap_or(state.origin.line_id);
         let line = scope.settings().line(line_id).ok_or(ReplyError::NoLine)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
-        let message = outbound(scope, line, contact, &self.text, self.message_id, self.reference, &self.asked);
+        let message = outbound(
+            scope,
+            line,
+            contact,
+            &self.text,
+            self.message_id,
+            self.reference,
+            &self.asked,
+        );
         let append = state.origin.origin != Origin::Record;
-        let message = if append { message } else { without_reference(message) };
-        let events = case.decide(CaseCommand::Reply { message, seen_version: self.seen_version })?;
+        let message = if append {
+            message
+        } else {
+            without_reference(message)
+        };
+        let events = case.decide(CaseCommand::Reply {
+            message,
+            seen_version: self.seen_version,
+        })?;
         let version = case.version() + events.len() as u64;
-        Ok(Decided::on(StreamId::Case(self.reference), events, Queued { message_id: self.message_id, version }))
+        Ok(Decided::on(
+            StreamId::Case(self.reference),
+            events,
+            Queued {
+                message_id: self.message_id,
+                version,
+            },
+        ))
     }
 }
 
@@ -99,8 +123,15 @@ fn outbound(
     reference: Reference,
     asked: &Asked,
 ) -> OutboundMessage {
-    let append = scope.settings().survey(line.survey_id).is_some_and(|survey| survey.append_reference && survey.cases_enabled);
-    let sent_text = if append { references::append(text, reference) } else { text.to_owned() };
+    let append = scope
+        .settings()
+        .survey(line.survey_id)
+        .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
+    let sent_text = if append {
+        references::append(text, reference)
+    } else {
+        text.to_owned()
+    };
     OutboundMessage {
         message_id,
         contact_id,
@@ -116,7 +147,10 @@ fn outbound(
 
 /// A record of its own has no reference that anybody could write.
 fn without_reference(message: OutboundMessage) -> OutboundMessage {
-    OutboundMessage { sent_text: message.text.clone(), ..message }
+    OutboundMessage {
+        sent_text: message.text.clone(),
+        ..message
+    }
 }
 
 /// A case that an agent begins by writing first.
@@ -164,16 +198,27 @@ impl Operation for BeginCase {
     }
 
     fn needs(&self, settings: &Settings) -> Needs {
-        let contact = settings.line(self.line_id).zip(self.number()).map(|(line, number)| ContactKey {
-            survey_id: line.survey_id,
-            number,
-            new_id: self.contact_id,
-        });
-        Needs { contact, new_references: 1, idempotency: self.asked.idempotency.clone(), ..Needs::default() }
+        let contact = settings
+            .line(self.line_id)
+            .zip(self.number())
+            .map(|(line, number)| ContactKey {
+                survey_id: line.survey_id,
+                number,
+                new_id: self.contact_id,
+            });
+        Needs {
+            contact,
+            new_references: 1,
+            idempotency: self.asked.idempotency.clone(),
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Begun>, ReplyError> {
-        let line = scope.settings().line(self.line_id).ok_or(ReplyError::UnknownLine)?;
+        let line = scope
+            .settings()
+            .line(self.line_id)
+            .ok_or(ReplyError::UnknownLine)?;
         let number = Personal(self.number().ok_or(ReplyError::Number)?);
         if self.text.trim().is_empty() {
             return Err(CaseError::Empty("the text").into());
@@ -200,9 +245,30 @@ impl Operation for BeginCase {
                 follows: None,
             }),
         )?;
-        let message = outbound(scope, line, (contact_id, number), &self.text, self.message_id, reference, &self.asked);
-        events.extend(run(&mut case, CaseCommand::Reply { message, seen_version: None })?);
-        Ok(Decided::on(StreamId::Case(reference), events, Begun { reference, message_id: self.message_id }))
+        let message = outbound(
+            scope,
+            line,
+            (contact_id, number),
+            &self.text,
+            self.message_id,
+            reference,
+            &self.asked,
+        );
+        events.extend(run(
+            &mut case,
+            CaseCommand::Reply {
+                message,
+                seen_version: None,
+            },
+        )?);
+        Ok(Decided::on(
+            StreamId::Case(reference),
+            events,
+            Begun {
+                reference,
+                message_id: self.message_id,
+            },
+        ))
     }
 }
 
@@ -237,14 +303,30 @@ impl Operation for Resend {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
         let message_id = self.message_id;
         let shown = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
-        shown.state().ok_or(CaseError::NotOpened)?.outbound(message_id)?;
-        let (_, references) = scope.message().ok_or(CaseError::NoSuchMessage(message_id))?;
+        shown
+            .state()
+            .ok_or(CaseError::NotOpened)?
+            .outbound(message_id)?;
+        let (_, references) = scope
+            .message()
+            .ok_or(CaseError::NoSuchMessage(message_id))?;
         let mut events = vec![];
         for reference in references {
             let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
             let requeued = case.decide(CaseCommand::Resend { message_id })?;
-            events.extend(requeued.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+            events.extend(
+                requeued
+                    .into_iter()
+                    .map(|event| (StreamId::Case(*reference), event.into())),
+            );
         }
-        Ok(Decided { output: Queued { message_id, version: shown.version() + 1 }, events, secrets: vec![] })
+        Ok(Decided {
+            output: Queued {
+                message_id,
+                version: shown.version() + 1,
+            },
+            events,
+            secrets: vec![],
+        })
     }
 }

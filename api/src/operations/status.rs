@@ -57,7 +57,9 @@ fn sent(status: &Status) -> Option<(MessageId, u32)> {
 
 fn news(status: &Status) -> News {
     match status.status {
-        StatusKind::Submitted => News::Sent { provider_id: Some(status.provider_id.clone()) },
+        StatusKind::Submitted => News::Sent {
+            provider_id: Some(status.provider_id.clone()),
+        },
         StatusKind::Delivered => News::Delivered { at: status.at },
         StatusKind::Read => News::Read { at: status.at },
         StatusKind::Rejected | StatusKind::Undeliverable => News::Failed {
@@ -93,13 +95,20 @@ impl Operation for RecordStatus {
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs { message: Some(message(&self.status)), streams: vec![StreamId::Held(self.held_id)], ..Needs::default() }
+        Needs {
+            message: Some(message(&self.status)),
+            streams: vec![StreamId::Held(self.held_id)],
+            ..Needs::default()
+        }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Recorded>, CaseError> {
         let Some((message_id, references)) = scope.message() else {
             // The same status again finds the webhook held under the same id, and is not kept twice.
-            if scope.held(self.held_id).is_some_and(|held| held.version() > 0) {
+            if scope
+                .held(self.held_id)
+                .is_some_and(|held| held.version() > 0)
+            {
                 return Ok(Decided::nothing(Recorded::NothingNew));
             }
             let webhook = HeldWebhook {
@@ -112,11 +121,30 @@ impl Operation for RecordStatus {
                 from: None,
                 body: Personal(self.body.clone()),
             };
-            return Ok(hold(webhook, Recorded::Held { held_id: self.held_id }));
+            return Ok(hold(
+                webhook,
+                Recorded::Held {
+                    held_id: self.held_id,
+                },
+            ));
         };
-        let events = record_news(scope, message_id, references, sent(&self.status).map(|(_, attempt)| attempt), &news(&self.status))?;
-        let output = if events.is_empty() { Recorded::NothingNew } else { Recorded::News };
-        Ok(Decided { output, events, secrets: vec![] })
+        let events = record_news(
+            scope,
+            message_id,
+            references,
+            sent(&self.status).map(|(_, attempt)| attempt),
+            &news(&self.status),
+        )?;
+        let output = if events.is_empty() {
+            Recorded::NothingNew
+        } else {
+            Recorded::News
+        };
+        Ok(Decided {
+            output,
+            events,
+            secrets: vec![],
+        })
     }
 }
 
@@ -150,7 +178,10 @@ impl Operation for RouteHeldStatus {
     type Refusal = RouteHeldStatusError;
 
     fn metadata(&self) -> Metadata {
-        Metadata { cause: Some(self.status.provider_id.clone()), ..self.asked.metadata() }
+        Metadata {
+            cause: Some(self.status.provider_id.clone()),
+            ..self.asked.metadata()
+        }
     }
 
     fn needs(&self, _: &Settings) -> Needs {
@@ -166,10 +197,18 @@ impl Operation for RouteHeldStatus {
         let held = scope.held(self.held_id).ok_or(HeldError::NotHeld)?;
         let (message_id, references) = scope.message().ok_or(RouteHeldStatusError::NoMessage)?;
         let references = references.to_vec();
-        let marked = held.decide(HeldCommand::MarkRouted { message_id, references: references.clone() })?;
+        let marked = held.decide(HeldCommand::MarkRouted {
+            message_id,
+            references: references.clone(),
+        })?;
         let attempt = sent(&self.status).map(|(_, attempt)| attempt);
         let events = record_news(scope, message_id, &references, attempt, &news(&self.status))?;
-        Ok(Decided { output: RoutedHeld { references }, events, secrets: vec![] }.and_on(StreamId::Held(self.held_id), marked))
+        Ok(Decided {
+            output: RoutedHeld { references },
+            events,
+            secrets: vec![],
+        }
+        .and_on(StreamId::Held(self.held_id), marked))
     }
 }
 
@@ -184,10 +223,20 @@ pub(super) fn record_news(
     let mut events = vec![];
     for reference in references {
         let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-        let (_, progress) = case.state().ok_or(CaseError::NotOpened)?.outbound(message_id)?;
+        let (_, progress) = case
+            .state()
+            .ok_or(CaseError::NotOpened)?
+            .outbound(message_id)?;
         let attempt = attempt.unwrap_or(progress.attempt);
-        let told = case.decide(CaseCommand::RecordDelivery { message_id, attempt, news: news.clone() })?;
-        events.extend(told.into_iter().map(|event| (StreamId::Case(*reference), event.into())));
+        let told = case.decide(CaseCommand::RecordDelivery {
+            message_id,
+            attempt,
+            news: news.clone(),
+        })?;
+        events.extend(
+            told.into_iter()
+                .map(|event| (StreamId::Case(*reference), event.into())),
+        );
     }
     Ok(events)
 }

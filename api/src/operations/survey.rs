@@ -42,9 +42,19 @@ impl Operation for SetSurvey {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<SurveyId>, SurveyError> {
         let Self { survey_id, .. } = *self;
         let settings = self.settings.clone();
-        let command =
-            if self.create { SurveyCommand::Create { survey_id, settings } } else { SurveyCommand::Change { settings } };
+        let command = if self.create {
+            SurveyCommand::Create {
+                survey_id,
+                settings,
+            }
+        } else {
+            SurveyCommand::Change { settings }
+        };
         let survey = scope.survey(survey_id).cloned().unwrap_or_default();
-        Ok(Decided::on(StreamId::Survey(survey_id), survey.decide(command)?, survey_id))
+        Ok(Decided::on(
+            StreamId::Survey(survey_id),
+            survey.decide(command)?,
+            survey_id,
+        ))
     }
 }

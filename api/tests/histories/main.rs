@@ -37,25 +37,76 @@ const HISTORIES: u32 = 12;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Text { from: u8, channel: Channel, text: Text, quote: bool, named: bool, unknown_line: bool, again: bool },
-    Photo { from: u8 },
-    Status { message: usize, kind: StatusKind, by_client_ref: bool },
-    Reply { case: usize, text: u8 },
-    Begin { to: u8 },
-    SetStatus { case: usize, value: usize },
-    Assign { case: usize, somebody: bool },
-    Rename { case: usize, title: u8 },
-    Note { case: usize },
-    Move { case: usize, message: usize, to: Option<usize> },
-    UndoMove { case: usize, message: usize },
-    BeginSending { message: usize },
-    Outcome { message: usize, news: u8 },
-    Resend { message: usize },
+    Text {
+        from: u8,
+        channel: Channel,
+        text: Text,
+        quote: bool,
+        named: bool,
+        unknown_line: bool,
+        again: bool,
+    },
+    Photo {
+        from: u8,
+    },
+    Status {
+        message: usize,
+        kind: StatusKind,
+        by_client_ref: bool,
+    },
+    Reply {
+        case: usize,
+        text: u8,
+    },
+    Begin {
+        to: u8,
+    },
+    SetStatus {
+        case: usize,
+        value: usize,
+    },
+    Assign {
+        case: usize,
+        somebody: bool,
+    },
+    Rename {
+        case: usize,
+        title: u8,
+    },
+    Note {
+        case: usize,
+    },
+    Move {
+        case: usize,
+        message: usize,
+        to: Option<usize>,
+    },
+    UndoMove {
+        case: usize,
+        message: usize,
+    },
+    BeginSending {
+        message: usize,
+    },
+    Outcome {
+        message: usize,
+        news: u8,
+    },
+    Resend {
+        message: usize,
+    },
     Hold,
-    RouteHeld { held: usize },
+    RouteHeld {
+        held: usize,
+    },
     ToggleCases,
-    Halt { resume: bool },
-    User { n: u8, remove: bool },
+    Halt {
+        resume: bool,
+    },
+    User {
+        n: u8,
+        remove: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -174,7 +225,12 @@ impl History {
 
     async fn begin(ledger: Ledger) -> Self {
         let user_id = UserId(Uuid::from_u128(1));
-        let asked = Asked { user_id, email: "agent@example.com".into(), request_id: None, idempotency: None };
+        let asked = Asked {
+            user_id,
+            email: "agent@example.com".into(),
+            request_id: None,
+            idempotency: None,
+        };
         let mut history = Self {
             ledger,
             asked,
@@ -189,12 +245,33 @@ impl History {
             last: None,
         };
         let (survey_id, settings) = (history.survey_id, history.settings());
-        history.does(SetSurvey { survey_id, settings, create: true, by: Administrator::System }).await;
+        history
+            .does(SetSurvey {
+                survey_id,
+                settings,
+                create: true,
+                by: Administrator::System,
+            })
+            .await;
         for channel in [Channel::Sms, Channel::Whatsapp] {
             let line_id = history.id().into();
-            let settings = LineSettings { survey_id, multi_case_reply: Some("You have %s1 cases: %s2".into()) };
-            let command = LineCommand::Add { line_id, number: "447700900000".into(), channel, settings };
-            history.does(ChangeLine { line_id, command, by: Administrator::System }).await;
+            let settings = LineSettings {
+                survey_id,
+                multi_case_reply: Some("You have %s1 cases: %s2".into()),
+            };
+            let command = LineCommand::Add {
+                line_id,
+                number: "447700900000".into(),
+                channel,
+                settings,
+            };
+            history
+                .does(ChangeLine {
+                    line_id,
+                    command,
+                    by: Administrator::System,
+                })
+                .await;
             history.lines.push(line_id);
         }
         history
@@ -220,15 +297,23 @@ impl History {
     }
 
     async fn take_in(&mut self, operation: ReceiveMessage) {
-        let (provider_id, reply_id) = (operation.inbound.provider_id.clone(), operation.ids.reply_id);
+        let (provider_id, reply_id) = (
+            operation.inbound.provider_id.clone(),
+            operation.ids.reply_id,
+        );
         let inbound = operation.inbound.clone();
         match self.does(operation).await {
-            Some(Received::Routed { message_id, references, rule }) => {
+            Some(Received::Routed {
+                message_id,
+                references,
+                rule,
+            }) => {
                 for reference in &references {
                     if !self.cases.contains(reference) {
                         self.cases.push(*reference);
                     }
-                    self.inbound.push((*reference, message_id, provider_id.clone()));
+                    self.inbound
+                        .push((*reference, message_id, provider_id.clone()));
                 }
                 if rule == docket_domain::routing::Rule::AllOpen {
                     self.outbound.push((references[0], reply_id));
@@ -246,7 +331,9 @@ impl History {
             to: "447700900000".into(),
             from: format!("44770090012{from}"),
             provider_id: format!("provider-{n}"),
-            at: docket_projections::log::recorded::to_database_precision(docket::ambient::now() - TimeDelta::seconds(3)),
+            at: docket_projections::log::recorded::to_database_precision(
+                docket::ambient::now() - TimeDelta::seconds(3),
+            ),
             content,
             quoted: None,
             profile_name: None,
@@ -256,13 +343,25 @@ impl History {
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of step")]
     async fn step(&mut self, step: Step) {
         match step {
-            Step::Text { again: true, from: 0, .. } if self.last.is_some() => {
+            Step::Text {
+                again: true,
+                from: 0,
+                ..
+            } if self.last.is_some() => {
                 // Vonage delivers the same message once more.
                 let again = self.last.clone().expect("just seen");
                 let ids = self.fresh_ids();
                 self.take_in(ReceiveMessage { ids, ..again }).await;
             }
-            Step::Text { from, channel, text, quote, named, unknown_line, .. } => {
+            Step::Text {
+                from,
+                channel,
+                text,
+                quote,
+                named,
+                unknown_line,
+                ..
+            } => {
                 let said = match text {
                     Text::Plain => format!("Hello from {from}"),
                     Text::NewCase => "#0 something else".into(),
@@ -271,7 +370,10 @@ impl History {
                 };
                 let mut inbound = self.inbound_message(from, channel, Content::text(said));
                 if quote && channel == Channel::Whatsapp {
-                    inbound.quoted = self.inbound.last().map(|(_, _, provider_id)| provider_id.clone());
+                    inbound.quoted = self
+                        .inbound
+                        .last()
+                        .map(|(_, _, provider_id)| provider_id.clone());
                 }
                 if named && channel == Channel::Whatsapp {
                     inbound.profile_name = Some(format!("Invented {from}"));
@@ -282,25 +384,48 @@ impl History {
                 self.receive(inbound).await;
             }
             Step::Photo { from } => {
-                let media = Media { url: "https://media.example.com/1".into(), ..Media::default() };
+                let media = Media {
+                    url: "https://media.example.com/1".into(),
+                    ..Media::default()
+                };
                 let inbound = self.inbound_message(from, Channel::Whatsapp, Content::Image(media));
                 self.receive(inbound).await;
             }
-            Step::Status { message, kind, by_client_ref } => {
+            Step::Status {
+                message,
+                kind,
+                by_client_ref,
+            } => {
                 let sent = self.sent(message);
                 let status = Status {
-                    provider_id: sent.map_or_else(|| "nobody".into(), |(_, id)| format!("sent-{id}")),
-                    client_ref: sent.filter(|_| by_client_ref).map(|(_, id)| id.client_ref(1)),
+                    provider_id: sent
+                        .map_or_else(|| "nobody".into(), |(_, id)| format!("sent-{id}")),
+                    client_ref: sent
+                        .filter(|_| by_client_ref)
+                        .map(|(_, id)| id.client_ref(1)),
                     channel: Channel::Sms,
                     status: kind,
-                    at: docket_projections::log::recorded::to_database_precision(docket::ambient::now()),
+                    at: docket_projections::log::recorded::to_database_precision(
+                        docket::ambient::now(),
+                    ),
                     error: None,
                 };
-                let held_id = HeldId(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{status:?}").as_bytes()));
-                self.does(RecordStatus { status, body: HeldBody::Text("{}".into()), held_id, request_id: None }).await;
+                let held_id = HeldId(Uuid::new_v5(
+                    &Uuid::NAMESPACE_OID,
+                    format!("{status:?}").as_bytes(),
+                ));
+                self.does(RecordStatus {
+                    status,
+                    body: HeldBody::Text("{}".into()),
+                    held_id,
+                    request_id: None,
+                })
+                .await;
             }
             Step::Reply { case, text } => {
-                let Some(reference) = self.case(case) else { return };
+                let Some(reference) = self.case(case) else {
+                    return;
+                };
                 let message_id = self.id().into();
                 let reply = Reply {
                     reference,
@@ -333,18 +458,39 @@ impl History {
                 self.change(case, Change::Status(value)).await;
             }
             Step::Assign { case, somebody } => {
-                let assignee = Assignee { user_id: self.asked.user_id, email: Personal(self.asked.email.clone()) };
-                self.change(case, Change::Assignee(somebody.then_some(assignee))).await;
+                let assignee = Assignee {
+                    user_id: self.asked.user_id,
+                    email: Personal(self.asked.email.clone()),
+                };
+                self.change(case, Change::Assignee(somebody.then_some(assignee)))
+                    .await;
             }
-            Step::Rename { case, title } => self.change(case, Change::Title(format!("Title {}", title % 4))).await,
+            Step::Rename { case, title } => {
+                self.change(case, Change::Title(format!("Title {}", title % 4)))
+                    .await
+            }
             Step::Note { case } => {
                 let note_id = self.id().into();
-                self.change(case, Change::Note { note_id, text: "A note".into() }).await;
+                self.change(
+                    case,
+                    Change::Note {
+                        note_id,
+                        text: "A note".into(),
+                    },
+                )
+                .await;
             }
             Step::Move { case, message, to } => {
                 let Some(from) = self.case(case) else { return };
-                let there: Vec<_> = self.inbound.iter().filter(|(reference, ..)| *reference == from).collect();
-                let Some((_, message_id, provider_id)) = there.get(message % there.len().max(1)).map(|m| (*m).clone()) else {
+                let there: Vec<_> = self
+                    .inbound
+                    .iter()
+                    .filter(|(reference, ..)| *reference == from)
+                    .collect();
+                let Some((_, message_id, provider_id)) = there
+                    .get(message % there.len().max(1))
+                    .map(|m| (*m).clone())
+                else {
                     return;
                 };
                 let moved = MoveMessage {
@@ -359,42 +505,91 @@ impl History {
                     if !self.cases.contains(&moved.reference) {
                         self.cases.push(moved.reference);
                     }
-                    self.inbound.push((moved.reference, message_id, provider_id));
+                    self.inbound
+                        .push((moved.reference, message_id, provider_id));
                 }
             }
             Step::UndoMove { case, message } => {
-                let Some(reference) = self.case(case) else { return };
+                let Some(reference) = self.case(case) else {
+                    return;
+                };
                 for source in self.cases.clone() {
-                    let there: Vec<_> = self.inbound.iter().filter(|(r, ..)| *r == reference).collect();
-                    let Some((_, message_id, _)) = there.get(message % there.len().max(1)).map(|m| (*m).clone()) else { return };
-                    let undo = UndoMove { reference, source, message_id, asked: self.asked.clone() };
+                    let there: Vec<_> = self
+                        .inbound
+                        .iter()
+                        .filter(|(r, ..)| *r == reference)
+                        .collect();
+                    let Some((_, message_id, _)) = there
+                        .get(message % there.len().max(1))
+                        .map(|m| (*m).clone())
+                    else {
+                        return;
+                    };
+                    let undo = UndoMove {
+                        reference,
+                        source,
+                        message_id,
+                        asked: self.asked.clone(),
+                    };
                     if self.does(undo).await.is_some() {
                         return;
                     }
                 }
             }
             Step::BeginSending { message } => {
-                let Some((_, message_id)) = self.sent(message) else { return };
+                let Some((_, message_id)) = self.sent(message) else {
+                    return;
+                };
                 for attempt in 1..=2 {
-                    self.does(BeginSending { message_id, attempt }).await;
+                    self.does(BeginSending {
+                        message_id,
+                        attempt,
+                    })
+                    .await;
                 }
             }
             Step::Outcome { message, news } => {
-                let Some((_, message_id)) = self.sent(message) else { return };
-                let at = docket_projections::log::recorded::to_database_precision(docket::ambient::now());
+                let Some((_, message_id)) = self.sent(message) else {
+                    return;
+                };
+                let at = docket_projections::log::recorded::to_database_precision(
+                    docket::ambient::now(),
+                );
                 let news = match news {
-                    0 => News::Deferred { not_before: at, reason: "later".into() },
-                    1 => News::Sent { provider_id: Some(format!("sent-{message_id}")) },
-                    2 => News::Failed { code: Some(1340), reason: "outside the window".into() },
-                    3 => News::Uncertain { reason: "no answer".into() },
+                    0 => News::Deferred {
+                        not_before: at,
+                        reason: "later".into(),
+                    },
+                    1 => News::Sent {
+                        provider_id: Some(format!("sent-{message_id}")),
+                    },
+                    2 => News::Failed {
+                        code: Some(1340),
+                        reason: "outside the window".into(),
+                    },
+                    3 => News::Uncertain {
+                        reason: "no answer".into(),
+                    },
                     4 => News::Delivered { at },
                     _ => News::Sent { provider_id: None },
                 };
-                self.does(RecordOutcome { message_id, attempt: 1, news }).await;
+                self.does(RecordOutcome {
+                    message_id,
+                    attempt: 1,
+                    news,
+                })
+                .await;
             }
             Step::Resend { message } => {
-                let Some((reference, message_id)) = self.sent(message) else { return };
-                self.does(Resend { reference, message_id, asked: self.asked.clone() }).await;
+                let Some((reference, message_id)) = self.sent(message) else {
+                    return;
+                };
+                self.does(Resend {
+                    reference,
+                    message_id,
+                    asked: self.asked.clone(),
+                })
+                .await;
             }
             Step::Hold => {
                 let held_id: HeldId = self.id().into();
@@ -408,13 +603,33 @@ impl History {
                     from: Some("447700900120".into()),
                     body: Personal(HeldBody::Hex("ff".into())),
                 };
-                let receipt = Receipt { kind: "held", key: held_id.to_string() };
-                self.does(HoldWebhook { webhook, receipt, request_id: None }).await;
+                let receipt = Receipt {
+                    kind: "held",
+                    key: held_id.to_string(),
+                };
+                self.does(HoldWebhook {
+                    webhook,
+                    receipt,
+                    request_id: None,
+                })
+                .await;
             }
             Step::RouteHeld { held } => {
-                let Some((held_id, inbound)) = self.held.get(held % self.held.len().max(1)).cloned() else { return };
-                let inbound = Inbound { to: "447700900000".into(), ..inbound };
-                let route = RouteHeld { held_id, inbound, ids: self.fresh_ids(), asked: self.asked.clone() };
+                let Some((held_id, inbound)) =
+                    self.held.get(held % self.held.len().max(1)).cloned()
+                else {
+                    return;
+                };
+                let inbound = Inbound {
+                    to: "447700900000".into(),
+                    ..inbound
+                };
+                let route = RouteHeld {
+                    held_id,
+                    inbound,
+                    ids: self.fresh_ids(),
+                    asked: self.asked.clone(),
+                };
                 if let Some(routed) = self.does(route).await {
                     self.cases.extend(routed.references);
                 }
@@ -422,34 +637,75 @@ impl History {
             Step::ToggleCases => {
                 self.cases_enabled = !self.cases_enabled;
                 let (survey_id, settings) = (self.survey_id, self.settings());
-                self.does(SetSurvey { survey_id, settings, create: false, by: Administrator::System }).await;
+                self.does(SetSurvey {
+                    survey_id,
+                    settings,
+                    create: false,
+                    by: Administrator::System,
+                })
+                .await;
             }
             Step::Halt { resume } => {
-                let command = if resume { LineCommand::Resume } else { LineCommand::Halt { reason: HaltReason::Balance } };
-                self.does(ChangeLine { line_id: self.lines[0], command, by: Administrator::System }).await;
+                let command = if resume {
+                    LineCommand::Resume
+                } else {
+                    LineCommand::Halt {
+                        reason: HaltReason::Balance,
+                    }
+                };
+                self.does(ChangeLine {
+                    line_id: self.lines[0],
+                    command,
+                    by: Administrator::System,
+                })
+                .await;
             }
             Step::User { n, remove } => {
                 let user_id = UserId(Uuid::from_u128(100 + u128::from(n)));
                 let command = if remove {
                     UserCommand::Remove
                 } else {
-                    UserCommand::Add { user_id, email: format!("u{n}@example.com").into(), role: Role::Agent }
+                    UserCommand::Add {
+                        user_id,
+                        email: format!("u{n}@example.com").into(),
+                        role: Role::Agent,
+                    }
                 };
-                self.does(ChangeUser { user_id, command, secret: None, by: Administrator::System }).await;
+                self.does(ChangeUser {
+                    user_id,
+                    command,
+                    secret: None,
+                    by: Administrator::System,
+                })
+                .await;
             }
         }
     }
 
     async fn change(&self, case: usize, change: Change) {
-        let Some(reference) = self.case(case) else { return };
-        self.does(ChangeCase { reference, change, asked: self.asked.clone() }).await;
+        let Some(reference) = self.case(case) else {
+            return;
+        };
+        self.does(ChangeCase {
+            reference,
+            change,
+            asked: self.asked.clone(),
+        })
+        .await;
     }
 }
 
 #[test]
 fn what_is_rebuilt_from_any_history_equals_what_was_kept_up() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let mut runner = TestRunner::new(Config { cases: HISTORIES, max_shrink_iters: 40, ..Config::default() });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut runner = TestRunner::new(Config {
+        cases: HISTORIES,
+        max_shrink_iters: 40,
+        ..Config::default()
+    });
     runner
         .run(&proptest::collection::vec(step(), 20..120), |steps| {
             runtime.block_on(play(steps)).map_err(TestCaseError::fail)
@@ -459,24 +715,35 @@ fn what_is_rebuilt_from_any_history_equals_what_was_kept_up() {
 
 async fn play(steps: Vec<Step>) -> Result<(), String> {
     let database = testing::database().await;
-    let connect = docket_projections::connect::connect_options(&database.url).map_err(|error| error.to_string())?;
-    let ledger = Ledger::start(connect.clone(), LedgerOptions::new(docket::ambient::now)).await.map_err(|error| error.to_string())?;
+    let connect = docket_projections::connect::connect_options(&database.url)
+        .map_err(|error| error.to_string())?;
+    let ledger = Ledger::start(connect.clone(), LedgerOptions::new(docket::ambient::now))
+        .await
+        .map_err(|error| error.to_string())?;
     let mut history = History::begin(ledger.clone()).await;
     for step in steps {
         history.step(step).await;
     }
     let all = rebuild::models(&[]).map_err(|error| error.to_string())?;
-    let head = reader::head(&database.pool).await.map_err(|error| error.to_string())?;
-    let (events, differences) = rebuild::check(&connect, &all, |_| {}).await.map_err(|error| format!("{error:?}"))?;
+    let head = reader::head(&database.pool)
+        .await
+        .map_err(|error| error.to_string())?;
+    let (events, differences) = rebuild::check(&connect, &all, |_| {})
+        .await
+        .map_err(|error| format!("{error:?}"))?;
     if events != head || !differences.is_empty() {
         let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
         return Err(format!("{events} of {head} events; {}", told.join("; ")));
     }
     // Swapped in, the rebuilt tables take the next events as the old ones did.
-    rebuild::rebuild(&connect, &all, docket::ambient::now(), |_| {}).await.map_err(|error| format!("{error:?}"))?;
+    rebuild::rebuild(&connect, &all, docket::ambient::now(), |_| {})
+        .await
+        .map_err(|error| format!("{error:?}"))?;
     let said = history.inbound_message(1, Channel::Sms, Content::text("After the swap"));
     history.receive(said).await;
-    let (_, differences) = rebuild::check(&connect, &all, |_| {}).await.map_err(|error| format!("{error:?}"))?;
+    let (_, differences) = rebuild::check(&connect, &all, |_| {})
+        .await
+        .map_err(|error| format!("{error:?}"))?;
     if !differences.is_empty() {
         return Err(format!("after the swap: {differences:?}"));
     }

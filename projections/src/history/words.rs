@@ -1,5 +1,7 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+use std::fmt::Write as _;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -398,10 +400,10 @@ fn begun(opened: &Opened) -> String {
         opened.number.0,
     );
     if let Some(status) = &opened.status {
-        text += &format!(", with the status {}", quoted(status));
+        let _ = write!(text, ", with the status {}", quoted(status));
     }
     if let Some(follows) = opened.follows {
-        text += &format!("; it follows #{follows}, which was closed");
+        let _ = write!(text, "; it follows #{follows}, which was closed");
     }
     text
 }

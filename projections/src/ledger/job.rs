@@ -46,7 +46,8 @@ pub(super) trait Job: Send {
     fn give_up(self: Box<Self>, why: GivenUp);
 }
 
-type Result<O> = std::result::Result<Answer<<O as Operation>::Output>, LedgerError<<O as Operation>::Refusal>>;
+type Result<O> =
+    std::result::Result<Answer<<O as Operation>::Output>, LedgerError<<O as Operation>::Refusal>>;
 
 /// An operation with the caller who waits for it.
 pub(super) struct Ticket<O: Operation> {
@@ -57,7 +58,11 @@ pub(super) struct Ticket<O: Operation> {
 
 impl<O: Operation> Ticket<O> {
     pub(super) const fn new(operation: O, caller: oneshot::Sender<Result<O>>) -> Self {
-        Self { operation, caller, decided: None }
+        Self {
+            operation,
+            caller,
+            decided: None,
+        }
     }
 }
 
@@ -73,15 +78,26 @@ impl<O: Operation> Job for Ticket<O> {
     fn decide(&mut self, scope: &Scope<'_>) -> ToWrite {
         // A bug in one decision must not end the writer that everybody waits for.
         let Ok(decision) = catch_unwind(AssertUnwindSafe(|| self.operation.decide(scope))) else {
-            error!(operation = std::any::type_name::<O>(), "a decision panicked");
+            error!(
+                operation = std::any::type_name::<O>(),
+                "a decision panicked"
+            );
             self.decided = Some(Err(LedgerError::Broken));
             return ToWrite::default();
         };
         match decision {
             Ok(decided) => {
-                let outcome = scope.needs.idempotency.as_ref().and_then(|_| serde_json::to_string(&decided.output).ok());
+                let outcome = scope
+                    .needs
+                    .idempotency
+                    .as_ref()
+                    .and_then(|_| serde_json::to_string(&decided.output).ok());
                 self.decided = Some(Ok(Answer::Done(decided.output)));
-                ToWrite { events: decided.events, secrets: decided.secrets, outcome }
+                ToWrite {
+                    events: decided.events,
+                    secrets: decided.secrets,
+                    outcome,
+                }
             }
             Err(refusal) => {
                 self.decided = Some(Err(LedgerError::Refused(refusal)));
@@ -110,7 +126,9 @@ impl<O: Operation> Job for Ticket<O> {
 
     fn answer(self: Box<Self>) {
         // The caller may have gone away; what was done stays done.
-        let _ = self.caller.send(self.decided.unwrap_or(Err(LedgerError::Broken)));
+        let _ = self
+            .caller
+            .send(self.decided.unwrap_or(Err(LedgerError::Broken)));
     }
 
     fn give_up(self: Box<Self>, why: GivenUp) {

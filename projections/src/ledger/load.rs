@@ -41,15 +41,28 @@ pub(super) async fn lock(
     world: &mut World,
 ) -> Result<Locked, sqlx::Error> {
     // Sorted, so that two transactions with the same receipts meet in the same order.
-    let receipts: BTreeSet<&Receipt> = needs.iter().filter_map(|needs| needs.receipt.as_ref()).collect();
-    let (kinds, keys): (Vec<_>, Vec<_>) = receipts.iter().map(|receipt| (receipt.kind, receipt.key.as_str())).unzip();
+    let receipts: BTreeSet<&Receipt> = needs
+        .iter()
+        .filter_map(|needs| needs.receipt.as_ref())
+        .collect();
+    let (kinds, keys): (Vec<_>, Vec<_>) = receipts
+        .iter()
+        .map(|receipt| (receipt.kind, receipt.key.as_str()))
+        .unzip();
     let by_number: BTreeMap<(SurveyId, &str), &ContactKey> = needs
         .iter()
         .filter_map(|needs| needs.contact.as_ref())
         .map(|key| ((key.survey_id, key.number.as_str()), key))
         .collect();
-    let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = by_number.keys().map(|(survey, number)| (survey.0, *number)).unzip();
-    let references: Vec<i32> = needs.iter().flat_map(|needs| &needs.cases).map(|reference| reference.as_i32()).collect();
+    let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = by_number
+        .keys()
+        .map(|(survey, number)| (survey.0, *number))
+        .unzip();
+    let references: Vec<i32> = needs
+        .iter()
+        .flat_map(|needs| &needs.cases)
+        .map(|reference| reference.as_i32())
+        .collect();
     let (message_ids, provider_ids) = message_keys(needs);
 
     // The receipts come first: whoever waits for somebody else's receipt must not hold a contact meanwhile. Reading log_head
@@ -103,11 +116,17 @@ pub(super) async fn lock(
 
     let mut contacts: BTreeSet<ContactId> = row.contacts.iter().map(|id| ContactId(*id)).collect();
     for ((id, survey), number) in row.contacts.into_iter().zip(row.surveys).zip(row.numbers) {
-        world.contacts.insert((SurveyId(survey), number), ContactId(id));
+        world
+            .contacts
+            .insert((SurveyId(survey), number), ContactId(id));
     }
     let unknown: Vec<&ContactKey> = by_number
         .into_values()
-        .filter(|key| !world.contacts.contains_key(&(key.survey_id, key.number.clone())))
+        .filter(|key| {
+            !world
+                .contacts
+                .contains_key(&(key.survey_id, key.number.clone()))
+        })
         .collect();
     if !unknown.is_empty() {
         for (key, id) in make_contacts(conn, &unknown).await? {
@@ -141,8 +160,15 @@ async fn make_contacts(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut made: Vec<_> =
-        rows.into_iter().map(|row| ((SurveyId(row.survey_id), row.number), ContactId(row.contact_id))).collect();
+    let mut made: Vec<_> = rows
+        .into_iter()
+        .map(|row| {
+            (
+                (SurveyId(row.survey_id), row.number),
+                ContactId(row.contact_id),
+            )
+        })
+        .collect();
     if made.len() < unknown.len() {
         // Somebody else was faster and has committed meanwhile; their rows are visible to a new statement.
         let rows = sqlx::query!(
@@ -156,7 +182,15 @@ async fn make_contacts(
         )
         .fetch_all(&mut *conn)
         .await?;
-        made = rows.into_iter().map(|row| ((SurveyId(row.survey_id), row.number), ContactId(row.contact_id))).collect();
+        made = rows
+            .into_iter()
+            .map(|row| {
+                (
+                    (SurveyId(row.survey_id), row.number),
+                    ContactId(row.contact_id),
+                )
+            })
+            .collect();
     }
     Ok(made)
 }
@@ -184,10 +218,18 @@ pub(super) async fn load(
 ) -> Result<(), Failure> {
     load_messages(conn, needs, world).await?;
     let mut wanted = load_cases(conn, needs, locked, cache, world).await?;
-    wanted.extend(needs.iter().flat_map(|needs| &needs.streams).map(|stream| (*stream, 0)));
+    wanted.extend(
+        needs
+            .iter()
+            .flat_map(|needs| &needs.streams)
+            .map(|stream| (*stream, 0)),
+    );
     load_streams(conn, wanted, upcasters, world).await?;
     count_automatic_replies(conn, world).await?;
-    let emails: Vec<&str> = needs.iter().filter_map(|needs| needs.email.as_deref()).collect();
+    let emails: Vec<&str> = needs
+        .iter()
+        .filter_map(|needs| needs.email.as_deref())
+        .collect();
     if !emails.is_empty() {
         load_emails(conn, &emails, world).await?;
     }
@@ -197,7 +239,11 @@ pub(super) async fn load(
     Ok(())
 }
 
-async fn load_messages(conn: &mut PgConnection, needs: &[Needs], world: &mut World) -> Result<(), sqlx::Error> {
+async fn load_messages(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    world: &mut World,
+) -> Result<(), sqlx::Error> {
     let (ids, mut provider_ids) = message_keys(needs);
     provider_ids.extend(needs.iter().filter_map(|needs| needs.quoted.clone()));
     if ids.is_empty() && provider_ids.is_empty() {
@@ -218,7 +264,11 @@ async fn load_messages(conn: &mut PgConnection, needs: &[Needs], world: &mut Wor
             provider_id: row.provider_id,
             contact_id: ContactId(row.contact_id?),
             outbound: row.direction? == "outbound",
-            references: row.case_references?.into_iter().filter_map(Reference::from_i32).collect(),
+            references: row
+                .case_references?
+                .into_iter()
+                .filter_map(Reference::from_i32)
+                .collect(),
         })
     }));
     Ok(())
@@ -241,7 +291,12 @@ async fn load_cases(
     let references: BTreeSet<i32> = needs
         .iter()
         .flat_map(|needs| needs.cases.iter().chain(&needs.mentioned))
-        .chain(world.messages.iter().flat_map(|message| &message.references))
+        .chain(
+            world
+                .messages
+                .iter()
+                .flat_map(|message| &message.references),
+        )
         .map(|reference| reference.as_i32())
         .collect();
     if contacts.is_empty() && references.is_empty() {
@@ -260,7 +315,12 @@ async fn load_cases(
     .await?;
     let mut stale = HashMap::new();
     for row in rows {
-        let (Some(reference), contact) = (Reference::from_i32(row.reference), ContactId(row.contact_id)) else { continue };
+        let (Some(reference), contact) = (
+            Reference::from_i32(row.reference),
+            ContactId(row.contact_id),
+        ) else {
+            continue;
+        };
         // A case that a message only mentions may be somebody else's, and then is none of this transaction's business.
         if !locked.contacts.contains(&contact) {
             continue;
@@ -300,7 +360,10 @@ async fn load_streams(
         let entry = world
             .streams
             .entry(recorded.stream)
-            .or_insert_with(|| Entry { aggregate: Aggregate::empty(recorded.stream), last_recorded_at: recorded.recorded_at });
+            .or_insert_with(|| Entry {
+                aggregate: Aggregate::empty(recorded.stream),
+                last_recorded_at: recorded.recorded_at,
+            });
         entry.aggregate.evolve(&recorded.event);
         entry.last_recorded_at = recorded.recorded_at;
     }
@@ -308,8 +371,16 @@ async fn load_streams(
 }
 
 /// Only contacts with several open cases get automatic replies, so only theirs are counted.
-async fn count_automatic_replies(conn: &mut PgConnection, world: &mut World) -> Result<(), sqlx::Error> {
-    let contacts: Vec<Uuid> = world.open.iter().filter(|(_, open)| open.len() > 1).map(|(contact, _)| contact.0).collect();
+async fn count_automatic_replies(
+    conn: &mut PgConnection,
+    world: &mut World,
+) -> Result<(), sqlx::Error> {
+    let contacts: Vec<Uuid> = world
+        .open
+        .iter()
+        .filter(|(_, open)| open.len() > 1)
+        .map(|(contact, _)| contact.0)
+        .collect();
     if contacts.is_empty() {
         return Ok(());
     }
@@ -321,23 +392,41 @@ async fn count_automatic_replies(conn: &mut PgConnection, world: &mut World) -> 
     )
     .fetch_all(conn)
     .await?;
-    world.automatic_replies =
-        rows.into_iter().map(|row| (ContactId(row.contact_id), usize::try_from(row.count).unwrap_or(usize::MAX))).collect();
+    world.automatic_replies = rows
+        .into_iter()
+        .map(|row| {
+            (
+                ContactId(row.contact_id),
+                usize::try_from(row.count).unwrap_or(usize::MAX),
+            )
+        })
+        .collect();
     Ok(())
 }
 
-async fn load_emails(conn: &mut PgConnection, emails: &[&str], world: &mut World) -> Result<(), sqlx::Error> {
+async fn load_emails(
+    conn: &mut PgConnection,
+    emails: &[&str],
+    world: &mut World,
+) -> Result<(), sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT email, user_id FROM users WHERE email = ANY ($1::text[]) AND NOT removed",
         emails as &[&str],
     )
     .fetch_all(conn)
     .await?;
-    world.emails = rows.into_iter().map(|row| (row.email, UserId(row.user_id))).collect();
+    world.emails = rows
+        .into_iter()
+        .map(|row| (row.email, UserId(row.user_id)))
+        .collect();
     Ok(())
 }
 
-async fn load_last_lines(conn: &mut PgConnection, locked: &Locked, world: &mut World) -> Result<(), sqlx::Error> {
+async fn load_last_lines(
+    conn: &mut PgConnection,
+    locked: &Locked,
+    world: &mut World,
+) -> Result<(), sqlx::Error> {
     let contacts: Vec<Uuid> = locked.contacts.iter().map(|contact| contact.0).collect();
     let rows = sqlx::query!(
         r#"SELECT DISTINCT ON (contact_id) contact_id, last_inbound_line_id AS "line_id!"
@@ -348,7 +437,10 @@ async fn load_last_lines(conn: &mut PgConnection, locked: &Locked, world: &mut W
     )
     .fetch_all(conn)
     .await?;
-    world.last_lines = rows.into_iter().map(|row| (ContactId(row.contact_id), LineId(row.line_id))).collect();
+    world.last_lines = rows
+        .into_iter()
+        .map(|row| (ContactId(row.contact_id), LineId(row.line_id)))
+        .collect();
     Ok(())
 }
 
@@ -369,14 +461,24 @@ pub(super) async fn kept_outcomes(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let outcome = RawValue::from_string(row.outcome).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            Ok(((row.actor, row.key), Kept { fingerprint: row.fingerprint, outcome }))
+            let outcome = RawValue::from_string(row.outcome)
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok((
+                (row.actor, row.key),
+                Kept {
+                    fingerprint: row.fingerprint,
+                    outcome,
+                },
+            ))
         })
         .collect()
 }
 
 /// `count` references that no case has had.
-pub(super) async fn new_references(conn: &mut PgConnection, count: i64) -> Result<Vec<Reference>, sqlx::Error> {
+pub(super) async fn new_references(
+    conn: &mut PgConnection,
+    count: i64,
+) -> Result<Vec<Reference>, sqlx::Error> {
     let rows = sqlx::query_scalar!(
         r#"SELECT nextval('case_references')::integer AS "reference!" FROM generate_series(1, $1::bigint)"#,
         count

@@ -115,18 +115,38 @@ pub struct Decided<T> {
 impl<T> Decided<T> {
     /// An outcome without events.
     pub const fn nothing(output: T) -> Self {
-        Self { output, events: vec![], secrets: vec![] }
+        Self {
+            output,
+            events: vec![],
+            secrets: vec![],
+        }
     }
 
     /// An outcome with events of one stream.
-    pub fn on<E: Into<Event>>(stream: StreamId, events: impl IntoIterator<Item = E>, output: T) -> Self {
-        Self { output, events: events.into_iter().map(|event| (stream, event.into())).collect(), secrets: vec![] }
+    pub fn on<E: Into<Event>>(
+        stream: StreamId,
+        events: impl IntoIterator<Item = E>,
+        output: T,
+    ) -> Self {
+        Self {
+            output,
+            events: events
+                .into_iter()
+                .map(|event| (stream, event.into()))
+                .collect(),
+            secrets: vec![],
+        }
     }
 
     /// The same with events of one more stream.
     #[must_use]
-    pub fn and_on<E: Into<Event>>(mut self, stream: StreamId, events: impl IntoIterator<Item = E>) -> Self {
-        self.events.extend(events.into_iter().map(|event| (stream, event.into())));
+    pub fn and_on<E: Into<Event>>(
+        mut self,
+        stream: StreamId,
+        events: impl IntoIterator<Item = E>,
+    ) -> Self {
+        self.events
+            .extend(events.into_iter().map(|event| (stream, event.into())));
         self
     }
 

@@ -95,11 +95,16 @@ pub(crate) struct World {
 
 impl World {
     /// Keeps the world true after an event was recorded.
-    pub(crate) fn take_in(&mut self, stream: StreamId, event: &Event, recorded_at: DateTime<Utc>) -> u64 {
-        let entry = self
-            .streams
-            .entry(stream)
-            .or_insert_with(|| Entry { aggregate: Aggregate::empty(stream), last_recorded_at: recorded_at });
+    pub(crate) fn take_in(
+        &mut self,
+        stream: StreamId,
+        event: &Event,
+        recorded_at: DateTime<Utc>,
+    ) -> u64 {
+        let entry = self.streams.entry(stream).or_insert_with(|| Entry {
+            aggregate: Aggregate::empty(stream),
+            last_recorded_at: recorded_at,
+        });
         entry.aggregate.evolve(event);
         entry.last_recorded_at = recorded_at;
         let version = entry.aggregate.version();
@@ -127,7 +132,10 @@ impl World {
                 (StreamId::Case(reference), Event::Case(CaseEvent::MessageQueued(message)))
                     if message.author == Author::Automatic =>
                 {
-                    Some((self.case(*reference)?.state()?.origin.contact_id, message.message_id))
+                    Some((
+                        self.case(*reference)?.state()?.origin.contact_id,
+                        message.message_id,
+                    ))
                 }
                 _ => None,
             })
@@ -165,33 +173,51 @@ impl Scope<'_> {
 
     /// The contact that [`Needs::contact`] asked for.
     pub fn contact(&self) -> Option<ContactId> {
-        let ContactKey { survey_id, number, .. } = self.needs.contact.as_ref()?;
+        let ContactKey {
+            survey_id, number, ..
+        } = self.needs.contact.as_ref()?;
         // The tuple is built for the look-up alone; a batch has few of them.
-        self.world.contacts.get(&(*survey_id, number.clone())).copied()
+        self.world
+            .contacts
+            .get(&(*survey_id, number.clone()))
+            .copied()
     }
 
     /// The open cases of a contact, ordered.
     pub fn open_cases(&self, contact: ContactId) -> Vec<Reference> {
-        self.world.open.get(&contact).map(|open| open.iter().copied().collect()).unwrap_or_default()
+        self.world
+            .open
+            .get(&contact)
+            .map(|open| open.iter().copied().collect())
+            .unwrap_or_default()
     }
 
     /// A case that the operation asked for, or an open one of its contact.
     pub fn case(&self, reference: Reference) -> Option<&Case> {
-        self.world.case(reference).filter(|case| case.state().is_some())
+        self.world
+            .case(reference)
+            .filter(|case| case.state().is_some())
     }
 
     /// A case, if it is this contact's; anybody else's is as if it were not there.
     pub fn case_of(&self, contact: ContactId, reference: Reference) -> Option<&Case> {
-        self.case(reference).filter(|case| case.state().is_some_and(|state| state.origin.contact_id == contact))
+        self.case(reference).filter(|case| {
+            case.state()
+                .is_some_and(|state| state.origin.contact_id == contact)
+        })
     }
 
     /// The cases in which the quoted message of this contact stands.
     pub fn quoted_in(&self, contact: ContactId) -> Vec<Reference> {
-        let Some(quoted) = &self.needs.quoted else { return vec![] };
+        let Some(quoted) = &self.needs.quoted else {
+            return vec![];
+        };
         self.world
             .messages
             .iter()
-            .filter(|message| message.provider_id.as_ref() == Some(quoted) && message.contact_id == contact)
+            .filter(|message| {
+                message.provider_id.as_ref() == Some(quoted) && message.contact_id == contact
+            })
             .flat_map(|message| message.references.iter().copied())
             .collect()
     }
@@ -199,17 +225,27 @@ impl Scope<'_> {
     /// The message that [`Needs::message`] asked for, and the cases that it stands in.
     pub fn message(&self) -> Option<(MessageId, &[Reference])> {
         let message = match self.needs.message.as_ref()? {
-            MessageKey::Id(id) => self.world.messages.iter().find(|message| message.message_id == *id)?,
-            MessageKey::ProviderId(id) => {
-                self.world.messages.iter().find(|message| message.outbound && message.provider_id.as_ref() == Some(id))?
-            }
+            MessageKey::Id(id) => self
+                .world
+                .messages
+                .iter()
+                .find(|message| message.message_id == *id)?,
+            MessageKey::ProviderId(id) => self
+                .world
+                .messages
+                .iter()
+                .find(|message| message.outbound && message.provider_id.as_ref() == Some(id))?,
         };
         Some((message.message_id, &message.references))
     }
 
     /// How many automatic replies the contact got in the last hour.
     pub fn automatic_replies(&self, contact: ContactId) -> usize {
-        self.world.automatic_replies.get(&contact).copied().unwrap_or_default()
+        self.world
+            .automatic_replies
+            .get(&contact)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The line that the contact last wrote to.
@@ -260,6 +296,10 @@ impl Scope<'_> {
     ///
     /// Where the operation takes more than the [`Needs::new_references`] it asked for.
     pub fn new_reference(&self) -> Reference {
-        self.world.references.borrow_mut().pop().expect("an operation takes no more references than it asked for")
+        self.world
+            .references
+            .borrow_mut()
+            .pop()
+            .expect("an operation takes no more references than it asked for")
     }
 }

@@ -1,11 +1,12 @@
 //! A writer: takes what waits, and does it in one transaction.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::case::CaseEvent;
 use docket_domain::event::{Event, StreamId};
@@ -19,6 +20,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
+use uuid::Uuid;
 
 use super::LedgerOptions;
 use super::job::{GivenUp, Job, ToWrite};
@@ -28,7 +30,7 @@ use super::scope::{Aggregate, Entry, Scope, World};
 use crate::accounts;
 use crate::log::append::{self, Appended, append};
 use crate::log::follow::advance;
-use crate::log::reader::ReadError;
+use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Metadata, Recorded, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::read::ReadModels;
@@ -84,14 +86,17 @@ impl From<sqlx::Error> for Failure {
                 // Admin shutdown, crash shutdown, cannot connect now, idle session ended.
                 Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => Self::Connection(error),
                 // Out of resources: disk full, memory, connections.
-                Some(code) if code.starts_with("53") || code.starts_with("08") => Self::Connection(error),
+                Some(code) if code.starts_with("53") || code.starts_with("08") => {
+                    Self::Connection(error)
+                }
                 // A line, a user or an idempotency key that came up at the same time elsewhere is found by the next try.
                 Some("23505") if is_race(database.constraint()) => Self::Conflict(error),
                 _ => Self::Poison(Box::new(error)),
             },
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
-                Self::Connection(error)
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::Connection(error),
             _ => Self::Poison(Box::new(error)),
         }
     }
@@ -108,7 +113,10 @@ impl From<ReadError> for Failure {
 
 /// The unique keys on which two transactions can meet without either being wrong.
 fn is_race(constraint: Option<&str>) -> bool {
-    matches!(constraint, Some("events_pkey" | "lines_number_channel" | "users_email" | "idempotency_keys_pkey"))
+    matches!(
+        constraint,
+        Some("events_pkey" | "lines_number_channel" | "users_email" | "idempotency_keys_pkey")
+    )
 }
 
 #[derive(Clone)]
@@ -117,7 +125,9 @@ struct ByMemory;
 impl Weighter<Reference, Entry> for ByMemory {
     fn weight(&self, _: &Reference, entry: &Entry) -> u64 {
         let messages = match &entry.aggregate {
-            Aggregate::Case(case) => case.state().map_or(0, |state| state.messages.len() + state.moved_out.len()),
+            Aggregate::Case(case) => case
+                .state()
+                .map_or(0, |state| state.messages.len() + state.moved_out.len()),
             _ => 0,
         };
         1_024 + 768 * messages as u64
@@ -171,7 +181,15 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(ledger: Shared, options: LedgerOptions) -> Self {
-        let Shared { connect, waiting, cache, settings, head, outbox, stop } = ledger;
+        let Shared {
+            connect,
+            waiting,
+            cache,
+            settings,
+            head,
+            outbox,
+            stop,
+        } = ledger;
         let connect = connect.options(SESSION);
         Self {
             connect,
@@ -190,7 +208,8 @@ impl Writer {
 
     pub(super) async fn run(mut self) {
         while let Some(batch) = self.next_batch().await {
-            histogram!("docket_ledger_batch_operations").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+            histogram!("docket_ledger_batch_operations")
+                .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
             self.work(batch).await;
         }
         if let Some(conn) = self.conn.take() {
@@ -279,13 +298,21 @@ impl Writer {
             }
             Err(Transaction::Failed(failure)) => {
                 // A rollback that fails means that the connection is lost, and so the next attempt gets another.
-                if !matches!(failure, Failure::Connection(_)) && conn.execute("ROLLBACK").await.is_ok() {
+                if !matches!(failure, Failure::Connection(_))
+                    && conn.execute("ROLLBACK").await.is_ok()
+                {
                     self.conn = Some(conn);
+                }
+                if self.conn.is_none() {
+                    // References that it had drawn ahead may be drawn again after a crash.
+                    self.references.clear();
                 }
                 Err(failure)
             }
             Err(Transaction::CommitBroke { committed, error }) => {
-                if self.has_committed(&committed.transaction_id).await? {
+                // References that it had drawn ahead may be drawn again after a crash.
+                self.references.clear();
+                if self.has_committed(&committed).await? {
                     self.after_commit(*committed);
                     Ok(())
                 } else {
@@ -302,11 +329,18 @@ impl Writer {
     }
 
     /// One transaction, from BEGIN to COMMIT.
-    async fn transact(&mut self, conn: &mut PgConnection, batch: &mut [Box<dyn Job>]) -> Result<Committed, Transaction> {
+    async fn transact(
+        &mut self,
+        conn: &mut PgConnection,
+        batch: &mut [Box<dyn Job>],
+    ) -> Result<Committed, Transaction> {
         let settings = self.settings.load_full();
         let needs: Vec<Needs> = batch.iter().map(|job| job.needs(&settings)).collect();
         let now = to_database_precision((self.options.clock)());
-        let mut world = World { now, ..World::default() };
+        let mut world = World {
+            now,
+            ..World::default()
+        };
 
         conn.execute("BEGIN").await?;
         let locked = load::lock(conn, &needs, now, &mut world).await?;
@@ -314,50 +348,58 @@ impl Writer {
             self.settings.store(Arc::new(Settings::load(conn).await?));
             return Err(Transaction::Failed(Failure::NewSettings));
         }
-        load::load(conn, &needs, &locked, &self.cache, &self.upcasters, &mut world).await?;
-        let keys: Vec<&IdempotencyKey> = needs.iter().filter_map(|needs| needs.idempotency.as_ref()).collect();
-        let mut kept = if keys.is_empty() { HashMap::new() } else { load::kept_outcomes(conn, &keys).await? };
+        load::load(
+            conn,
+            &needs,
+            &locked,
+            &self.cache,
+            &self.upcasters,
+            &mut world,
+        )
+        .await?;
+        let keys: Vec<&IdempotencyKey> = needs
+            .iter()
+            .filter_map(|needs| needs.idempotency.as_ref())
+            .collect();
+        let kept = if keys.is_empty() {
+            HashMap::new()
+        } else {
+            load::kept_outcomes(conn, &keys).await?
+        };
         self.draw_references(conn, &needs, &mut world).await?;
 
         let mut written = Written::default();
-        let mut receipts = locked.fresh_receipts;
-        for (job, needs) in batch.iter_mut().zip(&needs) {
-            if let Some(receipt) = &needs.receipt
-                && !receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()))
-            {
-                job.set_duplicate();
-                continue;
-            }
-            if let Some(key) = &needs.idempotency
-                && let Some(kept) = kept.get(&(key.actor, key.key.clone()))
-            {
-                if kept.fingerprint == key.fingerprint {
-                    job.set_repeated(&kept.outcome);
-                } else {
-                    job.set_key_reused();
-                }
-                continue;
-            }
-            let to_write = job.decide(&Scope { world: &world, settings: &settings, needs });
-            if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
-                && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
-                && let MapEntry::Vacant(vacant) = kept.entry((key.actor, key.key.clone()))
-            {
-                vacant.insert(load::Kept { fingerprint: key.fingerprint.to_vec(), outcome });
-                written.keys.push(key);
-                written.outcomes.push(to_write.outcome.clone().unwrap_or_default());
-            }
-            written.take_in(&job.metadata(), to_write, &mut world);
-        }
+        written.decide(
+            batch,
+            &needs,
+            locked.fresh_receipts,
+            kept,
+            &settings,
+            &mut world,
+        );
         self.references = world.references.take();
         written.write(conn, now).await?;
-        let appended = if written.events.is_empty() { None } else { Some(append(conn, &written.events).await?) };
+        let appended = if written.events.is_empty() {
+            None
+        } else {
+            Some(append(conn, &written.events).await?)
+        };
         let mut committed = Committed {
-            transaction_id: appended.as_ref().map(|appended| appended.transaction_id.clone()).unwrap_or_default(),
+            transaction_id: appended
+                .as_ref()
+                .map(|appended| appended.transaction_id.clone())
+                .unwrap_or_default(),
             position: appended.as_ref().map(|Appended { position, .. }| *position),
+            last_event: written
+                .events
+                .last()
+                .map(|last| (last.stream, last.sequence, last.recorded_at)),
             cases: vec![],
             settings: None,
-            is_to_send: written.events.iter().any(|recorded| is_to_send(&recorded.event)),
+            is_to_send: written
+                .events
+                .iter()
+                .any(|recorded| is_to_send(&recorded.event)),
         };
         if written.events.iter().any(append::is_settings) {
             committed.settings = Some(Settings::load(conn).await?);
@@ -372,17 +414,32 @@ impl Writer {
             .collect();
         match conn.execute("COMMIT").await {
             Ok(_) => Ok(committed),
-            Err(error) if committed.transaction_id.is_empty() => Err(Transaction::Failed(error.into())),
-            Err(error) => Err(Transaction::CommitBroke { committed: Box::new(committed), error }),
+            Err(error) if committed.transaction_id.is_empty() => {
+                Err(Transaction::Failed(error.into()))
+            }
+            Err(error) => Err(Transaction::CommitBroke {
+                committed: Box::new(committed),
+                error,
+            }),
         }
     }
 
-    async fn draw_references(&mut self, conn: &mut PgConnection, needs: &[Needs], world: &mut World) -> Result<(), sqlx::Error> {
+    async fn draw_references(
+        &mut self,
+        conn: &mut PgConnection,
+        needs: &[Needs],
+        world: &mut World,
+    ) -> Result<(), sqlx::Error> {
         let most: usize = needs.iter().map(|needs| needs.new_references).sum();
         let mut references = std::mem::take(&mut self.references);
         if references.len() < most {
             let missing = most - references.len();
-            let count = i64::try_from(if most > 1 { missing + REFERENCES_AHEAD } else { missing }).unwrap_or(i64::MAX);
+            let count = i64::try_from(if most > 1 {
+                missing + REFERENCES_AHEAD
+            } else {
+                missing
+            })
+            .unwrap_or(i64::MAX);
             let mut drawn = load::new_references(conn, count).await?;
             // Taken from the end, so the smallest stands last.
             drawn.extend(references);
@@ -394,16 +451,14 @@ impl Writer {
     }
 
     /// Whether a transaction whose COMMIT got no answer has committed; asked on a new connection.
-    async fn has_committed(&mut self, transaction_id: &str) -> Result<bool, Failure> {
+    async fn has_committed(&mut self, committed: &Committed) -> Result<bool, Failure> {
         let mut last_error = sqlx::Error::WorkerCrashed;
         for _ in 0..MAX_TRANSACTION_CHECKS {
-            match self.transaction_status(transaction_id).await {
-                Ok(status) => match status.as_deref() {
-                    Some("committed") => return Ok(true),
-                    Some("aborted") | None => return Ok(false),
-                    Some(_) => {}
-                },
-                Err(error) => last_error = error,
+            match self.is_in_the_log(committed).await {
+                Ok(Some(is_there)) => return Ok(is_there),
+                Ok(None) => {}
+                Err(ReadError::Database(error)) => last_error = error,
+                Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(TRANSACTION_CHECK_PAUSE).await;
         }
@@ -411,11 +466,39 @@ impl Writer {
         Err(Failure::Connection(last_error))
     }
 
-    async fn transaction_status(&mut self, transaction_id: &str) -> Result<Option<String>, sqlx::Error> {
+    /// Whether the events of a transaction are in the log; `None` while the server still works on it.
+    ///
+    /// That its id has committed would not do: a server that crashed gives the ids of transactions that it has lost to others.
+    async fn is_in_the_log(&mut self, committed: &Committed) -> Result<Option<bool>, ReadError> {
         let mut conn = self.connect().await?;
-        let status = sqlx::query_scalar!("SELECT pg_xact_status($1::text::xid8)", transaction_id).fetch_one(&mut conn).await?;
+        let asked = sqlx::query_scalar!(
+            "SELECT pg_xact_status($1::text::xid8)",
+            committed.transaction_id
+        )
+        .fetch_one(&mut conn)
+        .await;
+        let status = match asked {
+            Ok(status) => status,
+            // The id lies in the future: after a crash the server has not come to it again.
+            Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("22023") => {
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let is_there = if status.as_deref() == Some("in progress") {
+            None
+        } else {
+            let position = committed.position.unwrap_or_default();
+            let found = reader::page(&mut conn, position - 1, 1).await?;
+            Some(found.first().is_some_and(|found| {
+                let stream = StreamId::parse(&found.aggregate_type, &found.aggregate_id);
+                let sequence = found.sequence.cast_unsigned();
+                let place = stream.map(|stream| (stream, sequence, found.recorded_at));
+                found.position == position && place == committed.last_event
+            }))
+        };
         self.conn = Some(conn);
-        Ok(status)
+        Ok(is_there)
     }
 
     fn after_commit(&self, committed: Committed) {
@@ -425,7 +508,11 @@ impl Writer {
         if let Some(settings) = committed.settings {
             // Another writer may have stored still newer ones.
             self.settings.rcu(|now| {
-                if now.position < settings.position { Arc::new(settings.clone()) } else { Arc::clone(now) }
+                if now.position < settings.position {
+                    Arc::new(settings.clone())
+                } else {
+                    Arc::clone(now)
+                }
             });
         }
         if let Some(position) = committed.position {
@@ -441,14 +528,18 @@ impl Writer {
 const fn is_to_send(event: &Event) -> bool {
     matches!(
         event,
-        Event::Case(CaseEvent::MessageQueued(_) | CaseEvent::MessageRequeued { .. }) | Event::Line(_)
+        Event::Case(CaseEvent::MessageQueued(_) | CaseEvent::MessageRequeued { .. })
+            | Event::Line(_)
     )
 }
 
 /// What a commit leaves to be done in memory.
 struct Committed {
     transaction_id: String,
+    /// The position of the last event.
     position: Option<i64>,
+    /// The last event's place in its stream, and when it was recorded.
+    last_event: Option<(StreamId, u64, DateTime<Utc>)>,
     cases: Vec<(Reference, Entry)>,
     settings: Option<Settings>,
     /// Whether the outbox may have got something to do.
@@ -460,7 +551,10 @@ enum Transaction {
     /// It did not commit.
     Failed(Failure),
     /// The answer to COMMIT is missing.
-    CommitBroke { committed: Box<Committed>, error: sqlx::Error },
+    CommitBroke {
+        committed: Box<Committed>,
+        error: sqlx::Error,
+    },
 }
 
 impl<E: Into<Failure>> From<E> for Transaction {
@@ -479,11 +573,62 @@ struct Written<'a> {
     outcomes: Vec<String>,
 }
 
-impl Written<'_> {
+impl<'a> Written<'a> {
+    /// Decides a batch, job by job; each sees what those before it did.
+    fn decide(
+        &mut self,
+        batch: &mut [Box<dyn Job>],
+        needs: &'a [Needs],
+        mut receipts: HashSet<(String, String)>,
+        mut kept: HashMap<(Uuid, String), load::Kept>,
+        settings: &Settings,
+        world: &mut World,
+    ) {
+        for (job, needs) in batch.iter_mut().zip(needs) {
+            if let Some(receipt) = &needs.receipt
+                && !receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()))
+            {
+                job.set_duplicate();
+                continue;
+            }
+            if let Some(key) = &needs.idempotency
+                && let Some(kept) = kept.get(&(key.actor, key.key.clone()))
+            {
+                if kept.fingerprint == key.fingerprint {
+                    job.set_repeated(&kept.outcome);
+                } else {
+                    job.set_key_reused();
+                }
+                continue;
+            }
+            let to_write = job.decide(&Scope {
+                world,
+                settings,
+                needs,
+            });
+            if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
+                && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
+                && let MapEntry::Vacant(vacant) = kept.entry((key.actor, key.key.clone()))
+            {
+                vacant.insert(load::Kept {
+                    fingerprint: key.fingerprint.to_vec(),
+                    outcome,
+                });
+                self.keys.push(key);
+                self.outcomes
+                    .push(to_write.outcome.clone().unwrap_or_default());
+            }
+            self.take_in(&job.metadata(), to_write, world);
+        }
+    }
+
     fn take_in(&mut self, metadata: &Metadata, to_write: ToWrite, world: &mut World) {
         self.secrets.extend(to_write.secrets);
         for (stream, event) in &to_write.events {
-            let earliest = world.streams.get(stream).map_or(world.now, |entry| entry.last_recorded_at);
+            let earliest = world
+                .streams
+                .get(stream)
+                .map_or(world.now, |entry| entry.last_recorded_at);
             let recorded_at = world.now.max(earliest);
             let sequence = world.take_in(*stream, event, recorded_at);
             self.events.push(Recorded {
@@ -498,23 +643,41 @@ impl Written<'_> {
     }
 
     /// Everything but the events themselves, which come last.
-    async fn write(&mut self, conn: &mut PgConnection, now: chrono::DateTime<chrono::Utc>) -> Result<(), sqlx::Error> {
+    async fn write(
+        &mut self,
+        conn: &mut PgConnection,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<(), sqlx::Error> {
         for recorded in &self.events {
             self.models.apply(recorded);
         }
         self.models.flush(conn).await?;
         for secret in &self.secrets {
             match secret {
-                SecretWrite::Password { user_id, hash } => accounts::set_password_hash(&mut *conn, *user_id, hash).boxed().await?,
-                SecretWrite::Token { token_id, user_id, hash } => {
-                    accounts::add_token_secret(&mut *conn, *token_id, *user_id, *hash).boxed().await?;
+                SecretWrite::Password { user_id, hash } => {
+                    accounts::set_password_hash(&mut *conn, *user_id, hash)
+                        .boxed()
+                        .await?;
+                }
+                SecretWrite::Token {
+                    token_id,
+                    user_id,
+                    hash,
+                } => {
+                    accounts::add_token_secret(&mut *conn, *token_id, *user_id, *hash)
+                        .boxed()
+                        .await?;
                 }
             }
         }
         if !self.keys.is_empty() {
             let actors: Vec<_> = self.keys.iter().map(|key| key.actor).collect();
             let names: Vec<_> = self.keys.iter().map(|key| key.key.as_str()).collect();
-            let fingerprints: Vec<Vec<u8>> = self.keys.iter().map(|key| key.fingerprint.to_vec()).collect();
+            let fingerprints: Vec<Vec<u8>> = self
+                .keys
+                .iter()
+                .map(|key| key.fingerprint.to_vec())
+                .collect();
             sqlx::query!(
                 "INSERT INTO idempotency_keys (actor, key, fingerprint, outcome, recorded_at)
                  SELECT k.actor, k.key, k.fingerprint, k.outcome::jsonb, $5

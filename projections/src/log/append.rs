@@ -21,7 +21,10 @@ pub const CHANNEL: &str = "docket_log";
 /// # Errors
 ///
 /// The database's error; a violation of `events_pkey` means that somebody else wrote to one of the streams.
-pub(crate) async fn append(conn: &mut PgConnection, events: &[Recorded]) -> Result<Appended, sqlx::Error> {
+pub(crate) async fn append(
+    conn: &mut PgConnection,
+    events: &[Recorded],
+) -> Result<Appended, sqlx::Error> {
     let mut aggregate_types = Vec::with_capacity(events.len());
     let mut aggregate_ids = Vec::with_capacity(events.len());
     let mut sequences = Vec::with_capacity(events.len());
@@ -77,7 +80,10 @@ pub(crate) async fn append(conn: &mut PgConnection, events: &[Recorded]) -> Resu
     )
     .fetch_one(conn)
     .await?;
-    Ok(Appended { position: row.position, transaction_id: row.transaction_id })
+    Ok(Appended {
+        position: row.position,
+        transaction_id: row.transaction_id,
+    })
 }
 
 fn encode_error(error: serde_json::Error) -> sqlx::Error {

@@ -24,7 +24,10 @@ pub struct Recorded {
 
 /// Who did something, and what made them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+#[serde(
+    try_from = "BTreeMap<String, String>",
+    into = "BTreeMap<String, String>"
+)]
 pub struct Metadata {
     /// Who.
     pub actor: Actor,
@@ -80,7 +83,11 @@ impl Actor {
 impl Metadata {
     /// Metadata of something that nobody's request caused.
     pub const fn of(actor: Actor) -> Self {
-        Self { actor, request_id: None, cause: None }
+        Self {
+            actor,
+            request_id: None,
+            cause: None,
+        }
     }
 }
 
@@ -104,14 +111,21 @@ impl TryFrom<BTreeMap<String, String>> for Metadata {
     fn try_from(mut map: BTreeMap<String, String>) -> Result<Self, String> {
         let actor = match map.get("actor").map(String::as_str) {
             Some("user") => Actor::User {
-                user_id: map.get("user_id").and_then(|id| id.parse().ok()).ok_or("an event's user_id is missing or no UUID")?,
+                user_id: map
+                    .get("user_id")
+                    .and_then(|id| id.parse().ok())
+                    .ok_or("an event's user_id is missing or no UUID")?,
                 email: map.remove("email").unwrap_or_default(),
             },
             Some("vonage") => Actor::Vonage,
             Some("system") => Actor::System,
             _ => return Err("an event's actor is none of user, vonage, system".to_owned()),
         };
-        Ok(Self { actor, request_id: map.remove("request_id"), cause: map.remove("cause") })
+        Ok(Self {
+            actor,
+            request_id: map.remove("request_id"),
+            cause: map.remove("cause"),
+        })
     }
 }
 
@@ -128,13 +142,28 @@ mod tests {
 
     #[test]
     fn metadata_is_a_map_of_strings_and_reads_back() {
-        let actors = [Actor::User { user_id: UserId(Uuid::nil()), email: "agent@example.com".into() }, Actor::Vonage, Actor::System];
+        let actors = [
+            Actor::User {
+                user_id: UserId(Uuid::nil()),
+                email: "agent@example.com".into(),
+            },
+            Actor::Vonage,
+            Actor::System,
+        ];
         for actor in actors {
-            let metadata = Metadata { actor, request_id: Some("r1".into()), cause: None };
+            let metadata = Metadata {
+                actor,
+                request_id: Some("r1".into()),
+                cause: None,
+            };
             let json = serde_json::to_string(&metadata).expect("serialises");
-            let map: std::collections::HashMap<String, String> = serde_json::from_str(&json).expect("a map of strings");
+            let map: std::collections::HashMap<String, String> =
+                serde_json::from_str(&json).expect("a map of strings");
             assert_eq!(map["request_id"], "r1");
-            assert_eq!(serde_json::from_str::<Metadata>(&json).expect("reads back"), metadata);
+            assert_eq!(
+                serde_json::from_str::<Metadata>(&json).expect("reads back"),
+                metadata
+            );
         }
     }
 }

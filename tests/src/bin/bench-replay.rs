@@ -158,7 +158,7 @@ async fn copy(options: &PgConnectOptions) -> anyhow::Result<i64> {
     let mut rows = pool.copy_out_raw("COPY events TO STDOUT").await?;
     let mut events = 0;
     while let Some(bytes) = rows.try_next().await? {
-        events += i64::try_from(bytes.iter().filter(|byte| **byte == b'\n').count())?;
+        events += i64::try_from(bytes.split(|byte| *byte == b'\n').count() - 1)?;
     }
     Ok(events)
 }

@@ -7,11 +7,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// How long a request waits for a connection before it is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is taken for alive without being asked.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// What Docket's connections are called in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "docket";
 
@@ -45,8 +47,17 @@ pub fn with_search_path(options: PgConnectOptions) -> PgConnectOptions {
 pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        // A dead connection shows in the next statement; asking it each time costs a round trip.
+        // Asking a connection whether it lives costs a round trip, which one that was used just now need not pay. One that lay
+        // idle is asked, or after a restart of the database each would fail one request.
         .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for >= TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options)
 }

@@ -439,7 +439,7 @@ async fn an_export_ends_quietly_when_nobody_reads_on_and_loudly_when_an_event_is
 }
 
 #[tokio::test]
-async fn a_history_needs_no_service_and_no_earlier_start() {
+async fn a_new_database_is_up_to_date_whatever_is_done_first() {
     let installation = Installation::new().await;
     let added = [
         "user",

@@ -467,7 +467,7 @@ impl History {
             }
             Step::Rename { case, title } => {
                 self.change(case, Change::Title(format!("Title {}", title % 4)))
-                    .await
+                    .await;
             }
             Step::Note { case } => {
                 let note_id = self.id().into();

@@ -646,7 +646,7 @@ impl<'a> Written<'a> {
     async fn write(
         &mut self,
         conn: &mut PgConnection,
-        now: chrono::DateTime<chrono::Utc>,
+        now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         for recorded in &self.events {
             self.models.apply(recorded);

@@ -7,13 +7,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::{Connection, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 /// How long a request waits for a connection before it is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection is taken for alive without being asked.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How long an idle connection is taken for alive without being asked; shorter than any restart of a database.
+const TRUSTED_FOR: Duration = Duration::from_millis(100);
 /// What Docket's connections are called in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "docket";
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use docket_projections::private_postgres::{Options, PrivatePostgres, temporary_data_dir};
 use docket_tests::installation::Installation;
@@ -111,7 +112,8 @@ async fn while_the_database_is_away_webhooks_are_to_come_again_and_then_all_goes
 #[tokio::test]
 async fn a_database_that_crashes_under_load_keeps_what_was_acknowledged() {
     const CUSTOMERS: usize = 20;
-    const MESSAGES: usize = 300;
+    const MESSAGES: usize = 400;
+    const CRASHES: usize = 4;
 
     let folder = temporary_data_dir().unwrap();
     let postgres = PrivatePostgres::open(options(&folder, true)).await.unwrap();
@@ -130,15 +132,16 @@ async fn a_database_that_crashes_under_load_keeps_what_was_acknowledged() {
             .insert(message_uuid(payload).to_owned());
     });
     let crashing = async {
-        for crash in 1..=2 {
+        for crash in 1..=CRASHES {
             wait_until("more is acknowledged", BOUND, async || {
                 let so_far = acknowledged.borrow().len();
-                expect_that(so_far >= crash * MESSAGES / 3, || {
+                expect_that(so_far >= crash * MESSAGES / (CRASHES + 1), || {
                     format!("{so_far} messages")
                 })
             })
             .await;
-            kill_server_of(&postgres);
+            // In turn all of it at once, and its head alone, whose hands then end where they are.
+            crash_server(&postgres, crash % 2 == 0);
             let promised = acknowledged.borrow().clone();
             assert!(
                 promised.len() < MESSAGES,
@@ -170,9 +173,21 @@ async fn a_database_that_crashes_under_load_keeps_what_was_acknowledged() {
     postgres.discard().await.unwrap();
 }
 
-/// Ends the server as a crash does; its helpers end by themselves when they notice.
-fn kill_server_of(postgres: &PrivatePostgres) {
+/// Ends the server as a crash does, with or without the processes that serve its connections.
+fn crash_server(postgres: &PrivatePostgres, with_backends: bool) {
     let file = std::fs::read_to_string(postgres.cluster().join("postmaster.pid")).unwrap();
-    let pid = file.lines().next().unwrap().trim().parse().unwrap();
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let server = file.lines().next().unwrap().trim();
+    let listed = Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid="])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let backends = listed.lines().filter_map(|line| {
+        let (pid, parent) = line.trim().split_once(' ')?;
+        (with_backends && parent.trim() == server).then_some(pid)
+    });
+    for pid in std::iter::once(server).chain(backends) {
+        // A backend may have ended by itself by now.
+        let _ = kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL);
+    }
 }

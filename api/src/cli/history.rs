@@ -537,7 +537,7 @@ mod tests {
     #[test]
     fn the_table_fits_and_breaks_between_words() {
         assert_eq!(
-            table(&events(), 90),
+            table(&events(), 81),
             "\
 #  recorded (UTC)       who     what                            why
 -  -------------------  ------  ------------------------------  -----------------

@@ -65,8 +65,9 @@ pub(super) async fn lock(
         .collect();
     let (message_ids, provider_ids) = message_keys(needs);
 
-    // The receipts come first: whoever waits for somebody else's receipt must not hold a contact meanwhile. Reading log_head
-    // here keeps a rebuild from swapping the read models until this transaction has ended.
+    // The receipts come first: whoever waits for somebody else's receipt must not hold a contact meanwhile. And a rebuild that
+    // swaps the read models locks their table, so it waits for transactions that have come this far, and the others wait here,
+    // where they hold nothing that it needs.
     let row = sqlx::query!(
         r#"WITH given AS (
                INSERT INTO webhook_receipts (kind, key, received_at)

@@ -277,7 +277,7 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildError> {
     let mut builder = Builder::begin(connect, models, progress).await?;
     let result = builder.build_and_swap(now).await;
-    builder.end().await;
+    builder.end(result.is_err()).await;
     result
 }
 
@@ -294,7 +294,7 @@ pub async fn check(
 ) -> Result<(i64, Vec<Difference>), RebuildError> {
     let mut builder = Builder::begin(connect, models, progress).await?;
     let result = builder.build_and_compare().await;
-    builder.end().await;
+    builder.end(result.is_err()).await;
     result
 }
 
@@ -671,13 +671,12 @@ impl<P: FnMut(Progress)> Builder<P> {
              LOCK TABLE {live} IN ACCESS EXCLUSIVE MODE"
         );
         execute(&mut self.target, &take_over).await?;
-        for table in &tables {
-            // Without CASCADE: a view of somebody's that looks at the table refuses the swap, and is not dropped unasked.
-            let swap = format!(
-                "DROP TABLE {LIVE}.{table}; ALTER TABLE {SHADOW}.{table} SET SCHEMA {LIVE}"
-            );
-            execute(&mut self.target, &swap).await?;
-        }
+        // Without CASCADE: a view of somebody's that looks at a table refuses the swap, and is not dropped unasked.
+        let swaps = tables.iter().map(|table| {
+            format!("DROP TABLE {LIVE}.{table}; ALTER TABLE {SHADOW}.{table} SET SCHEMA {LIVE}")
+        });
+        let swaps = swaps.collect::<Vec<_>>().join("; ");
+        execute(&mut self.target, &swaps).await?;
         note_versions(&mut self.target, &self.models, now).await?;
         execute(&mut self.target, "COMMIT").await?;
         Ok(shut_out_since.elapsed())
@@ -780,8 +779,11 @@ impl<P: FnMut(Progress)> Builder<P> {
     }
 
     /// Clears up, whatever happened before; what cannot be cleared now is by the next rebuild.
-    async fn end(mut self) {
-        let _ = execute(&mut self.target, "ROLLBACK").await;
+    async fn end(mut self, has_failed: bool) {
+        if has_failed {
+            // Some transaction is open, unless it failed between two of them.
+            let _ = execute(&mut self.target, "ROLLBACK").await;
+        }
         let _ = execute(
             &mut self.target,
             &format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE"),

@@ -253,16 +253,19 @@ fn table(told: &[Told], width: usize) -> String {
             history::happened_at(recorded).map(|at| format!("Vonage {}", at.format("%H:%M:%S"))),
         );
         let metadata = &recorded.metadata;
+        let provider_id = history::provider_id(recorded);
+        // What Vonage caused often has Vonage's own id as its cause.
+        let cause = metadata
+            .cause
+            .as_deref()
+            .filter(|cause| provider_id != Some(cause));
         let why = [
             metadata
                 .request_id
                 .as_ref()
                 .map(|id| format!("request {id}")),
-            metadata
-                .cause
-                .as_ref()
-                .map(|cause| format!("cause {cause}")),
-            history::provider_id(recorded).map(|id| format!("Vonage's id {id}")),
+            cause.map(|cause| format!("cause {cause}")),
+            provider_id.map(|id| format!("Vonage's id {id}")),
         ];
         [
             vec![event.sequence.to_string()],
@@ -282,7 +285,7 @@ fn table(told: &[Told], width: usize) -> String {
             .unwrap_or_default()
             .min(most)
     };
-    let mut widths = [widest(0, 6), widest(1, 19), widest(2, 28), 0, widest(4, 44)];
+    let mut widths = [widest(0, 6), widest(1, 19), widest(2, 28), 0, widest(4, 48)];
     let gaps = 2 * (widths.len() - 1);
     let taken: usize = widths.iter().sum::<usize>() + gaps;
     widths[3] = widest(3, width.saturating_sub(taken).max(LEAST_WIDTH));

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::Timing;
+use crate::cpu::{Clock, Contender};
 use crate::measured::Measured;
 use crate::server::Server;
 
@@ -46,6 +47,7 @@ pub(crate) async fn window(
     // pgbench's clock runs while it connects.
     let connecting = Duration::from_secs(1 + u64::from(connections) / 64);
     let time = connecting + timing.warm_up + timing.window;
+    let clock = Clock::start(Contender::Child, server.postmaster());
     run_pgbench(server, payload, connections, time, &folder).await?;
     let mut ended = vec![];
     for entry in std::fs::read_dir(folder.path())? {
@@ -57,6 +59,7 @@ pub(crate) async fn window(
             read_log(&std::fs::read_to_string(path)?, &mut ended)?;
         }
     }
+    let spent = clock.stop(ended.len());
     let last = ended
         .iter()
         .map(|ended| ended.at)
@@ -68,7 +71,7 @@ pub(crate) async fn window(
         .filter(|ended| ended.at > begins)
         .map(|ended| ended.latency_us)
         .collect();
-    Ok(Measured::new(timing.window, latencies))
+    Ok(Measured::new(timing.window, latencies).with(spent))
 }
 
 async fn run_pgbench(

@@ -1,6 +1,7 @@
 //! Docket itself: the real program as a process of its own, loaded through HTTP.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -26,6 +27,7 @@ use tokio::task::LocalSet;
 
 use crate::Timing;
 use crate::bare;
+use crate::cpu::{Clock, Contender};
 use crate::http::Connection;
 use crate::load::{Conversations, KnownContact, Message, Signer, number};
 use crate::measured::{Measured, micros};
@@ -35,8 +37,10 @@ use crate::server::Server;
 const DATABASE: &str = "docket";
 /// How long the program may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Connections by which the contacts that are known write their first message.
-const FIRST_CONNECTIONS: u16 = 32;
+/// How long the first messages may take.
+const FIRST_PATIENCE: Duration = Duration::from_mins(10);
+/// Connections by which people write their first message.
+const FIRST_CONNECTIONS: u16 = 128;
 
 /// The program, and what it was sent so far.
 pub(crate) struct Docket {
@@ -92,8 +96,12 @@ pub(crate) struct Memory {
 }
 
 impl Docket {
-    /// Prepares the database, starts the program, and has `known_contacts` people open a case.
-    pub(crate) async fn start(server: &Server, known_contacts: usize) -> anyhow::Result<Self> {
+    /// Prepares the database, starts the program, and has `known_contacts` people and those of `conversations` open a case.
+    pub(crate) async fn start(
+        server: &Server,
+        known_contacts: usize,
+        conversations: usize,
+    ) -> anyhow::Result<Self> {
         server.create(DATABASE).await?;
         set_up(server).await?;
         let secret = hex(&ambient::random_bytes::<32>());
@@ -117,21 +125,31 @@ impl Docket {
             child,
             address,
             signer: Signer::new(address, &secret),
-            conversations: Conversations::new(0, vec![]),
+            conversations: Conversations::new(0..1, vec![]),
             fastest: 3_000.0,
             accepted: 0,
         };
-        let known = this.open_known_cases(server, known_contacts).await?;
-        this.conversations = Conversations::new(u32::try_from(known_contacts)?, known);
+        let people = u32::try_from(known_contacts)?..u32::try_from(known_contacts + conversations)?;
+        let mut references = this.open_cases(server, people.end).await?;
+        let known = (0..people.start)
+            .map(number)
+            .map(|number| {
+                let reference = references
+                    .remove(&number)
+                    .context("a case was not opened")?;
+                Ok(KnownContact { number, reference })
+            })
+            .collect::<anyhow::Result<_>>()?;
+        this.conversations = Conversations::new(people, known);
         Ok(this)
     }
 
-    async fn open_known_cases(
+    async fn open_cases(
         &mut self,
         server: &Server,
-        count: usize,
-    ) -> anyhow::Result<Vec<KnownContact>> {
-        let requests = (0..u32::try_from(count)?)
+        count: u32,
+    ) -> anyhow::Result<HashMap<String, u32>> {
+        let requests = (0..count)
             .map(|person| {
                 let text = "Hello, may I ask you something?".to_owned();
                 self.signer.request(&Message {
@@ -146,26 +164,20 @@ impl Docket {
             FIRST_CONNECTIONS,
             Timing {
                 warm_up: Duration::ZERO,
-                window: PATIENCE,
+                window: FIRST_PATIENCE,
             },
         )
         .await?;
         let mut conn = server.connect(DATABASE).await?;
-        let rows: Vec<(String, i32)> =
-            sqlx::query_as("SELECT number, reference FROM cases ORDER BY reference")
-                .fetch_all(&mut conn)
-                .await?;
+        let rows: Vec<(String, i32)> = sqlx::query_as("SELECT number, reference FROM cases")
+            .fetch_all(&mut conn)
+            .await?;
         conn.close().await?;
-        if rows.len() != count {
+        if u32::try_from(rows.len()) != Ok(count) {
             bail!("{count} people wrote, and {} cases were opened", rows.len());
         }
         rows.into_iter()
-            .map(|(number, reference)| {
-                Ok(KnownContact {
-                    number,
-                    reference: u32::try_from(reference)?,
-                })
-            })
+            .map(|(number, reference)| Ok((number, u32::try_from(reference)?)))
             .collect()
     }
 
@@ -202,6 +214,7 @@ impl Docket {
     /// Loads the program for one window.
     pub(crate) async fn window(
         &mut self,
+        server: &Server,
         connections: u16,
         timing: Timing,
     ) -> anyhow::Result<Measured> {
@@ -216,9 +229,13 @@ impl Docket {
         let requests = (0..count)
             .map(|_| self.signer.request(&self.conversations.next()))
             .collect();
+        let pid = self.child.id().context("docket has ended")?;
+        let accepted = self.accepted;
+        let clock = Clock::start(Contender::Running(pid), server.postmaster());
         let measured = self.send(requests, connections, timing).await?;
+        let spent = clock.stop(usize::try_from(self.accepted - accepted)?);
         self.fastest = self.fastest.max(measured.per_second());
-        Ok(measured)
+        Ok(measured.with(spent))
     }
 
     /// Sends requests over that many connections, each with one request under way, until the window ends or all are sent.

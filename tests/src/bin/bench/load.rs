@@ -1,10 +1,11 @@
 //! The messages: who writes what, in which order, and how Vonage would deliver it.
 //!
-//! A thousand conversations go on at once. Each is one person who writes five messages, the first of which opens a case; then
+//! Twenty thousand conversations go on at once. Each is one person who writes five messages, the first of which opens a case; then
 //! another person takes the place. So one message in five opens a case, however long the run is. One message in twenty comes from
-//! somebody whose case was there before and names its reference. One in four comes by WhatsApp, all others by SMS.
+//! one of two thousand others and names the reference of their case. One in four comes by WhatsApp, all others by SMS.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use docket::ambient;
 use docket::vonage::signature::{SignParams, sign};
@@ -13,8 +14,6 @@ use uuid::Uuid;
 
 /// The number of ours that everybody writes to; it is a line on both channels.
 pub(crate) const LINE: &str = "447700900000";
-/// How many conversations go on at once.
-const CONVERSATIONS: usize = 1_000;
 /// How many messages a conversation has.
 pub(crate) const MESSAGES_IN_A_CONVERSATION: u32 = 5;
 /// One message in so many names a reference.
@@ -65,23 +64,18 @@ pub(crate) struct Conversations {
 }
 
 impl Conversations {
-    /// Messages of people from number `first_person` on, and of those who are known.
-    pub(crate) fn new(first_person: u32, known: Vec<KnownContact>) -> Self {
-        let mut this = Self {
-            places: vec![],
-            next_person: first_person,
+    /// Messages of as many people at once as there are in `people`, who have begun, and of those who are known. Whoever comes
+    /// later is taken from the end of `people` on.
+    pub(crate) fn new(people: Range<u32>, known: Vec<KnownContact>) -> Self {
+        Self {
+            next_person: people.end,
+            // They do not stand at one point of their conversations, and so do not all end at once.
+            places: people
+                .map(|person| (person, 1 + person % (MESSAGES_IN_A_CONVERSATION - 1)))
+                .collect(),
             known,
             draws: Draws(0x5eed),
-        };
-        for place in 0..CONVERSATIONS {
-            let person = this.new_person();
-            // Not all begin at once, and so not all end at once.
-            this.places.push((
-                person,
-                u32::try_from(place).unwrap_or_default() % MESSAGES_IN_A_CONVERSATION,
-            ));
         }
-        this
     }
 
     fn new_person(&mut self) -> u32 {
@@ -234,7 +228,7 @@ mod tests {
             number: number(0),
             reference: 101,
         }];
-        let mut conversations = Conversations::new(1, known);
+        let mut conversations = Conversations::new(1..1_001, known);
 
         let messages: Vec<Message> = (0..50_000).map(|_| conversations.next()).collect();
 

@@ -5,6 +5,7 @@
 //! `docs/performance.md` says what each number means.
 
 mod bare;
+mod cpu;
 mod docket;
 mod http;
 mod load;
@@ -98,6 +99,7 @@ struct Plan {
     timing: Timing,
     singles: usize,
     known_contacts: usize,
+    conversations: usize,
 }
 
 /// The time before and in a window.
@@ -127,6 +129,7 @@ impl Cli {
                 timing,
                 singles: 20,
                 known_contacts: 50,
+                conversations: 200,
             };
         }
         let timing = Timing {
@@ -140,6 +143,7 @@ impl Cli {
             timing,
             singles: SINGLES,
             known_contacts: 2_000,
+            conversations: 20_000,
         }
     }
 }
@@ -192,7 +196,7 @@ async fn measure(plan: &Plan, server: &Server) -> anyhow::Result<Report> {
     let machine = machine::describe(server).await?;
     let mut docket = if plan.contenders.contains(&Contender::Docket) {
         progress("starting docket serve");
-        Some(Docket::start(server, plan.known_contacts).await?)
+        Some(Docket::start(server, plan.known_contacts, plan.conversations).await?)
     } else {
         None
     };
@@ -227,7 +231,7 @@ async fn measure(plan: &Plan, server: &Server) -> anyhow::Result<Report> {
                 let connections = row.connections;
                 let measured = match (contender, &mut docket) {
                     (Contender::Docket, Some(docket)) => {
-                        docket.window(connections, plan.timing).await?
+                        docket.window(server, connections, plan.timing).await?
                     }
                     (Contender::Docket, None) => bail!("docket is not running"),
                     (Contender::Bare, _) => {

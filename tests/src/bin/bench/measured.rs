@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cpu::{PerOperation, Spent};
+
 /// What one contender did in its windows at one number of connections.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
@@ -11,21 +13,36 @@ pub(crate) struct Measured {
     seconds: f64,
     /// How long each that ended in a window took, in microseconds.
     latencies_us: Vec<u32>,
+    /// What was spent, in the windows and before them.
+    spent: Spent,
 }
 
 impl Measured {
     /// What ended in a window of that length, with the time that each took.
-    pub(crate) const fn new(window: Duration, latencies_us: Vec<u32>) -> Self {
+    pub(crate) fn new(window: Duration, latencies_us: Vec<u32>) -> Self {
         Self {
             seconds: window.as_secs_f64(),
             latencies_us,
+            spent: Spent::default(),
         }
+    }
+
+    /// The same, with what was spent for it.
+    pub(crate) const fn with(mut self, spent: Spent) -> Self {
+        self.spent = spent;
+        self
+    }
+
+    /// What each cost in time of processors; `None` where it is not known.
+    pub(crate) fn cost(&self) -> Option<PerOperation> {
+        self.spent.per_operation()
     }
 
     /// Adds another window.
     pub(crate) fn merge(&mut self, other: Self) {
         self.seconds += other.seconds;
         self.latencies_us.extend(other.latencies_us);
+        self.spent.add(other.spent);
     }
 
     /// Whether there is anything to tell.

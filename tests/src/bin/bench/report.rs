@@ -76,6 +76,29 @@ impl Report {
             .is_none_or(|correctness| correctness.holds())
     }
 
+    fn write_costs(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n## Time of processors for each, in µs\n")?;
+        writeln!(
+            f,
+            "| connections | Docket | its Postgres | pgbench | its Postgres | stock | its Postgres |"
+        )?;
+        writeln!(f, "|--:|--:|--:|--:|--:|--:|--:|")?;
+        for row in &self.rows {
+            write!(f, "| {} |", row.connections)?;
+            for measured in [&row.docket, &row.bare, &row.stock] {
+                let cost = measured.cost();
+                write!(
+                    f,
+                    " {} | {} |",
+                    Cell(cost.map(|cost| cost.contender), 0),
+                    Cell(cost.map(|cost| cost.postgres), 0)
+                )?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+
     fn aims(&self) -> Vec<Aim> {
         let row = self
             .rows
@@ -161,6 +184,7 @@ impl Display for Report {
             writeln!(f)?;
         }
 
+        self.write_costs(f)?;
         writeln!(
             f,
             "\n## Aims\n\n| what | aim | reached | |\n|---|--:|--:|---|"
@@ -263,6 +287,7 @@ mod tests {
                 },
                 singles: 1,
                 known_contacts: 0,
+                conversations: 0,
             },
             payload_bytes: 300,
             rows: vec![row],

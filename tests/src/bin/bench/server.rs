@@ -17,6 +17,7 @@ const MAX_CONNECTIONS: u16 = 320;
 /// A durable server in a temporary folder on a disk.
 pub(crate) struct Server {
     postgres: PrivatePostgres,
+    postmaster: u32,
     // Dropped, and so deleted, after the server.
     folder: TempDir,
 }
@@ -37,7 +38,21 @@ impl Server {
             ..Options::new(folder.path())
         };
         let postgres = PrivatePostgres::open(options).await?;
-        Ok(Self { postgres, folder })
+        let pid_file = postgres.cluster().join("postmaster.pid");
+        let postmaster = std::fs::read_to_string(&pid_file)
+            .ok()
+            .and_then(|text| text.lines().next()?.trim().parse().ok())
+            .with_context(|| format!("{} names no process", pid_file.display()))?;
+        Ok(Self {
+            postgres,
+            postmaster,
+            folder,
+        })
+    }
+
+    /// The server's first process.
+    pub(crate) const fn postmaster(&self) -> u32 {
+        self.postmaster
     }
 
     /// The folder of the database's files.

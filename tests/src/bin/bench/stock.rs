@@ -26,6 +26,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::Timing;
+use crate::cpu::{Clock, Contender};
 use crate::load::{Conversations, MESSAGES_IN_A_CONVERSATION, Message, provider_id};
 use crate::measured::{Measured, micros};
 use crate::server::Server;
@@ -85,6 +86,7 @@ pub(crate) async fn window(
     connections: u16,
     timing: Timing,
 ) -> anyhow::Result<Measured> {
+    let clock = Clock::start(Contender::Child, server.postmaster());
     let output = Command::new(std::env::current_exe()?)
         .arg("stock")
         .args(["--connections", &connections.to_string()])
@@ -100,14 +102,26 @@ pub(crate) async fn window(
     if !output.status.success() {
         bail!("the stock way ended with {}", output.status);
     }
-    serde_json::from_slice(&output.stdout)
-        .context("the stock way said something else than what it measured")
+    let Done {
+        operations,
+        measured,
+    } = serde_json::from_slice(&output.stdout)
+        .context("the stock way said something else than what it measured")?;
+    Ok(measured.with(clock.stop(operations)))
 }
 
 type Framework = CqrsFramework<Case, PersistedEventStore<PostgresEventRepository, Case>>;
 
+/// What the process says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// How many commands, also before the window.
+    operations: usize,
+    measured: Measured,
+}
+
 /// The work of the process.
-pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<Done> {
     let pool = PgPoolOptions::new()
         .max_connections(arguments.connections.into())
         .min_connections(arguments.connections.into())
@@ -120,9 +134,12 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
     let mut workers = JoinSet::new();
     for worker in 0..arguments.connections {
         let (framework, pool) = (Arc::clone(&framework), pool.clone());
-        let mut texts = Conversations::new(u32::from(worker) * 1_000, vec![]);
+        // Who writes is of no matter here; everybody's case is a new one.
+        let person = u32::from(worker) * 1_000;
+        let mut texts = Conversations::new(person..person + 1, vec![]);
         workers.spawn(async move {
             let mut latencies = vec![];
+            let mut operations = 0;
             'window: loop {
                 let reference = new_reference(&pool).await?;
                 for said in 0..MESSAGES_IN_A_CONVERSATION {
@@ -140,20 +157,27 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
                         .execute(&reference.to_string(), command)
                         .await
                         .context("a command failed")?;
+                    operations += 1;
                     let ended = Instant::now();
                     if window_begins <= ended && ended < window_ends {
                         latencies.push(micros(ended - began));
                     }
                 }
             }
-            anyhow::Ok(latencies)
+            anyhow::Ok((operations, latencies))
         });
     }
+    let mut operations = 0;
     let mut latencies = vec![];
     while let Some(worker) = workers.join_next().await {
-        latencies.extend(worker??);
+        let (done, took) = worker??;
+        operations += done;
+        latencies.extend(took);
     }
-    Ok(Measured::new(window, latencies))
+    Ok(Done {
+        operations,
+        measured: Measured::new(window, latencies),
+    })
 }
 
 fn framework(pool: PgPool) -> Framework {

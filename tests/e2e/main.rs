@@ -14,6 +14,7 @@ mod crashes;
 mod database;
 mod deliveries;
 mod demo;
+mod growth;
 mod help_desk;
 mod history;
 mod personal_data;

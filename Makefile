@@ -43,10 +43,14 @@ bench: setup ## measure Docket beside bare Postgres and stock postgres-es
 bench-replay: setup ## measure replay and rebuild beside COPY of the same rows (takes minutes)
 	cargo run --release -p docket-tests --bin bench-replay
 
+bench-pages: setup ## measure the console's pages with 100,000 cases and 1,000,000 messages (takes minutes)
+	cargo build --release --bin docket
+	cargo run --release -p docket-tests --bin bench-pages
+
 audit: ## check dependencies against the advisory database too (needs the network)
 	.ci/cargo-deny check
 
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test bench bench-replay audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test bench bench-replay bench-pages audit clean

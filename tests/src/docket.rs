@@ -21,7 +21,7 @@ const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 /// Settings for a process: variables and their values.
 pub type Environment = Vec<(String, String)>;
 
-/// The binary, beside the folder of the running test.
+/// The binary, beside the running program or the folder of the running test.
 ///
 /// # Panics
 ///
@@ -30,18 +30,14 @@ pub fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os(BINARY_VARIABLE) {
         return named.into();
     }
-    let test = std::env::current_exe().expect("a running program has a path");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("tests lie in target/<profile>/deps");
-    let binary = profile.join("docket");
-    assert!(
-        binary.is_file(),
-        "{} is missing: run `make test`, or `cargo build -p docket --bin docket` before `cargo test`",
-        binary.display()
-    );
-    binary
+    let this = std::env::current_exe().expect("a running program has a path");
+    // Programs lie in target/<profile>, tests in target/<profile>/deps.
+    this.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("docket"))
+        .find(|binary| binary.is_file())
+        .expect("the binary is missing: run `make test`, or `cargo build -p docket --bin docket` before `cargo test`")
 }
 
 fn command(arguments: &[&str], environment: &Environment) -> Command {

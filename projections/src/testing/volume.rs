@@ -103,3 +103,73 @@ LATERAL (VALUES
  WHERE number_of_step = step
  ORDER BY position
 "#;
+
+/// Makes the log of an empty database one of `cases` cases of `messages` inbound messages each; all but every tenth are closed.
+/// Gives how many events it has. Read models and the tables of the write side are left as they are.
+///
+/// # Panics
+///
+/// When the database refuses, or the log is not empty.
+pub async fn fill_with_messages(conn: &mut PgConnection, cases: i64, messages: i64) -> i64 {
+    let mut tx = conn.begin().await.expect("a transaction begins");
+    for statement in [BEGINNING, MESSAGES] {
+        let statement = statement
+            .replace("$survey", &SURVEY.to_string())
+            .replace("$line", &LINE.to_string())
+            .replace("$cases", &cases.to_string())
+            .replace("$messages", &messages.to_string());
+        tx.execute(&*statement)
+            .await
+            .expect("the database writes the log");
+    }
+    tx.execute(
+        "UPDATE log_head SET position = (SELECT max(position) FROM events), settings_position = 2",
+    )
+    .await
+    .expect("the log's head moves on");
+    let length = sqlx::query_scalar("SELECT position FROM log_head")
+        .fetch_one(&mut *tx)
+        .await
+        .expect("the log has a head");
+    tx.commit().await.expect("the log is committed");
+    conn.execute("VACUUM ANALYZE events")
+        .await
+        .expect("the log is vacuumed");
+    length
+}
+
+const MESSAGES: &str = r#"
+WITH steps AS (
+    SELECT n, step, 2 + row_number() OVER (ORDER BY n / 500, step, n) AS position
+      FROM generate_series(0, $cases - 1) AS n CROSS JOIN generate_series(0, $messages + 1) AS step
+     -- The last step closes the case.
+     WHERE step <= $messages OR n % 10 <> 0
+), placed AS (
+    SELECT *,
+           (101 + n)::text AS reference,
+           format('01957a00-%s-7000-8000-%s', lpad(to_hex(n / 2 % 65536), 4, '0'), lpad(to_hex(n / 2), 12, '0')) AS contact,
+           format('0195%s-%s-7000-8000-%s', lpad(to_hex(n / 65536), 4, '0'), lpad(to_hex(n % 65536), 4, '0'), lpad(to_hex(step), 12, '0')) AS message,
+           (447700900000 + n / 2 % 1000)::text AS number,
+           timestamp '2026-01-01' + position * interval '1 second' AS at
+      FROM steps
+)
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+SELECT 'Case', reference, step + 1, event_type, CASE event_type WHEN 'StatusChanged' THEN '2' ELSE '1' END,
+       jsonb_build_object(event_type, payload::jsonb),
+       jsonb_build_object('actor', 'vonage', 'request_id', message, 'cause', 'provider-' || message),
+       position, at AT TIME ZONE 'UTC'
+  FROM placed,
+LATERAL (SELECT CASE step WHEN 0 THEN 'CaseOpened' WHEN $messages + 1 THEN 'StatusChanged' ELSE 'MessageReceived' END AS event_type,
+    CASE step
+    WHEN 0 THEN format(
+        '{"reference": %s, "contact_id": "%s", "number": "%s", "survey_id": "$survey", "line_id": "$line", "channel": "sms",
+          "title": "An invented question about %s", "status": "New", "origin": {"by": "message"}}', reference, contact, number, n)
+    WHEN $messages + 1 THEN '{"question": "How far is it?", "from": "New", "to": "Resolved", "closed": true}'
+    ELSE format(
+        '{"message": {"message_id": "%s", "line_id": "$line", "channel": "sms", "from": "%s", "provider_id": "provider-%s", "at": "%s",
+          "content": {"type": "text", "text": "Hello, invented message %s about %s: could somebody of the crew come and look at it?"}},
+          "routed": {"rule": "first", "references": []}}',
+        message, number, message, to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), step, n)
+    END AS payload) AS told
+ ORDER BY position
+"#;

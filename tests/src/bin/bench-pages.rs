@@ -1,0 +1,185 @@
+//! `make bench-pages`: how long the server takes for each page of the console with many cases, and how heavy the pages are.
+//!
+//! The database is a private one with the settings of the service. Its log is made by the database, its read models by a rebuild. The
+//! program is the one that lies beside this one. Each page is asked for again and again over one connection, by itself.
+//!
+//! `bench-pages [CASES [MESSAGES]]` measures other numbers of cases and of messages in each than 100,000 and 10.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use docket::cli::terminal::say;
+use docket_projections::connect::connect_options;
+use docket_projections::private_postgres::{Options, PrivatePostgres, temporary_data_dir};
+use docket_projections::read::ReadModels;
+use docket_projections::testing::volume;
+use docket_projections::{migrate, rebuild};
+use docket_tests::docket::{Docket, Environment};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use sqlx::{ConnectOptions, Connection, Executor};
+
+const CASES: i64 = 100_000;
+const MESSAGES: i64 = 10;
+/// Requests before those that are measured, so that what is read from the disk once does not count.
+const WARM_UP: usize = 20;
+const REQUESTS: usize = 300;
+const EMAIL: &str = "owner@example.com";
+const PASSWORD: &str = "docket-bench-pages";
+/// Each page: what it is, and where. `{open}` and `{closed}` are cases in the middle of the list.
+const PAGES: [(&str, &str); 10] = [
+    ("inbox: open cases", "/"),
+    ("inbox: my cases", "/?view=mine"),
+    ("inbox: nobody's cases", "/?view=unassigned"),
+    ("inbox: closed cases", "/?view=closed"),
+    ("inbox: all cases", "/?view=all"),
+    ("search: a number", "/?view=all&q=%2B447700900123"),
+    ("search: a reference", "/?view=all&q=%23{closed}"),
+    ("search: a word that all have said", "/?view=all&q=crew"),
+    ("search: a word that few have said", "/?view=all&q=4711"),
+    ("a case", "/cases/{open}"),
+];
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut numbers = std::env::args().skip(1).map(|argument| {
+        argument
+            .parse()
+            .context("bench-pages takes numbers of cases and messages")
+    });
+    let cases = numbers.next().transpose()?.unwrap_or(CASES);
+    let messages = numbers.next().transpose()?.unwrap_or(MESSAGES);
+    let folder = temporary_data_dir().context("a temporary folder cannot be made")?;
+    let postgres = PrivatePostgres::open(Options::new(folder.path())).await?;
+    let result = measure_on(&postgres.url(), cases, messages).await;
+    postgres.discard().await?;
+    result
+}
+
+async fn measure_on(url: &str, cases: i64, messages: i64) -> anyhow::Result<()> {
+    let options = connect_options(url)?;
+    migrate(&options).await?;
+    let mut conn = options.connect().await?;
+    let began = Instant::now();
+    let events = volume::fill_with_messages(&mut conn, cases, messages).await;
+    rebuild::rebuild(&options, ReadModels::ALL, docket::ambient::now(), |_| {}).await?;
+    conn.execute("VACUUM ANALYZE").await?;
+    conn.close().await?;
+    say(&format!(
+        "{cases} cases, {} messages, {events} events; made in {} s. {REQUESTS} requests each.",
+        cases * messages,
+        began.elapsed().as_secs()
+    ));
+    let environment: Environment = [
+        ("DATABASE_URL", url),
+        ("DOCKET_OWNER_EMAIL", EMAIL),
+        ("DOCKET_OWNER_PASSWORD", PASSWORD),
+        ("RUST_LOG", "warn,docket::cli=info"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let docket = Docket::serve(&environment).await;
+    let result = measure(&docket, cases).await;
+    docket.stop().await;
+    result
+}
+
+async fn measure(docket: &Docket, cases: i64) -> anyhow::Result<()> {
+    let visitor = Visitor::sign_in(docket.url()).await?;
+    // Every tenth case is open, counted from 101.
+    let open = 101 + cases / 20 * 10;
+    say("| page | p50 ms | p99 ms | max ms | KB |\n|---|--:|--:|--:|--:|");
+    for (name, path) in PAGES {
+        let path = path
+            .replace("{open}", &open.to_string())
+            .replace("{closed}", &(open + 1).to_string());
+        let mut took = vec![];
+        let mut bytes = 0;
+        for request in 0..WARM_UP + REQUESTS {
+            let (time, length) = visitor.look(&path).await?;
+            bytes = length;
+            if request >= WARM_UP {
+                took.push(time);
+            }
+        }
+        took.sort_unstable();
+        let of = |share: usize| {
+            took[(took.len() * share / 100).min(took.len() - 1)].as_secs_f64() * 1_000.0
+        };
+        say(&format!(
+            "| {name} | {:.1} | {:.1} | {:.1} | {} |",
+            of(50),
+            of(99),
+            of(100),
+            bytes.div_ceil(1_024)
+        ));
+    }
+    Ok(())
+}
+
+/// Somebody who is signed in.
+struct Visitor {
+    client: Client,
+    url: String,
+    cookies: String,
+}
+
+impl Visitor {
+    async fn sign_in(url: &str) -> anyhow::Result<Self> {
+        let client = Client::builder().redirect(Policy::none()).build()?;
+        let page = client.get(format!("{url}/sign-in")).send().await?;
+        let mut cookies = cookies(&page);
+        let html = page.text().await?;
+        let csrf = html
+            .split_once("name=\"csrf\" value=\"")
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .context("the page has no form")?
+            .0;
+        let form = [("csrf", csrf), ("email", EMAIL), ("password", PASSWORD)];
+        let answer = client
+            .post(format!("{url}/sign-in"))
+            .header(COOKIE, &cookies)
+            .form(&form)
+            .send()
+            .await?;
+        if answer.status() != StatusCode::SEE_OTHER || answer.headers()[LOCATION] == "/sign-in" {
+            bail!("signing in was answered {}", answer.status());
+        }
+        cookies = format!("{cookies}; {}", self::cookies(&answer));
+        Ok(Self {
+            client,
+            url: url.to_owned(),
+            cookies,
+        })
+    }
+
+    /// How long the page took, to its last byte, and its length in bytes.
+    async fn look(&self, path: &str) -> anyhow::Result<(Duration, usize)> {
+        let began = Instant::now();
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .header(COOKIE, &self.cookies)
+            .send()
+            .await?;
+        let status = answer.status();
+        let body = answer.bytes().await?;
+        let took = began.elapsed();
+        if status != StatusCode::OK {
+            bail!("{path} was answered {status}");
+        }
+        Ok((took, body.len()))
+    }
+}
+
+fn cookies(answer: &Response) -> String {
+    let cookies: Vec<&str> = answer
+        .headers()
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .filter(|cookie| !cookie.ends_with('='))
+        .collect();
+    cookies.join("; ")
+}

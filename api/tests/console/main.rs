@@ -4,6 +4,7 @@
 
 mod cases;
 mod doors;
+mod history;
 mod live;
 mod moves;
 mod support;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use docket_domain::event::StreamId;
@@ -152,6 +152,7 @@ pub(super) async fn show(
     Path(reference): Path<String>,
     Query(asked): Query<Asked>,
     session: Session,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let Some(reference) = reference_of(&reference) else {
         return Ok(no_such_case());
@@ -181,6 +182,7 @@ pub(super) async fn show(
         compared,
         list: stream.list,
     };
+    session.looks(&app, reference, &headers).await;
     Ok(page(StatusCode::OK, &template))
 }
 

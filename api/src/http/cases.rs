@@ -305,15 +305,18 @@ struct FindQuery {
     responses((status = 200, description = "The case", body = CaseView))
 )]
 async fn find(
-    _: Reader,
+    Reader(caller): Reader,
     Path(PathReference(reference)): Path<PathReference>,
     Query(query): Query<FindQuery>,
     State(app): State<App>,
 ) -> Result<Json<CaseView>, Problem> {
     let Some(at) = history::moment(query.at, query.as_of)? else {
-        return view(&app, reference).await.map(Json);
+        let case = view(&app, reference).await?;
+        caller.looks(&app, reference).await;
+        return Ok(Json(case));
     };
     let was = history::case_at(&app, reference, at).await?;
+    caller.looks(&app, reference).await;
     Ok(Json(CaseView::from(&was)))
 }
 

@@ -351,7 +351,7 @@ fn place(text: &str) -> Option<Place> {
     responses((status = 200, description = "A page of the thread", body = Page<ThreadItem>))
 )]
 async fn list(
-    _: Reader,
+    Reader(caller): Reader,
     Path(PathReference(reference)): Path<PathReference>,
     Query(query): Query<ThreadQuery>,
     State(app): State<App>,
@@ -360,6 +360,7 @@ async fn list(
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
     if let Some(at) = history::moment(query.at, query.as_of)? {
         let was = history::case_at(&app, reference, at).await?;
+        caller.looks(&app, reference).await;
         let items = was
             .thread
             .into_iter()
@@ -372,5 +373,6 @@ async fn list(
     if items.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
         return Err(super::cases::no_such_case(reference));
     }
+    caller.looks(&app, reference).await;
     Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)))
 }

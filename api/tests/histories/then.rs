@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
 use docket::app::{App, Vonage};
+use docket::audit::Audit;
 use docket::{ambient, http, users};
 use docket_domain::user::Role;
 use docket_projections::ledger::{Ledger, LedgerOptions};
@@ -59,6 +60,7 @@ impl Api {
             .await
             .map_err(|error| error.to_string())?;
         let app = App {
+            audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: database.pool.clone(),
             vonage: Arc::new(Vonage::default()),
@@ -151,6 +153,7 @@ impl Api {
     }
 
     async fn close(self) {
+        self.app.audit.close().await;
         self.app.ledger.close().await;
         drop((self.router, self.app));
         self.database.close().await;

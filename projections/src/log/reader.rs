@@ -39,7 +39,7 @@ pub enum ReadError {
 pub struct LogEvent {
     /// Its place in the log, from 1, without a gap.
     pub position: i64,
-    /// `Case`, `Survey`, `Line`, `HeldWebhook` or `User`.
+    /// Of which aggregate: `Case`, `Survey`, `Line`, `HeldWebhook`, `User`, or what people do beside their work.
     pub aggregate_type: String,
     /// Which one of them: a case's reference, a UUID for the rest.
     pub aggregate_id: String,

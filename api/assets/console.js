@@ -91,7 +91,7 @@
     if (fetching) { again = again || touchesCase || "list"; return; }
     fetching = true;
     try {
-      const answer = await fetch(address, { headers: { accept: "text/html" } });
+      const answer = await fetch(address, { headers: { accept: "text/html", "x-docket-refresh": "1" } });
       if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");

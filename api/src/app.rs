@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::audit::Audit;
 use crate::vonage::client::Client;
 
 /// What every part of the running service shares; cloning it is cheap.
@@ -18,6 +19,8 @@ use crate::vonage::client::Client;
 pub struct App {
     /// The write path.
     pub ledger: Ledger,
+    /// Where it is noted what people look at and fail to do.
+    pub audit: Audit,
     /// Connections for reading.
     pub pool: PgPool,
     /// Who we are at Vonage.

@@ -9,6 +9,7 @@
 mod act;
 mod begin;
 mod case;
+mod history;
 mod inbox;
 mod live;
 mod pages;
@@ -17,6 +18,7 @@ mod session;
 mod sign_in;
 mod thread;
 mod throttle;
+mod told;
 mod words;
 
 use std::sync::Arc;
@@ -99,6 +101,7 @@ pub fn router(app: App) -> Router {
     let inside = Router::new()
         .route("/", get(inbox::list))
         .route("/cases/{reference}", get(case::show))
+        .route("/cases/{reference}/history", get(history::show))
         .route("/live", get(live::follow))
         .route("/sessions", get(sign_in::sessions))
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
@@ -139,6 +142,13 @@ fn assets() -> Router<Console> {
             asset(
                 "text/javascript; charset=utf-8",
                 include_str!("../assets/console.js"),
+            ),
+        )
+        .route(
+            "/assets/history.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/history.js"),
             ),
         )
         .route(

@@ -5,10 +5,12 @@
 
 pub mod ambient;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod console;
 pub mod delivery;
+pub mod export;
 pub mod http;
 pub mod maintenance;
 pub mod operations;

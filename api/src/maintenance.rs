@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ambient;
 use crate::app::{App, Vonage};
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::serve::metrics_handle;
 use crate::store::Store;
@@ -21,32 +22,41 @@ pub async fn with_app<T>(
     work: impl AsyncFnOnce(&App) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let store = Store::open(config).await?;
-    let done = on_store(&store, work).await;
+    let done = on_store(&store, "", work).await;
     let closed = store.close().await;
     let done = done?;
     closed?;
     Ok(done)
 }
 
-async fn on_store<T>(
+/// Does something with the write path of a database that is open; what is to be recorded is, before this returns.
+///
+/// # Errors
+///
+/// What the database or `work` said.
+pub async fn on_store<T>(
     store: &Store,
+    public_url: &str,
     work: impl AsyncFnOnce(&App) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let options = LedgerOptions {
         writers: 1,
         ..LedgerOptions::new(ambient::now)
     };
+    let ledger = Ledger::start(store.connect.clone(), options).await?;
     let app = App {
-        ledger: Ledger::start(store.connect.clone(), options).await?,
+        audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
+        ledger,
         pool: store.pool(),
         vonage: Arc::new(Vonage::default()),
         clock: ambient::now,
         new_id: ambient::new_id,
         metrics: metrics_handle(),
-        public_url: "".into(),
+        public_url: public_url.into(),
         stopping: CancellationToken::new(),
     };
     let done = work(&app).await;
+    app.audit.close().await;
     app.ledger.close().await;
     app.pool.close().await;
     done

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod held;
 pub mod line;
 pub mod message_move;
+pub mod people;
 pub mod receive;
 pub mod reply;
 pub mod status;
@@ -34,7 +35,8 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn metadata(&self) -> Metadata {
+    /// Who and in which request, as it stands beside events.
+    pub fn metadata(&self) -> Metadata {
         Metadata {
             actor: Actor::User {
                 user_id: self.user_id,

@@ -1,7 +1,7 @@
 //! The running service: its beginning, its parts and its end.
 //!
-//! At the end (SIGTERM, Ctrl-C) nothing more is accepted, requests under way are finished, calls to Vonage are waited for, the
-//! ledger does all that waits, and only then the database is let go of.
+//! At the end (SIGTERM, Ctrl-C) nothing more is accepted, requests under way are finished, calls to Vonage are waited for, what
+//! people looked at is recorded, the ledger does all that waits, and only then the database is let go of.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::app::{App, Vonage};
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::store::Store;
@@ -94,6 +95,7 @@ impl Service {
             .await
             .context("the ledger could not be started")?;
         let app = App {
+            audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: store.pool(),
             vonage: Arc::new(vonage),
@@ -152,6 +154,7 @@ impl Service {
         {
             warn!("some requests did not end in time and are left");
         }
+        self.app.audit.close().await;
         self.app.ledger.close().await;
         self.app.pool.close().await;
         self.store.close().await?;

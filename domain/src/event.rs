@@ -2,13 +2,18 @@
 
 use std::fmt;
 
+use chrono::NaiveDate;
 use cqrs_es::Aggregate;
 use serde::Serialize;
 
 use crate::case::{Case, CaseEvent};
 use crate::held::{Held, HeldEvent};
-use crate::ids::{HeldId, LineId, Reference, SurveyId, UserId};
+use crate::ids::{AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId};
 use crate::line::{Line, LineEvent};
+use crate::people::attempts::{Attempts, AttemptsEvent};
+use crate::people::export::{Export, ExportEvent};
+use crate::people::session::{Session, SessionEvent};
+use crate::people::views::{CaseViews, CaseViewsEvent};
 use crate::survey::{Survey, SurveyEvent};
 use crate::user::{User, UserEvent};
 
@@ -26,6 +31,14 @@ pub enum Event {
     Held(HeldEvent),
     /// Of a user.
     User(UserEvent),
+    /// Of a session.
+    Session(SessionEvent),
+    /// Of a series of attempts to sign in.
+    Attempts(AttemptsEvent),
+    /// Of the looks at a case.
+    Views(CaseViewsEvent),
+    /// Of an export.
+    Export(ExportEvent),
 }
 
 /// The stream that an event belongs to: which aggregate, and which one of them.
@@ -41,6 +54,14 @@ pub enum StreamId {
     Held(HeldId),
     /// A user.
     User(UserId),
+    /// A session.
+    Session(SessionId),
+    /// A series of attempts to sign in.
+    Attempts(AttemptsId),
+    /// The looks at a case on one day.
+    Views(Reference, NaiveDate),
+    /// An export.
+    Export(ExportId),
 }
 
 impl StreamId {
@@ -52,10 +73,15 @@ impl StreamId {
             Self::Line(_) => Line::TYPE,
             Self::Held(_) => Held::TYPE,
             Self::User(_) => User::TYPE,
+            Self::Session(_) => Session::TYPE,
+            Self::Attempts(_) => Attempts::TYPE,
+            Self::Views(..) => CaseViews::TYPE,
+            Self::Export(_) => Export::TYPE,
         }
     }
 
-    /// The aggregate's id, as the log writes it: a case's reference in digits, a UUID for the rest.
+    /// The aggregate's id, as the log writes it: a case's reference in digits, with the day behind it (`101-2026-03-01`) for the
+    /// looks at it, and a UUID for the rest.
     pub fn aggregate_id(self) -> String {
         match self {
             Self::Case(reference) => reference.to_string(),
@@ -63,6 +89,10 @@ impl StreamId {
             Self::Line(id) => id.to_string(),
             Self::Held(id) => id.to_string(),
             Self::User(id) => id.to_string(),
+            Self::Session(id) => id.to_string(),
+            Self::Attempts(id) => id.to_string(),
+            Self::Views(reference, day) => format!("{reference}-{day}"),
+            Self::Export(id) => id.to_string(),
         }
     }
 
@@ -74,6 +104,13 @@ impl StreamId {
             Line::TYPE => Self::Line(aggregate_id.parse().ok()?),
             Held::TYPE => Self::Held(aggregate_id.parse().ok()?),
             User::TYPE => Self::User(aggregate_id.parse().ok()?),
+            Session::TYPE => Self::Session(aggregate_id.parse().ok()?),
+            Attempts::TYPE => Self::Attempts(aggregate_id.parse().ok()?),
+            CaseViews::TYPE => {
+                let (reference, day) = aggregate_id.split_once('-')?;
+                Self::Views(reference.parse().ok()?, day.parse().ok()?)
+            }
+            Export::TYPE => Self::Export(aggregate_id.parse().ok()?),
             _ => return None,
         })
     }
@@ -94,6 +131,10 @@ impl Event {
             Self::Line(event) => event.type_name(),
             Self::Held(event) => event.type_name(),
             Self::User(event) => event.type_name(),
+            Self::Session(event) => event.type_name(),
+            Self::Attempts(event) => event.type_name(),
+            Self::Views(event) => event.type_name(),
+            Self::Export(event) => event.type_name(),
         }
     }
 
@@ -105,6 +146,10 @@ impl Event {
             Self::Line(event) => event.version(),
             Self::Held(event) => event.version(),
             Self::User(event) => event.version(),
+            Self::Session(event) => event.version(),
+            Self::Attempts(event) => event.version(),
+            Self::Views(event) => event.version(),
+            Self::Export(event) => event.version(),
         }
     }
 
@@ -120,6 +165,10 @@ impl Event {
             Line::TYPE => serde_json::from_str(payload).map(Self::Line),
             Held::TYPE => serde_json::from_str(payload).map(Self::Held),
             User::TYPE => serde_json::from_str(payload).map(Self::User),
+            Session::TYPE => serde_json::from_str(payload).map(Self::Session),
+            Attempts::TYPE => serde_json::from_str(payload).map(Self::Attempts),
+            CaseViews::TYPE => serde_json::from_str(payload).map(Self::Views),
+            Export::TYPE => serde_json::from_str(payload).map(Self::Export),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),
@@ -137,4 +186,42 @@ macro_rules! from_event {
     )+};
 }
 
-from_event! { CaseEvent => Case, SurveyEvent => Survey, LineEvent => Line, HeldEvent => Held, UserEvent => User }
+from_event! {
+    CaseEvent => Case,
+    SurveyEvent => Survey,
+    LineEvent => Line,
+    HeldEvent => Held,
+    UserEvent => User,
+    SessionEvent => Session,
+    AttemptsEvent => Attempts,
+    CaseViewsEvent => Views,
+    ExportEvent => Export,
+}
+
+/// Whether streams of that type tell what people do at Docket beside their work, which is for auditors and owners.
+pub fn is_about_people(aggregate_type: &str) -> bool {
+    [Session::TYPE, Attempts::TYPE, CaseViews::TYPE, Export::TYPE].contains(&aggregate_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_stream_reads_back() {
+        let day = NaiveDate::from_ymd_opt(2026, 3, 1).expect("a day");
+        let views = StreamId::Views(Reference::FIRST, day);
+        assert_eq!(views.to_string(), "CaseViews/101-2026-03-01");
+        for stream in [
+            views,
+            StreamId::Case(Reference::FIRST),
+            StreamId::Session(SessionId(uuid::Uuid::nil())),
+        ] {
+            let read = StreamId::parse(stream.aggregate_type(), &stream.aggregate_id());
+            assert_eq!(read, Some(stream));
+        }
+        for wrong in ["101", "101-", "101-2026", "-2026-03-01"] {
+            assert_eq!(StreamId::parse(CaseViews::TYPE, wrong), None, "{wrong}");
+        }
+    }
+}

@@ -54,6 +54,12 @@ uuid_id! {
     TokenId,
     /// An internal note in a case.
     NoteId,
+    /// A browser in which somebody is signed in.
+    SessionId,
+    /// A series of attempts to sign in that failed.
+    AttemptsId,
+    /// Something that somebody took away as a file.
+    ExportId,
 }
 
 impl MessageId {

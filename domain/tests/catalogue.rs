@@ -10,6 +10,10 @@ use cqrs_es::Aggregate;
 use docket_domain::case::{Case, CaseEvent};
 use docket_domain::held::{Held, HeldEvent};
 use docket_domain::line::{Line, LineEvent};
+use docket_domain::people::attempts::{Attempts, AttemptsEvent};
+use docket_domain::people::export::{Export, ExportEvent};
+use docket_domain::people::session::{Session, SessionEvent};
+use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::survey::{Survey, SurveyEvent};
 use docket_domain::user::{User, UserEvent};
 use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArguments, Type};
@@ -31,7 +35,7 @@ Beside each event the log keeps
 | | |
 |---|---|
 | `position` | its place in the log: 1, 2, 3 … without a gap |
-| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, all others are UUIDs |
+| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, that of the looks at it has the day behind it (`123-2026-03-02`), all others are UUIDs |
 | `sequence` | its place in its stream, from 1 |
 | `event_type`, `event_version` | what it is, and in which version it was written |
 | `recorded_at` | when it was recorded |
@@ -69,7 +73,7 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 5] = [
+const AGGREGATES: [AggregateEvents; 9] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
@@ -99,6 +103,30 @@ const AGGREGATES: [AggregateEvents; 5] = [
         what: "Somebody who signs in.",
         events: "UserEvent",
         types: &UserEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Session::TYPE,
+        what: "A browser in which somebody is signed in.",
+        events: "SessionEvent",
+        types: &SessionEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Attempts::TYPE,
+        what: "Attempts to sign in that failed, with one address from one place within ten minutes.",
+        events: "AttemptsEvent",
+        types: &AttemptsEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: CaseViews::TYPE,
+        what: "Who looked at a case, on one day.",
+        events: "CaseViewsEvent",
+        types: &CaseViewsEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Export::TYPE,
+        what: "Something that somebody took away as a file.",
+        events: "ExportEvent",
+        types: &ExportEvent::TYPES,
     },
 ];
 

@@ -23,9 +23,14 @@ use docket_domain::content::{Content, Media, MoreMedia};
 use docket_domain::event::Event;
 use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{
-    ContactId, HeldId, LineId, MessageId, NoteId, Reference, SurveyId, TokenId, UserId,
+    AttemptsId, ContactId, ExportId, HeldId, LineId, MessageId, NoteId, Reference, SessionId,
+    SurveyId, TokenId, UserId,
 };
 use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
+use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
+use docket_domain::people::export::{Export, ExportEvent, Exported, Via};
+use docket_domain::people::session::{Session, SessionEvent, SignOut};
+use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings};
@@ -92,6 +97,10 @@ fn aggregate_type(event: &Event) -> &'static str {
         Event::Line(_) => Line::TYPE,
         Event::Held(_) => Held::TYPE,
         Event::User(_) => User::TYPE,
+        Event::Session(_) => Session::TYPE,
+        Event::Attempts(_) => Attempts::TYPE,
+        Event::Views(_) => CaseViews::TYPE,
+        Event::Export(_) => Export::TYPE,
     }
 }
 
@@ -624,6 +633,73 @@ fn user_examples() -> Vec<Example> {
     ]
 }
 
+fn people_examples() -> Vec<Example> {
+    let signed_in = |from: Option<Personal<String>>| SessionEvent::SignedIn {
+        session_id: SessionId(id(10)),
+        user_id: UserId(id(2)),
+        email: "agent@example.com".into(),
+        browser: "Firefox on Linux".into(),
+        from,
+        until: at("2026-04-01T09:00:00Z"),
+    };
+    let failed = |email: Option<Personal<String>>, why| AttemptsEvent::SignInFailed {
+        attempts_id: AttemptsId(id(11)),
+        user_id: email.as_ref().map(|_| UserId(id(2))),
+        from: email.as_ref().map(|_| "127.0.0.1".into()),
+        email,
+        why,
+        at: at("2026-03-02T09:15:30.125Z"),
+    };
+    let viewed = |token_id| CaseViewsEvent::CaseViewed {
+        reference: reference(123),
+        user_id: UserId(id(2)),
+        token_id,
+        at: at("2026-03-02T09:15:30.125Z"),
+    };
+    let begun = |via, since, until| ExportEvent::ExportBegun {
+        export_id: ExportId(id(12)),
+        what: Exported::Log,
+        via,
+        from: 1,
+        to: 4_711,
+        since,
+        until,
+    };
+    let (first, last) = (at("2026-02-01T00:00:00Z"), at("2026-03-01T00:00:00Z"));
+    vec![
+        full(signed_in(Some("127.0.0.1".into()))),
+        shape("minimal", signed_in(None)),
+        full(SessionEvent::SignedOut { how: SignOut::Here }),
+        shape(
+            "elsewhere",
+            SessionEvent::SignedOut {
+                how: SignOut::Elsewhere,
+            },
+        ),
+        shape(
+            "everywhere",
+            SessionEvent::SignedOut {
+                how: SignOut::Everywhere,
+            },
+        ),
+        full(failed(Some("agent@example.com".into()), Refusal::Wrong)),
+        shape("minimal", failed(None, Refusal::TooOften)),
+        full(AttemptsEvent::SignInFailedAgain {
+            times: 41,
+            until: at("2026-03-02T09:24:11Z"),
+        }),
+        full(viewed(Some(TokenId(id(9))))),
+        shape("minimal", viewed(None)),
+        full(begun(Via::Console, Some(first), Some(last))),
+        shape("api", begun(Via::Api, Some(first), None)),
+        shape("minimal", begun(Via::CommandLine, None, None)),
+        full(ExportEvent::ExportEnded {
+            events: 4_711,
+            is_whole: true,
+        }),
+    ]
+}
+
 fn examples() -> Vec<Example> {
     [
         case_examples(),
@@ -631,6 +707,7 @@ fn examples() -> Vec<Example> {
         line_examples(),
         held_examples(),
         user_examples(),
+        people_examples(),
     ]
     .into_iter()
     .flatten()
@@ -736,6 +813,10 @@ fn every_event_type_has_a_full_example() {
         (Line::TYPE, LineEvent::TYPES.as_slice()),
         (Held::TYPE, HeldEvent::TYPES.as_slice()),
         (User::TYPE, UserEvent::TYPES.as_slice()),
+        (Session::TYPE, SessionEvent::TYPES.as_slice()),
+        (Attempts::TYPE, AttemptsEvent::TYPES.as_slice()),
+        (CaseViews::TYPE, CaseViewsEvent::TYPES.as_slice()),
+        (Export::TYPE, ExportEvent::TYPES.as_slice()),
     ] {
         assert_eq!(sorted(&of(aggregate)), sorted(types), "{aggregate}");
         assert_eq!(
@@ -775,6 +856,10 @@ fn an_event_is_named_by_its_variant() {
             Event::Line(event) => (event.event_type(), event.event_version()),
             Event::Held(event) => (event.event_type(), event.event_version()),
             Event::User(event) => (event.event_type(), event.event_version()),
+            Event::Session(event) => (event.event_type(), event.event_version()),
+            Event::Attempts(event) => (event.event_type(), event.event_version()),
+            Event::Views(event) => (event.event_type(), event.event_version()),
+            Event::Export(event) => (event.event_type(), event.event_version()),
         };
         assert_eq!(event_type, example.event.type_name());
         assert_eq!(version, example.event.version());
@@ -803,6 +888,11 @@ fn the_lists_of_event_types_are_complete() {
             Event::Line(event) => line_name(event),
             Event::Held(event) => held_name(event),
             Event::User(event) => user_name(event),
+            // Their types are listed by the macro that makes the enum's names, and cannot be forgotten.
+            Event::Session(event) => event.type_name(),
+            Event::Attempts(event) => event.type_name(),
+            Event::Views(event) => event.type_name(),
+            Event::Export(event) => event.type_name(),
         };
         assert_eq!(example.event.type_name(), variant);
     }

@@ -1,7 +1,7 @@
 //! Who is signed in at the console.
 //!
-//! Sessions are no events and stand beside the log. One counts until it expires, is ended, or its user is removed; what its user may
-//! do is asked anew every time.
+//! Sessions stand beside the log; that one was begun or ended is an event of its own, recorded in the same transaction. One counts
+//! until it expires, is ended, or its user is removed; what its user may do is asked anew every time.
 
 use chrono::{DateTime, Utc};
 use docket_domain::ids::UserId;

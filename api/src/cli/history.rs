@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use super::database::with_database;
 use super::terminal::say;
 use crate::config::Config;
-use crate::http::cases::{CaseView, ContactView, LinkView, NoteView};
+use crate::http::cases::CaseView;
 use crate::http::thread::ThreadItem;
 
 /// How many events are read at once.
@@ -196,30 +196,8 @@ struct CaseThen {
 
 impl From<CaseAsOf> for CaseThen {
     fn from(was: CaseAsOf) -> Self {
-        let notes = was.thread.iter().filter_map(|item| match &item.what {
-            What::Note { note_id, text } => Some(NoteView {
-                note_id: note_id.0,
-                text: text.0.clone(),
-                author: author(&item.author),
-                at: item.at,
-            }),
-            _ => None,
-        });
-        let links = was.links.iter().map(|link| LinkView {
-            reference: link.other.get(),
-            kind: link.kind.as_str(),
-        });
         Self {
-            case: CaseView {
-                contact: ContactView {
-                    contact_id: was.row.contact_id.0,
-                    number: was.row.number.0.clone(),
-                    name: was.contact.name.map(|name| name.0),
-                },
-                notes: notes.collect(),
-                links: links.collect(),
-                summary: was.row.into(),
-            },
+            case: CaseView::from(&was),
             recorded_at: was.recorded_at,
             thread: was.thread.into_iter().map(ThreadItem::from).collect(),
         }

@@ -1,7 +1,7 @@
 //! What agents do with a case: each form, and where it leads.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::Assignee;
 use docket_domain::ids::{MessageId, NoteId, Reference};
@@ -269,6 +269,7 @@ pub(super) async fn move_form(
     Path((reference, message_id)): Path<(String, String)>,
     Query(place): Query<Place>,
     session: Session,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let (Some(reference), Ok(message_id)) = (reference_of(&reference), message_id.parse()) else {
         return Ok(no_such_message());
@@ -279,7 +280,7 @@ pub(super) async fn move_form(
         to: "",
         comment: "",
     };
-    show_move(
+    let answer = show_move(
         &app,
         &session,
         &place,
@@ -287,7 +288,11 @@ pub(super) async fn move_form(
         StatusCode::OK,
         String::new(),
     )
-    .await
+    .await?;
+    if answer.status().is_success() {
+        session.looks(&app, reference, &headers).await;
+    }
+    Ok(answer)
 }
 
 /// Moves a message.

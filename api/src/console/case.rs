@@ -1,7 +1,7 @@
 //! `/cases/{reference}`: a case's thread and details, beside the list.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::{LineId, Reference};
 use docket_domain::user::Role;
@@ -43,11 +43,12 @@ pub(super) async fn show(
     Path(reference): Path<String>,
     Query(place): Query<Place>,
     session: Session,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let Some(reference) = reference_of(&reference) else {
         return Ok(no_such_case());
     };
-    with(
+    let answer = with(
         &app,
         &session,
         &place,
@@ -55,7 +56,11 @@ pub(super) async fn show(
         StatusCode::OK,
         Refused::default(),
     )
-    .await
+    .await?;
+    if answer.status().is_success() {
+        session.looks(&app, reference, &headers).await;
+    }
+    Ok(answer)
 }
 
 /// A case after something was refused, with what had been written. What is wrong on our side is logged.

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use axum::body::Body;
 use axum::extract::{Form, FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use docket_domain::ids::UserId;
+use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::sessions;
@@ -24,15 +24,19 @@ use uuid::Uuid;
 use super::{Console, Failed, failure, go, place, words};
 use crate::ambient;
 use crate::app::App;
+use crate::audit::Look;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 use crate::operations::Asked;
+use crate::operations::people::ViewCase;
 use crate::users::hash_token;
 
 /// The cookie of somebody who is signed in.
 pub(super) const COOKIE: &str = "docket_session";
 /// The cookie that the sign-in form belongs to.
 pub(super) const FORM_COOKIE: &str = "docket_form";
+/// The header with which the script of an open page fetches it again.
+const REFRESH: HeaderName = HeaderName::from_static("x-docket-refresh");
 /// A session ends after so many days, used or not.
 pub(super) const MAX_DAYS: i64 = 30;
 /// A session that was not used for so many days has ended.
@@ -53,6 +57,28 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Who asks, in this request.
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            user_id: self.user_id,
+            email: self.email.clone(),
+            request_id: RequestId::current().map(|id| id.to_string()),
+            idempotency: None,
+        }
+    }
+
+    /// Notes that they are shown a case. `headers` say whether an open page of theirs refreshes itself.
+    pub(super) async fn looks(&self, app: &App, reference: Reference, headers: &HeaderMap) {
+        let view = ViewCase {
+            reference,
+            token_id: None,
+            at: (app.clock)(),
+            asked: self.asked(),
+        };
+        let is_refresh = headers.contains_key(REFRESH);
+        app.audit.viewed(Look { view, is_refresh }).await;
+    }
+
     /// Whether they may change cases.
     pub(super) const fn may_act(&self) -> bool {
         matches!(self.role, Role::Owner | Role::Agent)
@@ -103,10 +129,8 @@ impl Posted {
             fingerprint: self.fingerprint,
         });
         Asked {
-            user_id: session.user_id,
-            email: session.email.clone(),
-            request_id: RequestId::current().map(|id| id.to_string()),
             idempotency,
+            ..session.asked()
         }
     }
 }

@@ -8,8 +8,10 @@ use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::TimeDelta;
+use docket_domain::ids::{SessionId, UserId};
+use docket_domain::people::attempts::Refusal;
+use docket_domain::people::session::SignOut;
 use docket_domain::user::normalise_email;
-use docket_projections::sessions::NewSession;
 use docket_projections::{accounts, sessions};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -22,6 +24,10 @@ use super::throttle::Key;
 use super::{Console, Failed, failure, go, page, place, words};
 use crate::ambient;
 use crate::app::App;
+use crate::audit::Attempt;
+use crate::http::request_id::RequestId;
+use crate::operations::Asked;
+use crate::operations::people::{BeginSession, EndSessions};
 use crate::passwords;
 use crate::users::hash_token;
 
@@ -91,14 +97,22 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
     let from = parts
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
-        .map_or_else(String::new, |ConnectInfo(from)| from.ip().to_string());
-    match check(&console, &posted, from).await {
-        Ok(Checked::Good(user_id)) => begin(&console.app, user_id, &posted, &parts.headers).await,
-        Ok(checked) => {
-            let (status, refusal) = match checked {
-                Checked::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
-                _ => (StatusCode::UNAUTHORIZED, words::SIGN_IN_WRONG),
+        .map(|ConnectInfo(from)| from.ip().to_string());
+    match check(&console, &posted, from.clone().unwrap_or_default()).await {
+        Ok(Checked::Good(asked)) => begin(&console.app, asked, from, &posted, &parts.headers).await,
+        Ok(Checked::Not(why, user_id)) => {
+            let (status, refusal) = match why {
+                Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
+                Refusal::Wrong => (StatusCode::UNAUTHORIZED, words::SIGN_IN_WRONG),
             };
+            console.app.audit.failed(Attempt {
+                email: posted.field("email").to_owned(),
+                user_id,
+                from,
+                why,
+                at: (console.app.clock)(),
+                request_id: RequestId::current().map(|id| id.to_string()),
+            });
             let (next, email) = (posted.field("next"), posted.field("email"));
             show(&console.app, &parts.headers, status, next, email, refusal)
         }
@@ -107,9 +121,10 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
 }
 
 enum Checked {
-    Good(docket_domain::ids::UserId),
-    Wrong,
-    TooOften,
+    /// Who signs in.
+    Good(Asked),
+    /// Why not, and whose address it is, where that is known.
+    Not(Refusal, Option<UserId>),
 }
 
 async fn check(console: &Console, posted: &Posted, from: String) -> Result<Checked, Failed> {
@@ -120,11 +135,11 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
         && console.throttle.takes(account.clone(), now);
     if !takes {
         info!("an attempt to sign in was one of too many");
-        return Ok(Checked::TooOften);
+        return Ok(Checked::Not(Refusal::TooOften, None));
     }
     let password = posted.field("password");
     if password.len() > passwords::MAX_BYTES {
-        return Ok(Checked::Wrong);
+        return Ok(Checked::Not(Refusal::Wrong, None));
     }
     let known = match &email {
         Some(email) => accounts::password_hash(&console.app.pool, email).await?,
@@ -140,9 +155,14 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
     match (passwords::verify(password, hash).await, user_id) {
         (true, Some(user_id)) => {
             console.throttle.forgive(&account);
-            Ok(Checked::Good(user_id))
+            Ok(Checked::Good(Asked {
+                user_id,
+                email: email.unwrap_or_default(),
+                request_id: RequestId::current().map(|id| id.to_string()),
+                idempotency: None,
+            }))
         }
-        _ => Ok(Checked::Wrong),
+        (_, user_id) => Ok(Checked::Not(Refusal::Wrong, user_id)),
     }
 }
 
@@ -160,29 +180,31 @@ async fn nobodys_hash() -> String {
 
 async fn begin(
     app: &App,
-    user_id: docket_domain::ids::UserId,
+    asked: Asked,
+    from: Option<String>,
     posted: &Posted,
     headers: &HeaderMap,
 ) -> Response {
     let now = (app.clock)();
     let token = session::new_token();
-    let label = headers
+    let browser = headers
         .get(USER_AGENT)
         .and_then(|agent| agent.to_str().ok())
         .map_or_else(|| words::BROWSER_UNKNOWN.to_owned(), words::browser);
-    let new = NewSession {
-        session_id: (app.new_id)(),
+    let new = BeginSession {
+        session_id: SessionId((app.new_id)()),
         token_hash: hash_token(&token),
-        user_id,
-        label: &label,
+        browser,
+        from,
         created_at: now,
         expires_at: now + TimeDelta::days(MAX_DAYS),
+        asked,
     };
-    let begun = async {
-        sessions::remove_expired(&app.pool, now).await?;
-        sessions::add(&app.pool, &new).await
-    };
-    if let Err(error) = begun.await {
+    if let Err(error) = sessions::remove_expired(&app.pool, now).await {
+        return Failed::from(error).into_response();
+    }
+    // The session and the event that says so are one: nobody is signed in without it.
+    if let Err(error) = app.ledger.submit(new).await {
         return Failed::from(error).into_response();
     }
     let next = posted.field("next");
@@ -202,13 +224,24 @@ fn signed_out(app: &App) -> Response {
     ([(SET_COOKIE, cookie)], go("/sign-in")).into_response()
 }
 
+/// Ends sessions of this person's, with the events that say so.
+async fn end(app: &App, session: &Session, ended: Vec<Uuid>, how: SignOut) -> Result<(), Failed> {
+    let operation = EndSessions {
+        sessions: ended.into_iter().map(SessionId).collect(),
+        how,
+        asked: session.asked(),
+    };
+    app.ledger.submit(operation).await?;
+    Ok(())
+}
+
 /// Ends this session.
 pub(super) async fn sign_out(
     State(Console { app, .. }): State<Console>,
     session: Session,
     _: Posted,
 ) -> Result<Response, Failed> {
-    sessions::end(&app.pool, session.user_id, session.id).await?;
+    end(&app, &session, vec![session.id], SignOut::Here).await?;
     Ok(signed_out(&app))
 }
 
@@ -218,6 +251,11 @@ pub(super) async fn sign_out_everywhere(
     session: Session,
     _: Posted,
 ) -> Result<Response, Failed> {
+    let now = (app.clock)();
+    let all = sessions::of_user(&app.pool, session.user_id, now).await?;
+    let all = all.into_iter().map(|row| row.session_id).collect();
+    end(&app, &session, all, SignOut::Everywhere).await?;
+    // One that began in between has no place in the list.
     sessions::end_all(&app.pool, session.user_id).await?;
     Ok(signed_out(&app))
 }
@@ -253,15 +291,23 @@ pub(super) async fn end_session(
     session: Session,
     _: Posted,
 ) -> Result<Response, Failed> {
-    let ended = match session_id.parse::<Uuid>() {
-        Ok(session_id) => sessions::end(&app.pool, session.user_id, session_id).await?,
-        Err(_) => false,
-    };
-    if !ended {
+    let now = (app.clock)();
+    let all = sessions::of_user(&app.pool, session.user_id, now).await?;
+    let ended = session_id
+        .parse::<Uuid>()
+        .ok()
+        .filter(|id| all.iter().any(|row| row.session_id == *id));
+    let Some(ended) = ended else {
         return Ok(failure(
             StatusCode::NOT_FOUND,
             words::NO_SUCH_SESSION.to_owned(),
         ));
-    }
+    };
+    let how = if ended == session.id {
+        SignOut::Here
+    } else {
+        SignOut::Elsewhere
+    };
+    end(&app, &session, vec![ended], how).await?;
     Ok(go("/sessions"))
 }

@@ -383,6 +383,142 @@ pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
     }
 }
 
+// The history of a case, and the log.
+
+words! {
+    HISTORY = "History";
+    HISTORY_ABOUT = "Everything that happened in this case, as the log has it. Choose an event or a time to see the case as it was.";
+    HISTORY_OF = "History of";
+    TO_THE_CASE = "To the case";
+    ALL_EVENTS = "All events";
+    EVENTS = "Events";
+    MOMENT = "The case at a moment";
+    MOMENT_AFTER = "After event number";
+    MOMENT_AT = "At a time (UTC)";
+    MOMENT_SHOW = "Show";
+    MOMENT_FIRST = "First";
+    MOMENT_PREVIOUS = "Previous";
+    MOMENT_NEXT = "Next";
+    MOMENT_LAST = "Last";
+    MOMENT_LINKS = "From moment to moment";
+    NO_TIME = "That is no time that Docket can read. Write it as 2026-03-01T12:00:00Z.";
+    THEN = "Then";
+    NOW = "Now";
+    FIELD = "Field";
+    STATE = "State";
+    STATUS = "Status";
+    WITHDRAWN = "Closed for good: the move that made it was undone";
+    NOTHING = "None";
+    CHANGED = "Changed";
+    THE_SAME = "The same now";
+    CHANGED_SINCE = "Changed since";
+    GONE_SINCE = "Not here any more";
+    ALL_IS_NEW = "All that is in the case now came later.";
+    THREAD_THEN = "The thread then and now";
+    THREAD_EMPTY = "Nothing stood in the case then.";
+    WHAT_KIND = "What";
+    WHO_DID = "Who";
+    EVERYTHING = "Everything";
+    EVERYBODY = "Everybody";
+    NO_EVENTS = "No event is like that.";
+    EVENTS_EARLIER = "Earlier events";
+    EVENTS_LATER = "Later events";
+    CASE_AFTER = "The case after this";
+    RECORDED_AT = "Recorded";
+    HAPPENED_AT = "Vonage’s time";
+    RAW = "Ids and raw event";
+    WHO_UNKNOWN = "Not known";
+    FACT_TYPE = "Type";
+    FACT_STREAM = "Stream";
+    FACT_SEQUENCE = "Number in the stream";
+    FACT_POSITION = "Position in the log";
+    FACT_RECORDED = "Recorded";
+    FACT_PROVIDER = "Vonage’s id";
+    FACT_USER = "User id";
+    FACT_REQUEST = "Request id";
+    FACT_CAUSE = "Cause";
+}
+
+pub(super) fn event_kind(kind: &str) -> &'static str {
+    match kind {
+        "said" => "Messages",
+        "delivery" => "Delivery",
+        "status" => "Status",
+        "assignee" => "Who sees to it",
+        "title" => "Beginning and titles",
+        "notes" => "Notes",
+        "moves" => "Moves",
+        _ => EVERYTHING,
+    }
+}
+
+pub(super) fn event_unreadable(event_type: &str, version: &str) -> String {
+    format!("{event_type}, version {version}: this version of Docket cannot read it")
+}
+
+pub(super) fn the_contact(number: &str) -> String {
+    format!("The contact, +{number}")
+}
+
+pub(super) fn version(version: &str) -> String {
+    format!("(version {version})")
+}
+
+pub(super) fn same_moment(other: u32) -> String {
+    format!("#{other} at this moment")
+}
+
+pub(super) fn minute_before(reference: u32, is_this: bool) -> String {
+    if is_this {
+        "This case the minute before".to_owned()
+    } else {
+        format!("#{reference} the minute before")
+    }
+}
+
+pub(super) fn events(count: usize) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        count => format!("{count} events"),
+    }
+}
+
+pub(super) fn as_it_was_after(sequence: u64, last: u64) -> String {
+    format!("As it was after event {sequence} of {last}")
+}
+
+pub(super) fn as_it_was_at(time: &str) -> String {
+    format!("As it was at {time}")
+}
+
+pub(super) fn not_begun(began: &str) -> String {
+    format!("The case had not begun then; it began at {began}.")
+}
+
+pub(super) fn items_hidden(count: usize) -> String {
+    format!("Show the {count} before these")
+}
+
+pub(super) fn items_added(count: usize) -> String {
+    match count {
+        0 => "Nothing was added since".to_owned(),
+        1 => "1 was added since".to_owned(),
+        count => format!("{count} were added since"),
+    }
+}
+
+pub(super) fn changes(count: usize) -> String {
+    match count {
+        0 => "Nothing has changed since.".to_owned(),
+        1 => "1 thing has changed since; it is marked.".to_owned(),
+        count => format!("{count} things have changed since; they are marked."),
+    }
+}
+
+pub(super) fn it_went(to: u32) -> String {
+    format!("It went to #{to}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use docket_domain::ids::{TokenId, UserId};
+use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::user::Role;
 use docket_projections::accounts;
 use docket_projections::ledger::operation::IdempotencyKey;
@@ -25,6 +25,8 @@ use super::input;
 use super::problem::{Kind, Problem};
 use super::request_id::RequestId;
 use crate::app::App;
+use crate::audit::Look;
+use crate::operations::people::ViewCase;
 use crate::operations::{Administrator, Asked};
 use crate::users::hash_token;
 
@@ -48,6 +50,37 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who asks, in which request, for what changes nothing of theirs.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            user_id: self.user_id,
+            email: self.email.clone(),
+            request_id: RequestId::current().map(|id| id.to_string()),
+            idempotency: None,
+        }
+    }
+
+    /// Notes that they are shown a case.
+    pub async fn looks(&self, app: &App, reference: Reference) {
+        let view = ViewCase {
+            reference,
+            token_id: Some(self.token_id),
+            at: (app.clock)(),
+            asked: self.asked(),
+        };
+        app.audit
+            .viewed(Look {
+                view,
+                is_refresh: false,
+            })
+            .await;
+    }
+
+    /// Whether they may read what people do at Docket beside their work.
+    pub const fn may_audit(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Auditor)
+    }
+
     /// Whether the token still counts and its user may still do the same; for answers that go on for long.
     ///
     /// # Errors
@@ -129,6 +162,8 @@ permissions! {
     Worker = "agents and owners", Owner | Agent;
     /// Whoever sets the server up and manages users.
     Owner = "owners", Owner;
+    /// Whoever sees what people do: auditors read it, and owners answer for it.
+    Overseer = "auditors and owners", Owner | Auditor;
 }
 
 fn permitted<P: Permission>(parts: &Parts) -> Result<Caller, Problem> {
@@ -279,6 +314,7 @@ mod tests {
         assert_eq!(may(Reader::allows), [true, true, true]);
         assert_eq!(may(Worker::allows), [true, true, false]);
         assert_eq!(may(Owner::allows), [true, false, false]);
+        assert_eq!(may(Overseer::allows), [true, false, true]);
     }
 
     #[test]

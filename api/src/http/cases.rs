@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::auth::{Asks, Reader, Worker};
-use super::history::{self, Moment};
+use super::history;
 use super::input::{Path, PathReference, Query, unless_blank};
 use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
@@ -294,8 +294,8 @@ struct FindQuery {
 
 /// A case, as it is or as it was.
 ///
-/// With `at` or `as_of` it is made again from its events up to there. `links` then has what the case's own events tell, which
-/// does not include cases that follow it.
+/// With `at` or `as_of` it is made again from the events up to there, and the answer is the one that was given then: with the
+/// links to other cases and the contact's name as they were known at that moment.
 #[utoipa::path(
     get,
     path = "/cases/{reference}",
@@ -305,23 +305,19 @@ struct FindQuery {
     responses((status = 200, description = "The case", body = CaseView))
 )]
 async fn find(
-    _: Reader,
+    Reader(caller): Reader,
     Path(PathReference(reference)): Path<PathReference>,
     Query(query): Query<FindQuery>,
     State(app): State<App>,
 ) -> Result<Json<CaseView>, Problem> {
-    let moment = match (query.at, query.as_of) {
-        (None, None) => return view(&app, reference).await.map(Json),
-        (Some(sequence), None) => Moment::After(sequence),
-        (None, Some(time)) => Moment::AsOf(time),
-        (Some(_), Some(_)) => {
-            return Err(Problem::new(
-                Kind::InvalidQuery,
-                "give at or as_of, not both",
-            ));
-        }
+    let Some(at) = history::moment(query.at, query.as_of)? else {
+        let case = view(&app, reference).await?;
+        caller.looks(&app, reference).await;
+        return Ok(Json(case));
     };
-    history::case_at(&app, reference, moment).await.map(Json)
+    let was = history::case_at(&app, reference, at).await?;
+    caller.looks(&app, reference).await;
+    Ok(Json(CaseView::from(&was)))
 }
 
 /// A case that is to be begun.

@@ -5,12 +5,15 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use docket_domain::event::StreamId;
+use docket_domain::event::{StreamId, is_about_people};
+use docket_domain::people::export::Via;
 use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::read::cases;
 use futures_util::stream;
@@ -22,12 +25,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Caller, Reader};
+use super::auth::{Caller, Overseer, Reader};
 use super::cases::no_such_case;
 use super::input::{Path, PathReference, Query, unless_blank};
 use super::paging;
 use super::problem::{Kind, Problem};
 use crate::app::App;
+use crate::export::{Export, MEDIA_TYPE, Period};
 
 /// How many events a stream reads at once, and so holds at most.
 const STREAM_PAGE: i64 = 500;
@@ -41,6 +45,7 @@ const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffe
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(export))
         .routes(routes!(follow))
         .routes(routes!(list_of_case))
 }
@@ -50,7 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct EventView {
     /// Its place in the log: 1, 2, 3 … without a gap.
     position: i64,
-    /// `Case`, `Survey`, `Line`, `HeldWebhook` or `User`.
+    /// `Case`, `Survey`, `Line`, `HeldWebhook`, `User`, `Session`, `SignInAttempts`, `CaseViews` or `Export`.
     aggregate_type: String,
     /// Which one of them: a case's reference, or an id.
     aggregate_id: String,
@@ -136,6 +141,9 @@ struct ListQuery {
 }
 
 /// The whole log, from the oldest event on.
+///
+/// What people do at Docket beside their work (signing in, looking at cases, exporting the log) is for auditors and owners; an
+/// agent's page leaves it out, and so can have fewer events than asked for.
 #[utoipa::path(
     get,
     path = "/events",
@@ -145,14 +153,81 @@ struct ListQuery {
     responses((status = 200, description = "A page of events", body = EventPage))
 )]
 async fn list(
-    _: Reader,
+    Reader(caller): Reader,
     Query(query): Query<ListQuery>,
     State(app): State<App>,
 ) -> Result<Json<EventPage>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = query.after.unwrap_or_default().into();
     let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
-    Ok(Json(EventPage::of(events, limit, |event| event.position)))
+    let mut page = EventPage::of(events, limit, |event| event.position);
+    page.items
+        .retain(|event| caller.may_audit() || !is_about_people(&event.aggregate_type));
+    Ok(Json(page))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ExportQuery {
+    /// The position to begin with; the first by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    from: Option<u32>,
+    /// The position to end with; the last by default.
+    #[serde(default, deserialize_with = "unless_blank")]
+    to: Option<u32>,
+    /// A time (RFC 3339): only events that were recorded then or later.
+    #[serde(default, deserialize_with = "unless_blank")]
+    since: Option<DateTime<Utc>>,
+    /// A time (RFC 3339): only events that were recorded before.
+    #[serde(default, deserialize_with = "unless_blank")]
+    until: Option<DateTime<Utc>>,
+}
+
+/// The log, or a part of it, as a file: JSON Lines of CloudEvents 1.0.
+///
+/// It is given out as it is read, whatever its length; an answer that breaks off is not whole. Who exports what is recorded.
+#[utoipa::path(
+    get,
+    path = "/events/export",
+    operation_id = "exportEvents",
+    tag = "events",
+    params(ExportQuery),
+    responses((status = 200, description = "One event a line", body = String, content_type = "application/x-ndjson"))
+)]
+async fn export(
+    Overseer(caller): Overseer,
+    Query(query): Query<ExportQuery>,
+    State(app): State<App>,
+) -> Result<Response, Problem> {
+    let period = Period {
+        from: query.from.map(i64::from),
+        to: query.to.map(i64::from),
+        since: query.since,
+        until: query.until,
+    };
+    let export = Export::begin(&app, period, Via::Api, caller.asked().metadata()).await?;
+    Ok(file(export))
+}
+
+/// An export as an answer that is read from the log as it is taken.
+pub(crate) fn file(export: Export) -> Response {
+    let disposition = format!("attachment; filename=\"{}\"", export.file_name());
+    let lines = stream::try_unfold(export, |mut export| async move {
+        match export.next().await {
+            Ok(Some(lines)) => Ok(Some((lines, export))),
+            Ok(None) => Ok(None),
+            Err(error) => {
+                warn!(%error, "an export breaks off");
+                Err(error)
+            }
+        }
+    });
+    let headers = [
+        (CONTENT_TYPE, MEDIA_TYPE.to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ];
+    (headers, Body::from_stream(lines)).into_response()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -178,7 +253,7 @@ struct CaseQuery {
     responses((status = 200, description = "A page of events; `next` is a sequence", body = EventPage))
 )]
 async fn list_of_case(
-    _: Reader,
+    Reader(caller): Reader,
     Path(PathReference(reference)): Path<PathReference>,
     Query(query): Query<CaseQuery>,
     State(app): State<App>,
@@ -190,6 +265,7 @@ async fn list_of_case(
     if events.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
         return Err(no_such_case(reference));
     }
+    caller.looks(&app, reference).await;
     Ok(Json(EventPage::of(events, limit, |event| event.sequence)))
 }
 
@@ -205,7 +281,7 @@ struct FollowQuery {
 
 /// The log as it grows: server-sent events.
 ///
-/// Each has the position as `id`, the type as `event`, and as `data` the event as `GET /events` gives it. A client that comes
+/// An agent's stream leaves out what people do beside their work, as their page does. Each has the position as `id`, the type as `event`, and as `data` the event as `GET /events` gives it. A client that comes
 /// back with `Last-Event-ID` misses nothing. Where nothing happens, a comment comes every 15 seconds.
 #[utoipa::path(
     get,
@@ -277,6 +353,9 @@ impl Follower {
     async fn next(&mut self) -> Option<SseEvent> {
         loop {
             if let Some(event) = self.read.pop_front() {
+                if !self.caller.may_audit() && is_about_people(&event.aggregate_type) {
+                    continue;
+                }
                 let (id, event_type) = (event.position.to_string(), event.event_type.clone());
                 let data = serde_json::to_string(&EventView::from(event)).ok()?;
                 return Some(SseEvent::default().id(id).event(event_type).data(data));

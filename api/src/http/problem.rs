@@ -4,6 +4,7 @@
 //! wrong on our side is logged here, once, and nowhere else; its answer says nothing of the inside. To add a kind: a line in
 //! [`Kind`], and a row in `docs/api.md`, which a test compares.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
@@ -389,6 +390,13 @@ impl<R: Into<Self>> From<LedgerError<R>> for Problem {
             // The ledger has logged why.
             LedgerError::Broken => Self::internal(),
         }
+    }
+}
+
+/// What cannot be refused.
+impl From<Infallible> for Problem {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::auth::Reader;
+use super::history;
 use super::input::{Path, PathReference, Query, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
@@ -310,6 +311,12 @@ struct ThreadQuery {
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
+    /// The sequence of an event: the thread as it was after it.
+    #[serde(default, deserialize_with = "unless_blank")]
+    at: Option<u64>,
+    /// A time (RFC 3339): the thread as it was then.
+    #[serde(default, deserialize_with = "unless_blank")]
+    as_of: Option<DateTime<Utc>>,
 }
 
 fn cursor(item: &thread::ThreadItem) -> String {
@@ -333,7 +340,8 @@ fn place(text: &str) -> Option<Place> {
 
 /// A case's thread.
 ///
-/// Oldest first. A message that was moved out is not here any more; `moved_out` stands where that happened.
+/// Oldest first. A message that was moved out is not here any more; `moved_out` stands where that happened. With `at` or `as_of`
+/// it is the thread as it was then, moved messages and states of delivery included; give the same with every page.
 #[utoipa::path(
     get,
     path = "/cases/{reference}/thread",
@@ -343,16 +351,28 @@ fn place(text: &str) -> Option<Place> {
     responses((status = 200, description = "A page of the thread", body = Page<ThreadItem>))
 )]
 async fn list(
-    _: Reader,
+    Reader(caller): Reader,
     Path(PathReference(reference)): Path<PathReference>,
     Query(query): Query<ThreadQuery>,
     State(app): State<App>,
 ) -> Result<Json<Page<ThreadItem>>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
+    if let Some(at) = history::moment(query.at, query.as_of)? {
+        let was = history::case_at(&app, reference, at).await?;
+        caller.looks(&app, reference).await;
+        let items = was
+            .thread
+            .into_iter()
+            .filter(|item| after.is_none_or(|after| item.place > after))
+            .take(limit as usize + 1);
+        let items = items.collect();
+        return Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)));
+    }
     let items = thread::page(&app.pool, reference, after, limit + 1).await?;
     if items.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
         return Err(super::cases::no_such_case(reference));
     }
+    caller.looks(&app, reference).await;
     Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)))
 }

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::NoFields;
-use super::auth::{Asks, Owner};
+use super::auth::{Asks, Overseer, Owner};
 use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
@@ -72,7 +72,7 @@ impl TokenView {
     tag = "tokens",
     responses((status = 200, description = "All tokens that were not ended", body = Page<TokenView>))
 )]
-async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<TokenView>>, Problem> {
+async fn list(_: Overseer, State(app): State<App>) -> Result<Json<Page<TokenView>>, Problem> {
     let (tokens, users) = tokio::try_join!(users::all_tokens(&app.pool), users::all(&app.pool))?;
     let emails: HashMap<UserId, String> = users
         .into_iter()

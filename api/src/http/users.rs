@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::NoFields;
-use super::auth::{Asks, Owner};
+use super::auth::{Asks, Overseer, Owner};
 use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
@@ -82,7 +82,7 @@ fn email_taken() -> Problem {
     tag = "users",
     responses((status = 200, description = "All users that were not removed", body = Page<UserView>))
 )]
-async fn list(_: Owner, State(app): State<App>) -> Result<Json<Page<UserView>>, Problem> {
+async fn list(_: Overseer, State(app): State<App>) -> Result<Json<Page<UserView>>, Problem> {
     let rows = users::all(&app.pool).await?;
     Ok(Json(Page::whole(
         rows.into_iter().map(UserView::from).collect(),

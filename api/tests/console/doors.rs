@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-const INSIDE: [(&str, &str, bool); 16] = [
+const INSIDE: [(&str, &str, bool); 17] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
+    ("GET", "/cases/101/history", false),
     ("GET", "/live", false),
     ("GET", "/sessions", false),
     (
@@ -67,7 +68,9 @@ async fn the_table_of_routes_is_whole() {
             path.split('/')
                 .map(|part| match part {
                     "101" => "{reference}".to_owned(),
-                    "new" | "move" | "undo-move" | "resend" | "write" => part.to_owned(),
+                    "new" | "history" | "move" | "undo-move" | "resend" | "write" => {
+                        part.to_owned()
+                    }
                     part if part.starts_with("0000") => "{id}".to_owned(),
                     "{message_id}" | "{session_id}" => "{id}".to_owned(),
                     part => part.to_owned(),

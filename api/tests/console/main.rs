@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
+mod audit;
 mod cases;
 mod doors;
+mod history;
 mod live;
 mod moves;
 mod support;

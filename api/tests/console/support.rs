@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Vonage};
+use docket::audit::Audit;
 use docket::operations::Administrator;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::line::ChangeLine;
@@ -81,8 +82,10 @@ impl House {
             writers: 1,
             ..LedgerOptions::new(clock)
         };
+        let ledger = Ledger::start(connect, options).await.unwrap();
         let app = App {
-            ledger: Ledger::start(connect, options).await.unwrap(),
+            audit: Audit::start(ledger.clone(), clock, new_id),
+            ledger,
             pool: database.pool.clone(),
             vonage: Arc::new(Vonage::default()),
             clock,
@@ -110,9 +113,14 @@ impl House {
 
     pub(crate) async fn close(self) {
         self.app.stopping.cancel();
+        self.app.audit.close().await;
         self.app.ledger.close().await;
         drop((self.router, self.app));
         self.database.close().await;
+    }
+
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -399,8 +407,24 @@ impl Browser {
         response.into_body()
     }
 
+    /// What the script of an open page asks for when something has changed.
+    pub(crate) async fn refresh(&mut self, path: &str) -> Page {
+        let refresh = Some(("x-docket-refresh", "1"));
+        self.request("GET", path, None, refresh).await
+    }
+
     /// One request, without following where it leads.
     pub(crate) async fn once(&mut self, method: &str, path: &str, body: Option<&str>) -> Page {
+        self.request(method, path, body, None).await
+    }
+
+    async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        header: Option<(&str, &str)>,
+    ) -> Page {
         let cookies: Vec<String> = self
             .cookies
             .iter()
@@ -414,6 +438,10 @@ impl Browser {
                 "user-agent",
                 "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
             );
+        let request = match header {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        };
         let request = match body {
             Some(body) => request
                 .header("content-type", "application/x-www-form-urlencoded")

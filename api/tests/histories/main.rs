@@ -1,6 +1,8 @@
 //! Random histories: whatever people and Vonage do, in whatever order, the read models are what the log gives when it is
 //! replayed from its first event, and positions have no gap.
 
+mod then;
+
 use chrono::TimeDelta;
 use docket::operations::case::{Change, ChangeCase};
 use docket::operations::delivery::{BeginSending, RecordOutcome};

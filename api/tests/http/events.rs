@@ -239,3 +239,135 @@ async fn a_stream_begins_at_a_position_or_not_at_all() {
         .problem(400, "invalid-query");
     api.close().await;
 }
+
+/// The types of the events behind `after` that whoever has the token is shown.
+async fn shown(api: &Api, token: &SecretString, after: u64) -> Vec<String> {
+    let path = format!("/events?after={after}&limit=200");
+    let page = api.call("GET", &path, Some(token)).send().await.expect(200);
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|event| text(&event["type"])).collect()
+}
+
+#[tokio::test]
+async fn a_programs_looks_at_cases_are_recorded_for_auditors_and_owners() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    let head = docket_projections::log::reader::head(&api.app.pool)
+        .await
+        .unwrap()
+        .cast_unsigned();
+    for path in [
+        "/cases/101",
+        "/cases/101/thread",
+        "/cases/101/events",
+        "/cases/101?at=1",
+        "/cases/101/thread?at=1",
+        "/cases",
+        "/events",
+    ] {
+        api.get(path).await.expect(200);
+    }
+    api.get("/cases/999").await.expect(404);
+    // Another token of another person's.
+    let call = api.call("GET", "/cases/101/thread", Some(&api.auditor));
+    call.send().await.expect(200);
+    api.app.audit.settled().await;
+    for token in [&api.auditor, &api.owner] {
+        assert_eq!(shown(&api, token, head).await, ["CaseViewed", "CaseViewed"]);
+    }
+    assert_eq!(shown(&api, &api.agent, head).await, Vec::<String>::new());
+
+    let after = format!("?after={head}");
+    let mut stream = Stream::open(&api, &api.auditor, &after, None).await;
+    let (_, event_type, event) = stream.next().await.unwrap();
+    assert_eq!(event_type, "CaseViewed");
+    assert_eq!(event["aggregate_id"], "101-2026-03-01");
+    assert_eq!(event["metadata"]["email"], "agent@example.com");
+    assert!(event["data"]["token_id"].is_string());
+    // An agent's stream goes on with what is theirs to see.
+    let mut stream = Stream::open(&api, &api.agent, &after, None).await;
+    api.receives("Hello again").await;
+    let (_, event_type, _) = stream.next().await.unwrap();
+    assert_eq!(event_type, "MessageReceived");
+    api.close().await;
+}
+
+#[tokio::test]
+async fn the_log_is_exported_as_a_file_and_that_is_recorded() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    let head = 10;
+    let export = async |query: &str| {
+        let path = format!("/events/export{query}");
+        let answer = api.call("GET", &path, Some(&api.auditor)).send().await;
+        // How it ended is recorded behind the answer.
+        api.app.audit.settled().await;
+        answer
+    };
+    let answer = export("").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "application/x-ndjson");
+    assert_eq!(
+        answer.headers["content-disposition"],
+        "attachment; filename=\"docket-log-1-10.jsonl\""
+    );
+    let lines: Vec<Value> = answer
+        .text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), head);
+    assert_eq!(lines[9]["id"], "10");
+    assert_eq!(lines[9]["type"], "docket.Case.MessageReceived");
+    assert_eq!(lines[9]["source"], "http://127.0.0.1/api/v1/events");
+    let part = export("?from=3&to=5").await;
+    assert_eq!(part.text.lines().count(), 3);
+    let none = export("?until=2026-03-01T12:00:00Z").await;
+    assert_eq!((none.status.as_u16(), none.text.as_str()), (200, ""));
+    export("?to=99").await.problem(400, "invalid-query");
+
+    let path = format!("/events?after={head}&limit=200");
+    let page = api
+        .call("GET", &path, Some(&api.auditor))
+        .send()
+        .await
+        .expect(200);
+    let told: Vec<String> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            assert_eq!(event["metadata"]["email"], "auditor@example.com");
+            let data = &event["data"];
+            match event["type"].as_str().unwrap() {
+                "ExportBegun" => format!("{} {} {}", data["via"], data["from"], data["to"]),
+                "ExportEnded" => format!("{} {}", data["events"], data["is_whole"]),
+                other => other.to_owned(),
+            }
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "\"api\" 1 10",
+            "10 true",
+            "\"api\" 3 5",
+            "3 true",
+            "\"api\" 1 14",
+            "0 true"
+        ]
+    );
+
+    // Whoever goes away half-way has not got all of it.
+    let call = api.call("GET", "/events/export", Some(&api.auditor));
+    let response = api.router().oneshot(call.build()).await.unwrap();
+    drop(response);
+    api.app.audit.settled().await;
+    assert_eq!(
+        shown(&api, &api.auditor, 16).await,
+        ["ExportBegun", "ExportEnded"]
+    );
+    api.close().await;
+}

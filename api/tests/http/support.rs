@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Vonage};
+use docket::audit::Audit;
 use docket::http;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
@@ -168,6 +169,7 @@ impl Api {
         };
         let ledger = Ledger::start(connect, options).await.unwrap();
         let app = App {
+            audit: Audit::start(ledger.clone(), clock, new_id),
             ledger,
             pool: database.pool.clone(),
             vonage: Arc::new(Vonage::default()),
@@ -192,6 +194,7 @@ impl Api {
     /// Ends everything and drops the database.
     pub(crate) async fn close(self) {
         self.app.stopping.cancel();
+        self.app.audit.close().await;
         self.app.ledger.close().await;
         drop((self.router, self.app));
         self.database.close().await;

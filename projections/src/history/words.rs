@@ -14,6 +14,10 @@ use docket_domain::event::Event;
 use docket_domain::held::{HeldEvent, HeldReason, WebhookKind};
 use docket_domain::ids::{MessageId, Reference};
 use docket_domain::line::{HaltReason, LineEvent};
+use docket_domain::people::attempts::{AttemptsEvent, Refusal};
+use docket_domain::people::export::{ExportEvent, Exported, Via};
+use docket_domain::people::session::{SessionEvent, SignOut};
+use docket_domain::people::views::CaseViewsEvent;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{SurveyEvent, SurveySettings};
@@ -97,6 +101,10 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Line(event) => of_line(event),
         Event::Held(event) => of_held(event),
         Event::User(event) => of_user(event),
+        Event::Session(event) => of_session(event),
+        Event::Attempts(event) => of_attempts(event),
+        Event::Views(event) => of_views(event),
+        Event::Export(event) => of_export(event),
     }
 }
 
@@ -383,6 +391,117 @@ fn of_user(event: &UserEvent) -> String {
         }
         UserEvent::TokenRevoked { token_id } => format!("Token {token_id} was revoked"),
     }
+}
+
+fn of_session(event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::SignedIn {
+            email,
+            browser,
+            from,
+            ..
+        } => format!(
+            "{} signed in with {}{}",
+            email.0,
+            folded(browser),
+            place(from.as_ref())
+        ),
+        SessionEvent::SignedOut { how } => match how {
+            SignOut::Here => "The session was ended by signing out",
+            SignOut::Elsewhere => "The session was ended from another browser",
+            SignOut::Everywhere => "The session was ended by signing out everywhere",
+        }
+        .to_owned(),
+    }
+}
+
+fn of_attempts(event: &AttemptsEvent) -> String {
+    match event {
+        AttemptsEvent::SignInFailed {
+            email,
+            user_id,
+            from,
+            why,
+            ..
+        } => {
+            let whose = email.as_ref().map_or_else(
+                || "under one of many addresses, counted together".to_owned(),
+                |email| format!("as {}", quoted(email)),
+            );
+            let known = match user_id {
+                Some(_) => ", who is known,",
+                None => "",
+            };
+            let why = match why {
+                Refusal::Wrong => "address and password do not go together",
+                Refusal::TooOften => "there had been too many attempts",
+            };
+            let from = place(from.as_ref());
+            format!("Somebody failed to sign in {whose}{known}{from}: {why}")
+        }
+        AttemptsEvent::SignInFailedAgain { times, until } => format!(
+            "It was tried {times} more times in the minutes after, last at {}",
+            until.format("%H:%M:%S UTC")
+        ),
+    }
+}
+
+fn of_views(event: &CaseViewsEvent) -> String {
+    match event {
+        CaseViewsEvent::CaseViewed {
+            reference,
+            token_id,
+            ..
+        } => {
+            let by = token_id.map_or_else(String::new, |token_id| {
+                format!(" by a program, with token {token_id}")
+            });
+            format!("Case #{reference} was looked at{by}")
+        }
+    }
+}
+
+fn of_export(event: &ExportEvent) -> String {
+    match event {
+        ExportEvent::ExportBegun {
+            what: Exported::Log,
+            via,
+            from,
+            to,
+            since,
+            until,
+            ..
+        } => {
+            let via = match via {
+                Via::Console => "the console",
+                Via::Api => "the API",
+                Via::CommandLine => "the command line",
+            };
+            let time = |word: &str, time: Option<&DateTime<Utc>>| {
+                time.map_or_else(String::new, |time| {
+                    format!(", {word} {}", time.format("%Y-%m-%d %H:%M:%S UTC"))
+                })
+            };
+            format!(
+                "The log was exported by {via}: positions {from} to {to}{}{}",
+                time("recorded from", since.as_ref()),
+                time("recorded before", until.as_ref())
+            )
+        }
+        ExportEvent::ExportEnded { events, is_whole } => {
+            let rest = if *is_whole {
+                "which was all of it"
+            } else {
+                "and then it broke off"
+            };
+            format!("The export ended: {events} events were given out, {rest}")
+        }
+    }
+}
+
+/// From where in the network.
+fn place(from: Option<&Personal<String>>) -> String {
+    from.map_or_else(String::new, |from| format!(" from {}", folded(from)))
 }
 
 fn begun(opened: &Opened) -> String {

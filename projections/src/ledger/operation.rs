@@ -1,7 +1,8 @@
 //! What the ledger is asked to do.
 
+use chrono::{DateTime, Utc};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, MessageId, Reference, SurveyId, TokenId, UserId};
+use docket_domain::ids::{ContactId, MessageId, Reference, SessionId, SurveyId, TokenId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -177,6 +178,28 @@ pub enum SecretWrite {
         /// SHA-256 of the token.
         hash: [u8; 32],
     },
+    /// A session that begins.
+    Session {
+        /// Its id.
+        session_id: SessionId,
+        /// SHA-256 of what the browser keeps.
+        token_hash: [u8; 32],
+        /// Whose it is.
+        user_id: UserId,
+        /// The browser in a few words.
+        label: String,
+        /// When it begins.
+        created_at: DateTime<Utc>,
+        /// When it ends at the latest.
+        expires_at: DateTime<Utc>,
+    },
+    /// A session that ends.
+    SessionEnd {
+        /// Its id.
+        session_id: SessionId,
+        /// Whose it is.
+        user_id: UserId,
+    },
 }
 
 impl std::fmt::Debug for SecretWrite {
@@ -184,6 +207,8 @@ impl std::fmt::Debug for SecretWrite {
         f.write_str(match self {
             Self::Password { .. } => "Password(…)",
             Self::Token { .. } => "Token(…)",
+            Self::Session { .. } => "Session(…)",
+            Self::SessionEnd { .. } => "SessionEnd(…)",
         })
     }
 }

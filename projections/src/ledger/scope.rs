@@ -3,12 +3,19 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use docket_domain::case::{Author, Case, CaseEvent};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::Held;
-use docket_domain::ids::{ContactId, HeldId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::ids::{
+    AttemptsId, ContactId, ExportId, HeldId, LineId, MessageId, Reference, SessionId, SurveyId,
+    UserId,
+};
 use docket_domain::line::Line;
+use docket_domain::people::attempts::Attempts;
+use docket_domain::people::export::Export;
+use docket_domain::people::session::Session;
+use docket_domain::people::views::CaseViews;
 use docket_domain::survey::Survey;
 use docket_domain::user::{User, UserEvent};
 
@@ -23,6 +30,10 @@ pub(crate) enum Aggregate {
     Line(Line),
     Held(Box<Held>),
     User(User),
+    Session(Session),
+    Attempts(Attempts),
+    Views(CaseViews),
+    Export(Export),
 }
 
 impl Aggregate {
@@ -33,6 +44,10 @@ impl Aggregate {
             StreamId::Line(_) => Self::Line(Line::default()),
             StreamId::Held(_) => Self::Held(Box::default()),
             StreamId::User(_) => Self::User(User::default()),
+            StreamId::Session(_) => Self::Session(Session::default()),
+            StreamId::Attempts(_) => Self::Attempts(Attempts::default()),
+            StreamId::Views(..) => Self::Views(CaseViews::default()),
+            StreamId::Export(_) => Self::Export(Export::default()),
         }
     }
 
@@ -43,6 +58,10 @@ impl Aggregate {
             Self::Line(line) => line.version(),
             Self::Held(held) => held.version(),
             Self::User(user) => user.version(),
+            Self::Session(session) => session.version(),
+            Self::Attempts(attempts) => attempts.version(),
+            Self::Views(views) => views.version(),
+            Self::Export(export) => export.version(),
         }
     }
 
@@ -54,6 +73,10 @@ impl Aggregate {
             (Self::Line(line), Event::Line(event)) => line.evolve(event),
             (Self::Held(held), Event::Held(event)) => held.evolve(event),
             (Self::User(user), Event::User(event)) => user.evolve(event),
+            (Self::Session(session), Event::Session(event)) => session.evolve(event),
+            (Self::Attempts(attempts), Event::Attempts(event)) => attempts.evolve(event),
+            (Self::Views(views), Event::Views(event)) => views.evolve(event),
+            (Self::Export(export), Event::Export(event)) => export.evolve(event),
             _ => {}
         }
     }
@@ -281,6 +304,39 @@ impl Scope<'_> {
     pub fn user(&self, id: UserId) -> Option<&User> {
         match &self.world.streams.get(&StreamId::User(id))?.aggregate {
             Aggregate::User(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// A session.
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        match &self.world.streams.get(&StreamId::Session(id))?.aggregate {
+            Aggregate::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// A series of attempts to sign in.
+    pub fn attempts(&self, id: AttemptsId) -> Option<&Attempts> {
+        match &self.world.streams.get(&StreamId::Attempts(id))?.aggregate {
+            Aggregate::Attempts(attempts) => Some(attempts),
+            _ => None,
+        }
+    }
+
+    /// The looks at a case on a day (UTC).
+    pub fn views(&self, reference: Reference, day: NaiveDate) -> Option<&CaseViews> {
+        let stream = StreamId::Views(reference, day);
+        match &self.world.streams.get(&stream)?.aggregate {
+            Aggregate::Views(views) => Some(views),
+            _ => None,
+        }
+    }
+
+    /// An export.
+    pub fn export(&self, id: ExportId) -> Option<&Export> {
+        match &self.world.streams.get(&StreamId::Export(id))?.aggregate {
+            Aggregate::Export(export) => Some(export),
             _ => None,
         }
     }

@@ -34,6 +34,7 @@ use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Metadata, Recorded, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::read::ReadModels;
+use crate::sessions::{self, NewSession};
 use crate::settings::Settings;
 
 /// How often a batch is tried from fresh state when others were faster.
@@ -668,6 +669,32 @@ impl<'a> Written<'a> {
                     hash,
                 } => {
                     accounts::add_token_secret(&mut *conn, *token_id, *user_id, *hash)
+                        .boxed()
+                        .await?;
+                }
+                SecretWrite::Session {
+                    session_id,
+                    token_hash,
+                    user_id,
+                    label,
+                    created_at,
+                    expires_at,
+                } => {
+                    let session = NewSession {
+                        session_id: session_id.0,
+                        token_hash: *token_hash,
+                        user_id: *user_id,
+                        label,
+                        created_at: *created_at,
+                        expires_at: *expires_at,
+                    };
+                    sessions::add(&mut *conn, &session).boxed().await?;
+                }
+                SecretWrite::SessionEnd {
+                    session_id,
+                    user_id,
+                } => {
+                    sessions::end(&mut *conn, *user_id, session_id.0)
                         .boxed()
                         .await?;
                 }

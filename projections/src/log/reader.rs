@@ -7,10 +7,13 @@ use cqrs_es::persist::EventUpcaster;
 use docket_domain::event::StreamId;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::recorded::Recorded;
 use super::upcasters::{Stored, UnreadableEvent};
+
+/// So many positions apart at most are the events of one operation in two cases.
+const RECORDED_TOGETHER: i64 = 16;
 
 /// Why the log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,7 @@ pub enum ReadError {
 pub struct LogEvent {
     /// Its place in the log, from 1, without a gap.
     pub position: i64,
-    /// `Case`, `Survey`, `Line`, `HeldWebhook` or `User`.
+    /// Of which aggregate: `Case`, `Survey`, `Line`, `HeldWebhook`, `User`, or what people do beside their work.
     pub aggregate_type: String,
     /// Which one of them: a case's reference, a UUID for the rest.
     pub aggregate_id: String,
@@ -347,6 +350,45 @@ pub(crate) async fn last_sequence(
     .fetch_one(executor)
     .await?;
     Ok(last.cast_unsigned())
+}
+
+/// The sequence of the stream's event that belongs to the log's event at `position`: of one that was recorded with it, a move
+/// before all else, or of the last one before; `None` where the stream begins later.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn recorded_with(
+    pool: &PgPool,
+    stream: StreamId,
+    position: i64,
+) -> Result<Option<u64>, sqlx::Error> {
+    // What one operation records stands together in the log.
+    let found = sqlx::query_scalar!(
+        "SELECT sequence
+           FROM events
+          WHERE position BETWEEN $3::bigint - $4::bigint AND $3::bigint + $4::bigint AND aggregate_type = $1 AND aggregate_id = $2
+          ORDER BY event_type = ANY ('{MessageMovedOut,MessageMovedIn,MoveUndone,MessageReturned}') DESC, abs(position - $3::bigint)
+          LIMIT 1",
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+        position.clamp(0, i64::MAX - RECORDED_TOGETHER),
+        RECORDED_TOGETHER,
+    )
+    .fetch_optional(pool)
+    .await?;
+    if let Some(sequence) = found {
+        return Ok(Some(sequence.cast_unsigned()));
+    }
+    let before = sqlx::query_scalar!(
+        "SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND position <= $3",
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+        position,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(before.map(i64::cast_unsigned))
 }
 
 /// These events, by stream and sequence, as far as they exist, in the order of the log.

@@ -20,8 +20,11 @@ const UPCASTERS: &[Upcaster] = &[Upcaster {
     },
 }];
 
+/// An upcaster of any event.
+pub type AnyUpcaster = Box<dyn EventUpcaster>;
+
 /// Every upcaster, in the order in which they apply; stock `postgres-es` takes them as they are.
-pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
+pub fn upcasters() -> Vec<AnyUpcaster> {
     UPCASTERS
         .iter()
         .map(|upcaster| Box::new(*upcaster) as Box<dyn EventUpcaster>)

@@ -1,0 +1,403 @@
+//! The audit of people: who looked at which case, who failed to sign in, and how exports ended.
+//!
+//! It is recorded behind the answer, so that nobody waits for it, by one task that hands it to the ledger, where it shares the
+//! commits of all else. What always holds: a look is noted before its page is given out and recorded a moment later; on a graceful
+//! stop all that was noted is recorded before the ledger ends; somebody who looks at the same case again within ten minutes, or whose
+//! open page refreshes itself, is not recorded again; and however often somebody fails to sign in, the log grows by a bounded
+//! number of events. Signing in and out, and the beginning of an export, are not here: those are recorded before they happen.
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use docket_domain::ids::{AttemptsId, ExportId, Reference, TokenId, UserId};
+use docket_domain::people::attempts::{self, AttemptsCommand, AttemptsEvent, Refusal, typed};
+use docket_domain::people::export::ExportCommand;
+use docket_domain::people::views;
+use docket_domain::personal::Personal;
+use docket_projections::ledger::Ledger;
+use docket_projections::ledger::operation::{LedgerError, Operation};
+use docket_projections::log::recorded::{Actor, Metadata};
+use futures_util::future::join_all;
+use metrics::counter;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+use tracing::error;
+use uuid::Uuid;
+
+use crate::operations::people::{RecordAttempts, RecordExport, ViewCase};
+
+/// So much waits to be recorded at most.
+const QUEUE: usize = 4_096;
+/// How long a page waits for a place in the queue, before its look goes unrecorded.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
+/// So many looks are recorded at once.
+const AT_ONCE: usize = 64;
+/// How often something is tried that the ledger cannot take just now; the pauses grow to ten seconds in all.
+const TRIES: u32 = 9;
+/// The first of those pauses.
+const PAUSE: Duration = Duration::from_millis(200);
+/// So many looks are remembered.
+const MAX_LOOKS: usize = 50_000;
+/// A page that is open for so long refreshes itself as a look of its own.
+const OPEN_PAGE: TimeDelta = TimeDelta::hours(12);
+/// So many series of failed attempts are told apart at once; all others are counted together.
+const MAX_SERIES: usize = 50;
+/// How often it is looked for series that are over.
+const TICK: Duration = Duration::from_secs(10);
+
+/// A look at a case: of a person with a browser, or of a program with their token.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What is recorded.
+    pub view: ViewCase,
+    /// Whether an open page refreshes itself, as the request says.
+    pub is_refresh: bool,
+}
+
+/// An attempt to sign in that failed.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The address as it was typed.
+    pub email: String,
+    /// Whose it is, where it is known.
+    pub user_id: Option<UserId>,
+    /// The network address that it came from, where it is known.
+    pub from: Option<String>,
+    /// Why it failed.
+    pub why: Refusal,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The request.
+    pub request_id: Option<String>,
+}
+
+enum Note {
+    Viewed(ViewCase),
+    Failed(Attempt),
+    Export(RecordExport),
+    Settle(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+type LookKey = (UserId, Option<TokenId>, Reference);
+
+struct Inner {
+    notes: mpsc::Sender<Note>,
+    clock: fn() -> DateTime<Utc>,
+    /// When each look was last handed on.
+    looks: Mutex<HashMap<LookKey, DateTime<Utc>>>,
+    /// Failed attempts for which there was no place in the queue.
+    uncounted: Arc<AtomicU32>,
+}
+
+/// Where it is noted; cloning it is cheap.
+#[derive(Clone)]
+pub struct Audit(Arc<Inner>);
+
+impl Audit {
+    /// Starts the task that records. It ends with [`Audit::close`], or when nobody can note anything any more.
+    pub fn start(ledger: Ledger, clock: fn() -> DateTime<Utc>, new_id: fn() -> Uuid) -> Self {
+        let (notes, taken) = mpsc::channel(QUEUE);
+        let uncounted = Arc::new(AtomicU32::new(0));
+        let recorder = Recorder {
+            ledger,
+            clock,
+            new_id,
+            notes: taken,
+            series: HashMap::new(),
+            uncounted: Arc::clone(&uncounted),
+        };
+        tokio::spawn(recorder.run());
+        Self(Arc::new(Inner {
+            notes,
+            clock,
+            looks: Mutex::default(),
+            uncounted,
+        }))
+    }
+
+    /// Notes that somebody is shown a case. Comes back at once, unless thousands wait.
+    pub async fn viewed(&self, look: Look) {
+        if self.is_recorded(&look) {
+            return;
+        }
+        let note = Note::Viewed(look.view);
+        if self
+            .0
+            .notes
+            .send_timeout(note, QUEUE_TIMEOUT)
+            .await
+            .is_err()
+        {
+            lost("a look at a case");
+        }
+    }
+
+    /// Whether the look is part of one that is recorded; if not, it is from now on.
+    fn is_recorded(&self, look: &Look) -> bool {
+        let now = (self.0.clock)();
+        let key = (look.view.user_id(), look.view.token_id, look.view.reference);
+        // A panic in between leaves at worst a look that is recorded twice.
+        let mut looks = self.0.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recorded = looks.get(&key).is_some_and(|at| {
+            let age = now - *at;
+            age < views::WINDOW || (look.is_refresh && age < OPEN_PAGE)
+        });
+        if is_recorded {
+            return true;
+        }
+        if looks.len() >= MAX_LOOKS {
+            looks.retain(|_, at| now - *at < views::WINDOW);
+        }
+        if looks.len() < MAX_LOOKS {
+            looks.insert(key, now);
+        }
+        false
+    }
+
+    /// Notes that an attempt to sign in failed. Where thousands wait, it is only counted.
+    pub fn failed(&self, attempt: Attempt) {
+        if self.0.notes.try_send(Note::Failed(attempt)).is_err() {
+            self.0.uncounted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes how an export ended.
+    pub fn export_ended(
+        &self,
+        export_id: ExportId,
+        metadata: Metadata,
+        events: i64,
+        is_whole: bool,
+    ) {
+        let note = Note::Export(RecordExport {
+            export_id,
+            command: ExportCommand::End { events, is_whole },
+            metadata,
+        });
+        if self.0.notes.try_send(note).is_err() {
+            lost("the end of an export");
+        }
+    }
+
+    /// Waits until all that was noted before is recorded, but for failed attempts that are still being counted.
+    pub async fn settled(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.notes.send(Note::Settle(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+
+    /// Records all that was noted and ends. To be called before the ledger is closed, when nobody is answered any more.
+    pub async fn close(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.notes.send(Note::Close(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+/// Says in the log and the metrics that something was not recorded; not what, which is personal.
+fn lost(what: &'static str) {
+    counter!("docket_audit_lost_total").increment(1);
+    error!(what, "something that people did could not be recorded");
+}
+
+/// Attempts that are counted together: the address as typed, where they came from, and why they failed.
+type SeriesKey = (Option<Personal<String>>, Option<String>, Refusal);
+
+struct Series {
+    attempts_id: AttemptsId,
+    began_at: DateTime<Utc>,
+    more: u32,
+    until: DateTime<Utc>,
+}
+
+struct Recorder {
+    ledger: Ledger,
+    clock: fn() -> DateTime<Utc>,
+    new_id: fn() -> Uuid,
+    notes: mpsc::Receiver<Note>,
+    series: HashMap<SeriesKey, Series>,
+    uncounted: Arc<AtomicU32>,
+}
+
+impl Recorder {
+    async fn run(mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut taken = vec![];
+        let told = loop {
+            tokio::select! {
+                count = self.notes.recv_many(&mut taken, AT_ONCE) => if count == 0 {
+                    break None;
+                },
+                _ = tick.tick() => self.end_series(false).await,
+            }
+            if let Some(told) = self.take(std::mem::take(&mut taken)).await {
+                break Some(told);
+            }
+        };
+        self.end_series(true).await;
+        if let Some(told) = told {
+            let _ = told.send(());
+        }
+    }
+
+    /// Records what was noted; gives who is to be told when it was the last.
+    async fn take(&mut self, notes: Vec<Note>) -> Option<oneshot::Sender<()>> {
+        let mut looks = vec![];
+        let mut last = None;
+        for note in notes {
+            match note {
+                Note::Viewed(view) => looks.push(view),
+                Note::Failed(attempt) => self.failed(attempt).await,
+                Note::Export(export) => record(&self.ledger, export).await,
+                Note::Settle(done) => {
+                    self.look(std::mem::take(&mut looks)).await;
+                    self.end_series(false).await;
+                    let _ = done.send(());
+                }
+                Note::Close(done) => last = Some(done),
+            }
+        }
+        self.look(looks).await;
+        last
+    }
+
+    /// Records looks, those at different cases at once. Those at one case follow each other, so that no two transactions meet at one
+    /// stream and have to be repeated with all that shares them.
+    async fn look(&self, mut looks: Vec<ViewCase>) {
+        while !looks.is_empty() {
+            let mut streams = HashSet::new();
+            let (now, later) = looks
+                .into_iter()
+                .partition(|look: &ViewCase| streams.insert(look.stream()));
+            looks = later;
+            let now: Vec<ViewCase> = now;
+            join_all(now.into_iter().map(|look| record(&self.ledger, look))).await;
+        }
+    }
+
+    async fn failed(&mut self, attempt: Attempt) {
+        let key = (
+            Some(typed(&attempt.email)),
+            attempt.from.clone(),
+            attempt.why,
+        );
+        let is_over = |series: &Series| attempt.at - series.began_at >= attempts::WINDOW;
+        if self.series.get(&key).is_some_and(is_over) || self.series.len() >= MAX_SERIES {
+            self.end_series(false).await;
+        }
+        // With all places taken, what is new is told apart from nothing but its reason.
+        let is_new = !self.series.contains_key(&key);
+        let (key, attempt) = if is_new && self.series.len() >= MAX_SERIES {
+            let together = Attempt {
+                user_id: None,
+                from: None,
+                ..attempt
+            };
+            ((None, None, together.why), together)
+        } else {
+            (key, attempt)
+        };
+        self.count(key, attempt, 1).await;
+    }
+
+    /// Counts attempts in their series, or begins one.
+    async fn count(&mut self, key: SeriesKey, attempt: Attempt, times: u32) {
+        if let Some(series) = self.series.get_mut(&key) {
+            series.more = series.more.saturating_add(times);
+            series.until = attempt.at;
+            return;
+        }
+        let attempts_id = AttemptsId((self.new_id)());
+        let begun = AttemptsEvent::SignInFailed {
+            attempts_id,
+            email: key.0.clone(),
+            user_id: attempt.user_id,
+            from: attempt.from.map(Personal),
+            why: attempt.why,
+            at: attempt.at,
+        };
+        self.series.insert(
+            key,
+            Series {
+                attempts_id,
+                began_at: attempt.at,
+                more: times - 1,
+                until: attempt.at,
+            },
+        );
+        let operation = RecordAttempts {
+            attempts_id,
+            command: AttemptsCommand::Begin(begun),
+            metadata: because(attempt.request_id),
+        };
+        record(&self.ledger, operation).await;
+    }
+
+    /// Records the counts of series that are over, or of all.
+    async fn end_series(&mut self, all: bool) {
+        let now = (self.clock)();
+        let uncounted = self.uncounted.swap(0, Ordering::Relaxed);
+        if uncounted > 0 {
+            let attempt = Attempt {
+                email: String::new(),
+                user_id: None,
+                from: None,
+                why: Refusal::TooOften,
+                at: now,
+                request_id: None,
+            };
+            self.count((None, None, Refusal::TooOften), attempt, uncounted)
+                .await;
+        }
+        let over: Vec<Series> = self
+            .series
+            .extract_if(|_, series| all || now - series.began_at >= attempts::WINDOW)
+            .map(|(_, series)| series)
+            .collect();
+        for series in over.into_iter().filter(|series| series.more > 0) {
+            let operation = RecordAttempts {
+                attempts_id: series.attempts_id,
+                command: AttemptsCommand::Again {
+                    times: series.more,
+                    until: series.until,
+                },
+                metadata: because(None),
+            };
+            record(&self.ledger, operation).await;
+        }
+    }
+}
+
+/// Nobody who is known did it.
+fn because(request_id: Option<String>) -> Metadata {
+    Metadata {
+        actor: Actor::System,
+        request_id,
+        cause: Some("sign-in".to_owned()),
+    }
+}
+
+/// Has it recorded; what the ledger cannot take now is tried again for some seconds.
+async fn record<O: Operation<Output = (), Refusal = Infallible> + Clone>(
+    ledger: &Ledger,
+    operation: O,
+) {
+    for attempt in 1..=TRIES {
+        match ledger.submit(operation.clone()).await {
+            Ok(_) => return,
+            Err(LedgerError::Busy | LedgerError::Unavailable) => {
+                tokio::time::sleep(PAUSE * attempt).await;
+            }
+            Err(_) => break,
+        }
+    }
+    lost(std::any::type_name::<O>());
+}

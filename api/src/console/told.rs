@@ -1,0 +1,198 @@
+//! Events as the history of a case and the log show them: in words, with who, when and why, what they lead to, and the raw event.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use docket_domain::case::{CaseEvent, Origin};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::Reference;
+use docket_projections::history::{self, Who};
+use docket_projections::log::reader::LogEvent;
+use docket_projections::log::recorded::{Metadata, Recorded};
+use docket_projections::log::upcasters::AnyUpcaster;
+
+use super::place::with_query;
+use super::words;
+
+/// How much earlier "just before" is, where an event is looked at from both cases.
+const BEFORE: TimeDelta = TimeDelta::minutes(1);
+
+/// A time as an auditor reads it: in UTC, whatever the browser's own zone is, and to the second.
+pub(super) struct Stamp {
+    /// To the microsecond, as RFC 3339.
+    pub(super) iso: String,
+    pub(super) text: String,
+}
+
+impl Stamp {
+    pub(super) fn of(at: DateTime<Utc>) -> Self {
+        Self {
+            iso: exactly(at),
+            text: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        }
+    }
+}
+
+/// To the microsecond, as the log keeps it.
+pub(super) fn exactly(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// A link with its words.
+pub(super) struct Link {
+    pub(super) href: String,
+    pub(super) text: String,
+}
+
+/// An event.
+pub(super) struct Told {
+    pub(super) position: i64,
+    pub(super) sequence: i64,
+    pub(super) words: String,
+    pub(super) who: String,
+    pub(super) recorded: Stamp,
+    /// Vonage's time, where Vonage says one.
+    pub(super) happened: Option<Stamp>,
+    /// The case as it was after it, where it is a case's.
+    pub(super) moment: Option<String>,
+    /// What it has to do with other cases.
+    pub(super) links: Vec<Link>,
+    /// Ids and the like: what it is called, and its value.
+    pub(super) facts: Vec<(&'static str, String)>,
+    /// The event as the log has it, as JSON on several lines.
+    pub(super) raw: String,
+    pub(super) is_current: bool,
+}
+
+impl Told {
+    /// Shows an event. One that this version of Docket cannot read is shown too, with what stands in the log.
+    pub(super) fn of(event: &LogEvent, upcasters: &[AnyUpcaster]) -> Self {
+        let recorded = event.decode(upcasters).ok();
+        let metadata: Option<Metadata> = serde_json::from_str(event.metadata.get()).ok();
+        let stream = StreamId::parse(&event.aggregate_type, &event.aggregate_id);
+        let case = match stream {
+            Some(StreamId::Case(reference)) => Some(reference),
+            _ => None,
+        };
+        Self {
+            position: event.position,
+            sequence: event.sequence,
+            words: recorded.as_ref().map_or_else(
+                || words::event_unreadable(&event.event_type, &event.event_version),
+                history::describe,
+            ),
+            who: recorded.as_ref().map_or_else(
+                || words::WHO_UNKNOWN.to_owned(),
+                |recorded| who(history::who(recorded)),
+            ),
+            recorded: Stamp::of(event.recorded_at),
+            happened: recorded
+                .as_ref()
+                .and_then(history::happened_at)
+                .map(Stamp::of),
+            moment: case.map(|case| moment(case, "at", &event.sequence.to_string())),
+            links: case
+                .zip(recorded.as_ref())
+                .map(|(case, recorded)| links(case, event.position, recorded))
+                .unwrap_or_default(),
+            facts: facts(event, metadata.as_ref(), recorded.as_ref()),
+            raw: raw(event),
+            is_current: false,
+        }
+    }
+}
+
+/// The address of a case's history at a moment.
+pub(super) fn moment(case: Reference, name: &str, value: &str) -> String {
+    with_query(&format!("/cases/{case}/history"), &[(name, value)])
+}
+
+/// Who did it, as people read it.
+pub(super) fn who(who: Who<'_>) -> String {
+    match who {
+        Who::Contact(number) => words::the_contact(number),
+        other => other.to_string(),
+    }
+}
+
+/// Where an event leads: to the other cases that it speaks of, at the same moment and just before it.
+fn links(case: Reference, position: i64, recorded: &Recorded) -> Vec<Link> {
+    let Event::Case(event) = &recorded.event else {
+        return vec![];
+    };
+    let (is_move, others): (bool, Vec<Reference>) = match event {
+        CaseEvent::MessageMovedOut { to, .. } | CaseEvent::MoveUndone { to, .. } => {
+            (true, vec![*to])
+        }
+        CaseEvent::MessageMovedIn { from, .. } | CaseEvent::MessageReturned { from, .. } => {
+            (true, vec![*from])
+        }
+        CaseEvent::CaseOpened(opened) => match opened.origin {
+            Origin::Move { from } => (true, vec![from]),
+            _ => (false, opened.follows.into_iter().collect()),
+        },
+        CaseEvent::MessageReceived { routed, .. } => (false, routed.references.clone()),
+        _ => (false, vec![]),
+    };
+    let mut links = vec![];
+    for other in others.into_iter().filter(|other| *other != case) {
+        links.push(Link {
+            href: moment(other, "with", &position.to_string()),
+            text: words::same_moment(other.get()),
+        });
+        if is_move {
+            let before = exactly(recorded.recorded_at - BEFORE);
+            for (reference, is_this) in [(case, true), (other, false)] {
+                links.push(Link {
+                    href: moment(reference, "as_of", &before),
+                    text: words::minute_before(reference.get(), is_this),
+                });
+            }
+        }
+    }
+    links
+}
+
+fn facts(
+    event: &LogEvent,
+    metadata: Option<&Metadata>,
+    recorded: Option<&Recorded>,
+) -> Vec<(&'static str, String)> {
+    let kind = format!(
+        "{} {}",
+        event.event_type,
+        words::version(&event.event_version)
+    );
+    let stream = format!("{}/{}", event.aggregate_type, event.aggregate_id);
+    let mut facts = vec![
+        (words::FACT_TYPE, kind),
+        (words::FACT_STREAM, stream),
+        (words::FACT_SEQUENCE, event.sequence.to_string()),
+        (words::FACT_POSITION, event.position.to_string()),
+        (words::FACT_RECORDED, exactly(event.recorded_at)),
+    ];
+    let provider_id = recorded.and_then(history::provider_id);
+    facts.extend(provider_id.map(|id| (words::FACT_PROVIDER, id.to_owned())));
+    if let Some(metadata) = metadata {
+        let user = metadata.actor.user_id();
+        facts.extend(user.map(|id| (words::FACT_USER, id.to_string())));
+        let request = metadata.request_id.clone();
+        facts.extend(request.map(|id| (words::FACT_REQUEST, id)));
+        let cause = metadata.cause.clone();
+        facts.extend(cause.map(|cause| (words::FACT_CAUSE, cause)));
+    }
+    facts
+}
+
+fn raw(event: &LogEvent) -> String {
+    let value = serde_json::json!({
+        "position": event.position,
+        "aggregate_type": event.aggregate_type,
+        "aggregate_id": event.aggregate_id,
+        "sequence": event.sequence,
+        "type": event.event_type,
+        "version": event.event_version,
+        "recorded_at": exactly(event.recorded_at),
+        "metadata": event.metadata,
+        "data": event.data(),
+    });
+    serde_json::to_string_pretty(&value).unwrap_or_default()
+}

@@ -1,0 +1,150 @@
+//! Something that somebody took away: the log or a part of it, as a file.
+
+use std::convert::Infallible;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::aggregate;
+use crate::ids::ExportId;
+
+/// What was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exported {
+    /// Events of the log.
+    Log,
+}
+
+/// By which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// The console.
+    Console,
+    /// The JSON API.
+    Api,
+    /// The command line of the server.
+    CommandLine,
+}
+
+/// An event of an [`Export`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExportEvent {
+    /// Somebody began to take something away; recorded before the first byte is given out.
+    ExportBegun {
+        /// The export's id.
+        export_id: ExportId,
+        /// What.
+        what: Exported,
+        /// By which way.
+        via: Via,
+        /// The position that it begins with.
+        from: i64,
+        /// The position that it ends with.
+        to: i64,
+        /// Only what was recorded then or later, where that was asked for.
+        since: Option<DateTime<Utc>>,
+        /// Only what was recorded before, where that was asked for.
+        until: Option<DateTime<Utc>>,
+    },
+    /// The export came to its end.
+    ExportEnded {
+        /// How many events were given out.
+        events: i64,
+        /// Whether that is all that was asked for; it is not where the reader went away or something failed.
+        is_whole: bool,
+    },
+}
+
+/// A command to an [`Export`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportCommand {
+    /// Record its beginning, by its event.
+    Begin(ExportEvent),
+    /// Record its end.
+    End {
+        /// How many events were given out.
+        events: i64,
+        /// Whether that is all that was asked for.
+        is_whole: bool,
+    },
+}
+
+/// An export as its events have made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    version: u64,
+}
+
+impl Export {
+    /// How many events it has.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Decides a command: it begins once and ends once.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn decide(&self, command: ExportCommand) -> Result<Vec<ExportEvent>, Infallible> {
+        Ok(match (command, self.version) {
+            (ExportCommand::Begin(event @ ExportEvent::ExportBegun { .. }), 0) => vec![event],
+            (ExportCommand::End { events, is_whole }, 1) => {
+                vec![ExportEvent::ExportEnded { events, is_whole }]
+            }
+            _ => vec![],
+        })
+    }
+
+    /// Takes one event in.
+    pub const fn evolve(&mut self, _: &ExportEvent) {
+        self.version += 1;
+    }
+}
+
+aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded }
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::TestFramework;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_export_begins_once_and_ends_once() {
+        let begun = ExportEvent::ExportBegun {
+            export_id: ExportId(Uuid::nil()),
+            what: Exported::Log,
+            via: Via::Console,
+            from: 1,
+            to: 9,
+            since: None,
+            until: None,
+        };
+        let ended = ExportEvent::ExportEnded {
+            events: 9,
+            is_whole: true,
+        };
+        let end = ExportCommand::End {
+            events: 9,
+            is_whole: true,
+        };
+        let given = |events| TestFramework::<Export>::with(()).given(events);
+        given(vec![])
+            .when(ExportCommand::Begin(begun.clone()))
+            .then_expect_events(vec![begun.clone()]);
+        given(vec![begun.clone()])
+            .when(ExportCommand::Begin(begun.clone()))
+            .then_expect_events(vec![]);
+        given(vec![begun.clone()])
+            .when(end.clone())
+            .then_expect_events(vec![ended.clone()]);
+        given(vec![begun, ended])
+            .when(end.clone())
+            .then_expect_events(vec![]);
+        given(vec![]).when(end).then_expect_events(vec![]);
+    }
+}

@@ -13,6 +13,7 @@ mod inbox;
 mod live;
 mod pages;
 mod place;
+mod reading;
 mod session;
 mod sign_in;
 mod thread;
@@ -83,6 +84,7 @@ pub fn router(app: App) -> Router {
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
+        .route("/cases/{reference}/unread", post(reading::mark_unread))
         .route(
             "/cases/{reference}/messages/{message_id}/move",
             get(act::move_form).post(act::move_message),

@@ -1,5 +1,7 @@
 //! `/cases/{reference}`: a case's thread and details, beside the list.
 
+use std::convert::Infallible;
+
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,7 @@ use docket_projections::read::{contacts, lines, surveys, thread as threads, user
 
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::Place;
+use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::{self, Shown};
 use super::{Console, Failed, failure, inbox, page, words};
@@ -25,6 +28,10 @@ const MAX_ITEMS: u32 = 200;
 const MIN_ITEMS: usize = 40;
 /// So many events are looked through for them at first.
 const WINDOW: u64 = 100;
+/// Where the reader left off is shown on the first page, unless more events than these came since.
+const MAX_UNREAD: u64 = 150;
+/// So many events before it are shown too.
+const BEFORE_UNREAD: u64 = 10;
 
 /// How a case is shown after something was refused.
 #[derive(Default)]
@@ -43,19 +50,18 @@ pub(super) async fn show(
     Path(reference): Path<String>,
     Query(place): Query<Place>,
     session: Session,
+    Ok(look): Result<Look, Infallible>,
 ) -> Result<Response, Failed> {
     let Some(reference) = reference_of(&reference) else {
         return Ok(no_such_case());
     };
-    with(
-        &app,
-        &session,
-        &place,
+    let asked = Wanted {
+        session: &session,
+        place: &place,
         reference,
-        StatusCode::OK,
-        Refused::default(),
-    )
-    .await
+        look,
+    };
+    with(&app, &asked, StatusCode::OK, Refused::default()).await
 }
 
 /// A case after something was refused, with what had been written. What is wrong on our side is logged.
@@ -74,7 +80,13 @@ pub(super) async fn refused(
         ..refused
     };
     let status = problem.into_response().status();
-    with(app, session, place, reference, status, refused).await
+    let asked = Wanted {
+        session,
+        place,
+        reference,
+        look: Look::Opened,
+    };
+    with(app, &asked, status, refused).await
 }
 
 pub(super) fn reference_of(text: &str) -> Option<Reference> {
@@ -85,22 +97,36 @@ pub(super) fn no_such_case() -> Response {
     failure(StatusCode::NOT_FOUND, words::NO_SUCH_CASE.to_owned())
 }
 
+/// Who wants to see which case, and how.
+struct Wanted<'a> {
+    session: &'a Session,
+    place: &'a Place,
+    reference: Reference,
+    look: Look,
+}
+
 async fn with(
     app: &App,
-    session: &Session,
-    place: &Place,
-    reference: Reference,
+    wanted: &Wanted<'_>,
     status: StatusCode,
     refused: Refused,
 ) -> Result<Response, Failed> {
+    let &Wanted {
+        session,
+        place,
+        reference,
+        look,
+    } = wanted;
     let mut frame = Frame::of(app, session);
     frame.notice = words::done(&place.done);
     let Some(row) = cases::find(&app.pool, reference).await? else {
         return Ok(no_such_case());
     };
     let surveys = surveys::all(&app.pool).await?;
+    let case = pane(app, wanted, &surveys, row, refused).await?;
+    // Before the list, which shows what is still unread.
+    reading::has_seen(app, session, reference, look, case.version).await?;
     let list = inbox::pane(app, session, place, &surveys, Some(reference)).await?;
-    let case = pane(app, session, place, &surveys, row, refused).await?;
     let template = pages::Inbox {
         frame,
         list,
@@ -111,15 +137,20 @@ async fn with(
 
 async fn pane(
     app: &App,
-    session: &Session,
-    place: &Place,
+    wanted: &Wanted<'_>,
     surveys: &[SurveyRow],
     row: CaseRow,
     refused: Refused,
 ) -> Result<pages::Case, Failed> {
-    let reference = row.reference;
+    let &Wanted {
+        session,
+        place,
+        reference,
+        look,
+    } = wanted;
     let now = (app.clock)();
-    let part = load(app, &row, place).await?;
+    let left_off = reading::left_off(app, session, reference, look).await?;
+    let part = load(app, &row, place, left_off).await?;
     let contact = contacts::find(&app.pool, row.contact_id).await?;
     let name = contact.and_then(|contact| contact.name);
     let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
@@ -132,10 +163,13 @@ async fn pane(
     let shown = Shown {
         case: &row,
         name: name.as_deref().map(String::as_str),
+        question: question.map(|question| question.question.as_str()),
         place,
         now,
         may_act: session.may_act(),
-        seen: refused.seen,
+        seen: refused.seen.or(left_off),
+        // What a person said themselves in another window is news where it is the reason for a refusal.
+        reader: refused.seen.is_none().then_some(session.user_id),
     };
     let items = shown.items(&part.items);
     let appends = row.origin != CaseOrigin::Record
@@ -159,6 +193,8 @@ async fn pane(
         opened: When::of(row.opened_at, now),
         messages: words::messages(row.message_count),
         version: part.seen,
+        read_to: left_off,
+        unread_action: action("unread"),
         is_closed,
         is_withdrawn: row.withdrawn,
         question: question.map_or_else(String::new, |question| question.question.clone()),
@@ -250,11 +286,18 @@ struct Part {
 }
 
 /// The newest items, or those after the sequence that the address names.
-async fn load(app: &App, row: &CaseRow, place: &Place) -> Result<Part, Failed> {
+async fn load(
+    app: &App,
+    row: &CaseRow,
+    place: &Place,
+    left_off: Option<u64>,
+) -> Result<Part, Failed> {
     let asked: Option<u64> = place.after.parse().ok();
-    let mut after = asked
-        .unwrap_or_else(|| row.version.saturating_sub(WINDOW))
-        .min(row.version);
+    let newest = row.version.saturating_sub(WINDOW);
+    let unread = left_off
+        .filter(|read_to| row.version.saturating_sub(*read_to) <= MAX_UNREAD)
+        .map_or(newest, |read_to| read_to.saturating_sub(BEFORE_UNREAD));
+    let mut after = asked.unwrap_or_else(|| newest.min(unread)).min(row.version);
     let mut window = WINDOW;
     loop {
         // Everything that the event of that sequence gave stands before.

@@ -98,15 +98,27 @@ pub(super) struct Choice {
     pub(super) is_current: bool,
 }
 
+/// A link to another view of the list.
+pub(super) struct ViewLink {
+    pub(super) name: &'static str,
+    pub(super) href: String,
+    pub(super) is_current: bool,
+    /// How many cases it shows, where that is told; empty otherwise.
+    pub(super) count: String,
+}
+
 pub(super) struct CaseEntry {
     pub(super) href: String,
     pub(super) reference: u32,
     pub(super) title: String,
     pub(super) number: String,
+    /// What the contact calls themselves.
+    pub(super) name: Option<String>,
     pub(super) channel: &'static str,
     pub(super) channel_icon: &'static str,
     pub(super) survey: String,
     pub(super) status: String,
+    pub(super) is_unread: bool,
     pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) when: When,
@@ -115,7 +127,7 @@ pub(super) struct CaseEntry {
 
 /// The list pane.
 pub(super) struct List {
-    pub(super) views: Vec<Choice>,
+    pub(super) views: Vec<ViewLink>,
     pub(super) surveys: Vec<Choice>,
     pub(super) view: &'static str,
     pub(super) q: String,
@@ -198,6 +210,8 @@ pub(super) struct Item {
     pub(super) who: String,
     pub(super) when: When,
     pub(super) body: Body,
+    /// Whether others said it since the person looked.
+    pub(super) is_new: bool,
     /// Whether the divider stands before it: what follows was said since the person looked.
     pub(super) begins_new: bool,
 }
@@ -231,6 +245,9 @@ pub(super) struct Case {
     pub(super) opened: When,
     pub(super) messages: String,
     pub(super) version: u64,
+    /// How far the person had read before.
+    pub(super) read_to: Option<u64>,
+    pub(super) unread_action: String,
     pub(super) is_closed: bool,
     pub(super) is_withdrawn: bool,
     pub(super) status: String,

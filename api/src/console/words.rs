@@ -157,6 +157,7 @@ pub(super) const fn role(role: Role) -> &'static str {
 pub(super) const fn view(view: View) -> &'static str {
     match view {
         View::Open => "Open",
+        View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
         View::Closed => "Closed",
@@ -224,15 +225,26 @@ pub(super) fn opened(who: &str, follows: Option<u32>) -> String {
     }
 }
 
-pub(super) fn status_changed(who: &str, before: Option<&str>, value: &str, closed: bool) -> String {
+/// `question` is what was asked, where the survey asks something else today.
+pub(super) fn status_changed(
+    who: &str,
+    question: Option<&str>,
+    before: Option<&str>,
+    value: &str,
+    closed: bool,
+) -> String {
     let closing = if closed {
         ", which closed the case"
     } else {
         ""
     };
+    let asked = match question {
+        Some(question) => format!(" (“{question}”)"),
+        None => String::new(),
+    };
     match before {
-        Some(before) => format!("{who} set the status from {before} to {value}{closing}"),
-        None => format!("{who} set the status to {value}{closing}"),
+        Some(before) => format!("{who} set the status{asked} from {before} to {value}{closing}"),
+        None => format!("{who} set the status{asked} to {value}{closing}"),
     }
 }
 
@@ -285,6 +297,7 @@ pub(super) fn done(what: &str) -> &'static str {
         "unmoved" => "The move was undone.",
         "resent" => "The message is sent again.",
         "begun" => "The case was begun.",
+        "unread" => "The case is marked as unread.",
         _ => "",
     }
 }
@@ -380,6 +393,22 @@ pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
     match emoji {
         Some(emoji) if !removed => format!("Reacted with {emoji}"),
         _ => "Took a reaction back".to_owned(),
+    }
+}
+
+// The agents' desk: unread cases, the reply box, several cases at once, who else is there.
+
+words! {
+    UNREAD = "Unread";
+    MARK_UNREAD = "Mark as unread";
+}
+
+/// A number that is counted up to `max` only.
+pub(super) fn count_up_to(count: usize, max: usize) -> String {
+    match count {
+        0 => String::new(),
+        count if count > max => format!("{max}+"),
+        count => count.to_string(),
     }
 }
 

@@ -206,6 +206,7 @@ impl ThreadItem {
                 before,
                 value,
                 closed,
+                ..
             } => self.and(MoreView {
                 before: Some(before),
                 value: Some(value),

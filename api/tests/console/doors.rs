@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-const INSIDE: [(&str, &str, bool); 16] = [
+const INSIDE: [(&str, &str, bool); 17] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/live", false),
@@ -23,6 +23,7 @@ const INSIDE: [(&str, &str, bool); 16] = [
     ("POST", "/cases/101/status", true),
     ("POST", "/cases/101/assignee", true),
     ("POST", "/cases/101/title", true),
+    ("POST", "/cases/101/unread", true),
     (
         "GET",
         "/cases/101/messages/00000000-0000-0000-0000-000000000001/move",

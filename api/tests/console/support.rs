@@ -401,6 +401,17 @@ impl Browser {
 
     /// One request, without following where it leads.
     pub(crate) async fn once(&mut self, method: &str, path: &str, body: Option<&str>) -> Page {
+        self.with_headers(method, path, &[], body).await
+    }
+
+    /// One request with headers of its own.
+    pub(crate) async fn with_headers(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Page {
         let cookies: Vec<String> = self
             .cookies
             .iter()
@@ -414,6 +425,9 @@ impl Browser {
                 "user-agent",
                 "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
             );
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
         let request = match body {
             Some(body) => request
                 .header("content-type", "application/x-www-form-urlencoded")

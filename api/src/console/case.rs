@@ -5,7 +5,11 @@ use std::convert::Infallible;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, Reference};
+use docket_domain::survey::StatusQuestion;
+use docket_domain::text::references;
 use docket_domain::user::Role;
 use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::lines::LineRow;
@@ -13,12 +17,15 @@ use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
 
+use super::bulk::Outcome;
+use super::counter::Counter;
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::Place;
 use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::{self, Shown};
-use super::{Console, Failed, failure, inbox, page, words};
+use super::window::Window;
+use super::{Console, Failed, failure, inbox, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 
@@ -49,6 +56,7 @@ pub(super) async fn show(
     State(Console { app, .. }): State<Console>,
     Path(reference): Path<String>,
     Query(place): Query<Place>,
+    Query(outcome): Query<Outcome>,
     session: Session,
     Ok(look): Result<Look, Infallible>,
 ) -> Result<Response, Failed> {
@@ -60,6 +68,7 @@ pub(super) async fn show(
         place: &place,
         reference,
         look,
+        outcome,
     };
     with(&app, &asked, StatusCode::OK, Refused::default()).await
 }
@@ -85,6 +94,7 @@ pub(super) async fn refused(
         place,
         reference,
         look: Look::Opened,
+        outcome: Outcome::default(),
     };
     with(app, &asked, status, refused).await
 }
@@ -103,6 +113,8 @@ struct Wanted<'a> {
     place: &'a Place,
     reference: Reference,
     look: Look,
+    /// What was just done with several cases.
+    outcome: Outcome,
 }
 
 async fn with(
@@ -116,6 +128,7 @@ async fn with(
         place,
         reference,
         look,
+        ref outcome,
     } = wanted;
     let mut frame = Frame::of(app, session);
     frame.notice = words::done(&place.done);
@@ -126,7 +139,7 @@ async fn with(
     let case = pane(app, wanted, &surveys, row, refused).await?;
     // Before the list, which shows what is still unread.
     reading::has_seen(app, session, reference, look, case.version).await?;
-    let list = inbox::pane(app, session, place, &surveys, Some(reference)).await?;
+    let list = inbox::pane(app, session, place, &surveys, Some(reference), outcome).await?;
     let template = pages::Inbox {
         frame,
         list,
@@ -147,6 +160,7 @@ async fn pane(
         place,
         reference,
         look,
+        ..
     } = wanted;
     let now = (app.clock)();
     let left_off = reading::left_off(app, session, reference, look).await?;
@@ -172,15 +186,7 @@ async fn pane(
         reader: refused.seen.is_none().then_some(session.user_id),
     };
     let items = shown.items(&part.items);
-    let appends = row.origin != CaseOrigin::Record
-        && survey.is_some_and(|survey| {
-            survey.settings.append_reference && survey.settings.cases_enabled
-        });
-    let from = of_contact
-        .iter()
-        .filter_map(|case| case.last_inbound)
-        .max_by_key(|(at, _)| *at)
-        .map_or(row.line_id, |(_, line_id)| line_id);
+    let answered = Answered::of(&row, survey, &of_contact, &all_lines);
     let is_closed = row.state == CaseState::Closed;
     let action = |what: &str| place.link(&format!("/cases/{reference}/{what}"));
     Ok(pages::Case {
@@ -193,7 +199,8 @@ async fn pane(
         opened: When::of(row.opened_at, now),
         messages: words::messages(row.message_count),
         version: part.seen,
-        read_to: left_off,
+        read_to: refused.seen.or(left_off),
+        presence: presence::others(app, session.user_id, reference).await?,
         unread_action: action("unread"),
         is_closed,
         is_withdrawn: row.withdrawn,
@@ -201,10 +208,7 @@ async fn pane(
         statuses: question.map_or_else(Vec::new, |question| {
             choices(&question.choices, row.status.as_deref())
         }),
-        undo_status: question
-            .filter(|_| !place.undo.is_empty())
-            .filter(|question| question.choices.contains(&place.undo))
-            .map(|_| place.undo.clone()),
+        undo_status: question.and_then(|question| undo_status(question, place)),
         status: row.status.clone().unwrap_or_default(),
         is_mine: row
             .assignee
@@ -219,10 +223,8 @@ async fn pane(
         others: others(&of_contact, reference, place),
         items,
         earlier: part.earlier.map(|after| {
-            place.link_with(
-                &format!("/cases/{reference}"),
-                &[("after", &after.to_string())],
-            )
+            let path = format!("/cases/{reference}");
+            place.link_with(&path, &[("after", &after.to_string())])
         }),
         later: part.is_cut.then(|| place.case(reference)),
         back: place.link("/"),
@@ -230,8 +232,17 @@ async fn pane(
         status_action: action("status"),
         assignee_action: action("assignee"),
         title_action: action("title"),
-        appended: appends.then(|| words::appended(reference.get())),
-        goes_out_from: words::goes_out_from(&line_name(&all_lines, from)),
+        closing: question
+            .filter(|_| !is_closed)
+            .map(|question| question.closed_value.clone()),
+        counter: Counter::of(
+            answered.channel,
+            answered.appended(reference),
+            if refused.is_note { "" } else { &refused.text },
+        ),
+        window: Window::of(answered.channel, answered.last_inbound_at, now),
+        appended: answered.appends.then(|| words::appended(reference.get())),
+        goes_out_from: words::goes_out_from(&line_name(&all_lines, answered.line_id)),
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
         draft: Draft {
@@ -242,6 +253,55 @@ async fn pane(
         refusal: refused.sentence,
         title: row.title.0,
     })
+}
+
+/// The status to which a change that was just made can be undone.
+fn undo_status(question: &StatusQuestion, place: &Place) -> Option<String> {
+    let known = question.choices.contains(&place.undo);
+    (known && !place.undo.is_empty()).then(|| place.undo.clone())
+}
+
+/// How an answer to the case's contact goes out.
+struct Answered {
+    line_id: LineId,
+    channel: Channel,
+    /// When they last wrote by that line; `None` where they never wrote.
+    last_inbound_at: Option<DateTime<Utc>>,
+    /// Whether the reference is added.
+    appends: bool,
+}
+
+impl Answered {
+    fn of(
+        row: &CaseRow,
+        survey: Option<&SurveyRow>,
+        of_contact: &[CaseRow],
+        lines: &[LineRow],
+    ) -> Self {
+        let last_inbound = of_contact
+            .iter()
+            .filter_map(|case| case.last_inbound)
+            .max_by_key(|(at, _)| *at);
+        let line_id = last_inbound.map_or(row.line_id, |(_, line_id)| line_id);
+        let line = lines.iter().find(|line| line.line_id == line_id);
+        Self {
+            line_id,
+            channel: line.map_or(row.channel, |line| line.channel),
+            last_inbound_at: last_inbound.map(|(at, _)| at),
+            appends: row.origin != CaseOrigin::Record
+                && survey.is_some_and(|survey| {
+                    survey.settings.append_reference && survey.settings.cases_enabled
+                }),
+        }
+    }
+
+    fn appended(&self, reference: Reference) -> String {
+        if self.appends {
+            references::append("", reference)
+        } else {
+            String::new()
+        }
+    }
 }
 
 /// What the case has to do with others, all of them of the same contact.

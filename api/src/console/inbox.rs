@@ -11,6 +11,7 @@ use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::{contacts, surveys};
 use docket_projections::read_marks;
 
+use super::bulk::{Bulk, Outcome};
 use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
 use super::place::{Place, View};
 use super::session::Session;
@@ -26,12 +27,13 @@ const MAX_COUNT: usize = 99;
 pub(super) async fn list(
     State(Console { app, .. }): State<Console>,
     Query(place): Query<Place>,
+    Query(outcome): Query<Outcome>,
     session: Session,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(&app, &session);
     frame.notice = words::done(&place.done);
     let surveys = surveys::all(&app.pool).await?;
-    let list = pane(&app, &session, &place, &surveys, None).await?;
+    let list = pane(&app, &session, &place, &surveys, None, &outcome).await?;
     let template = pages::Inbox {
         frame,
         list,
@@ -47,6 +49,7 @@ pub(super) async fn pane(
     place: &Place,
     surveys: &[SurveyRow],
     open: Option<Reference>,
+    outcome: &Outcome,
 ) -> Result<List, Failed> {
     let cursor = place.cursor();
     let mut rows = cases::list(&app.pool, &place.filter(session), cursor, LIMIT + 1).await?;
@@ -98,6 +101,8 @@ pub(super) async fn pane(
         q: place.q(),
         heading: words::view(place.view()),
         entries: rows.into_iter().map(entry).collect(),
+        bulk: Bulk::of(app, session, place, open).await?,
+        notice: outcome.sentence(),
         older: last.map(|last| place.list_from(Some(last))),
         newest: cursor.map(|_| place.list_from(None)),
     })

@@ -3,7 +3,10 @@
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Utc};
 
+use super::bulk::Bulk;
+use super::counter::Counter;
 use super::session::Session;
+use super::window::Window;
 use super::words;
 use crate::app::App;
 
@@ -135,6 +138,10 @@ pub(super) struct List {
     pub(super) entries: Vec<CaseEntry>,
     pub(super) older: Option<String>,
     pub(super) newest: Option<String>,
+    /// What can be done with several cases; nothing where the person only looks.
+    pub(super) bulk: Option<Bulk>,
+    /// What was just done with several.
+    pub(super) notice: String,
 }
 
 impl List {
@@ -248,6 +255,12 @@ pub(super) struct Case {
     /// How far the person had read before.
     pub(super) read_to: Option<u64>,
     pub(super) unread_action: String,
+    /// Who else has it open.
+    pub(super) presence: String,
+    pub(super) counter: Counter,
+    pub(super) window: Option<Window>,
+    /// The status that closes it, where it is open.
+    pub(super) closing: Option<String>,
     pub(super) is_closed: bool,
     pub(super) is_withdrawn: bool,
     pub(super) status: String,

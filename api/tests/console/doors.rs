@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-const INSIDE: [(&str, &str, bool); 17] = [
+const INSIDE: [(&str, &str, bool); 18] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/live", false),
@@ -19,6 +19,7 @@ const INSIDE: [(&str, &str, bool); 17] = [
     ("POST", "/sign-out-everywhere", false),
     ("GET", "/cases/new", true),
     ("POST", "/cases", true),
+    ("POST", "/cases/several", true),
     ("POST", "/cases/101/write", true),
     ("POST", "/cases/101/status", true),
     ("POST", "/cases/101/assignee", true),

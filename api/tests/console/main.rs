@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
+mod bulk;
 mod cases;
 mod doors;
 mod live;
 mod moves;
 mod reading;
+mod replies;
 mod support;

@@ -38,79 +38,237 @@
   // After a refusal the browser's address is that of the form; the page's own is this.
   const query = new URLSearchParams(location.search);
   // What was just done is said once, and not again after a reload.
-  query.delete("done");
-  query.delete("undo");
+  const done = query.get("done");
+  for (const said of ["done", "undo", "did", "count", "refused"]) query.delete(said);
   const address = (reference ? `/cases/${reference}` : "/") + (query.size ? `?${query}` : "");
-  history.replaceState(history.state, "", address + location.hash);
   const write = find("#write");
   const text = find("#text");
+  const scroller = find(".log-scroll");
+  const log = find("#log");
 
-  // Drafts.
-  const draftKey = `draft-${reference}`;
+  // Where the reader left off.
+  const divider = find("#new");
+  if (divider) {
+    divider.scrollIntoView({ block: "start" });
+    if (document.activeElement === document.body) divider.focus({ preventScroll: true });
+  }
+  history.replaceState(history.state, "", address + (location.hash === "#new" ? "" : location.hash));
+
+  // The reply box: what a text takes is counted as counter.rs does it.
+  const counter = find("#count");
+  const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const mode = () => find("[name=as]:checked", write)?.value ?? "reply";
+  function count(written) {
+    const rules = counter.dataset;
+    if (!written) return ["", ""];
+    const chars = [...(written + rules.appended)];
+    const limit = Number(rules.limit);
+    const over = chars.length - limit;
+    const tooLong = over > 0 ? filled(rules.tooLong, { over, limit }) : "";
+    if (rules.channel !== "sms") return [filled(rules.characters, { left: Math.max(-over, 0), limit }), tooLong];
+    const width = (c) => {
+      if (/[\n\r -Z_a-z]/.test(c) || rules.alphabet.includes(c)) return 1;
+      return rules.extension.includes(c) ? 2 : 0;
+    };
+    const outside = chars.find((c) => width(c) === 0);
+    const widths = chars.map(outside === undefined ? width : (c) => c.length);
+    const single = outside === undefined ? 160 : 70;
+    const part = outside === undefined ? 153 : 67;
+    let left = single - widths.reduce((sum, wide) => sum + wide, 0);
+    let parts = 1;
+    if (left < 0) {
+      left = part;
+      for (const wide of widths) {
+        if (wide > left) { parts += 1; left = part; }
+        left -= wide;
+      }
+    }
+    const sentence = filled(parts === 1 ? rules.one : rules.many, { parts, left });
+    return [outside === undefined ? sentence : sentence + filled(rules.outside, { outside }), tooLong];
+  }
+  function showCount() {
+    if (!counter) return;
+    const [sentence, tooLong] = mode() === "reply" ? count(text.value) : ["", ""];
+    find(".counted", counter).textContent = sentence;
+    const warning = find(".too-long", counter);
+    if (warning.textContent !== tooLong) warning.textContent = tooLong;
+    // The browser refuses to send it, and says why.
+    text.setCustomValidity(tooLong);
+  }
+
+  // Drafts, one for each case and mode: a note must never be sent because the mode was changed.
+  const draftKey = (as) => `draft-${reference}-${as}`;
+  const modeKey = `mode-${reference}`;
   if (text) {
+    if (done === "replied") remember.set(sessionStorage, draftKey("reply"), "");
+    if (done === "noted") remember.set(sessionStorage, draftKey("note"), "");
     // What the server gives back after a refusal is newer than what is remembered.
-    if (!text.value && !find(".notice")) text.value = remember.get(sessionStorage, draftKey) ?? "";
-    else if (text.value) remember.set(sessionStorage, draftKey, text.value);
-    text.addEventListener("input", () => remember.set(sessionStorage, draftKey, text.value));
-    write.addEventListener("submit", () => remember.set(sessionStorage, draftKey, ""));
+    if (text.value) {
+      remember.set(sessionStorage, draftKey(mode()), text.value);
+    } else {
+      const last = find(`[name=as][value=${remember.get(sessionStorage, modeKey) ?? "reply"}]`, write);
+      if (last && remember.get(sessionStorage, draftKey(last.value))) last.checked = true;
+      text.value = remember.get(sessionStorage, draftKey(mode())) ?? "";
+    }
+    let was = mode();
+    write.addEventListener("change", (event) => {
+      if (event.target.name !== "as" || was === mode()) return;
+      remember.set(sessionStorage, draftKey(was), text.value);
+      was = mode();
+      remember.set(sessionStorage, modeKey, was);
+      text.value = remember.get(sessionStorage, draftKey(was)) ?? "";
+      showCount();
+    });
+    text.addEventListener("input", () => {
+      remember.set(sessionStorage, draftKey(mode()), text.value);
+      remember.set(sessionStorage, modeKey, mode());
+      showCount();
+    });
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) write.requestSubmit();
     });
+    showCount();
   }
 
-  // Changes.
+  // WhatsApp's window.
+  function countDown() {
+    const windowLine = find("#window");
+    const ends = windowLine?.dataset.ends;
+    if (!ends) return;
+    const minutes = Math.floor((new Date(ends) - Date.now()) / 60000);
+    const said = find("span", windowLine);
+    const words = windowLine.dataset;
+    windowLine.classList.toggle("caution", minutes < 0);
+    if (minutes < 0) {
+      said.textContent = words.over;
+    } else {
+      const form = minutes >= 60 ? words.hours : words.minutes;
+      const left = filled(form, { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+      said.textContent = filled(words.open, { left });
+    }
+  }
+  countDown();
+  setInterval(countDown, 20000);
+
+  // Changes. `old` becomes what `fresh` is, node by node, so that focus, drafts, open details and what is chosen stay.
+  const key = (node) => (node.nodeType === 1 && node.id) || null;
+  function morph(old, fresh) {
+    if (old.nodeType !== 1) {
+      if (old.data !== fresh.data) old.data = fresh.data;
+      return;
+    }
+    for (const { name, value } of [...fresh.attributes]) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
+    }
+    const known = new Map([...old.childNodes].filter(key).map((child) => [key(child), child]));
+    const kept = new Set([...fresh.childNodes].map(key).filter((id) => id && known.has(id)));
+    let place = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      const id = key(child);
+      let match = id ? known.get(id) : null;
+      if (!id) {
+        // The next one without a name that is of its kind.
+        match = place;
+        while (match && (key(match) || match.nodeName !== child.nodeName)) match = match.nextSibling;
+      }
+      if (!match) {
+        old.insertBefore(document.importNode(child, true), place);
+        continue;
+      }
+      // What stands before it and is not waited for has gone.
+      while (place && place !== match && !kept.has(key(place)) && !(id && !key(place) && place.nodeType === 1)) {
+        const next = place.nextSibling;
+        place.remove();
+        place = next;
+      }
+      if (place === match) place = match.nextSibling;
+      else old.insertBefore(match, place);
+      morph(match, child);
+    }
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+  }
+  // Moving a node takes the focus from it.
+  function keepFocus(change) {
+    const focused = document.activeElement;
+    change();
+    if (focused && focused !== document.body && focused !== document.activeElement && focused.isConnected) {
+      focused.focus({ preventScroll: true });
+    }
+  }
+  // At its end the thread stays at its end; elsewhere what is read stays where it is. The column is reversed: its end is at 0.
+  const isAtEnd = () => !scroller || Math.abs(scroller.scrollTop) < 30;
+  const toEnd = find("#to-end");
+  function keepPlace(change) {
+    if (isAtEnd()) {
+      change();
+      if (scroller) scroller.scrollTop = 0;
+      return;
+    }
+    const top = scroller.getBoundingClientRect().top;
+    const anchor = all(":scope > li", log).find((item) => item.getBoundingClientRect().bottom > top);
+    const before = anchor?.getBoundingClientRect().top;
+    const last = log.lastElementChild?.id;
+    change();
+    if (anchor?.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+    if (log.lastElementChild?.id !== last) toEnd.hidden = false;
+  }
+  toEnd?.addEventListener("click", () => {
+    scroller.scrollTop = 0;
+    toEnd.hidden = true;
+    scroller.focus({ preventScroll: true });
+  });
+  scroller?.addEventListener("scroll", () => { if (isAtEnd()) toEnd.hidden = true; });
+
   const status = find(".live");
+  const isShown = () => document.visibilityState === "visible";
+  // How far the reader had read: what comes while the page is seen is not marked as new, what comes behind another tab is.
+  let readTo = divider ? log?.dataset.readTo : log?.dataset.version;
+  let isBehind = false;
   let fetching = null;
   let again = false;
-  // Puts what is new of `fresh` into `old`, item by item, so that focus and open details stay where they are.
-  function merge(old, fresh, key) {
-    const known = new Map(all(":scope > *", old).map((item) => [key(item), item]));
-    let previous = null;
-    for (const item of all(":scope > *", fresh)) {
-      const before = known.get(key(item));
-      known.delete(key(item));
-      let now = before;
-      localise(item);
-      if (!before) {
-        now = item;
-      } else if (before.textContent !== item.textContent || before.innerHTML.length !== item.innerHTML.length) {
-        if (before.contains(document.activeElement)) {
-          // What has the focus is left, and made new with the next change.
-        } else {
-          before.replaceWith(item);
-          now = item;
-        }
-      }
-      const place = previous ? previous.nextSibling : old.firstChild;
-      if (now !== place && !(place && place.nodeType === 3 && place.nextSibling === now)) old.insertBefore(now, place);
-      previous = now;
-    }
-    for (const gone of known.values()) if (!gone.contains(document.activeElement)) gone.remove();
-  }
   async function refresh(touchesCase) {
-    if (fetching) { again = again || touchesCase || "list"; return; }
+    if (fetching) { again = again === true || touchesCase || "list"; return; }
     fetching = true;
+    const shown = isShown();
     try {
-      const answer = await fetch(address, { headers: { accept: "text/html", "x-docket-refresh": "1" } });
+      const headers = { accept: "text/html", "docket-live": shown ? "shown" : "hidden" };
+      if (readTo && (!shown || find("#new"))) headers["docket-read-to"] = readTo;
+      const answer = await fetch(address, { headers });
       if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const entries = find("#entries > ul");
-      const freshEntries = find("#entries > ul", page);
-      if (entries && freshEntries) merge(entries, freshEntries, (item) => find("a", item)?.dataset.case);
-      const empty = find("#entries > .empty");
-      if (empty && freshEntries?.children.length) empty.remove();
-      const log = find("#log");
-      const freshLog = find("#log", page);
-      if (touchesCase === true && log && freshLog) {
-        merge(log, freshLog, (item) => item.id);
-        const head = find(".head .title");
-        const freshHead = find(".head .title", page);
-        if (freshHead && head.innerHTML !== freshHead.innerHTML) head.replaceWith(freshHead);
+      localise(page);
+      const put = (selector) => {
+        const old = find(selector);
+        const fresh = find(selector, page);
+        if (old && fresh) morph(old, fresh);
+      };
+      keepFocus(() => {
+        put(".views");
+        put("#entries");
+        showChosen();
+        if (touchesCase !== true || !log || !find("#log", page)) return;
+        isBehind = !shown;
+        keepPlace(() => put("#log"));
+        if (shown && !find("#new")) readTo = log.dataset.version;
+        put(".head .title");
+        put(".head .close-place");
+        put("#details");
+        put(".write-about");
+        put("#count");
+        countDown();
+        if (text) showCount();
         // A draft keeps the version that it was begun on, so that sending it shows what has come since.
         const version = find("[name=seen_version]", page);
         if (write && version && !text.value) find("[name=seen_version]").value = version.value;
-      }
+      });
     } catch {
       // The stream says that the connection is broken; the next change brings it all.
     } finally {
@@ -118,10 +276,11 @@
       if (again) { const what = again; again = false; refresh(what === true); }
     }
   }
+  document.addEventListener("visibilitychange", () => { if (isShown() && isBehind) refresh(true); });
   let position = desk.dataset.position;
   let waiting = null;
   function follow() {
-    const stream = new EventSource(`/live?after=${position}`);
+    const stream = new EventSource(`/live?after=${position}${reference ? `&case=${reference}` : ""}`);
     stream.onopen = () => { status.textContent = ""; };
     stream.onmessage = (event) => {
       position = event.lastEventId;
@@ -130,6 +289,10 @@
       // Several changes close to one another are fetched at once.
       setTimeout(() => { if (waiting !== null) { const what = waiting; waiting = null; refresh(what); } }, 150);
     };
+    stream.addEventListener("presence", (event) => {
+      const presence = find("#presence");
+      if (presence) presence.textContent = JSON.parse(event.data);
+    });
     stream.onerror = () => {
       status.textContent = status.dataset.broken;
       if (stream.readyState === EventSource.CLOSED) { stream.close(); setTimeout(follow, 5000); }
@@ -138,6 +301,16 @@
   }
   follow();
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  // Several cases at once.
+  const chosen = find("#chosen");
+  function showChosen() {
+    if (!chosen) return;
+    const count = all(".pick input:checked").length;
+    chosen.textContent = count ? filled(chosen.dataset.count, { count }) : "";
+  }
+  find("#entries")?.addEventListener("change", showChosen);
+  showChosen();
 
   // Keys.
   const keys = find("#keys");
@@ -157,7 +330,7 @@
   function writeAs(mode) {
     const choice = write && find(`[name=as][value=${mode}]`, write);
     if (!choice || choice.disabled) return;
-    choice.checked = true;
+    if (!choice.checked) choice.click();
     text.focus();
   }
   const actions = {
@@ -166,12 +339,18 @@
     r: () => writeAs("reply"),
     n: () => writeAs("note"),
     a: () => find("[data-key=a]")?.click(),
+    e: () => find("[data-key=e]")?.click(),
+    u: () => find("[data-key=u]")?.click(),
+    x: () => {
+      const item = document.activeElement.closest?.("#entries li") ?? find("#entries [aria-current]")?.closest("li");
+      item && find(".pick input", item)?.click();
+    },
     "/": () => find("#q").focus(),
     "?": () => keys.showModal(),
   };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || keys.open) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) {
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) {
       if (event.key === "Escape") event.target.blur();
       return;
     }

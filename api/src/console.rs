@@ -8,17 +8,22 @@
 
 mod act;
 mod begin;
+mod bulk;
 mod case;
+mod counter;
 mod history;
 mod inbox;
 mod live;
 mod pages;
 mod place;
+mod presence;
+mod reading;
 mod session;
 mod sign_in;
 mod thread;
 mod throttle;
 mod told;
+mod window;
 mod words;
 
 use std::sync::Arc;
@@ -36,6 +41,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use tracing::error;
 
+use self::presence::Presence;
 use self::throttle::Throttle;
 use crate::app::App;
 use crate::http::problem::Problem;
@@ -70,6 +76,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 struct Console {
     app: App,
     throttle: Arc<Throttle>,
+    presence: Presence,
 }
 
 /// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`.
@@ -77,14 +84,17 @@ pub fn router(app: App) -> Router {
     let console = Console {
         app,
         throttle: Arc::default(),
+        presence: Presence::default(),
     };
     let acting = Router::new()
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
+        .route("/cases/several", post(bulk::act))
         .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
+        .route("/cases/{reference}/unread", post(reading::mark_unread))
         .route(
             "/cases/{reference}/messages/{message_id}/move",
             get(act::move_form).post(act::move_message),

@@ -21,6 +21,7 @@ use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, Survey
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_projections::log::recorded::{Actor, Metadata, Recorded};
+use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, CasesHandler, Cursor,
     LinkKind, NumberFilter,
@@ -31,6 +32,7 @@ use docket_projections::read::open_cases::OpenCasesHandler;
 use docket_projections::read::rows::RowError;
 use docket_projections::read::thread::{Delivery, ItemAuthor, Place, ThreadHandler, What};
 use docket_projections::read::{Projection, cases, contacts, messages, open_cases, thread};
+use docket_projections::read_marks;
 use docket_projections::testing::database;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -916,6 +918,7 @@ async fn a_thread_tells_what_happened() {
     assert_eq!(
         items[7].what,
         What::Status {
+            question: Some("Status".into()),
             before: Some("New".into()),
             value: "Done".into(),
             closed: true
@@ -1202,6 +1205,18 @@ async fn the_list_has_what_the_filter_wants_on_pages_without_gaps() {
     let all = read(pool, &CaseFilter::default(), 1000).await;
     assert_eq!(all.len(), 60);
     assert_eq!(all[0].reference, reference(108));
+    // Some were read to the end, some up to the last message, most were never opened.
+    for case in &all {
+        let read_to = match case.reference.get() % 4 {
+            0 => case.version,
+            1 => case.last_message - 1,
+            _ => continue,
+        };
+        let user_id = agent(0).user_id;
+        read_marks::advance(pool, user_id, case.reference, read_to)
+            .await
+            .unwrap();
+    }
 
     let states = [None, Some(CaseState::Open), Some(CaseState::Closed)];
     let numbers = [
@@ -1242,12 +1257,17 @@ async fn the_list_has_what_the_filter_wants_on_pages_without_gaps() {
             .iter()
             .flat_map(|surveys| assignees.iter().map(move |a| (surveys, a)))
         {
-            for q in searches {
+            for (q, unread_by) in searches
+                .map(|q| (q, None))
+                .into_iter()
+                .chain([None, Some("PLEASE word1")].map(|q| (q, Some(agent(0).user_id))))
+            {
                 let filter = CaseFilter {
                     state: *state,
                     number: number.clone(),
                     surveys: surveys.clone(),
                     assignee: *assignee,
+                    unread_by,
                     q: q.map(Personal::from),
                 };
                 let expected: Vec<_> = all
@@ -1308,6 +1328,112 @@ fn wanted(filter: &CaseFilter, case: &CaseRow) -> bool {
             Some("#104") => case.reference == reference(104),
             Some(_) => false,
         }
+        && (filter.unread_by.is_none()
+            || !n.is_multiple_of(5) && !case.reference.get().is_multiple_of(4))
+}
+
+#[tokio::test]
+async fn marks_go_forward_and_are_set_back_on_purpose_only() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = many();
+    world.perform(
+        &actor(1),
+        reference(102),
+        CaseCommand::Rename {
+            title: "Roof".into(),
+        },
+    );
+    build(pool, &world.log, 50).await;
+    let case = cases::find(pool, reference(102)).await.unwrap().unwrap();
+    assert!(0 < case.last_message && case.last_message < case.version);
+    let (one, other) = (agent(0).user_id, agent(1).user_id);
+    let mark = async |user_id| {
+        read_marks::find(pool, user_id, reference(102))
+            .await
+            .unwrap()
+    };
+    assert_eq!(mark(one).await, None);
+    // What was never read is as unread as can be.
+    read_marks::set_unread(pool, one, &[reference(102)])
+        .await
+        .unwrap();
+    assert_eq!(mark(one).await, None);
+    for (read_to, then) in [(5, 5), (3, 5), (5, 5), (6, 6)] {
+        read_marks::advance(pool, one, reference(102), read_to)
+            .await
+            .unwrap();
+        assert_eq!(mark(one).await, Some(then));
+    }
+    read_marks::set_read(pool, one, &[reference(102), reference(999)])
+        .await
+        .unwrap();
+    assert_eq!(mark(one).await, Some(case.version.max(6)));
+    read_marks::set_unread(pool, one, &[reference(102), reference(103)])
+        .await
+        .unwrap();
+    assert_eq!(mark(one).await, Some(case.last_message - 1));
+    assert_eq!(mark(other).await, None);
+    let all = [reference(101), reference(102)];
+    let marks = read_marks::of_cases(pool, one, &all).await.unwrap();
+    assert_eq!(
+        marks.into_iter().collect::<Vec<_>>(),
+        [(reference(102), case.last_message - 1)]
+    );
+    database.close().await;
+}
+
+#[tokio::test]
+async fn open_pages_are_known_until_they_leave_or_are_not_heard_of() {
+    let database = database().await;
+    let pool = &database.pool;
+    for user in [agent(0), agent(1)] {
+        sqlx::query("INSERT INTO users VALUES ($1, $2, 'agent', false, now(), 1)")
+            .bind(user.user_id.0)
+            .bind(user.email.as_str())
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    let page = |n: u128, user: u8, case: u32| OpenPage {
+        page_id: Uuid::from_u128(n),
+        user_id: agent(user).user_id,
+        reference: reference(case),
+    };
+    let minute = |minute: i64| at(minute * 60);
+    for page in [page(1, 0, 101), page(2, 1, 101), page(3, 1, 101)] {
+        presence::renew(pool, page, minute(0), minute(1))
+            .await
+            .unwrap();
+    }
+    let others = async |user: u8, case: u32, now: DateTime<Utc>| {
+        let user_id = agent(user).user_id;
+        presence::others(pool, user_id, reference(case), now)
+            .await
+            .unwrap()
+    };
+    // Somebody with two pages is one person, and nobody is their own company.
+    assert_eq!(others(0, 101, minute(0)).await, [agent(1).email]);
+    assert_eq!(others(1, 101, minute(0)).await, [agent(0).email]);
+    assert!(others(0, 102, minute(0)).await.is_empty());
+    presence::leave(pool, Uuid::from_u128(2)).await.unwrap();
+    assert_eq!(others(0, 101, minute(0)).await, [agent(1).email]);
+    presence::leave(pool, Uuid::from_u128(3)).await.unwrap();
+    assert!(others(0, 101, minute(0)).await.is_empty());
+    // What is said again stays, what is not goes.
+    presence::renew(pool, page(4, 1, 101), minute(0), minute(1))
+        .await
+        .unwrap();
+    presence::renew(pool, page(1, 0, 101), minute(1), minute(2))
+        .await
+        .unwrap();
+    assert!(others(0, 101, minute(1)).await.is_empty());
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM presence")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 1);
+    database.close().await;
 }
 
 #[tokio::test]

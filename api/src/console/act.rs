@@ -383,10 +383,12 @@ fn alone(app: &App, row: &CaseRow, place: &Place, item: &ThreadItem) -> pages::I
     let shown = Shown {
         case: row,
         name: None,
+        question: None,
         place,
         now: (app.clock)(),
         may_act: false,
         seen: None,
+        reader: None,
     };
     shown.item(item, &[])
 }

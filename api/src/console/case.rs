@@ -1,9 +1,15 @@
 //! `/cases/{reference}`: a case's thread and details, beside the list.
 
+use std::convert::Infallible;
+
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, Reference};
+use docket_domain::survey::StatusQuestion;
+use docket_domain::text::references;
 use docket_domain::user::Role;
 use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::lines::LineRow;
@@ -11,11 +17,15 @@ use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
 
+use super::bulk::Outcome;
+use super::counter::Counter;
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::Place;
+use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::{self, Shown};
-use super::{Console, Failed, failure, inbox, page, words};
+use super::window::Window;
+use super::{Console, Failed, failure, inbox, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 
@@ -25,6 +35,10 @@ const MAX_ITEMS: u32 = 200;
 const MIN_ITEMS: usize = 40;
 /// So many events are looked through for them at first.
 const WINDOW: u64 = 100;
+/// Where the reader left off is shown on the first page, unless more events than these came since.
+const MAX_UNREAD: u64 = 150;
+/// So many events before it are shown too.
+const BEFORE_UNREAD: u64 = 10;
 
 /// How a case is shown after something was refused.
 #[derive(Default)]
@@ -42,21 +56,22 @@ pub(super) async fn show(
     State(Console { app, .. }): State<Console>,
     Path(reference): Path<String>,
     Query(place): Query<Place>,
+    Query(outcome): Query<Outcome>,
     session: Session,
     headers: HeaderMap,
+    Ok(look): Result<Look, Infallible>,
 ) -> Result<Response, Failed> {
     let Some(reference) = reference_of(&reference) else {
         return Ok(no_such_case());
     };
-    let answer = with(
-        &app,
-        &session,
-        &place,
+    let asked = Wanted {
+        session: &session,
+        place: &place,
         reference,
-        StatusCode::OK,
-        Refused::default(),
-    )
-    .await?;
+        look,
+        outcome,
+    };
+    let answer = with(&app, &asked, StatusCode::OK, Refused::default()).await?;
     if answer.status().is_success() {
         session.looks(&app, reference, &headers).await;
     }
@@ -79,7 +94,14 @@ pub(super) async fn refused(
         ..refused
     };
     let status = problem.into_response().status();
-    with(app, session, place, reference, status, refused).await
+    let asked = Wanted {
+        session,
+        place,
+        reference,
+        look: Look::Opened,
+        outcome: Outcome::default(),
+    };
+    with(app, &asked, status, refused).await
 }
 
 pub(super) fn reference_of(text: &str) -> Option<Reference> {
@@ -90,22 +112,39 @@ pub(super) fn no_such_case() -> Response {
     failure(StatusCode::NOT_FOUND, words::NO_SUCH_CASE.to_owned())
 }
 
+/// Who wants to see which case, and how.
+struct Wanted<'a> {
+    session: &'a Session,
+    place: &'a Place,
+    reference: Reference,
+    look: Look,
+    /// What was just done with several cases.
+    outcome: Outcome,
+}
+
 async fn with(
     app: &App,
-    session: &Session,
-    place: &Place,
-    reference: Reference,
+    wanted: &Wanted<'_>,
     status: StatusCode,
     refused: Refused,
 ) -> Result<Response, Failed> {
+    let &Wanted {
+        session,
+        place,
+        reference,
+        look,
+        ref outcome,
+    } = wanted;
     let mut frame = Frame::of(app, session);
     frame.notice = words::done(&place.done);
     let Some(row) = cases::find(&app.pool, reference).await? else {
         return Ok(no_such_case());
     };
     let surveys = surveys::all(&app.pool).await?;
-    let list = inbox::pane(app, session, place, &surveys, Some(reference)).await?;
-    let case = pane(app, session, place, &surveys, row, refused).await?;
+    let case = pane(app, wanted, &surveys, row, refused).await?;
+    // Before the list, which shows what is still unread.
+    reading::has_seen(app, session, reference, look, case.version).await?;
+    let list = inbox::pane(app, session, place, &surveys, Some(reference), outcome).await?;
     let template = pages::Inbox {
         frame,
         list,
@@ -116,15 +155,21 @@ async fn with(
 
 async fn pane(
     app: &App,
-    session: &Session,
-    place: &Place,
+    wanted: &Wanted<'_>,
     surveys: &[SurveyRow],
     row: CaseRow,
     refused: Refused,
 ) -> Result<pages::Case, Failed> {
-    let reference = row.reference;
+    let &Wanted {
+        session,
+        place,
+        reference,
+        look,
+        ..
+    } = wanted;
     let now = (app.clock)();
-    let part = load(app, &row, place).await?;
+    let left_off = reading::left_off(app, session, reference, look).await?;
+    let part = load(app, &row, place, left_off).await?;
     let contact = contacts::find(&app.pool, row.contact_id).await?;
     let name = contact.and_then(|contact| contact.name);
     let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
@@ -137,21 +182,16 @@ async fn pane(
     let shown = Shown {
         case: &row,
         name: name.as_deref().map(String::as_str),
+        question: question.map(|question| question.question.as_str()),
         place,
         now,
         may_act: session.may_act(),
-        seen: refused.seen,
+        seen: refused.seen.or(left_off),
+        // What a person said themselves in another window is news where it is the reason for a refusal.
+        reader: refused.seen.is_none().then_some(session.user_id),
     };
     let items = shown.items(&part.items);
-    let appends = row.origin != CaseOrigin::Record
-        && survey.is_some_and(|survey| {
-            survey.settings.append_reference && survey.settings.cases_enabled
-        });
-    let from = of_contact
-        .iter()
-        .filter_map(|case| case.last_inbound)
-        .max_by_key(|(at, _)| *at)
-        .map_or(row.line_id, |(_, line_id)| line_id);
+    let answered = Answered::of(&row, survey, &of_contact, &all_lines);
     let is_closed = row.state == CaseState::Closed;
     let action = |what: &str| place.link(&format!("/cases/{reference}/{what}"));
     Ok(pages::Case {
@@ -164,16 +204,16 @@ async fn pane(
         opened: When::of(row.opened_at, now),
         messages: words::messages(row.message_count),
         version: part.seen,
+        read_to: refused.seen.or(left_off),
+        presence: presence::others(app, session.user_id, reference).await?,
+        unread_action: action("unread"),
         is_closed,
         is_withdrawn: row.withdrawn,
         question: question.map_or_else(String::new, |question| question.question.clone()),
         statuses: question.map_or_else(Vec::new, |question| {
             choices(&question.choices, row.status.as_deref())
         }),
-        undo_status: question
-            .filter(|_| !place.undo.is_empty())
-            .filter(|question| question.choices.contains(&place.undo))
-            .map(|_| place.undo.clone()),
+        undo_status: question.and_then(|question| undo_status(question, place)),
         status: row.status.clone().unwrap_or_default(),
         is_mine: row
             .assignee
@@ -188,10 +228,8 @@ async fn pane(
         others: others(&of_contact, reference, place),
         items,
         earlier: part.earlier.map(|after| {
-            place.link_with(
-                &format!("/cases/{reference}"),
-                &[("after", &after.to_string())],
-            )
+            let path = format!("/cases/{reference}");
+            place.link_with(&path, &[("after", &after.to_string())])
         }),
         later: part.is_cut.then(|| place.case(reference)),
         back: place.link("/"),
@@ -199,8 +237,17 @@ async fn pane(
         status_action: action("status"),
         assignee_action: action("assignee"),
         title_action: action("title"),
-        appended: appends.then(|| words::appended(reference.get())),
-        goes_out_from: words::goes_out_from(&line_name(&all_lines, from)),
+        closing: question
+            .filter(|_| !is_closed)
+            .map(|question| question.closed_value.clone()),
+        counter: Counter::of(
+            answered.channel,
+            answered.appended(reference),
+            if refused.is_note { "" } else { &refused.text },
+        ),
+        window: Window::of(answered.channel, answered.last_inbound_at, now),
+        appended: answered.appends.then(|| words::appended(reference.get())),
+        goes_out_from: words::goes_out_from(&line_name(&all_lines, answered.line_id)),
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
         draft: Draft {
@@ -211,6 +258,55 @@ async fn pane(
         refusal: refused.sentence,
         title: row.title.0,
     })
+}
+
+/// The status to which a change that was just made can be undone.
+fn undo_status(question: &StatusQuestion, place: &Place) -> Option<String> {
+    let known = question.choices.contains(&place.undo);
+    (known && !place.undo.is_empty()).then(|| place.undo.clone())
+}
+
+/// How an answer to the case's contact goes out.
+struct Answered {
+    line_id: LineId,
+    channel: Channel,
+    /// When they last wrote by that line; `None` where they never wrote.
+    last_inbound_at: Option<DateTime<Utc>>,
+    /// Whether the reference is added.
+    appends: bool,
+}
+
+impl Answered {
+    fn of(
+        row: &CaseRow,
+        survey: Option<&SurveyRow>,
+        of_contact: &[CaseRow],
+        lines: &[LineRow],
+    ) -> Self {
+        let last_inbound = of_contact
+            .iter()
+            .filter_map(|case| case.last_inbound)
+            .max_by_key(|(at, _)| *at);
+        let line_id = last_inbound.map_or(row.line_id, |(_, line_id)| line_id);
+        let line = lines.iter().find(|line| line.line_id == line_id);
+        Self {
+            line_id,
+            channel: line.map_or(row.channel, |line| line.channel),
+            last_inbound_at: last_inbound.map(|(at, _)| at),
+            appends: row.origin != CaseOrigin::Record
+                && survey.is_some_and(|survey| {
+                    survey.settings.append_reference && survey.settings.cases_enabled
+                }),
+        }
+    }
+
+    fn appended(&self, reference: Reference) -> String {
+        if self.appends {
+            references::append("", reference)
+        } else {
+            String::new()
+        }
+    }
 }
 
 /// What the case has to do with others, all of them of the same contact.
@@ -255,11 +351,18 @@ struct Part {
 }
 
 /// The newest items, or those after the sequence that the address names.
-async fn load(app: &App, row: &CaseRow, place: &Place) -> Result<Part, Failed> {
+async fn load(
+    app: &App,
+    row: &CaseRow,
+    place: &Place,
+    left_off: Option<u64>,
+) -> Result<Part, Failed> {
     let asked: Option<u64> = place.after.parse().ok();
-    let mut after = asked
-        .unwrap_or_else(|| row.version.saturating_sub(WINDOW))
-        .min(row.version);
+    let newest = row.version.saturating_sub(WINDOW);
+    let unread = left_off
+        .filter(|read_to| row.version.saturating_sub(*read_to) <= MAX_UNREAD)
+        .map_or(newest, |read_to| read_to.saturating_sub(BEFORE_UNREAD));
+    let mut after = asked.unwrap_or_else(|| newest.min(unread)).min(row.version);
     let mut window = WINDOW;
     loop {
         // Everything that the event of that sequence gave stands before.

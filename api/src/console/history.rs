@@ -478,10 +478,12 @@ impl Picture {
         let shown = Shown {
             case: &self.row,
             name: self.name.as_deref(),
+            question: None,
             place: &place,
             now: self.row.last_message_at,
             may_act: false,
             seen: None,
+            reader: None,
         };
         shown.items(&self.thread)
     }

@@ -1,14 +1,18 @@
 //! `/`: the list of cases.
 
+use std::collections::HashMap;
+
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use docket_domain::ids::Reference;
+use docket_domain::ids::{ContactId, Reference};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
-use docket_projections::read::surveys;
 use docket_projections::read::surveys::SurveyRow;
+use docket_projections::read::{contacts, surveys};
+use docket_projections::read_marks;
 
-use super::pages::{self, CaseEntry, Choice, Frame, List, When};
+use super::bulk::{Bulk, Outcome};
+use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
 use super::place::{Place, View};
 use super::session::Session;
 use super::{Console, Failed, page, thread, words};
@@ -16,16 +20,20 @@ use crate::app::App;
 
 /// So many cases on a page.
 const LIMIT: u32 = 40;
+/// At most so many unread cases are counted; how many more there are, nobody needs to know.
+const MAX_COUNT: usize = 99;
 
 /// The list alone.
 pub(super) async fn list(
     State(Console { app, .. }): State<Console>,
     Query(place): Query<Place>,
+    Query(outcome): Query<Outcome>,
     session: Session,
 ) -> Result<Response, Failed> {
-    let frame = Frame::of(&app, &session);
+    let mut frame = Frame::of(&app, &session);
+    frame.notice = words::done(&place.done);
     let surveys = surveys::all(&app.pool).await?;
-    let list = pane(&app, &session, &place, &surveys, None).await?;
+    let list = pane(&app, &session, &place, &surveys, None, &outcome).await?;
     let template = pages::Inbox {
         frame,
         list,
@@ -41,20 +49,39 @@ pub(super) async fn pane(
     place: &Place,
     surveys: &[SurveyRow],
     open: Option<Reference>,
+    outcome: &Outcome,
 ) -> Result<List, Failed> {
     let cursor = place.cursor();
     let mut rows = cases::list(&app.pool, &place.filter(session), cursor, LIMIT + 1).await?;
     let has_more = rows.len() > LIMIT as usize;
     rows.truncate(LIMIT as usize);
     let last = rows.last().filter(|_| has_more).map(CaseRow::cursor);
-    let views = View::ALL.into_iter().map(|view| Choice {
-        name: words::view(view).to_owned(),
-        value: place.list(view),
-        is_current: view == place.view(),
-    });
+    let unread = unread(app, session, place).await?;
+    let views = View::ALL
+        .into_iter()
+        .filter(|view| *view != View::Unread || session.may_act())
+        .map(|view| ViewLink {
+            name: words::view(view),
+            href: place.list(view),
+            is_current: view == place.view(),
+            count: if view == View::Unread {
+                words::count_up_to(unread, MAX_COUNT)
+            } else {
+                String::new()
+            },
+        });
     let now = (app.clock)();
+    let marks = Marks::of(app, session, &rows).await?;
+    let names = names(app, &rows).await?;
     let entry = |row: CaseRow| CaseEntry {
-        href: place.case(row.reference),
+        is_unread: marks.is_unread(&row),
+        href: if marks.is_unread(&row) {
+            // Where the reader left off, if they have read it at all.
+            format!("{}#new", place.case(row.reference))
+        } else {
+            place.case(row.reference)
+        },
+        name: names.get(&row.contact_id).cloned(),
         reference: row.reference.get(),
         title: row.title.0,
         number: plus(&row.number),
@@ -74,9 +101,49 @@ pub(super) async fn pane(
         q: place.q(),
         heading: words::view(place.view()),
         entries: rows.into_iter().map(entry).collect(),
+        bulk: Bulk::of(app, session, place, open).await?,
+        notice: outcome.sentence(),
         older: last.map(|last| place.list_from(Some(last))),
         newest: cursor.map(|_| place.list_from(None)),
     })
+}
+
+/// How many cases the person has yet to read, up to one more than [`MAX_COUNT`].
+async fn unread(app: &App, session: &Session, place: &Place) -> Result<usize, Failed> {
+    if !session.may_act() {
+        return Ok(0);
+    }
+    let limit = u32::try_from(MAX_COUNT + 1).expect("a small constant");
+    let filter = place.unread(session);
+    Ok(cases::list(&app.pool, &filter, None, limit).await?.len())
+}
+
+/// How far the person has read the cases of a page.
+struct Marks(Option<HashMap<Reference, u64>>);
+
+impl Marks {
+    async fn of(app: &App, session: &Session, rows: &[CaseRow]) -> Result<Self, Failed> {
+        if !session.may_act() {
+            return Ok(Self(None));
+        }
+        let references: Vec<Reference> = rows.iter().map(|row| row.reference).collect();
+        let marks = read_marks::of_cases(&app.pool, session.user_id, &references).await?;
+        Ok(Self(Some(marks)))
+    }
+
+    fn is_unread(&self, row: &CaseRow) -> bool {
+        self.0.as_ref().is_some_and(|marks| {
+            let read_to = marks.get(&row.reference).copied();
+            row.is_unread(read_to.unwrap_or_default())
+        })
+    }
+}
+
+/// What the contacts of these cases call themselves.
+async fn names(app: &App, rows: &[CaseRow]) -> Result<HashMap<ContactId, String>, Failed> {
+    let contacts: Vec<ContactId> = rows.iter().map(|row| row.contact_id).collect();
+    let names = contacts::names(&app.pool, &contacts).await?;
+    Ok(names.into_iter().map(|(id, name)| (id, name.0)).collect())
 }
 
 fn survey_choices(surveys: &[SurveyRow], place: &Place) -> Vec<Choice> {

@@ -1,7 +1,8 @@
 //! `GET /live`: tells the script of open pages what has changed, as server-sent events.
 //!
 //! An event says which cases changed and nothing of what was said in them; the script fetches the page again. Its id is a position
-//! of the log, so that a connection which broke resumes without a gap.
+//! of the log, so that a connection which broke resumes without a gap. Events named `presence` say who else has the case open that
+//! the page shows; they have no id, since they are not of the log.
 
 use std::convert::Infallible;
 
@@ -10,11 +11,15 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use docket_projections::log::reader;
+use docket_projections::read::cases;
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::warn;
 
+use super::case::reference_of;
+use super::presence::{Here, RENEW};
 use super::session::Session;
 use super::{Console, Failed};
 use crate::app::App;
@@ -29,11 +34,13 @@ const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffe
 pub(super) struct From {
     /// The position that the page shows.
     after: String,
+    /// The case that the page shows, if any.
+    case: String,
 }
 
 /// What changes from now on.
 pub(super) async fn follow(
-    State(Console { app, .. }): State<Console>,
+    State(Console { app, presence, .. }): State<Console>,
     Query(from): Query<From>,
     session: Session,
     headers: HeaderMap,
@@ -46,7 +53,21 @@ pub(super) async fn follow(
         Some(after) => after,
         None => reader::head(&app.pool).await?,
     };
+    let shown = match reference_of(&from.case) {
+        Some(reference) => cases::find(&app.pool, reference).await?,
+        None => None,
+    };
+    let mut renewals = interval(RENEW);
+    renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let follower = Follower {
+        here: match shown {
+            Some(case) => {
+                let user_id = session.user_id;
+                Some(presence.enter(&app, user_id, case.reference).await)
+            }
+            None => None,
+        },
+        renewals,
         head: app.ledger.head().subscribe(),
         app,
         session,
@@ -60,26 +81,81 @@ pub(super) async fn follow(
     Ok(([NO_BUFFERING], sse).into_response())
 }
 
+/// Waits until somebody came or went; for ever where the page shows no case.
+async fn changed(here: Option<&mut Here>) {
+    match here {
+        Some(here) => here.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Follower {
     app: App,
     session: Session,
     /// The position up to which everything was told.
     after: i64,
     head: watch::Receiver<i64>,
+    /// The case that the page shows.
+    here: Option<Here>,
+    renewals: Interval,
+}
+
+/// What a follower waits for.
+enum Woken {
+    /// The log has grown.
+    Grown,
+    /// Somebody came or went.
+    Presence,
+    /// It is time to say again that the page is open.
+    Renewal,
+    /// There is nothing more to be told.
+    End,
 }
 
 impl Follower {
     /// What changed, once something has; `None` at the end, after which the browser comes back or is told why not.
     async fn next(&mut self) -> Option<Event> {
-        let stopping = self.app.stopping.clone();
+        loop {
+            let woken = self.woken().await;
+            if let (Woken::Renewal, Some(here)) = (&woken, &mut self.here) {
+                // Who has signed out is not there.
+                if !self.session.still_counts(&self.app).await {
+                    return None;
+                }
+                here.renew().await;
+            }
+            match woken {
+                Woken::Grown => return self.changes().await,
+                Woken::End => return None,
+                Woken::Presence | Woken::Renewal => {
+                    let news = match &mut self.here {
+                        Some(here) => here.news().await,
+                        None => None,
+                    };
+                    if let Some(sentence) = news {
+                        return Event::default().event("presence").json_data(sentence).ok();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn woken(&mut self) -> Woken {
         let after = self.after;
         tokio::select! {
             biased;
-            () = stopping.cancelled() => return None,
-            grown = self.head.wait_for(|head| *head > after) => {
-                grown.ok()?;
-            }
+            () = self.app.stopping.cancelled() => Woken::End,
+            grown = self.head.wait_for(|head| *head > after) => match grown {
+                Ok(_) => Woken::Grown,
+                Err(_) => Woken::End,
+            },
+            () = changed(self.here.as_mut()) => Woken::Presence,
+            _ = self.renewals.tick(), if self.here.is_some() => Woken::Renewal,
         }
+    }
+
+    /// Which cases changed.
+    async fn changes(&mut self) -> Option<Event> {
         if !self.session.still_counts(&self.app).await {
             return None;
         }

@@ -3,7 +3,10 @@
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Utc};
 
+use super::bulk::Bulk;
+use super::counter::Counter;
 use super::session::Session;
+use super::window::Window;
 use super::words;
 use crate::app::App;
 
@@ -98,15 +101,27 @@ pub(super) struct Choice {
     pub(super) is_current: bool,
 }
 
+/// A link to another view of the list.
+pub(super) struct ViewLink {
+    pub(super) name: &'static str,
+    pub(super) href: String,
+    pub(super) is_current: bool,
+    /// How many cases it shows, where that is told; empty otherwise.
+    pub(super) count: String,
+}
+
 pub(super) struct CaseEntry {
     pub(super) href: String,
     pub(super) reference: u32,
     pub(super) title: String,
     pub(super) number: String,
+    /// What the contact calls themselves.
+    pub(super) name: Option<String>,
     pub(super) channel: &'static str,
     pub(super) channel_icon: &'static str,
     pub(super) survey: String,
     pub(super) status: String,
+    pub(super) is_unread: bool,
     pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) when: When,
@@ -115,7 +130,7 @@ pub(super) struct CaseEntry {
 
 /// The list pane.
 pub(super) struct List {
-    pub(super) views: Vec<Choice>,
+    pub(super) views: Vec<ViewLink>,
     pub(super) surveys: Vec<Choice>,
     pub(super) view: &'static str,
     pub(super) q: String,
@@ -123,6 +138,10 @@ pub(super) struct List {
     pub(super) entries: Vec<CaseEntry>,
     pub(super) older: Option<String>,
     pub(super) newest: Option<String>,
+    /// What can be done with several cases; nothing where the person only looks.
+    pub(super) bulk: Option<Bulk>,
+    /// What was just done with several.
+    pub(super) notice: String,
 }
 
 impl List {
@@ -198,6 +217,8 @@ pub(super) struct Item {
     pub(super) who: String,
     pub(super) when: When,
     pub(super) body: Body,
+    /// Whether others said it since the person looked.
+    pub(super) is_new: bool,
     /// Whether the divider stands before it: what follows was said since the person looked.
     pub(super) begins_new: bool,
 }
@@ -231,6 +252,15 @@ pub(super) struct Case {
     pub(super) opened: When,
     pub(super) messages: String,
     pub(super) version: u64,
+    /// How far the person had read before.
+    pub(super) read_to: Option<u64>,
+    pub(super) unread_action: String,
+    /// Who else has it open.
+    pub(super) presence: String,
+    pub(super) counter: Counter,
+    pub(super) window: Option<Window>,
+    /// The status that closes it, where it is open.
+    pub(super) closing: Option<String>,
     pub(super) is_closed: bool,
     pub(super) is_withdrawn: bool,
     pub(super) status: String,

@@ -14,6 +14,8 @@ pub(super) enum View {
     /// Open ones.
     #[default]
     Open,
+    /// Open ones that the person has not opened since their last message.
+    Unread,
     /// Open ones that the person sees to.
     Mine,
     /// Open ones that nobody sees to.
@@ -25,8 +27,9 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Open,
+        Self::Unread,
         Self::Mine,
         Self::Unassigned,
         Self::Closed,
@@ -36,6 +39,7 @@ impl View {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Unread => "unread",
             Self::Mine => "mine",
             Self::Unassigned => "unassigned",
             Self::Closed => "closed",
@@ -81,7 +85,7 @@ impl Place {
 
     pub(super) fn filter(&self, session: &Session) -> CaseFilter {
         let (state, assignee) = match self.view() {
-            View::Open => (Some(CaseState::Open), None),
+            View::Open | View::Unread => (Some(CaseState::Open), None),
             View::Mine => (
                 Some(CaseState::Open),
                 Some(AssigneeFilter::User(session.user_id)),
@@ -96,8 +100,20 @@ impl Place {
             number: None,
             surveys: self.survey().map(|survey| vec![survey]),
             assignee,
+            unread_by: (self.view() == View::Unread && session.may_act())
+                .then_some(session.user_id),
             q: (!q.is_empty()).then_some(Personal(q)),
         }
+    }
+
+    /// All cases that the person has yet to read, whatever is searched for.
+    pub(super) fn unread(&self, session: &Session) -> CaseFilter {
+        let place = Self {
+            view: View::Unread.as_str().to_owned(),
+            survey: self.survey.clone(),
+            ..Self::default()
+        };
+        place.filter(session)
     }
 
     /// The address of `path` with the same list.

@@ -36,7 +36,7 @@ pub(super) const COOKIE: &str = "docket_session";
 /// The cookie that the sign-in form belongs to.
 pub(super) const FORM_COOKIE: &str = "docket_form";
 /// The header with which the script of an open page fetches it again.
-const REFRESH: HeaderName = HeaderName::from_static("x-docket-refresh");
+const REFRESH: HeaderName = HeaderName::from_static("docket-live");
 /// A session ends after so many days, used or not.
 pub(super) const MAX_DAYS: i64 = 30;
 /// A session that was not used for so many days has ended.
@@ -105,6 +105,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Posted {
     fields: HashMap<String, String>,
+    /// The fields of which there can be several, in order.
+    several: Vec<(String, String)>,
     /// SHA-256 of what was asked, and where.
     fingerprint: [u8; 32],
 }
@@ -113,6 +115,14 @@ impl Posted {
     /// A field; empty where it is missing.
     pub(super) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// Every value of a field.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.several
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Who asks for this. A form carries a number of its own (`once`), so that one sent twice is done once, and one that was sent,
@@ -190,6 +200,7 @@ pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted
     }
     let mut hash = Sha256::new_with_prefix(parts.uri.path());
     let mut fields = HashMap::new();
+    let mut several = vec![];
     for (name, value) in sent {
         // Browsers send a line break as CR LF; everybody else has LF.
         let value = value.replace("\r\n", "\n");
@@ -199,10 +210,12 @@ pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted
                 hash.update(part);
             }
         }
+        several.push((name.clone(), value.clone()));
         fields.insert(name, value);
     }
     let posted = Posted {
         fields,
+        several,
         fingerprint: hash.finalize().into(),
     };
     if bool::from(posted.field("csrf").as_bytes().ct_eq(csrf.as_bytes())) {

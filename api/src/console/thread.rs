@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
-use docket_domain::ids::Reference;
+use docket_domain::ids::{Reference, UserId};
 use docket_domain::routing::Rule;
 use docket_projections::read::cases::{CaseOrigin, CaseRow};
 use docket_projections::read::thread::{Delivery, Inbound, ItemAuthor, Outbound, ThreadItem, What};
@@ -23,12 +23,16 @@ pub(super) struct Shown<'a> {
     pub(super) case: &'a CaseRow,
     /// What the contact calls themselves.
     pub(super) name: Option<&'a str>,
+    /// What the survey asks today; a question asked otherwise then is shown with its answer.
+    pub(super) question: Option<&'a str>,
     pub(super) place: &'a Place,
     pub(super) now: DateTime<Utc>,
     /// Whether the person may change the case.
     pub(super) may_act: bool,
     /// The sequence up to which the person had read, where what came since is to be marked.
     pub(super) seen: Option<u64>,
+    /// Who reads: what they said themselves is not new to them.
+    pub(super) reader: Option<UserId>,
 }
 
 impl Shown<'_> {
@@ -37,17 +41,29 @@ impl Shown<'_> {
         items
             .iter()
             .map(|item| {
-                let is_new = self.seen.is_some_and(|seen| item.place.sequence > seen);
-                let begins_new = is_new
-                    && !is_marked
-                    && matches!(item.what, What::Inbound(_) | What::Outbound(_));
-                is_marked |= begins_new;
+                let is_new = self.is_news(item);
+                let begins_new = is_new && !is_marked;
+                is_marked |= is_new;
                 Item {
+                    is_new,
                     begins_new,
                     ..self.item(item, items)
                 }
             })
             .collect()
+    }
+
+    /// Whether the reader has not seen it, and others said it.
+    fn is_news(&self, item: &ThreadItem) -> bool {
+        let is_theirs = match &item.author {
+            ItemAuthor::User { user_id, .. } => Some(*user_id) == self.reader,
+            _ => false,
+        };
+        let is_said = matches!(
+            item.what,
+            What::Inbound(_) | What::Outbound(_) | What::Note { .. }
+        );
+        self.seen.is_some_and(|seen| item.place.sequence > seen) && is_said && !is_theirs
     }
 
     pub(super) fn item(&self, item: &ThreadItem, all: &[ThreadItem]) -> Item {
@@ -67,14 +83,28 @@ impl Shown<'_> {
                 let by = author(&item.author);
                 self.marker("plus", &words::opened(&by, follows.map(Reference::get)))
             }
+            // Questions and answers are the survey's words, in which a number is no link of ours.
             What::Status {
+                question,
                 before,
                 value,
                 closed,
-            } => self.marker(
-                if *closed { "check" } else { "dot" },
-                &words::status_changed(&who, before.as_deref(), value, *closed),
-            ),
+            } => Body::Marker {
+                icon: if *closed { "check" } else { "dot" },
+                sentence: vec![Piece {
+                    text: words::status_changed(
+                        &who,
+                        question
+                            .as_deref()
+                            .filter(|asked| Some(*asked) != self.question),
+                        before.as_deref(),
+                        value,
+                        *closed,
+                    ),
+                    href: None,
+                }],
+                comment: None,
+            },
             What::Assigned { before, to } => {
                 let (before, to) = (before.as_deref(), to.as_deref());
                 let sentence =
@@ -104,6 +134,7 @@ impl Shown<'_> {
             who,
             when: When::of(item.at, self.now),
             body,
+            is_new: false,
             begins_new: false,
         }
     }

@@ -92,7 +92,7 @@ words! {
     SEND_ALL_THE_SAME = "Send all the same";
     ADD_NOTE = "Add note";
     CASE_CLOSED = "The case is closed. Set another status to reopen it.";
-    REPLY_CLOSED = "The case is closed: an answer to what you send comes into another one.";
+    REPLY_CLOSED = "This case is closed. What you send goes out all the same, but an answer to it comes into another case.";
     NO_REPLY_WITHDRAWN = "The move that made this case was undone. It stays closed.";
     SAID_SINCE = "Something was said while you wrote, so nothing was sent yet. Read what is marked as new, then send your reply or change it.";
 
@@ -130,7 +130,6 @@ words! {
     TO_THE_INBOX = "To the inbox";
 
     LIVE_BROKEN = "The connection is broken. Docket tries again by itself.";
-    LIVE_NEW = "New messages came.";
 
     KEYS_TITLE = "Keys";
     KEYS_NEXT = "Next case";
@@ -157,6 +156,7 @@ pub(super) const fn role(role: Role) -> &'static str {
 pub(super) const fn view(view: View) -> &'static str {
     match view {
         View::Open => "Open",
+        View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
         View::Closed => "Closed",
@@ -224,15 +224,26 @@ pub(super) fn opened(who: &str, follows: Option<u32>) -> String {
     }
 }
 
-pub(super) fn status_changed(who: &str, before: Option<&str>, value: &str, closed: bool) -> String {
+/// `question` is what was asked, where the survey asks something else today.
+pub(super) fn status_changed(
+    who: &str,
+    question: Option<&str>,
+    before: Option<&str>,
+    value: &str,
+    closed: bool,
+) -> String {
     let closing = if closed {
         ", which closed the case"
     } else {
         ""
     };
+    let asked = match question {
+        Some(question) => format!(" (“{question}”)"),
+        None => String::new(),
+    };
     match before {
-        Some(before) => format!("{who} set the status from {before} to {value}{closing}"),
-        None => format!("{who} set the status to {value}{closing}"),
+        Some(before) => format!("{who} set the status{asked} from {before} to {value}{closing}"),
+        None => format!("{who} set the status{asked} to {value}{closing}"),
     }
 }
 
@@ -285,6 +296,7 @@ pub(super) fn done(what: &str) -> &'static str {
         "unmoved" => "The move was undone.",
         "resent" => "The message is sent again.",
         "begun" => "The case was begun.",
+        "unread" => "The case is marked as unread.",
         _ => "",
     }
 }
@@ -517,6 +529,116 @@ pub(super) fn changes(count: usize) -> String {
 
 pub(super) fn it_went(to: u32) -> String {
     format!("It went to #{to}")
+}
+
+// The agents' desk: unread cases, the reply box, several cases at once, who else is there.
+
+words! {
+    UNREAD = "Unread";
+    MARK_UNREAD = "Mark as unread";
+
+    // What stands in braces is filled in, by the script too.
+    COUNT_ONE_SMS = "1 SMS, room for {left} more characters";
+    COUNT_SMS = "{parts} SMS, room for {left} more characters in the last";
+    COUNT_OUTSIDE = "; “{outside}” makes each SMS shorter";
+    COUNT_CHARACTERS = "{left} of {limit} characters left";
+    TOO_LONG = "It is {over} characters too long: at most {limit} can be sent at once, the reference included.";
+    HOURS_AND_MINUTES = "{hours} h {minutes} min";
+    MINUTES = "{minutes} min";
+    WINDOW_OPEN = "WhatsApp takes your words for another {left}: 24 hours from the person’s last message.";
+    WINDOW_ENDS = "Until";
+    WINDOW_OVER = "More than 24 hours have passed since the person’s last message, and WhatsApp takes no free text any more. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed. It works again as soon as they write.";
+    WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed.";
+
+    CLOSE_CASE = "Close case";
+    NEW_BELOW = "New messages below";
+
+    CHOOSE = "Choose";
+    CHOSEN = "{count} chosen";
+    BULK = "What to do with the chosen cases";
+    BULK_DO = "Do it";
+    BULK_CLOSE = "Close";
+    BULK_READ = "Mark as read";
+    BULK_ASSIGN = "Assign to";
+    BULK_NOTHING_CHOSEN = "No case was chosen, so nothing was done.";
+    BULK_NO_SUCH_COLLEAGUE = "Only agents and owners see to cases, and nobody of them has that email. Nothing was done.";
+    BULK_UNKNOWN = "Choose what to do with the cases.";
+
+    KEYS_CLOSE = "Close the case";
+    KEYS_CHOOSE = "Choose the case, to do something with several";
+    KEYS_LEAVE = "Leave the text";
+}
+
+/// Who else has the case open.
+pub(super) fn presence(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        [other] => format!("{other} has this case open too."),
+        [others @ .., last] => format!("{} and {last} have this case open too.", others.join(", ")),
+    }
+}
+
+/// What was done with several cases.
+pub(super) fn bulk_done(what: &str, count: usize) -> String {
+    let cases = match count {
+        1 => "1 case was".to_owned(),
+        count => format!("{count} cases were"),
+    };
+    let done = match what {
+        "close" => "closed",
+        "read" => "marked as read",
+        "unread" => "marked as unread",
+        _ => "assigned",
+    };
+    format!("{cases} {done}.")
+}
+
+/// What was not done, and why: `cases` by a reason of [`bulk_reason`].
+pub(super) fn bulk_refused(reason: &str, cases: &[String]) -> String {
+    let why = match reason {
+        "gone" => "there is no such case",
+        "withdrawn" => "the move that made it was undone, so it stays as it is",
+        "busy" => "Docket cannot do it just now; try again in a few seconds",
+        _ => "the case refused; open it and try there",
+    };
+    format!("Not done for {}: {why}.", cases.join(", "))
+}
+
+/// A sentence with what stands in braces filled in.
+pub(super) fn filled(sentence: &str, values: &[(&str, &str)]) -> String {
+    // In one pass, so that what is filled in stays as it is.
+    let mut filled = String::new();
+    let mut rest = sentence;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = values.iter().find(|(known, _)| *known == name);
+        filled.push_str(before);
+        filled.push_str(value.map_or("", |(_, value)| value));
+        rest = after;
+    }
+    filled + rest
+}
+
+/// What an open window of WhatsApp's means, with that many minutes left.
+pub(super) fn window_open(minutes_left: i64) -> String {
+    let (hours, minutes) = (minutes_left / 60, (minutes_left % 60).to_string());
+    let left = match hours {
+        0 => filled(MINUTES, &[("minutes", &minutes)]),
+        hours => filled(
+            HOURS_AND_MINUTES,
+            &[("hours", &hours.to_string()), ("minutes", &minutes)],
+        ),
+    };
+    filled(WINDOW_OPEN, &[("left", &left)])
+}
+
+/// A number that is counted up to `max` only.
+pub(super) fn count_up_to(count: usize, max: usize) -> String {
+    match count {
+        0 => String::new(),
+        count if count > max => format!("{max}+"),
+        count => count.to_string(),
+    }
 }
 
 #[cfg(test)]

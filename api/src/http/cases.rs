@@ -274,6 +274,7 @@ async fn list(
         surveys: query.survey.map(|id| vec![SurveyId(id)]),
         assignee,
         q: query.q.map(Personal),
+        unread_by: None,
     };
     let rows = cases::list(&app.pool, &filter, cursor, limit + 1).await?;
     let cursor = |row: &CaseRow| paging::cursor(LIST, &row.cursor().to_string());

@@ -207,6 +207,7 @@ impl ThreadItem {
                 before,
                 value,
                 closed,
+                ..
             } => self.and(MoreView {
                 before: Some(before),
                 value: Some(value),

@@ -214,13 +214,13 @@ async fn closing_can_be_undone() {
         .is(200)
         .shows("The case was closed.")
         .shows("which closed the case")
-        .shows("The case is closed:");
+        .shows("This case is closed.");
     // The first form of that action is the one that undoes it.
     let undone = browser.send(&closed, "/cases/101/status", &[]).await;
     undone
         .is(200)
         .shows("from Resolved to New")
-        .lacks("The case is closed:");
+        .lacks("This case is closed.");
     browser
         .send(&undone, "/cases/101/status", &[("value", "Invented")])
         .await

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-const INSIDE: [(&str, &str, bool); 17] = [
+const INSIDE: [(&str, &str, bool); 19] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/history", false),
@@ -20,10 +20,12 @@ const INSIDE: [(&str, &str, bool); 17] = [
     ("POST", "/sign-out-everywhere", false),
     ("GET", "/cases/new", true),
     ("POST", "/cases", true),
+    ("POST", "/cases/several", true),
     ("POST", "/cases/101/write", true),
     ("POST", "/cases/101/status", true),
     ("POST", "/cases/101/assignee", true),
     ("POST", "/cases/101/title", true),
+    ("POST", "/cases/101/unread", true),
     (
         "GET",
         "/cases/101/messages/00000000-0000-0000-0000-000000000001/move",

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use chrono::TimeDelta;
+use docket_domain::ids::Reference;
+use docket_projections::presence::{self, OpenPage};
+use docket_projections::read::users;
 use http_body_util::BodyExt as _;
+use uuid::Uuid;
 
-use crate::support::House;
+use crate::support::{House, wait};
 
 /// The next piece of a stream; `None` at its end.
 async fn next(stream: &mut Body) -> Option<String> {
@@ -51,5 +56,90 @@ async fn a_live_page_ends_with_its_session() {
     browser.send(&page, "/sign-out", &[]).await;
     house.receives("Hello").await;
     assert_eq!(next(&mut stream).await, None);
+    house.close().await;
+}
+
+/// What the next event about who is there says.
+async fn next_presence(stream: &mut Body) -> String {
+    loop {
+        let event = next(stream).await.expect("the stream goes on");
+        if event.contains("event: presence") {
+            let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+            return serde_json::from_str(data.unwrap()).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn people_are_told_who_else_has_the_case_open() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    house.receives("#0 Another").await;
+    let position = *house.app.ledger.head().borrow();
+    let live = |case: u32| format!("/live?after={position}&case={case}");
+    let mut agent = house.signed_in("agent").await;
+    let owner = house.signed_in("owner").await;
+    let mut mine = agent.live(&live(101), None).await;
+    let elsewhere = owner.live(&live(102), None).await;
+    let mut theirs = owner.live(&live(101), None).await;
+    let (of_agent, of_owner) = tokio::join!(next_presence(&mut mine), next_presence(&mut theirs));
+    assert_eq!(of_agent, "owner@example.com has this case open too.");
+    assert_eq!(of_owner, "agent@example.com has this case open too.");
+    // Whoever comes now reads it in the page.
+    agent
+        .get("/cases/101")
+        .await
+        .shows(">owner@example.com has this case open too.</p>");
+    agent
+        .get("/cases/102")
+        .await
+        .shows(">owner@example.com has this case open too.</p>");
+    // A second page of the same person is no other person.
+    let second = agent.live(&live(101), None).await;
+    drop(second);
+    drop(theirs);
+    assert_eq!(next_presence(&mut mine).await, "");
+    agent
+        .get("/cases/101")
+        .await
+        .shows("role=\"status\"></p>")
+        .lacks("has this case open too");
+    // What nobody said again is over, as after a crash.
+    wait(21);
+    agent
+        .get("/cases/102")
+        .await
+        .lacks("has this case open too");
+    drop(elsewhere);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_process_is_seen_too() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let owner = users::find_by_email(&house.app.pool, "owner@example.com")
+        .await
+        .unwrap()
+        .unwrap();
+    let page = OpenPage {
+        page_id: Uuid::from_u128(0xfee),
+        user_id: owner.user_id,
+        reference: Reference::new(101).unwrap(),
+    };
+    let position = *house.app.ledger.head().borrow();
+    let agent = house.signed_in("agent").await;
+    let mut mine = agent
+        .live(&format!("/live?after={position}&case=101"), None)
+        .await;
+    let now = (house.app.clock)();
+    let later = now + TimeDelta::seconds(20);
+    presence::renew(&house.app.pool, page, now, later)
+        .await
+        .unwrap();
+    assert_eq!(
+        next_presence(&mut mine).await,
+        "owner@example.com has this case open too."
+    );
     house.close().await;
 }

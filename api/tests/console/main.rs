@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
 mod audit;
+mod bulk;
 mod cases;
 mod doors;
 mod history;
 mod live;
 mod moves;
+mod reading;
+mod replies;
 mod support;

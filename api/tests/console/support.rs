@@ -409,21 +409,22 @@ impl Browser {
 
     /// What the script of an open page asks for when something has changed.
     pub(crate) async fn refresh(&mut self, path: &str) -> Page {
-        let refresh = Some(("x-docket-refresh", "1"));
-        self.request("GET", path, None, refresh).await
+        self.with_headers("GET", path, &[("docket-live", "shown")], None)
+            .await
     }
 
     /// One request, without following where it leads.
     pub(crate) async fn once(&mut self, method: &str, path: &str, body: Option<&str>) -> Page {
-        self.request(method, path, body, None).await
+        self.with_headers(method, path, &[], body).await
     }
 
-    async fn request(
+    /// One request with headers of its own.
+    pub(crate) async fn with_headers(
         &mut self,
         method: &str,
         path: &str,
+        headers: &[(&str, &str)],
         body: Option<&str>,
-        header: Option<(&str, &str)>,
     ) -> Page {
         let cookies: Vec<String> = self
             .cookies
@@ -438,10 +439,9 @@ impl Browser {
                 "user-agent",
                 "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
             );
-        let request = match header {
-            Some((name, value)) => request.header(name, value),
-            None => request,
-        };
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
         let request = match body {
             Some(body) => request
                 .header("content-type", "application/x-www-form-urlencoded")

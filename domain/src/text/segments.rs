@@ -89,14 +89,22 @@ pub fn segments(text: &str) -> Segments {
     }
 }
 
-/// What the default alphabet holds beyond ASCII.
-const GSM7_BEYOND_ASCII: &str = "¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùüΓΔΘΛΞΠΣΦΨΩ";
+/// What the default alphabet holds beyond ASCII. Of ASCII it holds LF, CR, the characters from the space to `Z`, `_` and `a` to `z`.
+pub const GSM7_BEYOND_ASCII: &str = "¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùüΓΔΘΛΞΠΣΦΨΩ";
+
+/// The extension table, whose characters take two units.
+pub const GSM7_EXTENSION: &str = "\u{c}[\\]^{|}~€";
+
+/// Whether the GSM 7-bit alphabet can write a character.
+pub fn is_gsm7(c: char) -> bool {
+    gsm7_units(c).is_some()
+}
 
 /// The escape character itself has no units: it only introduces a character of the extension table.
 fn gsm7_units(c: char) -> Option<usize> {
     match c {
         '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z' => Some(1),
-        '\u{c}' | '[' | '\\' | ']' | '^' | '{' | '|' | '}' | '~' | '€' => Some(2),
+        _ if GSM7_EXTENSION.contains(c) => Some(2),
         _ => GSM7_BEYOND_ASCII.contains(c).then_some(1),
     }
 }

@@ -7,6 +7,9 @@
 //! the planner; hence one statement for each way to begin ([`Driver`]), all with the same conditions after that. Numbers and
 //! words have no such index. What they match is looked up first, and where that is too much to order ([`FEW_OF_WORDS`]), it is so
 //! frequent that reading cases in order soon finds a page of them.
+//!
+//! What somebody has not read has no index either: cases are looked at in order, each with one look at the person's mark. Nobody
+//! has read more cases than they have opened by hand, so a page of unread ones is soon found.
 
 mod search;
 
@@ -60,6 +63,8 @@ struct Change {
     /// By how many messages more, or less, stand in it.
     messages: i32,
     last_message_at: Option<DateTime<Utc>>,
+    /// The sequence of the event that brought the last message.
+    last_message: Option<i64>,
     last_inbound: Option<(DateTime<Utc>, Uuid)>,
 }
 
@@ -76,9 +81,10 @@ struct Link {
 }
 
 impl Change {
-    fn messages_came(&mut self, at: DateTime<Utc>) {
+    fn message_came(&mut self, at: DateTime<Utc>) {
         self.messages += 1;
         self.last_message_at = Some(at);
+        self.last_message = Some(self.version);
     }
 
     fn state(&self) -> Option<&'static str> {
@@ -103,7 +109,7 @@ impl CasesHandler {
 
 impl Projection for CasesHandler {
     const NAME: &'static str = "cases";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["cases", "case_links"];
 
     fn apply(&mut self, recorded: &Recorded) {
@@ -124,12 +130,12 @@ impl Projection for CasesHandler {
                 }
             }
             CaseEvent::MessageReceived { message, .. } => {
-                change.messages_came(at);
+                change.message_came(at);
                 change.last_inbound = Some((at, message.line_id.0));
             }
-            CaseEvent::MessageQueued(_) => change.messages_came(at),
+            CaseEvent::MessageQueued(_) => change.message_came(at),
             CaseEvent::MessageMovedIn { from, .. } => {
-                change.messages_came(at);
+                change.message_came(at);
                 self.link(reference, sequence, LinkKind::MovedFrom, *from);
             }
             CaseEvent::MessageMovedOut { to, .. } => {
@@ -215,14 +221,14 @@ async fn write_new(conn: &mut PgConnection, cases: &[NewCase]) -> Result<(), sql
         "INSERT INTO cases (
              reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
              assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
-             last_inbound_line_id
+             last_inbound_line_id, last_message
          )
          SELECT * FROM UNNEST(
              $1::integer[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::text[], $11::boolean[],
              $12::uuid[], $13::text[], $14::bigint[], $15::integer[], $16::timestamptz[], $17::timestamptz[],
              $18::timestamptz[],
-             $19::uuid[]
+             $19::uuid[], $20::bigint[]
          )",
         &column(cases, |case| case.origin().reference.as_i32()),
         &column(cases, |case| case.origin().contact_id.0),
@@ -243,6 +249,7 @@ async fn write_new(conn: &mut PgConnection, cases: &[NewCase]) -> Result<(), sql
         &column(cases, |case| case.change.last_message_at.unwrap_or(case.opened.1)),
         &column(cases, |case| case.change.last_inbound.map(|(at, _)| at)) as _,
         &column(cases, |case| case.change.last_inbound.map(|(_, line_id)| line_id)) as _,
+        &column(cases, |case| case.change.last_message.unwrap_or_default()),
     )
     .execute(conn)
     .await?;
@@ -265,13 +272,16 @@ async fn write_changed(
              message_count = c.message_count + u.messages,
              last_message_at = COALESCE(u.last_message_at, c.last_message_at),
              last_inbound_at = COALESCE(u.last_inbound_at, c.last_inbound_at),
-             last_inbound_line_id = COALESCE(u.last_inbound_line_id, c.last_inbound_line_id)
+             last_inbound_line_id = COALESCE(u.last_inbound_line_id, c.last_inbound_line_id),
+             last_message = COALESCE(u.last_message, c.last_message)
          FROM UNNEST(
              $1::integer[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
-             $8::uuid[], $9::text[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::uuid[]
+             $8::uuid[], $9::text[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::uuid[],
+             $14::bigint[]
          ) AS u (
              reference, version, title, status, state, withdrawn, assigned,
-             assignee_id, assignee_email, messages, last_message_at, last_inbound_at, last_inbound_line_id
+             assignee_id, assignee_email, messages, last_message_at, last_inbound_at, last_inbound_line_id,
+             last_message
          )
          WHERE c.reference = u.reference",
         &column(changes, |(reference, _)| *reference),
@@ -287,6 +297,7 @@ async fn write_changed(
         &column(changes, |(_, change)| change.last_message_at) as _,
         &column(changes, |(_, change)| change.last_inbound.map(|(at, _)| at)) as _,
         &column(changes, |(_, change)| change.last_inbound.map(|(_, line_id)| line_id)) as _,
+        &column(changes, |(_, change)| change.last_message) as _,
     )
     .execute(conn)
     .await?;
@@ -344,6 +355,8 @@ pub struct CaseRow {
     pub last_message_at: DateTime<Utc>,
     /// When and by which line the contact last wrote, in messages that were not moved here: answers go out by that line.
     pub last_inbound: Option<(DateTime<Utc>, LineId)>,
+    /// The sequence of the event that last brought a message into it; 0 where none did.
+    pub last_message: u64,
 }
 
 impl CaseRow {
@@ -353,6 +366,11 @@ impl CaseRow {
             last_message_at: self.last_message_at,
             reference: self.reference,
         }
+    }
+
+    /// Whether somebody who has read as far as that sequence has yet to read it. What is closed waits for nobody.
+    pub fn is_unread(&self, read_to: u64) -> bool {
+        self.state == CaseState::Open && self.last_message > read_to
     }
 }
 
@@ -458,6 +476,8 @@ pub struct CaseFilter {
     pub surveys: Option<Vec<SurveyId>>,
     /// Only those that somebody, or nobody, sees to.
     pub assignee: Option<AssigneeFilter>,
+    /// Only those that this person has not opened since their last message; they are open, or none is found.
+    pub unread_by: Option<UserId>,
     /// Only those in which this was said, written or named. `#123` finds that case and nothing else; digits find
     /// a reference, a part of a number and words; all else finds cases that have an item with all these words, the last of
     /// which may be a beginning. White space alone finds everything.
@@ -556,6 +576,7 @@ struct RawCase {
     last_message_at: DateTime<Utc>,
     last_inbound_at: Option<DateTime<Utc>>,
     last_inbound_line_id: Option<Uuid>,
+    last_message: i64,
 }
 
 impl RawCase {
@@ -596,6 +617,7 @@ impl RawCase {
             opened_at: self.opened_at,
             last_message_at: self.last_message_at,
             last_inbound,
+            last_message: row.read("last_message", self.last_message.try_into())?,
         })
     }
 }
@@ -607,7 +629,7 @@ macro_rules! cases {
             RawCase,
             "SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
                  c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
-                 c.last_message_at, c.last_inbound_at, c.last_inbound_line_id "
+                 c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message "
                  + $rest $(+ $more)*,
             $($argument),+
         )
@@ -715,6 +737,8 @@ pub async fn list(
 enum Driver {
     /// These cases, few enough to be ordered.
     References(Vec<i32>),
+    /// The cases that a person has yet to read, in order.
+    Unread,
     /// The cases that a person sees to, in order.
     Assignee,
     /// The cases that nobody sees to, in order.
@@ -730,10 +754,20 @@ impl Driver {
     fn of(filter: &CaseFilter, references: Option<Vec<i32>>) -> Self {
         match (references, filter.assignee, &filter.surveys) {
             (Some(references), ..) => Self::References(references),
+            _ if filter.unread_by.is_some() => Self::Unread,
             (None, Some(AssigneeFilter::User(_)), _) => Self::Assignee,
             (None, Some(AssigneeFilter::Nobody), _) => Self::Unassigned,
             (None, None, Some(_)) => Self::Surveys,
             (None, None, None) => Self::All,
+        }
+    }
+
+    /// The way to read all that the filter wants in order.
+    const fn in_order(filter: &CaseFilter) -> Self {
+        if filter.unread_by.is_some() {
+            Self::Unread
+        } else {
+            Self::All
         }
     }
 }
@@ -843,7 +877,7 @@ struct Page<'a> {
 }
 
 macro_rules! page {
-    ($page:expr, $from:literal, $cases:literal, $condition:literal, $order:literal $(, $argument:expr)?) => {
+    ($page:expr, $from:literal, $cases:literal, $condition:literal, $order:literal $(, $argument:expr)*) => {
         cases!(
             "FROM " + $from + " CROSS JOIN LATERAL (
                  SELECT * FROM " + $cases + " c
@@ -868,7 +902,7 @@ macro_rules! page {
             $page.filter.assignee == Some(AssigneeFilter::Nobody),
             $page.number().map(|(least, _)| least),
             $page.number().map(|(_, greatest)| greatest)
-            $(, $argument)?
+            $(, $argument)*
         )
     };
 }
@@ -893,6 +927,10 @@ impl Page<'_> {
         }
     }
 
+    fn reader(&self) -> Option<Uuid> {
+        self.filter.unread_by.map(|user_id| user_id.0)
+    }
+
     fn number(&self) -> Option<(&str, String)> {
         self.filter.number.as_ref().map(NumberFilter::bounds)
     }
@@ -906,10 +944,34 @@ impl Page<'_> {
                 page!(
                     self,
                     "(SELECT) one",
-                    "(SELECT * FROM cases WHERE reference = ANY ($10) OFFSET 0)",
+                    "(
+                         SELECT c.* FROM cases c
+                         LEFT JOIN read_marks m ON m.user_id = $11 AND m.reference = c.reference
+                         WHERE c.reference = ANY ($10)
+                             AND ($11::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
+                         OFFSET 0
+                     )",
                     "c.state = ANY ($1)",
                     "",
-                    references
+                    references,
+                    self.reader()
+                )
+                .fetch_all(pool)
+                .await?
+            }
+            Driver::Unread => {
+                // As a join, not as a question asked of each case: that would be taken for so dear that all cases were sorted.
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "(
+                         SELECT c.* FROM cases c
+                         LEFT JOIN read_marks m ON m.user_id = $10 AND m.reference = c.reference
+                         WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                     )",
+                    "c.state = s.state",
+                    "",
+                    self.reader()
                 )
                 .fetch_all(pool)
                 .await?
@@ -980,7 +1042,7 @@ impl Page<'_> {
         loop {
             let newest = Page {
                 filter: self.filter,
-                driver: std::mem::replace(&mut self.driver, Driver::All),
+                driver: std::mem::replace(&mut self.driver, Driver::in_order(self.filter)),
                 cursor: self.cursor,
                 limit: searched_at_once.clamp(1, MAX_SEARCHED_AT_ONCE),
             };

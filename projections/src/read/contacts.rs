@@ -3,7 +3,7 @@
 //! A message does not say whose it is, its case does. For a case that began before the last flush, the contact is looked up in
 //! `cases`, where it never changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::{CaseEvent, Opened};
@@ -132,6 +132,27 @@ pub struct ContactRow {
     pub name: Option<Personal<String>>,
     /// When its first case began.
     pub first_seen_at: DateTime<Utc>,
+}
+
+/// What these contacts last called themselves; who never said is missing.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn names(
+    executor: impl PgExecutor<'_>,
+    contacts: &[ContactId],
+) -> Result<HashMap<ContactId, Personal<String>>, sqlx::Error> {
+    let named = sqlx::query!(
+        r#"SELECT contact_id, name AS "name!" FROM contacts WHERE contact_id = ANY ($1) AND name IS NOT NULL"#,
+        &column(contacts, |contact_id| contact_id.0),
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(named
+        .into_iter()
+        .map(|contact| (ContactId(contact.contact_id), Personal(contact.name)))
+        .collect())
 }
 
 /// The contact of that id.

@@ -68,6 +68,7 @@ struct Item {
     comment: Option<String>,
     note_id: Option<Uuid>,
     hidden: bool,
+    question: Option<String>,
 }
 
 /// What an event says of a message's delivery; all of it replaces what was known, except where it is optional on purpose.
@@ -332,8 +333,12 @@ impl ThreadHandler {
                 ..new("note").by(author)
             }),
             CaseEvent::StatusChanged {
-                from, to, closed, ..
+                question,
+                from,
+                to,
+                closed,
             } => self.items.push(Item {
+                question: question.clone(),
                 before: from.clone(),
                 value: Some(to.clone()),
                 closed: Some(*closed),
@@ -412,7 +417,7 @@ impl ThreadHandler {
 
 impl Projection for ThreadHandler {
     const NAME: &'static str = "thread";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["thread_items"];
 
     fn apply(&mut self, recorded: &Recorded) {
@@ -498,13 +503,14 @@ async fn write_items(conn: &mut PgConnection, items: &[Item]) -> Result<(), sqlx
              reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
              direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
              delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed, comment,
-             note_id, hidden
+             note_id, hidden, question
          )
          SELECT
              u.reference, u.sequence, u.part, u.kind, u.at, u.recorded_at, u.author_kind, u.author_id, u.author_email,
              u.message_id, u.direction, u.channel, u.line_id, u.said, u.content::jsonb, u.sent_text, u.provider_id,
              u.quotes, u.rule, u.rule_references::integer[], u.delivery, u.delivery_reason, u.delivery_code,
-             u.delivery_at, u.attempt, u.other, u.before, u.value, u.closed, u.comment, u.note_id, u.hidden
+             u.delivery_at, u.attempt, u.other, u.before, u.value, u.closed, u.comment, u.note_id, u.hidden,
+             u.question
          FROM UNNEST(
              $1::integer[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
              $7::text[], $8::uuid[], $9::text[], $10::uuid[],
@@ -512,12 +518,12 @@ async fn write_items(conn: &mut PgConnection, items: &[Item]) -> Result<(), sqlx
              $19::text[], $20::text[],
              $21::text[], $22::text[], $23::integer[], $24::timestamptz[], $25::integer[], $26::integer[], $27::text[],
              $28::text[], $29::boolean[], $30::text[],
-             $31::uuid[], $32::boolean[]
+             $31::uuid[], $32::boolean[], $33::text[]
          ) AS u (
              reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
              direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
              delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed, comment,
-             note_id, hidden
+             note_id, hidden, question
          )",
         &column(items, |item| item.reference),
         &column(items, |item| item.sequence),
@@ -551,6 +557,7 @@ async fn write_items(conn: &mut PgConnection, items: &[Item]) -> Result<(), sqlx
         &column(items, |item| item.comment.as_deref()) as _,
         &column(items, |item| item.note_id) as _,
         &column(items, |item| item.hidden),
+        &column(items, |item| item.question.as_deref()) as _,
     )
     .execute(conn)
     .await?;
@@ -637,6 +644,8 @@ pub enum What {
     },
     /// The answer to the status question changed.
     Status {
+        /// The question as it was asked then; `None` where the event does not say.
+        question: Option<String>,
         /// The answer before.
         before: Option<String>,
         /// The answer from then on.
@@ -794,6 +803,7 @@ struct RawItem {
     closed: Option<bool>,
     comment: Option<String>,
     note_id: Option<Uuid>,
+    question: Option<String>,
 }
 
 impl RawItem {
@@ -864,6 +874,7 @@ impl RawItem {
                 text: said(self.said)?,
             },
             "status" => What::Status {
+                question: self.question,
                 before: self.before,
                 value: row.some("value", self.value)?,
                 closed: row.some("closed", self.closed)?,
@@ -963,7 +974,7 @@ macro_rules! items {
             "SELECT reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
                  direction, channel, line_id, said, content::text AS content, sent_text, provider_id, quotes, rule,
                  rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value,
-                 closed, comment, note_id
+                 closed, comment, note_id, question
              FROM thread_items WHERE NOT hidden AND " + $condition,
             $($argument),+
         )

@@ -1,0 +1,173 @@
+//! The reply box: what a text takes, WhatsApp's window, and who else is at it.
+
+use docket::operations::Administrator;
+use docket::operations::line::ChangeLine;
+use docket_domain::channel::Channel;
+use docket_domain::ids::LineId;
+use docket_domain::line::{LineCommand, LineSettings};
+use docket_projections::read::surveys;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{CUSTOMER, House, OUR_NUMBER, wait};
+
+const HOUR: i64 = 3_600;
+
+/// A line for WhatsApp beside the one for SMS.
+async fn add_whatsapp(house: &House) -> LineId {
+    let line_id = LineId(Uuid::from_u128(0xa11_0000));
+    let survey = &surveys::all(&house.app.pool).await.unwrap()[0];
+    let command = LineCommand::Add {
+        line_id,
+        number: OUR_NUMBER.to_owned(),
+        channel: Channel::Whatsapp,
+        settings: LineSettings {
+            survey_id: survey.survey_id,
+            multi_case_reply: None,
+        },
+    };
+    let by = Administrator::System;
+    let change = ChangeLine {
+        line_id,
+        command,
+        by,
+    };
+    house.app.ledger.submit(change).await.unwrap();
+    line_id
+}
+
+async fn receives_by_whatsapp(house: &House, uuid: u128, text: &str) {
+    house
+        .receives_json(&json!({
+            "channel": "whatsapp", "message_uuid": Uuid::from_u128(uuid), "to": OUR_NUMBER, "from": CUSTOMER,
+            "timestamp": "2026-03-01T11:59:58Z", "message_type": "text", "text": text, "context_status": "none",
+            "profile": {"name": "Ada <Invented>"},
+        }))
+        .await;
+}
+
+#[tokio::test]
+async fn a_refused_draft_is_counted_with_its_reference() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    page.shows("data-appended=\" #101\"")
+        .shows("data-limit=\"1000\"")
+        .shows("<span class=\"counted\"></span>");
+    let text = "a".repeat(996);
+    let refused = agent
+        .send(
+            &page,
+            "/cases/101/write",
+            &[("as", "reply"), ("text", &text)],
+        )
+        .await;
+    refused
+        .is(422)
+        .shows(&text)
+        .shows("7 SMS, room for 70 more characters in the last")
+        .shows("It is 1 characters too long: at most 1000 can be sent at once");
+    // A note is sent to nobody and counted by nobody.
+    let note = [("as", "note"), ("text", "")];
+    agent
+        .send(&page, "/cases/101/write", &note)
+        .await
+        .is(422)
+        .shows("<span class=\"counted\"></span>");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_window_of_whatsapp_is_counted_down_and_its_end_explained() {
+    let house = House::start().await;
+    add_whatsapp(&house).await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    agent.get("/cases/101").await.lacks("id=\"window\"");
+    receives_by_whatsapp(&house, 0xb1, "Now by WhatsApp").await;
+    wait(HOUR);
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    page.shows("WhatsApp takes your words for another 23 h 0 min")
+        .shows("data-ends=\"2026-03-02T12:00:00+00:00\"")
+        .shows("data-limit=\"4096\"")
+        .lacks("class=\"window for-reply caution\"")
+        .shows("data-channel=\"whatsapp\"");
+    wait(23 * HOUR);
+    let page = agent.get("/cases/101").await;
+    page.shows("class=\"window for-reply caution\"")
+        .shows("WhatsApp takes no free text any more");
+    // It is tried all the same.
+    let reply = [("as", "reply"), ("text", "Too late?")];
+    agent
+        .send(&page, "/cases/101/write", &reply)
+        .await
+        .is(200)
+        .shows("Queued");
+    // Whoever writes by SMS is answered by SMS, where there is no window.
+    wait(1);
+    house.receives("And by SMS").await;
+    agent
+        .get("/cases/101")
+        .await
+        .lacks("id=\"window\"")
+        .shows("data-channel=\"sms\"");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_case_begun_by_whatsapp_has_no_window_yet() {
+    let house = House::start().await;
+    let line = add_whatsapp(&house).await.to_string();
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/new").await;
+    let fields = [
+        ("line", line.as_str()),
+        ("number", "+44 7700 900124"),
+        ("text", "We have news"),
+        ("title", ""),
+    ];
+    agent
+        .send(&page, "/cases", &fields)
+        .await
+        .is(200)
+        .shows("The person has not written by WhatsApp yet");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn people_are_shown_by_the_name_that_they_gave() {
+    let house = House::start().await;
+    add_whatsapp(&house).await;
+    receives_by_whatsapp(&house, 0xb2, "Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    agent
+        .get("/")
+        .await
+        .shows("<bdi>Ada &#60;Invented&#62;</bdi> · <bdi>+447700900123</bdi>");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_reply_into_a_closed_case_says_what_will_happen() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    page.shows("data-key=\"e\"").lacks("This case is closed.");
+    // The key's own form carries the closing answer.
+    let closed = agent.send(&page, "/cases/101/status", &[]).await;
+    closed
+        .is(200)
+        .shows("The case was closed.")
+        .shows("an answer to it comes into another case")
+        .lacks("data-key=\"e\"");
+    let reply = [("as", "reply"), ("text", "One more thing")];
+    agent
+        .send(&closed, "/cases/101/write", &reply)
+        .await
+        .is(200)
+        .shows("Your reply is on its way.");
+    house.close().await;
+}

@@ -13,6 +13,7 @@ pub mod http;
 pub mod maintenance;
 pub mod operations;
 pub mod passwords;
+pub mod reach;
 pub mod rebuilding;
 pub mod serve;
 pub mod simulator;

@@ -5,12 +5,14 @@
 
 use std::fmt;
 
+use docket_domain::access::Access;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::Role;
 use sqlx::PgExecutor;
 
 use crate::read::rows::Row;
+use crate::read::users::reach;
 
 /// What a password is checked against.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Account {
     pub email: Personal<String>,
     /// What they may do.
     pub role: Role,
+    /// Which surveys' cases they reach.
+    pub access: Access,
     /// The token.
     pub token_id: TokenId,
 }
@@ -132,7 +136,7 @@ pub async fn by_token_hash(
     hash: [u8; 32],
 ) -> Result<Option<Account>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT users.user_id, users.email, users.role, tokens.token_id
+        "SELECT users.user_id, users.email, users.role, users.surveys, tokens.token_id
          FROM token_secrets
          JOIN tokens ON tokens.token_id = token_secrets.token_id AND tokens.user_id = token_secrets.user_id
          JOIN users ON users.user_id = tokens.user_id
@@ -148,10 +152,12 @@ pub async fn by_token_hash(
         table: "users",
         key: found.user_id,
     };
+    let role = known.some("role", Role::from_name(&found.role))?;
     Ok(Some(Account {
         user_id: UserId(found.user_id),
         email: Personal(found.email),
-        role: known.some("role", Role::from_name(&found.role))?,
+        role,
+        access: reach(role, found.surveys),
         token_id: TokenId(found.token_id),
     }))
 }

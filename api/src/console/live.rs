@@ -9,7 +9,8 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use docket_projections::log::reader;
+use docket_domain::ids::Reference;
+use docket_projections::log::reader::{self, ReadError};
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use tracing::warn;
 use super::session::Session;
 use super::{Console, Failed};
 use crate::app::App;
+use crate::reach;
 
 /// How many events of the log are read at once.
 const PAGE: i64 = 200;
@@ -71,6 +73,19 @@ struct Follower {
 impl Follower {
     /// What changed, once something has; `None` at the end, after which the browser comes back or is told why not.
     async fn next(&mut self) -> Option<Event> {
+        loop {
+            let cases = self.changed().await?;
+            // Whoever reaches none of the cases learns nothing, not even that something happened.
+            if cases.is_empty() && !self.session.access.is_all() {
+                continue;
+            }
+            let event = Event::default().id(self.after.to_string());
+            return event.json_data(cases).ok();
+        }
+    }
+
+    /// The cases that have changed, of those that are reached, once something has.
+    async fn changed(&mut self) -> Option<Vec<u32>> {
         let stopping = self.app.stopping.clone();
         let after = self.after;
         tokio::select! {
@@ -83,23 +98,29 @@ impl Follower {
         if !self.session.still_counts(&self.app).await {
             return None;
         }
-        match reader::page(&self.app.pool, self.after, PAGE).await {
-            Ok(events) => {
-                self.after = events.last()?.position;
-                let mut cases: Vec<u32> = events
-                    .iter()
-                    .filter(|event| event.aggregate_type == "Case")
-                    .filter_map(|event| event.aggregate_id.parse().ok())
-                    .collect();
-                cases.sort_unstable();
-                cases.dedup();
-                let event = Event::default().id(self.after.to_string());
-                event.json_data(cases).ok()
-            }
+        match self.read().await {
+            Ok(cases) => cases,
             Err(error) => {
                 warn!(%error, "a live page is left, because the log cannot be read");
                 None
             }
         }
+    }
+
+    async fn read(&mut self) -> Result<Option<Vec<u32>>, ReadError> {
+        let events = reader::page(&self.app.pool, self.after, PAGE).await?;
+        let Some(last) = events.last() else {
+            return Ok(None);
+        };
+        let mut cases: Vec<Reference> = events
+            .iter()
+            .filter(|event| event.aggregate_type == "Case")
+            .filter_map(|event| event.aggregate_id.parse().ok())
+            .collect();
+        cases.sort_unstable();
+        cases.dedup();
+        let cases = reach::visible(&self.app.pool, &self.session.access, cases).await?;
+        self.after = last.position;
+        Ok(Some(cases.into_iter().map(Reference::get).collect()))
     }
 }

@@ -79,6 +79,7 @@ impl Place {
         self.cursor.parse().ok()
     }
 
+    /// Which cases the list shows to this person: never one that they do not reach.
     pub(super) fn filter(&self, session: &Session) -> CaseFilter {
         let (state, assignee) = match self.view() {
             View::Open => (Some(CaseState::Open), None),
@@ -94,7 +95,9 @@ impl Place {
         CaseFilter {
             state,
             number: None,
-            surveys: self.survey().map(|survey| vec![survey]),
+            surveys: session
+                .access
+                .narrow(self.survey().map(|survey| vec![survey])),
             assignee,
             q: (!q.is_empty()).then_some(Personal(q)),
         }

@@ -12,6 +12,7 @@ use axum_extra::extract::cookie::CookieJar;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use docket_domain::access::Access;
 use docket_domain::ids::UserId;
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::IdempotencyKey;
@@ -21,12 +22,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::{Console, Failed, failure, go, place, words};
+use super::{Console, Failed, case, failure, go, place, words};
 use crate::ambient;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 use crate::operations::Asked;
+use crate::reach;
 use crate::users::hash_token;
 
 /// The cookie of somebody who is signed in.
@@ -47,6 +49,8 @@ pub(super) struct Session {
     pub(super) user_id: UserId,
     pub(super) email: String,
     pub(super) role: Role,
+    /// Which surveys' cases they reach.
+    pub(super) access: Access,
     /// What every form of theirs carries.
     pub(super) csrf: String,
     token_hash: [u8; 32],
@@ -58,10 +62,10 @@ impl Session {
         matches!(self.role, Role::Owner | Role::Agent)
     }
 
-    /// Whether the session still counts, with the same role; for answers that go on for long.
+    /// Whether the session still counts, with the same role and reach; for answers that go on for long.
     pub(super) async fn still_counts(&self, app: &App) -> bool {
         let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
-        matches!(found, Ok(Some(found)) if found.role == self.role)
+        matches!(found, Ok(Some(found)) if found.role == self.role && found.access == self.access)
     }
 }
 
@@ -142,6 +146,24 @@ pub(super) async fn inside(
     }
     request.extensions_mut().insert(session);
     next.run(request).await
+}
+
+/// Lets only those pass who reach the case that the path names.
+pub(super) async fn within_reach(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Some(reference) = reach::named(&mut parts).await {
+        match reach::is_visible(&app.pool, &session.access, reference).await {
+            Ok(true) => {}
+            Ok(false) => return case::no_such_case(),
+            Err(error) => return Failed::from(error).into_response(),
+        }
+    }
+    next.run(Request::from_parts(parts, body)).await
 }
 
 /// Lets only those pass who may change cases.
@@ -245,6 +267,7 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
         user_id: found.user_id,
         email: found.email.0,
         role: found.role,
+        access: found.access,
         csrf: csrf_of(&token),
         token_hash,
     }))

@@ -383,6 +383,12 @@ pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
     }
 }
 
+// People and their reach.
+
+words! {
+    COLLEAGUE_OUT_OF_REACH = "that colleague does not reach the cases of this survey";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

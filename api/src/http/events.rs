@@ -136,6 +136,8 @@ struct ListQuery {
 }
 
 /// The whole log, from the oldest event on.
+///
+/// Not for agents who are kept to the cases of some surveys.
 #[utoipa::path(
     get,
     path = "/events",
@@ -145,10 +147,11 @@ struct ListQuery {
     responses((status = 200, description = "A page of events", body = EventPage))
 )]
 async fn list(
-    _: Reader,
+    Reader(caller): Reader,
     Query(query): Query<ListQuery>,
     State(app): State<App>,
 ) -> Result<Json<EventPage>, Problem> {
+    caller.must_reach_all()?;
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = query.after.unwrap_or_default().into();
     let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
@@ -205,6 +208,8 @@ struct FollowQuery {
 
 /// The log as it grows: server-sent events.
 ///
+/// Not for agents who are kept to the cases of some surveys.
+///
 /// Each has the position as `id`, the type as `event`, and as `data` the event as `GET /events` gives it. A client that comes
 /// back with `Last-Event-ID` misses nothing. Where nothing happens, a comment comes every 15 seconds.
 #[utoipa::path(
@@ -224,6 +229,7 @@ async fn follow(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    caller.must_reach_all()?;
     let after = match (last_event_id(&headers)?, query.after) {
         (Some(position), _) | (None, Some(position)) => position.into(),
         (None, None) => reader::head(&app.pool).await?,

@@ -109,6 +109,8 @@ fn place(text: &str) -> Option<Cursor> {
 }
 
 /// Webhooks that wait to be routed, newest first.
+///
+/// Not for agents who are kept to the cases of some surveys: what belongs nowhere may be of any.
 #[utoipa::path(
     get,
     path = "/unrouted",
@@ -118,10 +120,11 @@ fn place(text: &str) -> Option<Cursor> {
     responses((status = 200, description = "A page of webhooks", body = Page<UnroutedView>))
 )]
 async fn list(
-    _: Reader,
+    Reader(caller): Reader,
     Query(query): Query<ListQuery>,
     State(app): State<App>,
 ) -> Result<Json<Page<UnroutedView>>, Problem> {
+    caller.must_reach_all()?;
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
     let rows = unrouted::page(&app.pool, after, limit + 1).await?;

@@ -6,4 +6,5 @@ mod cases;
 mod doors;
 mod live;
 mod moves;
+mod reach;
 mod support;

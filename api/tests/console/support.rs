@@ -49,7 +49,7 @@ fn clock() -> DateTime<Utc> {
     noon + TimeDelta::seconds(SECONDS.get())
 }
 
-fn new_id() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     IDS.set(IDS.get() + 1);
     Uuid::from_u128(IDS.get())
 }

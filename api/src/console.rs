@@ -12,6 +12,7 @@ mod begin;
 mod case;
 mod inbox;
 mod live;
+mod owners;
 mod pages;
 mod place;
 mod session;
@@ -72,7 +73,8 @@ struct Console {
     throttle: Arc<Throttle>,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`.
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live`, `/assets` and what [`owners::router`]
+/// lists.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
@@ -107,6 +109,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(acting)
+        .merge(owners::router())
         .route_layer(middleware::from_fn_with_state(
             console.clone(),
             session::within_reach,

@@ -3,8 +3,10 @@
 //! They are no events and stand beside the log, so that a changed password leaves no trace of the old one. Whether a person or
 //! a token still counts is what the read models say.
 
+use std::collections::HashMap;
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::personal::Personal;
@@ -48,6 +50,8 @@ pub struct Account {
     pub access: Access,
     /// The token.
     pub token_id: TokenId,
+    /// When the token was last used, to about a minute.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// Sets a user's password, in place of the one before. `hash` is in PHC form.
@@ -136,7 +140,8 @@ pub async fn by_token_hash(
     hash: [u8; 32],
 ) -> Result<Option<Account>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT users.user_id, users.email, users.role, users.surveys, tokens.token_id
+        "SELECT users.user_id, users.email, users.role, users.surveys, tokens.token_id,
+             token_secrets.last_used_at
          FROM token_secrets
          JOIN tokens ON tokens.token_id = token_secrets.token_id AND tokens.user_id = token_secrets.user_id
          JOIN users ON users.user_id = tokens.user_id
@@ -159,5 +164,45 @@ pub async fn by_token_hash(
         role,
         access: reach(role, found.surveys),
         token_id: TokenId(found.token_id),
+        last_used_at: found.last_used_at,
     }))
+}
+
+/// Notes that a token was used.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn touch_token(
+    executor: impl PgExecutor<'_>,
+    token_id: TokenId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE token_secrets SET last_used_at = $2 WHERE token_id = $1",
+        token_id.0,
+        now,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// When each token was last used, of those that ever were.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn tokens_last_used(
+    executor: impl PgExecutor<'_>,
+) -> Result<HashMap<TokenId, DateTime<Utc>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT token_id, last_used_at AS "last_used_at!" FROM token_secrets WHERE last_used_at IS NOT NULL"#
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TokenId(row.token_id), row.last_used_at))
+        .collect())
 }

@@ -383,12 +383,6 @@ pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
     }
 }
 
-// People and their reach.
-
-words! {
-    COLLEAGUE_OUT_OF_REACH = "that colleague does not reach the cases of this survey";
-}
-
 // Settings: the frame that all of their pages have.
 
 words! {
@@ -404,6 +398,107 @@ words! {
     TAB_REPORTS = "Reports";
     ONLY_OWNERS = "Only owners can see and change the settings.";
     SAVE = "Save";
+}
+
+// People: users, one's own account, tokens.
+
+words! {
+    COLLEAGUE_OUT_OF_REACH = "that colleague does not reach the cases of this survey";
+
+    USERS = "Users";
+    USERS_ABOUT = "Everybody who signs in, and what they may do.";
+    USER_NEW = "Add a user";
+    USER_ME = "You";
+    USER_CHANGE = "Change";
+    USER_SHOW = "Show";
+    USER_ADDED_ON = "Added";
+    USER_REACH = "Reaches";
+    REACH_ALL = "All surveys";
+    REACH_NONE = "No survey yet";
+    ROLE = "Role";
+    RIGHTS = "What they may do";
+    RIGHTS_REACH = "Which cases an agent reaches";
+    RIGHTS_REACH_HINT = "Owners and auditors always reach all. A case of another survey is for the agent as if it were not there.";
+    RIGHTS_ALL = "Those of all surveys, of later ones too";
+    RIGHTS_ONLY = "Only those of these surveys:";
+    RIGHTS_NO_SURVEYS = "There are no surveys yet.";
+    NEW_PASSWORD = "New password";
+    NEW_PASSWORD_HINT = "At least 10 characters. Left empty, Docket makes one and shows it to you once.";
+    PASSWORD_FOR_NEW = "Password";
+    PASSWORD_SET = "Set the password";
+    PASSWORD_SET_ABOUT = "They are signed out everywhere. Their API tokens go on working: end those that may have leaked.";
+    PASSWORD_ONCE = "It is shown only now, and kept nowhere in readable form. Give it to them in a safe way.";
+    PASSWORD_GONE = "The form was sent a second time. The password was shown the first time, and cannot be shown again; set another one if it got lost.";
+    COPY_THIS = "Select it and copy it now.";
+    BACK_TO_USERS = "Back to the users";
+    USER_REMOVE = "Remove";
+    USER_REMOVE_ABOUT = "They are signed out, and their API tokens end. What they did stays in the history under their name.";
+    USER_REMOVE_SURE = "Yes, remove this user";
+    USER_IS_ME = "This is you. Your password is changed on your account page.";
+    NO_SUCH_USER = "There is no such user, or not any more.";
+    NO_SUCH_ROLE = "choose a role";
+    OWN_PASSWORD_ELSEWHERE = "your own password is changed on your account page";
+    OWN_ACCOUNT_STAYS = "nobody removes themselves; ask another owner";
+
+    YOUR_ACCOUNT = "Your account";
+    OLD_PASSWORD = "Present password";
+    AGAIN_PASSWORD = "New password once more";
+    OWN_PASSWORD_HINT = "At least 10 characters. A sentence that only you know is good.";
+    OWN_PASSWORD_ABOUT = "You stay signed in here, and are signed out everywhere else.";
+    CHANGE_PASSWORD = "Change the password";
+    PASSWORDS_DIFFER = "the two new passwords are not the same";
+    OLD_PASSWORD_WRONG = "the present password is not right";
+
+    TOKENS = "API tokens";
+    TOKENS_ABOUT_ALL = "With a token a program does what its owner may do. These are everybody's tokens.";
+    TOKENS_ABOUT_OWN = "With a token a program does what you may do. These are your tokens.";
+    TOKENS_NONE = "There are no tokens.";
+    TOKEN_NEW = "Make a token for yourself";
+    TOKEN_NAME = "What it is for";
+    TOKEN_NAME_HINT = "Such as: ticket system";
+    TOKEN_MAKE = "Make the token";
+    TOKEN_OF = "Of";
+    TOKEN_MADE_ON = "Made";
+    TOKEN_USED = "Last used";
+    TOKEN_UNUSED = "Never used";
+    TOKEN_END = "End";
+    TOKEN_ONCE = "It is shown only now, and kept nowhere in readable form.";
+    TOKEN_GONE = "The form was sent a second time. The token was shown the first time, and cannot be shown again; end it and make another if it got lost.";
+    TOKEN_BACK = "Back to the tokens";
+    NO_SUCH_TOKEN = "There is no such token, or not any more.";
+}
+
+pub(super) const fn role_explained(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "Owner: sets Docket up, manages users, and works on cases",
+        Role::Agent => "Agent: works on cases",
+        Role::Auditor => "Auditor: reads everything and changes nothing",
+    }
+}
+
+pub(super) fn user_added(email: &str) -> String {
+    format!("{email} was added")
+}
+
+pub(super) fn password_given(email: &str) -> String {
+    format!("{email} has a new password")
+}
+
+pub(super) fn token_made(name: &str) -> String {
+    format!("The token “{name}” was made")
+}
+
+/// What was done with users, accounts, tokens, unrouted webhooks or lines, as the page says it that follows.
+pub(super) fn done_with_people(what: &str) -> &'static str {
+    match what {
+        "added" => "The user was added.",
+        "rights" => "What may be done was changed.",
+        "password" => "The password was set, and they were signed out everywhere.",
+        "own-password" => "Your password was changed. You are signed out everywhere else.",
+        "removed" => "The user was removed.",
+        "revoked" => "The token was ended.",
+        _ => "",
+    }
 }
 
 #[cfg(test)]

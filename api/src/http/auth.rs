@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use docket_domain::access::Access;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::user::Role;
@@ -33,6 +34,8 @@ use crate::users::hash_token;
 
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 255;
+/// That a token is used is noted at most so often, in seconds.
+const TOUCH_SECONDS: i64 = 60;
 /// The header that carries an idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -99,6 +102,11 @@ async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let token_hash = hash_token(token);
     let account = accounts::by_token_hash(&app.pool, token_hash).await?;
     let account = account.ok_or_else(Problem::wrong_token)?;
+    let now = (app.clock)();
+    let is_noted = |at| now - at < TimeDelta::seconds(TOUCH_SECONDS);
+    if !account.last_used_at.is_some_and(is_noted) {
+        accounts::touch_token(&app.pool, account.token_id, now).await?;
+    }
     if let Some(reference) = reach::named(parts).await
         && !reach::is_visible(&app.pool, &account.access, reference).await?
     {

@@ -85,7 +85,7 @@ pub(super) fn no_such_user() -> Problem {
     Problem::not_found("there is no such user; GET /api/v1/users lists them")
 }
 
-fn unhashed(error: PasswordError) -> Problem {
+pub(crate) fn unhashed(error: PasswordError) -> Problem {
     match error {
         PasswordError::TooShort | PasswordError::TooLong => Problem::invalid(error.to_string()),
         PasswordError::Hashing => Problem::internal().caused_by(&error),

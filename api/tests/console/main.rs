@@ -6,5 +6,6 @@ mod cases;
 mod doors;
 mod live;
 mod moves;
+mod owners;
 mod reach;
 mod support;

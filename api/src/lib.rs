@@ -15,6 +15,7 @@ pub mod operations;
 pub mod passwords;
 pub mod reach;
 pub mod rebuilding;
+pub mod rerouting;
 pub mod serve;
 pub mod simulator;
 pub mod store;

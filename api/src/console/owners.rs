@@ -6,6 +6,7 @@
 
 mod account;
 mod tokens;
+mod unrouted;
 mod users;
 
 use axum::Router;
@@ -23,10 +24,13 @@ pub(super) fn router() -> Router<Console> {
         .route("/users/{user_id}/rights", post(users::change_rights))
         .route("/users/{user_id}/password", post(users::set_password))
         .route("/users/{user_id}/remove", post(users::remove))
+        .route("/unrouted/{held_id}/route", post(unrouted::route))
+        .route("/unrouted/route", post(unrouted::route_all))
         .route_layer(middleware::from_fn(may_set_up));
     let seen = Router::new()
         .route("/users", get(users::list))
         .route("/users/{user_id}", get(users::show))
+        .route("/unrouted", get(unrouted::list))
         .route_layer(middleware::from_fn(sees_settings));
     let acting = Router::new()
         .route("/tokens", post(tokens::create))

@@ -2,9 +2,11 @@
 
 use axum::http::StatusCode;
 use docket_domain::delivery::Status;
+use docket_domain::held::{HeldReason, WebhookKind};
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::user::Role;
 use docket_projections::read::cases::LinkKind;
+use docket_projections::read::unrouted::Cause;
 
 use super::place::View;
 use crate::http::problem::{Kind, Problem};
@@ -314,7 +316,7 @@ pub(super) fn refusal(problem: &Problem) -> String {
 }
 
 /// A capital at the beginning and a stop at the end.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
@@ -498,6 +500,83 @@ pub(super) fn done_with_people(what: &str) -> &'static str {
         "removed" => "The user was removed.",
         "revoked" => "The token was ended.",
         _ => "",
+    }
+}
+
+// What could not be routed.
+
+words! {
+    UNROUTED = "Unrouted";
+    UNROUTED_ABOUT = "What Vonage brought and Docket could not put where it belongs. Nothing of it is lost: mend the cause, then route it again.";
+    UNROUTED_NONE = "Nothing waits here. Everything that came was routed.";
+    UNROUTED_CAUSES = "By cause";
+    UNROUTED_EACH = "One by one";
+    UNROUTED_WAITING = "Waiting";
+    UNROUTED_OLDEST = "the first came";
+    UNROUTED_NEWEST = "the last came";
+    UNROUTED_FROM = "From";
+    UNROUTED_TO = "To";
+    UNROUTED_WHY = "Why";
+    UNROUTED_CAME = "Came";
+    UNROUTED_BODY = "What came";
+    ROUTE_AGAIN = "Route again";
+    ROUTE_ALL_AGAIN = "Route all of these again";
+    UNROUTED_OLDER = "Older ones";
+    NO_SUCH_WEBHOOK = "It is not there any more.";
+    UNROUTED_TO_CASE = "Open case";
+}
+
+pub(super) const fn webhook_kind(kind: WebhookKind) -> &'static str {
+    match kind {
+        WebhookKind::Inbound => "A message",
+        WebhookKind::Status => "A delivery report",
+    }
+}
+
+/// What keeps webhooks from being routed, as a heading.
+pub(super) fn cause(cause: &Cause) -> String {
+    match (&cause.to, cause.reason) {
+        (Some(to), HeldReason::UnknownLine) => {
+            format!("Messages to +{}: {}", to.0, cause.detail)
+        }
+        (None, HeldReason::UnknownLine) => sentence(&cause.detail),
+        (_, HeldReason::Undecodable) => format!("It could not be read: {}", cause.detail),
+        (_, HeldReason::UnknownType) => format!("It is of an unknown kind: {}", cause.detail),
+        (_, HeldReason::UnknownMessage) => {
+            "Delivery reports of messages that Docket did not send".to_owned()
+        }
+    }
+}
+
+/// What an owner can do about it.
+pub(super) const fn cause_advice(reason: HeldReason) -> &'static str {
+    match reason {
+        HeldReason::UnknownLine => {
+            "Add a line with that number and channel, then route them again. They go where they would have gone, in the order in which they came."
+        }
+        HeldReason::Undecodable => {
+            "Vonage sent something that Docket does not understand. If it says that it was read but could not be recorded, look at the server's log; otherwise a newer version of Docket may read it."
+        }
+        HeldReason::UnknownType => {
+            "Vonage has a kind of message that this version of Docket does not know. Update Docket, then route them again."
+        }
+        HeldReason::UnknownMessage => {
+            "Another program may send with the same Vonage application. If Docket sent them, route them again; otherwise leave them."
+        }
+    }
+}
+
+/// What came of routing again.
+pub(super) fn routed(routed: u32, left: u32) -> String {
+    let done = match routed {
+        0 => "Nothing was routed.".to_owned(),
+        1 => "1 was routed.".to_owned(),
+        routed => format!("{routed} were routed."),
+    };
+    match left {
+        0 => done,
+        1 => format!("{done} 1 could not be, because the cause is still there."),
+        left => format!("{done} {left} could not be, because the cause is still there."),
     }
 }
 

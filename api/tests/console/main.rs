@@ -9,3 +9,4 @@ mod moves;
 mod owners;
 mod reach;
 mod support;
+mod unrouted;

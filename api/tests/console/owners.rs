@@ -21,7 +21,7 @@ enum May {
 const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 
 /// Every route of `console/owners.rs`; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 12] = [
+const ROUTES: [(&str, &str, May); 15] = [
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
     ("GET", "/tokens", May::All),
@@ -29,6 +29,9 @@ const ROUTES: [(&str, &str, May); 12] = [
     ("POST", "/tokens/{id}/revoke", May::Act),
     ("GET", "/users", May::See),
     ("GET", "/users/{id}", May::See),
+    ("GET", "/unrouted", May::See),
+    ("POST", "/unrouted/route", May::SetUp),
+    ("POST", "/unrouted/{id}/route", May::SetUp),
     ("GET", "/users/new", May::SetUp),
     ("POST", "/users", May::SetUp),
     ("POST", "/users/{id}/rights", May::SetUp),

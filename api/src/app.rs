@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::activity::Activity;
 use crate::vonage::client::Client;
 
 /// What every part of the running service shares; cloning it is cheap.
@@ -43,4 +44,6 @@ pub struct Vonage {
     pub application_id: ArcSwapOption<String>,
     /// The Messages API.
     pub client: ArcSwapOption<Client>,
+    /// What went to and fro, counted for the page of health.
+    pub activity: Activity,
 }

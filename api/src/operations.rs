@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod held;
 pub mod line;
 pub mod message_move;
+pub mod probe;
 pub mod receive;
 pub mod reply;
 pub mod status;

@@ -5,6 +5,7 @@
 //! add a page: its routes here, behind the door it belongs to, and a row in the tests' table of these routes.
 
 mod account;
+pub(super) mod health;
 mod tokens;
 mod unrouted;
 mod users;
@@ -26,11 +27,13 @@ pub(super) fn router() -> Router<Console> {
         .route("/users/{user_id}/remove", post(users::remove))
         .route("/unrouted/{held_id}/route", post(unrouted::route))
         .route("/unrouted/route", post(unrouted::route_all))
+        .route("/health/lines/{line_id}/resume", post(health::resume))
         .route_layer(middleware::from_fn(may_set_up));
     let seen = Router::new()
         .route("/users", get(users::list))
         .route("/users/{user_id}", get(users::show))
         .route("/unrouted", get(unrouted::list))
+        .route("/health", get(health::show))
         .route_layer(middleware::from_fn(sees_settings));
     let acting = Router::new()
         .route("/tokens", post(tokens::create))

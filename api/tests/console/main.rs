@@ -4,6 +4,7 @@
 
 mod cases;
 mod doors;
+mod health;
 mod live;
 mod moves;
 mod owners;

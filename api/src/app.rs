@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::activity::Activity;
 use crate::audit::Audit;
 use crate::vonage::client::Client;
 
@@ -46,4 +47,6 @@ pub struct Vonage {
     pub application_id: ArcSwapOption<String>,
     /// The Messages API.
     pub client: ArcSwapOption<Client>,
+    /// What went to and fro, counted for the page of health.
+    pub activity: Activity,
 }

@@ -2,7 +2,8 @@
 //!
 //! Every screen is a URL and every action a form, so that all of it works without the script, which only adds what comes by itself
 //! and the keyboard. What always holds: whatever is not the sign-in page or an asset stands behind [`session::inside`], which finds
-//! out who asks and refuses a form that is not ours; what changes cases stands behind [`session::may_act`] too; every change is one
+//! out who asks and refuses a form that is not ours, and behind [`session::within_reach`], which lets nobody near a case of a survey
+//! that they do not reach; what changes cases stands behind [`session::may_act`] too; every change is one
 //! operation for the ledger, the same as the JSON API's; and every sentence that people read stands in [`words`]. To add a page: a
 //! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
 
@@ -14,11 +15,13 @@ mod counter;
 mod history;
 mod inbox;
 mod live;
+mod owners;
 mod pages;
 mod place;
 mod presence;
 mod reading;
 mod session;
+mod settings;
 mod sign_in;
 mod thread;
 mod throttle;
@@ -79,7 +82,8 @@ struct Console {
     presence: Presence,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`.
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live`, `/assets` and what [`owners::router`]
+/// lists.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
@@ -118,6 +122,11 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(acting)
+        .merge(owners::router())
+        .route_layer(middleware::from_fn_with_state(
+            console.clone(),
+            session::within_reach,
+        ))
         .route_layer(middleware::from_fn_with_state(
             console.clone(),
             session::inside,

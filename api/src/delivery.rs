@@ -220,6 +220,8 @@ impl Delivery {
         };
         let outcome = client.send(&call).await;
         counter!("docket_delivery_calls_total", "result" => label(&outcome)).increment(1);
+        let now = (self.app.clock)();
+        self.app.vonage.activity.note("send", label(&outcome), now);
         if let SendOutcome::Halted { reason } = &outcome {
             self.halt(message.line_id, *reason).await;
         }

@@ -3,6 +3,7 @@
 //! The service, its HTTP and its command line. Requests come in by [`webhooks`] and the JSON API in [`http`], become [`operations`]
 //! for the ledger, and answers leave by [`delivery`].
 
+pub mod activity;
 pub mod ambient;
 pub mod app;
 pub mod audit;
@@ -15,7 +16,9 @@ pub mod http;
 pub mod maintenance;
 pub mod operations;
 pub mod passwords;
+pub mod reach;
 pub mod rebuilding;
+pub mod rerouting;
 pub mod serve;
 pub mod simulator;
 pub mod store;

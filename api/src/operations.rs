@@ -9,6 +9,7 @@ pub mod held;
 pub mod line;
 pub mod message_move;
 pub mod people;
+pub mod probe;
 pub mod receive;
 pub mod reply;
 pub mod status;

@@ -30,7 +30,7 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::store::Store;
-use crate::{ambient, console, http, rebuilding, users, webhooks};
+use crate::{activity, ambient, console, http, rebuilding, users, webhooks};
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -117,6 +117,7 @@ impl Service {
             tokio::spawn(follow::run(app.pool.clone(), head, app.stopping.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
+            tokio::spawn(activity::run(app.clone())),
         ];
         Ok((app, tasks))
     }
@@ -155,6 +156,7 @@ impl Service {
             warn!("some requests did not end in time and are left");
         }
         self.app.audit.close().await;
+        activity::flush(&self.app).await;
         self.app.ledger.close().await;
         self.app.pool.close().await;
         self.store.close().await?;

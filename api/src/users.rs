@@ -3,6 +3,7 @@
 use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use docket_domain::access::Access;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
@@ -63,24 +64,25 @@ pub async fn add(
         bail!("{}", UserError::Email)
     };
     let user_id = UserId((app.new_id)());
-    let secret = match password {
+    let secrets = match password {
         Some(password) => {
             let hash = passwords::hash(password.clone()).await?;
-            Some(SecretWrite::Password { user_id, hash })
+            vec![SecretWrite::Password { user_id, hash }]
         }
-        None => None,
+        None => vec![],
     };
     let command = UserCommand::Add {
         user_id,
         email: Personal(email),
         role,
+        access: Access::All,
     };
     submit(
         app,
         ChangeUser {
             user_id,
             command,
-            secret,
+            secrets,
             by: Administrator::System,
         },
     )
@@ -105,17 +107,17 @@ pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<
         token_id,
         name: name.to_owned(),
     };
-    let secret = Some(SecretWrite::Token {
+    let secrets = vec![SecretWrite::Token {
         token_id,
         user_id,
         hash,
-    });
+    }];
     submit(
         app,
         ChangeUser {
             user_id,
             command,
-            secret,
+            secrets,
             by: Administrator::System,
         },
     )

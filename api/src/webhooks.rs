@@ -82,9 +82,23 @@ impl Outcome {
         }
     }
 
-    fn respond(self, kind: WebhookKind) -> Response {
+    /// The same, told apart as far as an owner can do something about it.
+    const fn told_apart(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::WronglySigned => "wrongly_signed",
+            Self::TooLarge | Self::Incomplete => "unreadable",
+            Self::Accepted | Self::Duplicate | Self::Unrouted | Self::Unavailable => self.label(),
+        }
+    }
+
+    fn respond(self, app: &App, kind: WebhookKind) -> Response {
         counter!("docket_webhooks_total", "kind" => kind.as_str(), "result" => self.label())
             .increment(1);
+        let now = (app.clock)();
+        app.vonage
+            .activity
+            .note(kind.as_str(), self.told_apart(), now);
         match self {
             Self::Accepted | Self::Duplicate | Self::Unrouted => StatusCode::OK.into_response(),
             Self::WronglySigned => {
@@ -167,7 +181,7 @@ async fn inbound(
         Ok(signed) => take_inbound(&app, signed).await,
         Err(outcome) => outcome,
     };
-    outcome.respond(kind)
+    outcome.respond(&app, kind)
 }
 
 async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome {
@@ -227,7 +241,7 @@ async fn status(
         Ok(signed) => take_status(&app, signed).await,
         Err(outcome) => outcome,
     };
-    outcome.respond(WebhookKind::Status)
+    outcome.respond(&app, WebhookKind::Status)
 }
 
 async fn take_status(app: &App, Signed { body, request_id }: Signed) -> Outcome {

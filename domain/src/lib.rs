@@ -6,6 +6,7 @@
 //! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`], and
 //! those of [`people`]) implement cqrs-es's `Aggregate`; each has a pure `decide` and `evolve` of its own, which that implementation calls.
 
+pub mod access;
 pub mod case;
 pub mod channel;
 pub mod content;

@@ -8,7 +8,8 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{TokenId, UserId};
+use crate::access::Access;
+use crate::ids::{SurveyId, TokenId, UserId};
 use crate::personal::Personal;
 
 /// What a person may do.
@@ -55,6 +56,8 @@ pub struct UserState {
     pub email: Personal<String>,
     /// What they may do.
     pub role: Role,
+    /// Which surveys' cases they reach as an agent.
+    pub access: Access,
     /// Whether they were removed.
     pub removed: bool,
     /// Their live tokens and what each is for.
@@ -72,11 +75,15 @@ pub enum UserCommand {
         email: Personal<String>,
         /// What they may do.
         role: Role,
+        /// Which surveys' cases they reach as an agent.
+        access: Access,
     },
-    /// Let them do something else.
-    ChangeRole {
+    /// Let them do something else; what is `None` stays.
+    ChangeRights {
         /// What they may do from now on.
-        role: Role,
+        role: Option<Role>,
+        /// Which surveys' cases they reach as an agent from now on.
+        access: Option<Access>,
     },
     /// Note that they have another password.
     ChangePassword,
@@ -114,6 +121,11 @@ pub enum UserEvent {
         from: Role,
         /// What they can do now.
         to: Role,
+    },
+    /// As an agent they reach the cases of other surveys than before. Before the first such event they reach those of all.
+    SurveyAccessChanged {
+        /// The surveys, ordered; null for all, of later ones too.
+        surveys: Option<Vec<SurveyId>>,
     },
     /// They have another password.
     PasswordChanged {},
@@ -154,6 +166,12 @@ pub enum UserError {
     /// There is no such token.
     #[error("there is no such token")]
     NoSuchToken,
+    /// Nobody would be left who can manage users.
+    #[error("this is the last owner; make somebody else an owner first")]
+    LastOwner,
+    /// One of the surveys is not there.
+    #[error("surveys names a survey that does not exist")]
+    NoSuchSurvey,
 }
 
 /// The one spelling of an address: trimmed and in lower case; `None` where it is no address.
@@ -192,13 +210,18 @@ impl User {
                     user_id,
                     email,
                     role,
+                    access,
                 } => {
                     let email = normalise_email(&email).ok_or(UserError::Email)?.into();
-                    Ok(vec![UserEvent::UserAdded {
+                    let added = UserEvent::UserAdded {
                         user_id,
                         email,
                         role,
-                    }])
+                    };
+                    let surveys = access.surveys();
+                    let kept = surveys.is_some();
+                    let kept = kept.then_some(UserEvent::SurveyAccessChanged { surveys });
+                    Ok(std::iter::once(added).chain(kept).collect())
                 }
                 _ => Err(UserError::NotAdded),
             };
@@ -212,11 +235,16 @@ impl User {
         }
         match command {
             UserCommand::Add { .. } => Err(UserError::AlreadyAdded),
-            UserCommand::ChangeRole { role } if role == state.role => Ok(vec![]),
-            UserCommand::ChangeRole { role } => Ok(vec![UserEvent::RoleChanged {
-                from: state.role,
-                to: role,
-            }]),
+            UserCommand::ChangeRights { role, access } => {
+                let from = state.role;
+                let role = role.filter(|role| *role != from);
+                let access = access.filter(|access| *access != state.access);
+                let role = role.map(|to| UserEvent::RoleChanged { from, to });
+                let access = access.map(|access| UserEvent::SurveyAccessChanged {
+                    surveys: access.surveys(),
+                });
+                Ok(role.into_iter().chain(access).collect())
+            }
             UserCommand::ChangePassword => Ok(vec![UserEvent::PasswordChanged {}]),
             UserCommand::Remove => Ok(vec![UserEvent::UserRemoved {}]),
             UserCommand::CreateToken { token_id, name } => {
@@ -244,11 +272,15 @@ impl User {
                 *state = Some(UserState {
                     email: email.clone(),
                     role: *role,
+                    access: Access::All,
                     removed: false,
                     tokens: BTreeMap::new(),
                 });
             }
             (UserEvent::RoleChanged { to, .. }, Some(state)) => state.role = *to,
+            (UserEvent::SurveyAccessChanged { surveys }, Some(state)) => {
+                state.access = surveys.clone().into();
+            }
             (UserEvent::UserRemoved {}, Some(state)) => {
                 state.removed = true;
                 state.tokens.clear();
@@ -266,9 +298,10 @@ impl User {
 
 impl UserEvent {
     /// Every event type.
-    pub const TYPES: [&'static str; 6] = [
+    pub const TYPES: [&'static str; 7] = [
         "UserAdded",
         "RoleChanged",
+        "SurveyAccessChanged",
         "PasswordChanged",
         "UserRemoved",
         "TokenCreated",
@@ -280,6 +313,7 @@ impl UserEvent {
         match self {
             Self::UserAdded { .. } => "UserAdded",
             Self::RoleChanged { .. } => "RoleChanged",
+            Self::SurveyAccessChanged { .. } => "SurveyAccessChanged",
             Self::PasswordChanged {} => "PasswordChanged",
             Self::UserRemoved {} => "UserRemoved",
             Self::TokenCreated { .. } => "TokenCreated",
@@ -352,6 +386,7 @@ mod tests {
             user_id: UserId(Uuid::nil()),
             email: " Agent@Example.com ".into(),
             role: Role::Agent,
+            access: Access::All,
         };
         given(vec![]).when(add).then_expect_events(vec![added()]);
         for wrong in [
@@ -385,10 +420,54 @@ mod tests {
             .then_expect_error(UserError::NotAdded);
     }
 
+    const SURVEY: SurveyId = SurveyId(Uuid::from_u128(1));
+
+    fn access_changed(surveys: Option<Vec<SurveyId>>) -> UserEvent {
+        UserEvent::SurveyAccessChanged { surveys }
+    }
+
     #[test]
-    fn the_same_role_again_is_no_event() {
+    fn somebody_is_added_with_the_access_that_they_are_to_have() {
+        let add = UserCommand::Add {
+            user_id: UserId(Uuid::nil()),
+            email: "agent@example.com".into(),
+            role: Role::Agent,
+            access: Access::from(Some(vec![SURVEY])),
+        };
+        given(vec![])
+            .when(add)
+            .then_expect_events(vec![added(), access_changed(Some(vec![SURVEY]))]);
+    }
+
+    #[test]
+    fn the_same_rights_again_are_no_event() {
+        let change = |role, access| UserCommand::ChangeRights { role, access };
         given(vec![added()])
-            .when(UserCommand::ChangeRole { role: Role::Agent })
+            .when(change(Some(Role::Agent), Some(Access::All)))
             .then_expect_events(vec![]);
+        given(vec![added()])
+            .when(change(None, None))
+            .then_expect_events(vec![]);
+        given(vec![added(), access_changed(Some(vec![SURVEY]))])
+            .when(change(None, Some(Access::from(Some(vec![SURVEY])))))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn role_and_access_change_together() {
+        let change = UserCommand::ChangeRights {
+            role: Some(Role::Owner),
+            access: Some(Access::All),
+        };
+        let made_owner = UserEvent::RoleChanged {
+            from: Role::Agent,
+            to: Role::Owner,
+        };
+        given(vec![added(), access_changed(Some(vec![SURVEY]))])
+            .when(change.clone())
+            .then_expect_events(vec![made_owner, access_changed(None)]);
+        given(vec![added(), UserEvent::UserRemoved {}])
+            .when(change)
+            .then_expect_error(UserError::NotAdded);
     }
 }

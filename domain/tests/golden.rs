@@ -623,6 +623,10 @@ fn user_examples() -> Vec<Example> {
             from: Role::Agent,
             to: Role::Auditor,
         }),
+        full(UserEvent::SurveyAccessChanged {
+            surveys: Some(vec![SurveyId(id(6)), SurveyId(id(10))]),
+        }),
+        shape("all", UserEvent::SurveyAccessChanged { surveys: None }),
         full(UserEvent::PasswordChanged {}),
         full(UserEvent::UserRemoved {}),
         full(UserEvent::TokenCreated {
@@ -875,7 +879,7 @@ fn the_lists_of_event_types_are_complete() {
     let (line, line_name) =
         variants!(LineEvent: LineAdded, LineChanged, LineRemoved, SendingHalted, SendingResumed);
     let (held, held_name) = variants!(HeldEvent: WebhookHeld, WebhookRouted);
-    let (user, user_name) = variants!(UserEvent: UserAdded, RoleChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
+    let (user, user_name) = variants!(UserEvent: UserAdded, RoleChanged, SurveyAccessChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
     assert_eq!(BTreeSet::from(CaseEvent::TYPES), case);
     assert_eq!(BTreeSet::from(SurveyEvent::TYPES), survey);
     assert_eq!(BTreeSet::from(LineEvent::TYPES), line);

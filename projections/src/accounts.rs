@@ -3,14 +3,18 @@
 //! They are no events and stand beside the log, so that a changed password leaves no trace of the old one. Whether a person or
 //! a token still counts is what the read models say.
 
+use std::collections::HashMap;
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+use docket_domain::access::Access;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::Role;
 use sqlx::PgExecutor;
 
 use crate::read::rows::Row;
+use crate::read::users::reach;
 
 /// What a password is checked against.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,8 +46,12 @@ pub struct Account {
     pub email: Personal<String>,
     /// What they may do.
     pub role: Role,
+    /// Which surveys' cases they reach.
+    pub access: Access,
     /// The token.
     pub token_id: TokenId,
+    /// When the token was last used, to about a minute.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// Sets a user's password, in place of the one before. `hash` is in PHC form.
@@ -132,7 +140,8 @@ pub async fn by_token_hash(
     hash: [u8; 32],
 ) -> Result<Option<Account>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT users.user_id, users.email, users.role, tokens.token_id
+        "SELECT users.user_id, users.email, users.role, users.surveys, tokens.token_id,
+             token_secrets.last_used_at
          FROM token_secrets
          JOIN tokens ON tokens.token_id = token_secrets.token_id AND tokens.user_id = token_secrets.user_id
          JOIN users ON users.user_id = tokens.user_id
@@ -148,10 +157,52 @@ pub async fn by_token_hash(
         table: "users",
         key: found.user_id,
     };
+    let role = known.some("role", Role::from_name(&found.role))?;
     Ok(Some(Account {
         user_id: UserId(found.user_id),
         email: Personal(found.email),
-        role: known.some("role", Role::from_name(&found.role))?,
+        role,
+        access: reach(role, found.surveys),
         token_id: TokenId(found.token_id),
+        last_used_at: found.last_used_at,
     }))
+}
+
+/// Notes that a token was used.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn touch_token(
+    executor: impl PgExecutor<'_>,
+    token_id: TokenId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE token_secrets SET last_used_at = $2 WHERE token_id = $1",
+        token_id.0,
+        now,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// When each token was last used, of those that ever were.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn tokens_last_used(
+    executor: impl PgExecutor<'_>,
+) -> Result<HashMap<TokenId, DateTime<Utc>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT token_id, last_used_at AS "last_used_at!" FROM token_secrets WHERE last_used_at IS NOT NULL"#
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TokenId(row.token_id), row.last_used_at))
+        .collect())
 }

@@ -3,7 +3,9 @@
 //! [`ledger`] is the one write path, [`log`] the one truth, [`read`] what is built from it.
 
 pub mod accounts;
+pub mod activity;
 pub mod connect;
+pub mod health;
 pub mod history;
 pub mod ledger;
 pub mod log;

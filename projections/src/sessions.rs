@@ -4,6 +4,7 @@
 //! until it expires, is ended, or its user is removed; what its user may do is asked anew every time.
 
 use chrono::{DateTime, Utc};
+use docket_domain::access::Access;
 use docket_domain::ids::UserId;
 use docket_domain::personal::Personal;
 use docket_domain::user::Role;
@@ -11,6 +12,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::read::rows::Row;
+use crate::read::users::reach;
 
 /// A session to be begun.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct SignedIn {
     pub email: Personal<String>,
     /// What they may do.
     pub role: Role,
+    /// Which surveys' cases they reach.
+    pub access: Access,
     /// When it was last used, to about a minute.
     pub last_seen_at: DateTime<Utc>,
 }
@@ -92,7 +96,7 @@ pub async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<SignedIn>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role
+        "SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys
          FROM sessions
          JOIN users ON users.user_id = sessions.user_id
          WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND NOT users.removed",
@@ -108,11 +112,13 @@ pub async fn find(
         table: "users",
         key: found.user_id,
     };
+    let role = known.some("role", Role::from_name(&found.role))?;
     Ok(Some(SignedIn {
         session_id: found.session_id,
         user_id: UserId(found.user_id),
         email: Personal(found.email),
-        role: known.some("role", Role::from_name(&found.role))?,
+        role,
+        access: reach(role, found.surveys),
         last_seen_at: found.last_seen_at,
     }))
 }
@@ -189,6 +195,26 @@ pub async fn end_all(executor: impl PgExecutor<'_>, user_id: UserId) -> Result<(
     sqlx::query!("DELETE FROM sessions WHERE user_id = $1", user_id.0)
         .execute(executor)
         .await?;
+    Ok(())
+}
+
+/// Ends all sessions of a user, or all but one of them.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn end_others(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    but: Option<Uuid>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM sessions WHERE user_id = $1 AND session_id IS DISTINCT FROM $2",
+        user_id.0,
+        but,
+    )
+    .execute(executor)
+    .await?;
     Ok(())
 }
 

@@ -56,6 +56,22 @@ impl TestDatabase {
     }
 }
 
+/// Notes that a read model was built in that version.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn set_model_version(pool: &PgPool, name: &str, version: i32) {
+    sqlx::query!(
+        "UPDATE projection_versions SET version = $2 WHERE name = $1",
+        name,
+        version,
+    )
+    .execute(pool)
+    .await
+    .expect("the test server takes a version");
+}
+
 /// Makes a database for one test.
 ///
 /// # Panics

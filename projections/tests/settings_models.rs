@@ -304,7 +304,7 @@ impl Story {
             return;
         };
         let token = self.tokens.iter().position(|(owner, _)| *owner == user_id);
-        let event = match (variant % 6, token) {
+        let event = match (variant % 8, token) {
             (0, _) => {
                 self.users.remove(&slot);
                 UserEvent::UserRemoved {}
@@ -314,6 +314,10 @@ impl Story {
                 to: Role::Auditor,
             },
             (2, _) => UserEvent::PasswordChanged {},
+            (6, _) => UserEvent::SurveyAccessChanged { surveys: None },
+            (7, _) => UserEvent::SurveyAccessChanged {
+                surveys: Some((0..variant % 3).map(|n| SurveyId(id(n.into()))).collect()),
+            },
             (3, Some(token)) => UserEvent::TokenRevoked {
                 token_id: self.tokens.remove(token).1,
             },

@@ -44,6 +44,7 @@ pub(super) async fn begin(
                 title: Some(posted.field("title").to_owned()),
                 message_id: MessageId((app.new_id)()),
                 contact_id: ContactId((app.new_id)()),
+                access: session.access.clone(),
                 asked: posted.asked(&session),
             };
             submit(&app, operation).await
@@ -70,7 +71,10 @@ async fn show(
     let frame = Frame::of(app, session);
     let surveys = surveys::all(&app.pool).await?;
     let lines = lines::all(&app.pool).await?;
-    let choices = lines.iter().filter(|line| !line.removed).map(|line| {
+    let reached = lines
+        .iter()
+        .filter(|line| !line.removed && session.access.reaches(line.survey_id));
+    let choices = reached.map(|line| {
         let survey = inbox::survey_name(&surveys, line.survey_id);
         let value = line.line_id.to_string();
         Choice {

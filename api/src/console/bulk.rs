@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use docket_domain::access::Access;
 use docket_domain::case::Assignee;
 use docket_domain::ids::Reference;
 use docket_domain::user::{Role, normalise_email};
@@ -25,6 +26,7 @@ use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 use crate::operations::Asked;
 use crate::operations::case::{Change, ChangeCase};
+use crate::reach;
 
 /// At most so many cases at once: far more than a page shows.
 const MAX_CASES: usize = 200;
@@ -107,7 +109,8 @@ const ACTIONS: [&str; 4] = ["assign", "close", "read", "unread"];
 
 /// What is to be done with each case.
 enum Action {
-    Assign(Option<Assignee>),
+    /// To whom, and what they reach.
+    Assign(Option<Assignee>, Access),
     Close,
     Read,
     Unread,
@@ -116,7 +119,7 @@ enum Action {
 impl Action {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Assign(_) => ACTIONS[0],
+            Self::Assign(..) => ACTIONS[0],
             Self::Close => ACTIONS[1],
             Self::Read => ACTIONS[2],
             Self::Unread => ACTIONS[3],
@@ -158,6 +161,25 @@ pub(super) async fn act(
     };
     let mut count = 0_usize;
     let mut refused = vec![];
+    // A case out of reach is as if it were not there.
+    let reached = reach::visible(&app.pool, &session.access, chosen.clone()).await?;
+    chosen.retain(|reference| {
+        let is_reached = reached.contains(reference);
+        if !is_reached {
+            refused.push(format!("gone:{reference}"));
+        }
+        is_reached
+    });
+    if let Action::Assign(Some(_), reach) = &action {
+        let theirs = reach::visible(&app.pool, reach, chosen.clone()).await?;
+        chosen.retain(|reference| {
+            let is_theirs = theirs.contains(reference);
+            if !is_theirs {
+                refused.push(format!("reach:{reference}"));
+            }
+            is_theirs
+        });
+    }
     match &action {
         Action::Read => {
             read_marks::set_read(&app.pool, session.user_id, &chosen).await?;
@@ -167,7 +189,7 @@ pub(super) async fn act(
             read_marks::set_unread(&app.pool, session.user_id, &chosen).await?;
             count = chosen.len();
         }
-        Action::Assign(_) | Action::Close => {
+        Action::Assign(..) | Action::Close => {
             for reference in chosen {
                 let asked = asked_for(&posted, &session, reference);
                 match change(&app, &action, reference, asked).await {
@@ -204,7 +226,7 @@ async fn find_action(
         "close" => return Ok(Ok(Action::Close)),
         "read" => return Ok(Ok(Action::Read)),
         "unread" => return Ok(Ok(Action::Unread)),
-        "nobody" => return Ok(Ok(Action::Assign(None))),
+        "nobody" => return Ok(Ok(Action::Assign(None, Access::All))),
         "mine" => &session.email,
         other => match other.strip_prefix("to:") {
             Some(email) => email,
@@ -216,10 +238,14 @@ async fn find_action(
         None => None,
     };
     Ok(match user.filter(|user| user.role != Role::Auditor) {
-        Some(user) => Ok(Action::Assign(Some(Assignee {
-            user_id: user.user_id,
-            email: user.email,
-        }))),
+        Some(user) => {
+            let reach = user.reach();
+            let assignee = Assignee {
+                user_id: user.user_id,
+                email: user.email,
+            };
+            Ok(Action::Assign(Some(assignee), reach))
+        }
         None => Err(words::BULK_NO_SUCH_COLLEAGUE),
     })
 }
@@ -244,7 +270,7 @@ async fn change(
     asked: Asked,
 ) -> Result<(), Problem> {
     let change = match action {
-        Action::Assign(assignee) => Change::Assignee(assignee.clone()),
+        Action::Assign(assignee, _) => Change::Assignee(assignee.clone()),
         _ => Change::Status(closing(app, reference).await?),
     };
     let operation = ChangeCase {

@@ -397,7 +397,7 @@ async fn colleagues(app: &App, row: &CaseRow) -> Result<Vec<Choice>, Failed> {
     let users = users::all(&app.pool).await?;
     let choices = users
         .into_iter()
-        .filter(|user| user.role != Role::Auditor)
+        .filter(|user| user.role != Role::Auditor && user.reach().reaches(row.survey_id))
         .map(|user| Choice {
             is_current: row
                 .assignee

@@ -96,7 +96,7 @@ pub(super) async fn pane(
     };
     Ok(List {
         views: views.collect(),
-        surveys: survey_choices(surveys, place),
+        surveys: survey_choices(surveys, place, session),
         view: place.view().as_str(),
         q: place.q(),
         heading: words::view(place.view()),
@@ -146,9 +146,10 @@ async fn names(app: &App, rows: &[CaseRow]) -> Result<HashMap<ContactId, String>
     Ok(names.into_iter().map(|(id, name)| (id, name.0)).collect())
 }
 
-fn survey_choices(surveys: &[SurveyRow], place: &Place) -> Vec<Choice> {
+fn survey_choices(surveys: &[SurveyRow], place: &Place, session: &Session) -> Vec<Choice> {
     surveys
         .iter()
+        .filter(|survey| session.access.reaches(survey.survey_id))
         .map(|survey| Choice {
             name: survey.settings.name.clone(),
             value: survey.survey_id.to_string(),

@@ -10,7 +10,8 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use docket_projections::log::reader;
+use docket_domain::ids::Reference;
+use docket_projections::log::reader::{self, ReadError};
 use docket_projections::read::cases;
 use futures_util::stream;
 use serde::Deserialize;
@@ -23,6 +24,7 @@ use super::presence::{Here, RENEW};
 use super::session::Session;
 use super::{Console, Failed};
 use crate::app::App;
+use crate::reach;
 
 /// How many events of the log are read at once.
 const PAGE: i64 = 200;
@@ -54,8 +56,11 @@ pub(super) async fn follow(
         None => reader::head(&app.pool).await?,
     };
     let shown = match reference_of(&from.case) {
-        Some(reference) => cases::find(&app.pool, reference).await?,
-        None => None,
+        // Who looks at a case out of reach is nobody's business.
+        Some(reference) if reach::is_visible(&app.pool, &session.access, reference).await? => {
+            cases::find(&app.pool, reference).await?
+        }
+        _ => None,
     };
     let mut renewals = interval(RENEW);
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,7 +130,15 @@ impl Follower {
                 here.renew().await;
             }
             match woken {
-                Woken::Grown => return self.changes().await,
+                Woken::Grown => {
+                    let cases = self.changes().await?;
+                    // Whoever reaches none of the cases learns nothing, not even that something happened.
+                    if cases.is_empty() && !self.session.access.is_all() {
+                        continue;
+                    }
+                    let event = Event::default().id(self.after.to_string());
+                    return event.json_data(cases).ok();
+                }
                 Woken::End => return None,
                 Woken::Presence | Woken::Renewal => {
                     let news = match &mut self.here {
@@ -154,28 +167,34 @@ impl Follower {
         }
     }
 
-    /// Which cases changed.
-    async fn changes(&mut self) -> Option<Event> {
+    /// Which cases changed, of those that are reached.
+    async fn changes(&mut self) -> Option<Vec<u32>> {
         if !self.session.still_counts(&self.app).await {
             return None;
         }
-        match reader::page(&self.app.pool, self.after, PAGE).await {
-            Ok(events) => {
-                self.after = events.last()?.position;
-                let mut cases: Vec<u32> = events
-                    .iter()
-                    .filter(|event| event.aggregate_type == "Case")
-                    .filter_map(|event| event.aggregate_id.parse().ok())
-                    .collect();
-                cases.sort_unstable();
-                cases.dedup();
-                let event = Event::default().id(self.after.to_string());
-                event.json_data(cases).ok()
-            }
+        match self.read().await {
+            Ok(cases) => cases,
             Err(error) => {
                 warn!(%error, "a live page is left, because the log cannot be read");
                 None
             }
         }
+    }
+
+    async fn read(&mut self) -> Result<Option<Vec<u32>>, ReadError> {
+        let events = reader::page(&self.app.pool, self.after, PAGE).await?;
+        let Some(last) = events.last() else {
+            return Ok(None);
+        };
+        let mut cases: Vec<Reference> = events
+            .iter()
+            .filter(|event| event.aggregate_type == "Case")
+            .filter_map(|event| event.aggregate_id.parse().ok())
+            .collect();
+        cases.sort_unstable();
+        cases.dedup();
+        let cases = reach::visible(&self.app.pool, &self.session.access, cases).await?;
+        self.after = last.position;
+        Ok(Some(cases.into_iter().map(Reference::get).collect()))
     }
 }

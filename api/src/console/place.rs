@@ -83,6 +83,7 @@ impl Place {
         self.cursor.parse().ok()
     }
 
+    /// Which cases the list shows to this person: never one that they do not reach.
     pub(super) fn filter(&self, session: &Session) -> CaseFilter {
         let (state, assignee) = match self.view() {
             View::Open | View::Unread => (Some(CaseState::Open), None),
@@ -98,7 +99,9 @@ impl Place {
         CaseFilter {
             state,
             number: None,
-            surveys: self.survey().map(|survey| vec![survey]),
+            surveys: session
+                .access
+                .narrow(self.survey().map(|survey| vec![survey])),
             assignee,
             unread_by: (self.view() == View::Unread && session.may_act())
                 .then_some(session.user_id),

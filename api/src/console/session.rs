@@ -12,6 +12,7 @@ use axum_extra::extract::cookie::CookieJar;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use docket_domain::access::Access;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::IdempotencyKey;
@@ -21,7 +22,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::{Console, Failed, failure, go, place, words};
+use super::{Console, Failed, case, failure, go, place, words};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
@@ -29,6 +30,7 @@ use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
+use crate::reach;
 use crate::users::hash_token;
 
 /// The cookie of somebody who is signed in.
@@ -51,6 +53,8 @@ pub(super) struct Session {
     pub(super) user_id: UserId,
     pub(super) email: String,
     pub(super) role: Role,
+    /// Which surveys' cases they reach.
+    pub(super) access: Access,
     /// What every form of theirs carries.
     pub(super) csrf: String,
     token_hash: [u8; 32],
@@ -84,10 +88,20 @@ impl Session {
         matches!(self.role, Role::Owner | Role::Agent)
     }
 
-    /// Whether the session still counts, with the same role; for answers that go on for long.
+    /// Whether they may read the settings.
+    pub(super) const fn sees_settings(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Auditor)
+    }
+
+    /// Whether they may change the settings.
+    pub(super) const fn may_set_up(&self) -> bool {
+        matches!(self.role, Role::Owner)
+    }
+
+    /// Whether the session still counts, with the same role and reach; for answers that go on for long.
     pub(super) async fn still_counts(&self, app: &App) -> bool {
         let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
-        matches!(found, Ok(Some(found)) if found.role == self.role)
+        matches!(found, Ok(Some(found)) if found.role == self.role && found.access == self.access)
     }
 }
 
@@ -178,12 +192,50 @@ pub(super) async fn inside(
     next.run(request).await
 }
 
+/// Lets only those pass who reach the case that the path names.
+pub(super) async fn within_reach(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Some(reference) = reach::named(&mut parts).await {
+        match reach::is_visible(&app.pool, &session.access, reference).await {
+            Ok(true) => {}
+            Ok(false) => return case::no_such_case(),
+            Err(error) => return Failed::from(error).into_response(),
+        }
+    }
+    next.run(Request::from_parts(parts, body)).await
+}
+
 /// Lets only those pass who may change cases.
 pub(super) async fn may_act(session: Session, request: Request, next: Next) -> Response {
     if session.may_act() {
         next.run(request).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
+    }
+}
+
+/// Lets only those pass who may read the settings.
+pub(super) async fn sees_settings(session: Session, request: Request, next: Next) -> Response {
+    if session.sees_settings() {
+        next.run(request).await
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
+    }
+}
+
+/// Lets only those pass who may change the settings.
+pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -> Response {
+    if session.may_set_up() {
+        next.run(request).await
+    } else if session.sees_settings() {
+        failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
     }
 }
 
@@ -204,7 +256,8 @@ pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted
     for (name, value) in sent {
         // Browsers send a line break as CR LF; everybody else has LF.
         let value = value.replace("\r\n", "\n");
-        if name != "csrf" {
+        // A hash of a password with the rest known would be a quick way to guess it, and this one is kept.
+        if name != "csrf" && !name.ends_with("password") {
             for part in [&name, &value] {
                 hash.update((part.len() as u64).to_be_bytes());
                 hash.update(part);
@@ -282,6 +335,7 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
         user_id: found.user_id,
         email: found.email.0,
         role: found.role,
+        access: found.access,
         csrf: csrf_of(&token),
         token_hash,
     }))

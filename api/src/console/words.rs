@@ -1,11 +1,17 @@
 //! Every sentence that people read in the console, in English. A translation is this file in another language.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
+use chrono::TimeDelta;
 use docket_domain::delivery::Status;
+use docket_domain::held::{HeldReason, WebhookKind};
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::user::Role;
 use docket_projections::read::cases::LinkKind;
+use docket_projections::read::unrouted::Cause;
 
+use super::owners::health::Tone;
 use super::place::View;
 use crate::http::problem::{Kind, Problem};
 
@@ -326,7 +332,7 @@ pub(super) fn refusal(problem: &Problem) -> String {
 }
 
 /// A capital at the beginning and a stop at the end.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
@@ -599,6 +605,7 @@ pub(super) fn bulk_refused(reason: &str, cases: &[String]) -> String {
         "gone" => "there is no such case",
         "withdrawn" => "the move that made it was undone, so it stays as it is",
         "busy" => "Docket cannot do it just now; try again in a few seconds",
+        "reach" => COLLEAGUE_OUT_OF_REACH,
         _ => "the case refused; open it and try there",
     };
     format!("Not done for {}: {why}.", cases.join(", "))
@@ -641,6 +648,410 @@ pub(super) fn count_up_to(count: usize, max: usize) -> String {
     }
 }
 
+// Settings: the frame that all of their pages have.
+
+words! {
+    SETTINGS = "Settings";
+    TAB_SETUP = "Set-up";
+    TAB_SURVEYS = "Surveys";
+    TAB_LINES = "Lines";
+    TAB_VONAGE = "Vonage";
+    TAB_USERS = "Users";
+    TAB_TOKENS = "Tokens";
+    TAB_UNROUTED = "Unrouted";
+    TAB_HEALTH = "Health";
+    TAB_REPORTS = "Reports";
+    ONLY_OWNERS = "Only owners can see and change the settings.";
+    SAVE = "Save";
+}
+
+// People: users, one's own account, tokens.
+
+words! {
+    COLLEAGUE_OUT_OF_REACH = "that colleague does not reach the cases of this survey";
+
+    USERS = "Users";
+    USERS_ABOUT = "Everybody who signs in, and what they may do.";
+    USER_NEW = "Add a user";
+    USER_ME = "You";
+    USER_CHANGE = "Change";
+    USER_SHOW = "Show";
+    USER_ADDED_ON = "Added";
+    USER_REACH = "Reaches";
+    REACH_ALL = "All surveys";
+    REACH_NONE = "No survey yet";
+    ROLE = "Role";
+    RIGHTS = "What they may do";
+    RIGHTS_REACH = "Which cases an agent reaches";
+    RIGHTS_REACH_HINT = "Owners and auditors always reach all. A case of another survey is for the agent as if it were not there.";
+    RIGHTS_ALL = "Those of all surveys, of later ones too";
+    RIGHTS_ONLY = "Only those of these surveys:";
+    RIGHTS_NO_SURVEYS = "There are no surveys yet.";
+    NEW_PASSWORD = "New password";
+    NEW_PASSWORD_HINT = "At least 10 characters. Left empty, Docket makes one and shows it to you once.";
+    PASSWORD_FOR_NEW = "Password";
+    PASSWORD_SET = "Set the password";
+    PASSWORD_SET_ABOUT = "They are signed out everywhere. Their API tokens go on working: end those that may have leaked.";
+    PASSWORD_ONCE = "It is shown only now, and kept nowhere in readable form. Give it to them in a safe way.";
+    PASSWORD_GONE = "The form was sent a second time. The password was shown the first time, and cannot be shown again; set another one if it got lost.";
+    COPY_THIS = "Select it and copy it now.";
+    BACK_TO_USERS = "Back to the users";
+    USER_REMOVE = "Remove";
+    USER_REMOVE_ABOUT = "They are signed out, and their API tokens end. What they did stays in the history under their name.";
+    USER_REMOVE_SURE = "Yes, remove this user";
+    USER_IS_ME = "This is you. Your password is changed on your account page.";
+    NO_SUCH_USER = "There is no such user, or not any more.";
+    NO_SUCH_ROLE = "choose a role";
+    OWN_PASSWORD_ELSEWHERE = "your own password is changed on your account page";
+    OWN_ACCOUNT_STAYS = "nobody removes themselves; ask another owner";
+
+    YOUR_ACCOUNT = "Your account";
+    OLD_PASSWORD = "Present password";
+    AGAIN_PASSWORD = "New password once more";
+    OWN_PASSWORD_HINT = "At least 10 characters. A sentence that only you know is good.";
+    OWN_PASSWORD_ABOUT = "You stay signed in here, and are signed out everywhere else.";
+    CHANGE_PASSWORD = "Change the password";
+    PASSWORDS_DIFFER = "the two new passwords are not the same";
+    OLD_PASSWORD_WRONG = "the present password is not right";
+
+    TOKENS = "API tokens";
+    TOKENS_ABOUT_ALL = "With a token a program does what its owner may do. These are everybody's tokens.";
+    TOKENS_ABOUT_OWN = "With a token a program does what you may do. These are your tokens.";
+    TOKENS_NONE = "There are no tokens.";
+    TOKEN_NEW = "Make a token for yourself";
+    TOKEN_NAME = "What it is for";
+    TOKEN_NAME_HINT = "Such as: ticket system";
+    TOKEN_MAKE = "Make the token";
+    TOKEN_OF = "Of";
+    TOKEN_MADE_ON = "Made";
+    TOKEN_USED = "Last used";
+    TOKEN_UNUSED = "Never used";
+    TOKEN_END = "End";
+    TOKEN_ONCE = "It is shown only now, and kept nowhere in readable form.";
+    TOKEN_GONE = "The form was sent a second time. The token was shown the first time, and cannot be shown again; end it and make another if it got lost.";
+    TOKEN_BACK = "Back to the tokens";
+    NO_SUCH_TOKEN = "There is no such token, or not any more.";
+}
+
+pub(super) const fn role_explained(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "Owner: sets Docket up, manages users, and works on cases",
+        Role::Agent => "Agent: works on cases",
+        Role::Auditor => "Auditor: reads everything and changes nothing",
+    }
+}
+
+pub(super) fn user_added(email: &str) -> String {
+    format!("{email} was added")
+}
+
+pub(super) fn password_given(email: &str) -> String {
+    format!("{email} has a new password")
+}
+
+pub(super) fn token_made(name: &str) -> String {
+    format!("The token “{name}” was made")
+}
+
+/// What was done with users, accounts, tokens, unrouted webhooks or lines, as the page says it that follows.
+pub(super) fn done_with_people(what: &str) -> &'static str {
+    match what {
+        "added" => "The user was added.",
+        "rights" => "What may be done was changed.",
+        "password" => "The password was set, and they were signed out everywhere.",
+        "own-password" => "Your password was changed. You are signed out everywhere else.",
+        "removed" => "The user was removed.",
+        "revoked" => "The token was ended.",
+        "resumed" => "The line sends again. What waited goes out now.",
+        _ => "",
+    }
+}
+
+// What could not be routed.
+
+words! {
+    UNROUTED = "Unrouted";
+    UNROUTED_ABOUT = "What Vonage brought and Docket could not put where it belongs. Nothing of it is lost: mend the cause, then route it again.";
+    UNROUTED_NONE = "Nothing waits here. Everything that came was routed.";
+    UNROUTED_CAUSES = "By cause";
+    UNROUTED_EACH = "One by one";
+    UNROUTED_WAITING = "Waiting";
+    UNROUTED_OLDEST = "the first came";
+    UNROUTED_NEWEST = "the last came";
+    UNROUTED_FROM = "From";
+    UNROUTED_TO = "To";
+    UNROUTED_WHY = "Why";
+    UNROUTED_CAME = "Came";
+    UNROUTED_BODY = "What came";
+    ROUTE_AGAIN = "Route again";
+    ROUTE_ALL_AGAIN = "Route all of these again";
+    UNROUTED_OLDER = "Older ones";
+    NO_SUCH_WEBHOOK = "It is not there any more.";
+    UNROUTED_TO_CASE = "Open case";
+}
+
+pub(super) const fn webhook_kind(kind: WebhookKind) -> &'static str {
+    match kind {
+        WebhookKind::Inbound => "A message",
+        WebhookKind::Status => "A delivery report",
+    }
+}
+
+/// What keeps webhooks from being routed, as a heading.
+pub(super) fn cause(cause: &Cause) -> String {
+    match (&cause.to, cause.reason) {
+        (Some(to), HeldReason::UnknownLine) => {
+            format!("Messages to +{}: {}", to.0, cause.detail)
+        }
+        (None, HeldReason::UnknownLine) => sentence(&cause.detail),
+        (_, HeldReason::Undecodable) => format!("It could not be read: {}", cause.detail),
+        (_, HeldReason::UnknownType) => format!("It is of an unknown kind: {}", cause.detail),
+        (_, HeldReason::UnknownMessage) => {
+            "Delivery reports of messages that Docket did not send".to_owned()
+        }
+    }
+}
+
+/// What an owner can do about it.
+pub(super) const fn cause_advice(reason: HeldReason) -> &'static str {
+    match reason {
+        HeldReason::UnknownLine => {
+            "Add a line with that number and channel, then route them again. They go where they would have gone, in the order in which they came."
+        }
+        HeldReason::Undecodable => {
+            "Vonage sent something that Docket does not understand. If it says that it was read but could not be recorded, look at the server's log; otherwise a newer version of Docket may read it."
+        }
+        HeldReason::UnknownType => {
+            "Vonage has a kind of message that this version of Docket does not know. Update Docket, then route them again."
+        }
+        HeldReason::UnknownMessage => {
+            "Another program may send with the same Vonage application. If Docket sent them, route them again; otherwise leave them."
+        }
+    }
+}
+
+/// What came of routing again.
+pub(super) fn routed(routed: u32, left: u32) -> String {
+    let done = match routed {
+        0 => "Nothing was routed.".to_owned(),
+        1 => "1 was routed.".to_owned(),
+        routed => format!("{routed} were routed."),
+    };
+    match left {
+        0 => done,
+        1 => format!("{done} 1 could not be, because the cause is still there."),
+        left => format!("{done} {left} could not be, because the cause is still there."),
+    }
+}
+
+// Health.
+
+words! {
+    HEALTH = "Health";
+    HEALTH_WEBHOOKS = "Messages from Vonage";
+    HEALTH_CALLS = "Messages to Vonage";
+    HEALTH_OUTBOX = "Waiting to be sent";
+    HEALTH_LINES = "Lines";
+    HEALTH_UNROUTED = "Unrouted";
+    HEALTH_WRITING = "Recording";
+    HEALTH_MODELS = "Read models";
+    HEALTH_DATABASE = "Database";
+    HEALTH_NO_SECRET = "No signature secret is set, so every webhook is turned away until there is one. Vonage tries again for a day.";
+    HEALTH_NO_CLIENT = "Vonage's application and key are not set, so replies wait.";
+    HEALTH_SET_VONAGE = "Enter Vonage's settings.";
+    HEALTH_WRONG_SECRET = "Compare the signature secret with the one in the account's settings at Vonage. If they are the same, somebody else knocks; nothing of theirs is taken in.";
+    HEALTH_NO_WEBHOOK = "No webhook has come from Vonage yet.";
+    HEALTH_NO_WEBHOOK_ADVICE = "Write to one of your numbers. If nothing comes, check at Vonage that the application's two webhook addresses are those of this server.";
+    HEALTH_NO_CALL = "Nothing has been sent yet.";
+    HEALTH_CALLS_ADVICE = "If lines stand still, see below why. Otherwise Vonage may have trouble: messages that it did not take are tried again by themselves.";
+    HEALTH_OUTBOX_EMPTY = "Nothing waits.";
+    HEALTH_OUTBOX_ADVICE = "That is long. Resume lines that stand still once their cause is mended, and look whether this server reaches Vonage.";
+    HEALTH_NO_LINES = "There are no lines yet, so nothing can come or go.";
+    HEALTH_NO_LINES_ADVICE = "Add the first one.";
+    HEALTH_HALTED_ADVICE = "Mend the cause that stands beside each line below, then resume it.";
+    HEALTH_UNROUTED_ADVICE = "See why, mend it, and route them again.";
+    HEALTH_WRITING_ADVICE = "The database may be slow, full or away. Look at its free space and at the server's log. Vonage repeats what it could not deliver for a day.";
+    HEALTH_MODELS_CURRENT = "What pages show is built by this version of Docket.";
+    HEALTH_MODELS_ADVICE = "They are rebuilt in the background; pages show what the version before built until then. If this stays so for long, look at the server's log.";
+    HEALTH_MODELS_ALL = "All read models";
+    HEALTH_HALTED = "Lines that stand still";
+    RESUME = "Resume sending";
+    NO_SUCH_LINE_THERE = "There is no such line, or not any more.";
+    GO_THERE = "Go there";
+    HEALTH_COUNTS = "Counts";
+    HEALTH_COUNT_WEBHOOKS = "What came from Vonage, by what became of it (days in UTC)";
+    HEALTH_COUNT_CALLS = "What was handed to Vonage, by what became of it (days in UTC)";
+    COUNT_WHAT = "What";
+    COUNT_RESULT = "Result";
+    COUNT_TODAY = "Today";
+    COUNT_WEEK = "7 days";
+    COUNT_LAST = "Last";
+    COUNT_NONE = "Nothing in the last 7 days.";
+    MODEL_NAME = "Name";
+    MODEL_VERSION = "Version";
+    MODEL_BUILT = "In the database";
+    MODEL_STATE = "State";
+    MODEL_CURRENT = "Up to date";
+    MODEL_OLD = "To be rebuilt";
+    NEVER = "Never built";
+}
+
+pub(super) const fn tone(tone: &Tone) -> &'static str {
+    match tone {
+        Tone::Good => "Good",
+        Tone::Look => "Have a look",
+        Tone::Act => "Needs you",
+    }
+}
+
+pub(super) fn health_summary(bad: usize) -> String {
+    match bad {
+        0 => "All is well.".to_owned(),
+        1 => "One thing needs a look.".to_owned(),
+        bad => format!("{bad} things need a look."),
+    }
+}
+
+/// A span of time, in its largest unit.
+pub(super) fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+pub(super) fn ago(passed: TimeDelta) -> String {
+    if passed < TimeDelta::seconds(1) {
+        "just now".to_owned()
+    } else {
+        format!("{} ago", span(passed))
+    }
+}
+
+pub(super) fn bytes(bytes: u64) -> String {
+    let mebibytes = bytes >> 20;
+    if mebibytes < 1_024 {
+        format!("{} MB", mebibytes.max(1))
+    } else {
+        format!(
+            "{}.{} GB",
+            mebibytes >> 10,
+            ((mebibytes & 1_023) * 10) >> 10
+        )
+    }
+}
+
+pub(super) fn last_webhook(ago: &str) -> String {
+    format!("The last one came {ago}.")
+}
+
+pub(super) fn last_call(ago: &str) -> String {
+    format!("Vonage last took a message {ago}.")
+}
+
+pub(super) fn wrongly_signed(count: u64) -> String {
+    match count {
+        1 => "1 webhook came today with a wrong signature and was refused.".to_owned(),
+        count => format!("{count} webhooks came today with wrong signatures and were refused."),
+    }
+}
+
+pub(super) fn calls_failed(failed: u64, taken: u64) -> String {
+    format!("Today Vonage took {taken} messages, and {failed} calls came to nothing.")
+}
+
+pub(super) fn outbox(count: u64, oldest: &str) -> String {
+    match count {
+        1 => format!("1 message waits, for {oldest}."),
+        count => format!("{count} messages wait, the oldest for {oldest}."),
+    }
+}
+
+pub(super) fn lines_send(count: usize) -> String {
+    match count {
+        1 => "The line sends.".to_owned(),
+        count => format!("All {count} lines send."),
+    }
+}
+
+pub(super) fn lines_halted(count: usize) -> String {
+    match count {
+        1 => "One line stands still: it sends nothing.".to_owned(),
+        count => format!("{count} lines stand still: they send nothing."),
+    }
+}
+
+pub(super) fn unrouted_wait(count: u64) -> String {
+    match count {
+        1 => "1 webhook could not be put where it belongs.".to_owned(),
+        count => format!("{count} webhooks could not be put where they belong."),
+    }
+}
+
+pub(super) fn written_in(took: Duration, queue: usize) -> String {
+    let took = took.as_millis().max(1);
+    match queue {
+        0 => format!("It takes {took} ms to record something, and nothing waits."),
+        queue => format!("It takes {took} ms to record something; {queue} operations wait."),
+    }
+}
+
+pub(super) fn not_written(patience: Duration, queue: usize) -> String {
+    let seconds = patience.as_secs();
+    format!(
+        "Recording does not work, or takes longer than {seconds} seconds; {queue} operations wait."
+    )
+}
+
+pub(super) fn models_old(names: &str) -> String {
+    format!("These are not what this version of Docket builds yet: {names}.")
+}
+
+pub(super) fn built(version: i32, ago: &str) -> String {
+    format!("Version {version}, {ago}")
+}
+
+pub(super) fn database(size: &str, events: u64, last: Option<&str>) -> String {
+    match last {
+        Some(ago) => {
+            format!("It takes {size}. The history has {events} events, the last from {ago}.")
+        }
+        None => format!("It takes {size}. Nothing has happened yet."),
+    }
+}
+
+/// What goes to and fro.
+pub(super) fn activity(what: &str) -> &'static str {
+    match what {
+        "inbound" => "Messages",
+        "status" => "Delivery reports",
+        _ => "Calls",
+    }
+}
+
+/// What became of it.
+pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
+    match (what, result) {
+        ("send", "accepted") => "Vonage took it",
+        ("send", "retry") => "Did not work now, tried again",
+        ("send", "refused") => "Vonage refused the message",
+        ("send", "halted") => "Vonage refused us, the line stands still",
+        ("send", "uncertain") => "Unknown, the answer is missing",
+        (_, "accepted") => "Taken in",
+        (_, "duplicate") => "Came again, nothing to do",
+        (_, "unrouted") => "Kept as unrouted",
+        (_, "unsigned") => "Without a signature, not taken",
+        (_, "wrongly_signed") => "Wrong signature, refused",
+        (_, "unavailable") => "Could not be recorded, Vonage comes again",
+        _ => "Broken or too large, refused",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -655,5 +1066,23 @@ mod tests {
             "Firefox on Linux"
         );
         assert_eq!(browser("curl/8"), BROWSER_UNKNOWN);
+    }
+
+    #[test]
+    fn spans_are_told_in_their_largest_unit() {
+        let told = |seconds| span(TimeDelta::seconds(seconds));
+        assert_eq!(told(-5), "0 seconds");
+        assert_eq!(told(1), "1 second");
+        assert_eq!(told(119), "1 minute");
+        assert_eq!(told(7_200), "2 hours");
+        assert_eq!(told(172_800), "2 days");
+        assert_eq!(ago(TimeDelta::milliseconds(10)), "just now");
+    }
+
+    #[test]
+    fn sizes_are_told_in_their_largest_unit() {
+        assert_eq!(bytes(10), "1 MB");
+        assert_eq!(bytes(9 << 20), "9 MB");
+        assert_eq!(bytes(3 << 29), "1.5 GB");
     }
 }

@@ -13,6 +13,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use docket_domain::access::Access;
 use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::user::Role;
 use docket_projections::accounts;
@@ -21,6 +23,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::cases::no_such_case;
 use super::input;
 use super::problem::{Kind, Problem};
 use super::request_id::RequestId;
@@ -28,10 +31,13 @@ use crate::app::App;
 use crate::audit::Look;
 use crate::operations::people::ViewCase;
 use crate::operations::{Administrator, Asked};
+use crate::reach;
 use crate::users::hash_token;
 
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 255;
+/// That a token is used is noted at most so often, in seconds.
+const TOUCH_SECONDS: i64 = 60;
 /// The header that carries an idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -44,6 +50,8 @@ pub struct Caller {
     pub email: String,
     /// What they may do.
     pub role: Role,
+    /// Which surveys' cases they reach.
+    pub access: Access,
     /// The token.
     pub token_id: TokenId,
     token_hash: [u8; 32],
@@ -81,6 +89,22 @@ impl Caller {
         matches!(self.role, Role::Owner | Role::Auditor)
     }
 
+    /// Refuses whoever does not reach the cases of all surveys; for what holds something of every case.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    pub fn must_reach_all(&self) -> Result<(), Problem> {
+        if self.access.is_all() {
+            Ok(())
+        } else {
+            Err(Problem::new(
+                Kind::Forbidden,
+                "this holds something of every survey, and you reach only some of them",
+            ))
+        }
+    }
+
     /// Whether the token still counts and its user may still do the same; for answers that go on for long.
     ///
     /// # Errors
@@ -88,30 +112,44 @@ impl Caller {
     /// A problem where the database cannot be asked.
     pub async fn still_counts(&self, app: &App) -> Result<bool, Problem> {
         let account = accounts::by_token_hash(&app.pool, self.token_hash).await?;
-        Ok(account.is_some_and(|account| account.role == self.role))
+        Ok(account
+            .is_some_and(|account| account.role == self.role && account.access == self.access))
     }
 }
 
-/// Lets only those pass who bring a token that counts, and adds the [`Caller`] to the request.
-pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match caller(&app, request.headers()).await {
+/// Lets only those pass who bring a token that counts and reach the case that the path names, and adds the [`Caller`] to the
+/// request.
+pub async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match caller(&app, &mut parts).await {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let token = bearer(headers).ok_or_else(Problem::without_token)?;
+async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
+    let token = bearer(&parts.headers).ok_or_else(Problem::without_token)?;
     let token_hash = hash_token(token);
     let account = accounts::by_token_hash(&app.pool, token_hash).await?;
     let account = account.ok_or_else(Problem::wrong_token)?;
+    let now = (app.clock)();
+    let is_noted = |at| now - at < TimeDelta::seconds(TOUCH_SECONDS);
+    if !account.last_used_at.is_some_and(is_noted) {
+        accounts::touch_token(&app.pool, account.token_id, now).await?;
+    }
+    if let Some(reference) = reach::named(parts).await
+        && !reach::is_visible(&app.pool, &account.access, reference).await?
+    {
+        return Err(no_such_case(reference));
+    }
     Ok(Caller {
         user_id: account.user_id,
         email: account.email.0,
         role: account.role,
+        access: account.access,
         token_id: account.token_id,
         token_hash,
     })

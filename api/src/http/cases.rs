@@ -30,6 +30,7 @@ use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
+use crate::reach;
 
 /// What the cursors of the list are called.
 const LIST: &str = "cases";
@@ -271,7 +272,9 @@ async fn list(
                 Some(beginning) => NumberFilter::Prefix(Personal(normalise_number(beginning))),
                 None => NumberFilter::Exact(Personal(normalise_number(number))),
             }),
-        surveys: query.survey.map(|id| vec![SurveyId(id)]),
+        surveys: caller
+            .access
+            .narrow(query.survey.map(|id| vec![SurveyId(id)])),
         assignee,
         q: query.q.map(Personal),
         unread_by: None,
@@ -357,7 +360,12 @@ struct BegunView {
 )]
 async fn begin(
     State(app): State<App>,
-    Asks { asked, body, .. }: Asks<Worker, NewCase>,
+    Asks {
+        asked,
+        caller,
+        body,
+        ..
+    }: Asks<Worker, NewCase>,
 ) -> Result<Response, Problem> {
     let operation = BeginCase {
         line_id: LineId(body.line_id),
@@ -366,9 +374,14 @@ async fn begin(
         title: body.title,
         message_id: MessageId((app.new_id)()),
         contact_id: ContactId((app.new_id)()),
+        access: caller.access.clone(),
         asked,
     };
     let begun = super::submit(&app, operation).await?.output;
+    // A repeated request may be for a case that is out of reach by now.
+    if !reach::is_visible(&app.pool, &caller.access, begun.reference).await? {
+        return Err(no_such_case(begun.reference));
+    }
     let case = view(&app, begun.reference).await?;
     let location = format!("/api/v1/cases/{}", begun.reference);
     Ok(created(
@@ -465,6 +478,11 @@ async fn set_assignee(
             if user.role == Role::Auditor {
                 return Err(Problem::invalid(
                     "email is an auditor's; only agents and owners see to cases",
+                ));
+            }
+            if !reach::is_visible(&app.pool, &user.reach(), reference).await? {
+                return Err(Problem::invalid(
+                    "email is of an agent who does not reach the cases of this survey",
                 ));
             }
             Some(Assignee {

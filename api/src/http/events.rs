@@ -144,6 +144,7 @@ struct ListQuery {
 ///
 /// What people do at Docket beside their work (signing in, looking at cases, exporting the log) is for auditors and owners; an
 /// agent's page leaves it out, and so can have fewer events than asked for.
+/// Agents who are kept to the cases of some surveys may not read it.
 #[utoipa::path(
     get,
     path = "/events",
@@ -157,6 +158,7 @@ async fn list(
     Query(query): Query<ListQuery>,
     State(app): State<App>,
 ) -> Result<Json<EventPage>, Problem> {
+    caller.must_reach_all()?;
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = query.after.unwrap_or_default().into();
     let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
@@ -281,7 +283,10 @@ struct FollowQuery {
 
 /// The log as it grows: server-sent events.
 ///
-/// An agent's stream leaves out what people do beside their work, as their page does. Each has the position as `id`, the type as `event`, and as `data` the event as `GET /events` gives it. A client that comes
+/// Not for agents who are kept to the cases of some surveys. An agent's stream leaves out what people do beside their work, as
+/// their page does.
+///
+/// Each has the position as `id`, the type as `event`, and as `data` the event as `GET /events` gives it. A client that comes
 /// back with `Last-Event-ID` misses nothing. Where nothing happens, a comment comes every 15 seconds.
 #[utoipa::path(
     get,
@@ -300,6 +305,7 @@ async fn follow(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    caller.must_reach_all()?;
     let after = match (last_event_id(&headers)?, query.after) {
         (Some(position), _) | (None, Some(position)) => position.into(),
         (None, None) => reader::head(&app.pool).await?,

@@ -85,11 +85,14 @@ impl From<LineRow> for LineView {
 
 async fn row(app: &App, id: LineId) -> Result<LineRow, Problem> {
     let row = lines::find(&app.pool, id).await?;
-    row.filter(|row| !row.removed)
-        .ok_or_else(|| Problem::not_found("there is no such line; GET /api/v1/lines lists them"))
+    row.filter(|row| !row.removed).ok_or_else(no_such_line)
 }
 
-/// Every line.
+fn no_such_line() -> Problem {
+    Problem::not_found("there is no such line; GET /api/v1/lines lists them")
+}
+
+/// Every line of a survey whose cases the caller reaches.
 #[utoipa::path(
     get,
     path = "/lines",
@@ -97,8 +100,12 @@ async fn row(app: &App, id: LineId) -> Result<LineRow, Problem> {
     tag = "lines",
     responses((status = 200, description = "All lines that were not removed", body = Page<LineView>))
 )]
-async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<LineView>>, Problem> {
-    let rows = lines::all(&app.pool).await?;
+async fn list(
+    Reader(caller): Reader,
+    State(app): State<App>,
+) -> Result<Json<Page<LineView>>, Problem> {
+    let mut rows = lines::all(&app.pool).await?;
+    rows.retain(|row| caller.access.reaches(row.survey_id));
     Ok(Json(Page::whole(
         rows.into_iter().map(LineView::from).collect(),
     )))
@@ -114,11 +121,15 @@ async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<LineView>>,
     responses((status = 200, description = "The line", body = LineView))
 )]
 async fn find(
-    _: Reader,
+    Reader(caller): Reader,
     Path(id): Path<Uuid>,
     State(app): State<App>,
 ) -> Result<Json<LineView>, Problem> {
-    Ok(Json(row(&app, LineId(id)).await?.into()))
+    let row = row(&app, LineId(id)).await?;
+    if !caller.access.reaches(row.survey_id) {
+        return Err(no_such_line());
+    }
+    Ok(Json(row.into()))
 }
 
 /// A line that is to be added.

@@ -124,6 +124,8 @@ kinds! {
     EmailTaken = "email-taken", CONFLICT, "The address is taken";
     /// Owners do not remove themselves.
     OwnAccount = "own-account", CONFLICT, "It is your own account";
+    /// There is always an owner.
+    LastOwner = "last-owner", CONFLICT, "It is the last owner";
     /// What was kept was routed.
     AlreadyRouted = "already-routed", CONFLICT, "It was routed already";
     /// The cause for which it was kept is still there.
@@ -489,7 +491,8 @@ impl From<UserError> for Problem {
         let kind = match error {
             UserError::NotAdded | UserError::NoSuchToken => Kind::NotFound,
             UserError::AlreadyAdded | UserError::EmailTaken => Kind::EmailTaken,
-            UserError::Email | UserError::TokenName => Kind::InvalidValue,
+            UserError::Email | UserError::TokenName | UserError::NoSuchSurvey => Kind::InvalidValue,
+            UserError::LastOwner => Kind::LastOwner,
         };
         Self::new(kind, error.to_string())
     }

@@ -107,10 +107,14 @@ impl From<SurveyRow> for SurveyView {
 
 async fn row(app: &App, id: SurveyId) -> Result<SurveyRow, Problem> {
     let row = surveys::find(&app.pool, id).await?;
-    row.ok_or_else(|| Problem::not_found("there is no such survey; GET /api/v1/surveys lists them"))
+    row.ok_or_else(no_such_survey)
 }
 
-/// Every survey.
+fn no_such_survey() -> Problem {
+    Problem::not_found("there is no such survey; GET /api/v1/surveys lists them")
+}
+
+/// Every survey whose cases the caller reaches.
 #[utoipa::path(
     get,
     path = "/surveys",
@@ -118,8 +122,12 @@ async fn row(app: &App, id: SurveyId) -> Result<SurveyRow, Problem> {
     tag = "surveys",
     responses((status = 200, description = "All surveys", body = Page<SurveyView>))
 )]
-async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<SurveyView>>, Problem> {
-    let rows = surveys::all(&app.pool).await?;
+async fn list(
+    Reader(caller): Reader,
+    State(app): State<App>,
+) -> Result<Json<Page<SurveyView>>, Problem> {
+    let mut rows = surveys::all(&app.pool).await?;
+    rows.retain(|row| caller.access.reaches(row.survey_id));
     Ok(Json(Page::whole(
         rows.into_iter().map(SurveyView::from).collect(),
     )))
@@ -135,11 +143,15 @@ async fn list(_: Reader, State(app): State<App>) -> Result<Json<Page<SurveyView>
     responses((status = 200, description = "The survey", body = SurveyView))
 )]
 async fn find(
-    _: Reader,
+    Reader(caller): Reader,
     Path(id): Path<Uuid>,
     State(app): State<App>,
 ) -> Result<Json<SurveyView>, Problem> {
-    Ok(Json(row(&app, SurveyId(id)).await?.into()))
+    let survey_id = SurveyId(id);
+    if !caller.access.reaches(survey_id) {
+        return Err(no_such_survey());
+    }
+    Ok(Json(row(&app, survey_id).await?.into()))
 }
 
 /// A survey that is to be created.

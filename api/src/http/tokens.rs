@@ -136,18 +136,18 @@ async fn create(
         }
     };
     let NewToken { token, hash } = NewToken::generate();
-    let secret = Some(SecretWrite::Token {
+    let secrets = vec![SecretWrite::Token {
         token_id,
         user_id,
         hash,
-    });
+    }];
     let command = UserCommand::CreateToken { token_id, name };
     let outcome = super::submit(
         &app,
         ChangeUser {
             user_id,
             command,
-            secret,
+            secrets,
             by,
         },
     )
@@ -191,7 +191,7 @@ async fn revoke(
         let operation = ChangeUser {
             user_id: token.user_id,
             command,
-            secret: None,
+            secrets: vec![],
             by: asks.by(),
         };
         super::submit(&app, operation).await?;

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeZone as _, Utc};
-use docket_domain::held::{HeldBody, WebhookKind};
-use docket_domain::ids::HeldId;
+use docket_domain::ids::{HeldId, Reference};
 use docket_projections::read::unrouted::{self, Cursor, UnroutedRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,12 +15,9 @@ use super::NoFields;
 use super::auth::{Asks, Owner, Reader};
 use super::input::{Path, Query, unless_blank};
 use super::paging::{self, Page};
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use crate::app::App;
-use crate::operations::held::RouteHeld;
-use crate::operations::status::RouteHeldStatus;
-use crate::vonage::webhook::{self, Undecodable};
-use crate::webhooks;
+use crate::rerouting::route_again;
 
 /// What the cursors of the list are called.
 const LIST: &str = "unrouted";
@@ -109,6 +105,8 @@ fn place(text: &str) -> Option<Cursor> {
 }
 
 /// Webhooks that wait to be routed, newest first.
+///
+/// Not for agents who are kept to the cases of some surveys: what belongs nowhere may be of any.
 #[utoipa::path(
     get,
     path = "/unrouted",
@@ -118,10 +116,11 @@ fn place(text: &str) -> Option<Cursor> {
     responses((status = 200, description = "A page of webhooks", body = Page<UnroutedView>))
 )]
 async fn list(
-    _: Reader,
+    Reader(caller): Reader,
     Query(query): Query<ListQuery>,
     State(app): State<App>,
 ) -> Result<Json<Page<UnroutedView>>, Problem> {
+    caller.must_reach_all()?;
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
     let rows = unrouted::page(&app.pool, after, limit + 1).await?;
@@ -153,50 +152,7 @@ async fn route(
         ..
     }: Asks<Owner, NoFields>,
 ) -> Result<Json<RoutedHeldView>, Problem> {
-    let held_id = HeldId(id);
-    let kept = unrouted::find(&app.pool, held_id).await?;
-    let kept = kept.ok_or_else(|| {
-        Problem::not_found("there is no such unrouted webhook; GET /api/v1/unrouted lists them")
-    })?;
-    let kind = kept.row.kind;
-    let body = match kept.body.0 {
-        HeldBody::Text(text) => text.into_bytes(),
-        HeldBody::Hex(digits) => {
-            hex::decode(digits).map_err(|error| Problem::internal().caused_by(&error))?
-        }
-    };
-    let unreadable = |undecodable: Undecodable| {
-        Problem::new(
-            Kind::NotRoutable,
-            format!("it still cannot be read: {undecodable}"),
-        )
-    };
-    let routed = match kind {
-        WebhookKind::Inbound => {
-            let inbound = webhook::decode_inbound(&body).map_err(unreadable)?;
-            let ids = webhooks::fresh_ids(&app);
-            let operation = RouteHeld {
-                held_id,
-                inbound,
-                ids,
-                asked,
-            };
-            super::submit(&app, operation).await?.output
-        }
-        WebhookKind::Status => {
-            let status = webhook::decode_status(&body).map_err(unreadable)?;
-            let operation = RouteHeldStatus {
-                held_id,
-                status,
-                asked,
-            };
-            super::submit(&app, operation).await?.output
-        }
-    };
-    let references = routed
-        .references
-        .iter()
-        .map(|reference| reference.get())
-        .collect();
+    let routed = route_again(&app, HeldId(id), asked).await?;
+    let references = routed.into_iter().map(Reference::get).collect();
     Ok(Json(RoutedHeldView { references }))
 }

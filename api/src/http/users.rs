@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use docket_domain::ids::UserId;
+use docket_domain::access::Access;
+use docket_domain::ids::{SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
 use docket_projections::ledger::operation::{LedgerError, SecretWrite};
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use super::NoFields;
 use super::auth::{Asks, Overseer, Owner};
 use super::cases::created;
-use super::input::Path;
+use super::input::{Path, present};
 use super::paging::Page;
 use super::problem::{Kind, Problem};
 use crate::app::App;
@@ -29,7 +30,8 @@ use crate::passwords::{self, PasswordError};
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
-        .routes(routes!(remove))
+        .routes(routes!(change, remove))
+        .routes(routes!(set_password))
 }
 
 /// A user.
@@ -43,6 +45,9 @@ struct UserView {
     email: String,
     /// `owner`, `agent` or `auditor`.
     role: &'static str,
+    /// The surveys whose cases they reach when they are an agent; null for all.
+    #[schema(required = true)]
+    surveys: Option<Vec<Uuid>>,
     /// When they were added.
     created_at: DateTime<Utc>,
 }
@@ -54,16 +59,33 @@ impl From<UserRow> for UserView {
             user_id: row.user_id.0,
             email: row.email.0,
             role: row.role.as_str(),
+            surveys: surveys(&row.access),
             created_at: row.created_at,
         }
     }
+}
+
+fn surveys(access: &Access) -> Option<Vec<Uuid>> {
+    let surveys = access.surveys()?;
+    Some(surveys.into_iter().map(|survey_id| survey_id.0).collect())
+}
+
+fn access(surveys: Option<Vec<Uuid>>) -> Access {
+    surveys
+        .map(|surveys| surveys.into_iter().map(SurveyId).collect::<Vec<_>>())
+        .into()
+}
+
+fn role(name: &str) -> Result<Role, Problem> {
+    Role::from_name(name)
+        .ok_or_else(|| Problem::invalid("role must be one of owner, agent, auditor"))
 }
 
 pub(super) fn no_such_user() -> Problem {
     Problem::not_found("there is no such user; GET /api/v1/users lists them")
 }
 
-fn unhashed(error: PasswordError) -> Problem {
+pub(crate) fn unhashed(error: PasswordError) -> Problem {
     match error {
         PasswordError::TooShort | PasswordError::TooLong => Problem::invalid(error.to_string()),
         PasswordError::Hashing => Problem::internal().caused_by(&error),
@@ -101,6 +123,9 @@ struct NewUser {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<Password>,
+    /// The surveys whose cases they reach when they are an agent; null or left out for all. Owners and auditors reach all.
+    #[serde(default)]
+    surveys: Option<Vec<Uuid>>,
 }
 
 /// A password on its way to its hash; `Debug` shows nothing of it.
@@ -127,11 +152,14 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
         ""
     };
     let what = [asks.body.email.clone(), asks.body.role.clone()];
-    asks.fingerprint_of(
-        &Method::POST,
-        "/api/v1/users",
-        &[&what[0], &what[1], has_password],
-    );
+    let mut what: Vec<&str> = what.iter().map(String::as_str).collect();
+    what.push(has_password);
+    let kept_to = asks.body.surveys.as_deref().map(|surveys| {
+        let ids: Vec<String> = surveys.iter().map(ToString::to_string).collect();
+        ids.join(" ")
+    });
+    what.extend(kept_to.as_deref());
+    asks.fingerprint_of(&Method::POST, "/api/v1/users", &what);
 
     let by = asks.by();
     let user_id = UserId(asks.id(&app));
@@ -139,33 +167,34 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
         email,
         role,
         password,
+        surveys,
     } = asks.body;
-    let role = Role::from_name(&role)
-        .ok_or_else(|| Problem::invalid("role must be one of owner, agent, auditor"))?;
+    let role = self::role(&role)?;
     let email = normalise_email(&email).ok_or(UserError::Email)?;
     // The user that an earlier try of this request has added is not somebody else.
     let is_taken = |found: Option<UserRow>| found.is_some_and(|user| user.user_id != user_id);
     if is_taken(users::find_by_email(&app.pool, &email).await?) {
         return Err(email_taken());
     }
-    let secret = match password {
-        None => None,
+    let secrets = match password {
+        None => vec![],
         Some(Password(Personal(password))) => {
             let hash = passwords::hash(password.into()).await.map_err(unhashed)?;
-            Some(SecretWrite::Password { user_id, hash })
+            vec![SecretWrite::Password { user_id, hash }]
         }
     };
     let command = UserCommand::Add {
         user_id,
         email: Personal(email.clone()),
         role,
+        access: access(surveys),
     };
     match super::submit(
         &app,
         ChangeUser {
             user_id,
             command,
-            secret,
+            secrets,
             by,
         },
     )
@@ -181,6 +210,90 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     let row = users::find(&app.pool, user_id).await?;
     let view = UserView::from(row.ok_or_else(no_such_user)?);
     Ok(created(&format!("/api/v1/users/{user_id}"), view))
+}
+
+/// What a user is to be from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UserChange {
+    /// `owner`, `agent` or `auditor`.
+    #[serde(default)]
+    role: Option<String>,
+    /// The surveys whose cases they reach when they are an agent; null for all.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<Uuid>>)]
+    surveys: Option<Option<Vec<Uuid>>>,
+}
+
+/// Changes what a user may do; what is left out stays.
+///
+/// The last owner stays one.
+#[utoipa::path(
+    patch,
+    path = "/users/{id}",
+    operation_id = "changeUser",
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user")),
+    request_body = UserChange,
+    responses((status = 200, description = "The user as they are now", body = UserView))
+)]
+async fn change(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    asks: Asks<Owner, UserChange>,
+) -> Result<Json<UserView>, Problem> {
+    let user_id = UserId(id);
+    let by = asks.by();
+    let UserChange { role, surveys } = asks.body;
+    let command = UserCommand::ChangeRights {
+        role: role.as_deref().map(self::role).transpose()?,
+        access: surveys.map(access),
+    };
+    let operation = ChangeUser {
+        user_id,
+        command,
+        secrets: vec![],
+        by,
+    };
+    super::submit(&app, operation).await?;
+    let row = users::find(&app.pool, user_id).await?;
+    Ok(Json(row.ok_or_else(no_such_user)?.into()))
+}
+
+/// A password that a user is to have.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    /// 10 to 1,000 characters.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+}
+
+/// Gives a user another password, which ends all their sessions at the console; their tokens go on.
+///
+/// A request that repeats an idempotency key with another password changes nothing.
+#[utoipa::path(
+    put,
+    path = "/users/{id}/password",
+    operation_id = "setUserPassword",
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user")),
+    request_body = NewPassword,
+    responses((status = 204, description = "The user has the password"))
+)]
+async fn set_password(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    mut asks: Asks<Owner, NewPassword>,
+) -> Result<StatusCode, Problem> {
+    let user_id = UserId(id);
+    let path = format!("/api/v1/users/{id}/password");
+    asks.fingerprint_of(&Method::PUT, &path, &[]);
+    let by = asks.by();
+    let Password(Personal(password)) = asks.body.password;
+    let hash = passwords::hash(password.into()).await.map_err(unhashed)?;
+    super::submit(&app, ChangeUser::password(user_id, hash, None, by)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Removes a user; their tokens end with them.
@@ -208,7 +321,7 @@ async fn remove(
     let operation = ChangeUser {
         user_id,
         command: UserCommand::Remove,
-        secret: None,
+        secrets: vec![],
         by: asks.by(),
     };
     super::submit(&app, operation).await?;

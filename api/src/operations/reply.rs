@@ -1,5 +1,6 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
+use docket_domain::access::Access;
 use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage};
 use docket_domain::channel::normalise_number;
 use docket_domain::content::Content;
@@ -168,6 +169,8 @@ pub struct BeginCase {
     pub message_id: MessageId,
     /// A fresh id for the contact, where it is a new one.
     pub contact_id: ContactId,
+    /// What whoever asks reaches: a line of another survey is as if it were not there.
+    pub access: Access,
     /// Who asks.
     pub asked: Asked,
 }
@@ -182,6 +185,11 @@ pub struct Begun {
 }
 
 impl BeginCase {
+    fn line<'a>(&self, settings: &'a Settings) -> Option<&'a LineSnapshot> {
+        let line = settings.line(self.line_id)?;
+        self.access.reaches(line.survey_id).then_some(line)
+    }
+
     fn number(&self) -> Option<String> {
         let number = normalise_number(&self.number);
         let good = (3..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
@@ -198,8 +206,8 @@ impl Operation for BeginCase {
     }
 
     fn needs(&self, settings: &Settings) -> Needs {
-        let contact = settings
-            .line(self.line_id)
+        let contact = self
+            .line(settings)
             .zip(self.number())
             .map(|(line, number)| ContactKey {
                 survey_id: line.survey_id,
@@ -215,10 +223,7 @@ impl Operation for BeginCase {
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Begun>, ReplyError> {
-        let line = scope
-            .settings()
-            .line(self.line_id)
-            .ok_or(ReplyError::UnknownLine)?;
+        let line = self.line(scope.settings()).ok_or(ReplyError::UnknownLine)?;
         let number = Personal(self.number().ok_or(ReplyError::Number)?);
         if self.text.trim().is_empty() {
             return Err(CaseError::Empty("the text").into());

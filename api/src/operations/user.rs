@@ -1,12 +1,16 @@
 //! Adding, changing and removing users and their tokens.
+//!
+//! There is always an owner: whoever is the last one stays what they are, however many ask at once.
 
+use docket_domain::access::Access;
 use docket_domain::event::StreamId;
-use docket_domain::ids::UserId;
-use docket_domain::user::{UserCommand, UserError, normalise_email};
+use docket_domain::ids::{SurveyId, UserId};
+use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
 use docket_projections::ledger::operation::{Decided, Needs, Operation, SecretWrite};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::Settings;
+use uuid::Uuid;
 
 use super::Administrator;
 
@@ -17,10 +21,46 @@ pub struct ChangeUser {
     pub user_id: UserId,
     /// What is asked of them.
     pub command: UserCommand,
-    /// A password hash or a token hash, kept beside the log.
-    pub secret: Option<SecretWrite>,
+    /// A password hash or a token hash, kept beside the log; sessions that end.
+    pub secrets: Vec<SecretWrite>,
     /// Who asks.
     pub by: Administrator,
+}
+
+impl ChangeUser {
+    /// Gives a user another password, by its hash, and ends their sessions, but for one.
+    pub fn password(user_id: UserId, hash: String, but: Option<Uuid>, by: Administrator) -> Self {
+        Self {
+            user_id,
+            command: UserCommand::ChangePassword,
+            secrets: vec![
+                SecretWrite::Password { user_id, hash },
+                SecretWrite::EndSessions { user_id, but },
+            ],
+            by,
+        }
+    }
+
+    /// Whether the user is no owner afterwards.
+    const fn takes_ownership(&self) -> bool {
+        match &self.command {
+            UserCommand::Remove => true,
+            UserCommand::ChangeRights { role, .. } => {
+                matches!(role, Some(Role::Agent | Role::Auditor))
+            }
+            _ => false,
+        }
+    }
+
+    /// The surveys that the command names.
+    fn surveys(&self) -> Vec<SurveyId> {
+        let access = match &self.command {
+            UserCommand::Add { access, .. } => Some(access),
+            UserCommand::ChangeRights { access, .. } => access.as_ref(),
+            _ => None,
+        };
+        access.and_then(Access::surveys).unwrap_or_default()
+    }
 }
 
 impl Operation for ChangeUser {
@@ -39,6 +79,7 @@ impl Operation for ChangeUser {
         Needs {
             streams: vec![StreamId::User(self.user_id)],
             email,
+            owners: self.takes_ownership(),
             idempotency: self.by.idempotency(),
             ..Needs::default()
         }
@@ -48,10 +89,20 @@ impl Operation for ChangeUser {
         if scope.user_of_email().is_some() {
             return Err(UserError::EmailTaken);
         }
+        let is_missing = |survey_id| scope.settings().survey(survey_id).is_none();
+        if self.surveys().into_iter().any(is_missing) {
+            return Err(UserError::NoSuchSurvey);
+        }
         let user = scope.user(self.user_id).cloned().unwrap_or_default();
+        let is_owner = user
+            .state()
+            .is_some_and(|state| state.role == Role::Owner && !state.removed);
+        if is_owner && self.takes_ownership() && !scope.has_other_owner(self.user_id) {
+            return Err(UserError::LastOwner);
+        }
         let events = user.decide(self.command.clone())?;
         let mut decided = Decided::on(StreamId::User(self.user_id), events, self.user_id);
-        decided.secrets.extend(self.secret.clone());
+        decided.secrets.extend(self.secrets.clone());
         Ok(decided)
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::support::{House, wait};
 
 /// The next piece of a stream; `None` at its end.
-async fn next(stream: &mut Body) -> Option<String> {
+pub(crate) async fn next(stream: &mut Body) -> Option<String> {
     let frame = tokio::time::timeout(Duration::from_secs(10), stream.frame())
         .await
         .expect("something comes within ten seconds")?;

@@ -27,6 +27,7 @@ use docket_domain::user::Role;
 use docket_projections::connect::connect_options;
 use docket_projections::ledger::operation::Answer as LedgerAnswer;
 use docket_projections::ledger::{Ledger, LedgerOptions};
+use docket_projections::rebuild::note_beginning;
 use docket_projections::testing::{TestDatabase, database};
 use http_body_util::BodyExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -50,7 +51,7 @@ fn clock() -> DateTime<Utc> {
     noon + TimeDelta::seconds(SECONDS.get())
 }
 
-fn new_id() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     IDS.set(IDS.get() + 1);
     Uuid::from_u128(IDS.get())
 }
@@ -78,6 +79,7 @@ impl House {
         IDS.set(0);
         let database = database().await;
         let connect = connect_options(&database.url).unwrap();
+        note_beginning(&connect, clock()).await.unwrap();
         let options = LedgerOptions {
             writers: 1,
             ..LedgerOptions::new(clock)

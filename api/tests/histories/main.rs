@@ -16,6 +16,7 @@ use docket::operations::survey::SetSurvey;
 use docket::operations::user::ChangeUser;
 use docket::operations::{Administrator, Asked};
 use docket::vonage::webhook::{Inbound, Status, StatusKind};
+use docket_domain::access::Access;
 use docket_domain::case::{Assignee, News};
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
@@ -442,6 +443,7 @@ impl History {
             }
             Step::Begin { to } => {
                 let begin = BeginCase {
+                    access: Access::All,
                     line_id: self.lines[0],
                     number: format!("+44 7700 90012{to}"),
                     text: "We write first".into(),
@@ -671,12 +673,13 @@ impl History {
                         user_id,
                         email: format!("u{n}@example.com").into(),
                         role: Role::Agent,
+                        access: Access::All,
                     }
                 };
                 self.does(ChangeUser {
                     user_id,
                     command,
-                    secret: None,
+                    secrets: vec![],
                     by: Administrator::System,
                 })
                 .await;

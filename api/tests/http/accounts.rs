@@ -21,7 +21,8 @@ async fn users_are_added_and_removed() {
     assert_eq!(
         added,
         json!({
-            "id": id, "user_id": id, "email": "new@example.com", "role": "agent", "created_at": "2026-03-01T12:00:00Z",
+            "id": id, "user_id": id, "email": "new@example.com", "role": "agent", "surveys": null,
+            "created_at": "2026-03-01T12:00:00Z",
         })
     );
     let kept = accounts::password_hash(&api.app.pool, "new@example.com")

@@ -10,6 +10,7 @@ mod moves;
 mod openapi;
 mod permissions;
 mod problems;
+mod reach;
 mod replies;
 mod settings;
 mod support;

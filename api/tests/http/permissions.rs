@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use crate::support::Api;
 
 #[derive(Clone, Copy, PartialEq)]
-enum May {
+pub(crate) enum May {
     /// Everybody with a token.
     Read,
     /// Auditors and owners.
@@ -21,7 +21,7 @@ enum May {
 }
 
 /// A new route needs a row here.
-const ROUTES: [(&str, &str, May); 33] = [
+pub(crate) const ROUTES: [(&str, &str, May); 35] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -63,7 +63,9 @@ const ROUTES: [(&str, &str, May); 33] = [
     ("GET", "/api/v1/events/stream", May::Read),
     ("GET", "/api/v1/users", May::Oversee),
     ("POST", "/api/v1/users", May::Own),
+    ("PATCH", "/api/v1/users/{id}", May::Own),
     ("DELETE", "/api/v1/users/{id}", May::Own),
+    ("PUT", "/api/v1/users/{id}/password", May::Own),
     ("GET", "/api/v1/tokens", May::Oversee),
     ("POST", "/api/v1/tokens", May::Own),
     ("DELETE", "/api/v1/tokens/{id}", May::Own),

@@ -48,7 +48,7 @@ fn clock() -> DateTime<Utc> {
     noon + TimeDelta::seconds(SECONDS.get())
 }
 
-fn new_id() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     IDS.set(IDS.get() + 1);
     Uuid::from_u128(IDS.get())
 }
@@ -264,8 +264,13 @@ impl Api {
 
     /// A customer writes; gives the references of the cases that got it, and the message's id.
     pub(crate) async fn receives(&self, said: &str) -> (Vec<u32>, Uuid) {
+        self.receives_at(OUR_NUMBER, said).await
+    }
+
+    /// The same, to that number of ours.
+    pub(crate) async fn receives_at(&self, number: &str, said: &str) -> (Vec<u32>, Uuid) {
         let provider_id = new_id();
-        let body = inbound(provider_id, OUR_NUMBER, said).to_string();
+        let body = inbound(provider_id, number, said).to_string();
         let operation = ReceiveMessage {
             inbound: decode_inbound(body.as_bytes()).unwrap(),
             body: HeldBody::Text(body),

@@ -384,6 +384,21 @@ fn of_user(event: &UserEvent) -> String {
                 to.as_str()
             )
         }
+        UserEvent::SurveyAccessChanged { surveys: None } => {
+            "As an agent the user reaches the cases of all surveys".to_owned()
+        }
+        UserEvent::SurveyAccessChanged {
+            surveys: Some(surveys),
+        } if surveys.is_empty() => "As an agent the user reaches the cases of no survey".to_owned(),
+        UserEvent::SurveyAccessChanged {
+            surveys: Some(surveys),
+        } => {
+            let ids: Vec<String> = surveys.iter().map(ToString::to_string).collect();
+            format!(
+                "As an agent the user reaches the cases of these surveys alone: {}",
+                ids.join(", ")
+            )
+        }
         UserEvent::PasswordChanged {} => "The user's password was changed".to_owned(),
         UserEvent::UserRemoved {} => "The user was removed, and their tokens with them".to_owned(),
         UserEvent::TokenCreated { token_id, name } => {

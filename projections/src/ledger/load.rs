@@ -234,6 +234,9 @@ pub(super) async fn load(
     if !emails.is_empty() {
         load_emails(conn, &emails, world).await?;
     }
+    if needs.iter().any(|needs| needs.owners) {
+        load_owners(conn, world).await?;
+    }
     if needs.iter().any(|needs| needs.last_line) {
         load_last_lines(conn, locked, world).await?;
     }
@@ -420,6 +423,17 @@ async fn load_emails(
         .into_iter()
         .map(|row| (row.email, UserId(row.user_id)))
         .collect();
+    Ok(())
+}
+
+/// Who stops being an owner at this moment elsewhere is waited for, and is none when that has committed.
+async fn load_owners(conn: &mut PgConnection, world: &mut World) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        "SELECT user_id FROM users WHERE role = 'owner' AND NOT removed ORDER BY user_id FOR UPDATE"
+    )
+    .fetch_all(conn)
+    .await?;
+    world.owners = rows.into_iter().map(UserId).collect();
     Ok(())
 }
 

@@ -56,6 +56,8 @@ pub struct Needs {
     pub streams: Vec<StreamId>,
     /// An address of which must be known whose it is, in lower case.
     pub email: Option<String>,
+    /// Whether it is asked who the owners are; they are locked, so that none of them is made something else meanwhile.
+    pub owners: bool,
     /// How many new references may be used.
     pub new_references: usize,
     /// Whether the line that the contact last wrote to is asked for.
@@ -159,7 +161,7 @@ impl<T> Decided<T> {
     }
 }
 
-/// A secret that is kept beside the log.
+/// A secret that is kept beside the log, or is kept no more.
 #[derive(Clone)]
 pub enum SecretWrite {
     /// A person's password, hashed.
@@ -200,6 +202,13 @@ pub enum SecretWrite {
         /// Whose it is.
         user_id: UserId,
     },
+    /// A person's sessions end.
+    EndSessions {
+        /// The person.
+        user_id: UserId,
+        /// The one session that goes on.
+        but: Option<Uuid>,
+    },
 }
 
 impl std::fmt::Debug for SecretWrite {
@@ -209,6 +218,7 @@ impl std::fmt::Debug for SecretWrite {
             Self::Token { .. } => "Token(…)",
             Self::Session { .. } => "Session(…)",
             Self::SessionEnd { .. } => "SessionEnd(…)",
+            Self::EndSessions { .. } => "EndSessions(…)",
         })
     }
 }

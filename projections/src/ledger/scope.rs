@@ -17,7 +17,7 @@ use docket_domain::people::export::Export;
 use docket_domain::people::session::Session;
 use docket_domain::people::views::CaseViews;
 use docket_domain::survey::Survey;
-use docket_domain::user::{User, UserEvent};
+use docket_domain::user::{Role, User, UserEvent};
 
 use super::operation::{ContactKey, MessageKey, Needs};
 use crate::settings::Settings;
@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) last_lines: HashMap<ContactId, LineId>,
     /// Whose address it is, as far as any operation asked.
     pub(crate) emails: HashMap<String, UserId>,
+    /// The owners, where any operation asked.
+    pub(crate) owners: BTreeSet<UserId>,
     pub(crate) references: RefCell<Vec<Reference>>,
 }
 
@@ -133,6 +135,16 @@ impl World {
         let version = entry.aggregate.version();
         if let Event::User(UserEvent::UserAdded { user_id, email, .. }) = event {
             self.emails.insert(email.0.clone(), *user_id);
+        }
+        if let (StreamId::User(user_id), Aggregate::User(user)) = (stream, &entry.aggregate) {
+            let is_owner = user
+                .state()
+                .is_some_and(|state| state.role == Role::Owner && !state.removed);
+            if is_owner {
+                self.owners.insert(user_id);
+            } else {
+                self.owners.remove(&user_id);
+            }
         }
         if let (StreamId::Case(reference), Aggregate::Case(case)) = (stream, &entry.aggregate)
             && let Some(state) = case.state()
@@ -344,6 +356,11 @@ impl Scope<'_> {
     /// Whose address [`Needs::email`] is, if it is anybody's.
     pub fn user_of_email(&self) -> Option<UserId> {
         self.world.emails.get(self.needs.email.as_ref()?).copied()
+    }
+
+    /// Whether there is an owner but this user, where [`Needs::owners`] asked for them.
+    pub fn has_other_owner(&self, id: UserId) -> bool {
+        self.world.owners.iter().any(|owner| *owner != id)
     }
 
     /// A reference that no case has had.

@@ -698,6 +698,11 @@ impl<'a> Written<'a> {
                         .boxed()
                         .await?;
                 }
+                SecretWrite::EndSessions { user_id, but } => {
+                    sessions::end_others(&mut *conn, *user_id, *but)
+                        .boxed()
+                        .await?;
+                }
             }
         }
         if !self.keys.is_empty() {

@@ -656,6 +656,35 @@ pub async fn find(
         .transpose()
 }
 
+/// Those of the cases that belong to one of the surveys, ordered.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn within(
+    executor: impl PgExecutor<'_>,
+    references: &[Reference],
+    surveys: &[SurveyId],
+) -> Result<Vec<Reference>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        "SELECT reference FROM cases WHERE reference = ANY ($1) AND survey_id = ANY ($2) ORDER BY reference",
+        &column(references, |reference| reference.as_i32()),
+        &column(surveys, |survey_id| survey_id.0),
+    )
+    .fetch_all(executor)
+    .await?;
+    found
+        .into_iter()
+        .map(|reference| {
+            let row = Row {
+                table: "cases",
+                key: reference,
+            };
+            row.reference("reference", reference)
+        })
+        .collect()
+}
+
 /// A contact's cases, open and closed, ordered by reference.
 ///
 /// # Errors

@@ -227,17 +227,8 @@ impl TryFrom<Columnwise> for UnroutedRow {
             table: "unrouted",
             key: row.held_id,
         };
-        let kind = [WebhookKind::Inbound, WebhookKind::Status]
-            .into_iter()
-            .find(|kind| kind.as_str() == row.kind);
-        let reason = [
-            HeldReason::UnknownLine,
-            HeldReason::Undecodable,
-            HeldReason::UnknownType,
-            HeldReason::UnknownMessage,
-        ]
-        .into_iter()
-        .find(|reason| reason.as_str() == row.reason);
+        let kind = kind_of(&row.kind);
+        let reason = reason_of(&row.reason);
         let routed = match row.routed_at {
             Some(at) => {
                 let message_id = known.some("message_id", row.message_id)?;
@@ -292,6 +283,130 @@ pub async fn page(
     .fetch_all(executor)
     .await?;
     rows.into_iter().map(UnroutedRow::try_from).collect()
+}
+
+/// What keeps webhooks from being routed: those of one cause can be routed as soon as it is mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Which webhook brought them.
+    pub kind: WebhookKind,
+    /// Why they could not be routed.
+    pub reason: HeldReason,
+    /// The same in words, without personal data.
+    pub detail: String,
+    /// Our number, where the cause is that no line has it.
+    pub to: Option<Personal<String>>,
+}
+
+/// Webhooks of one cause that wait to be routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The cause.
+    pub cause: Cause,
+    /// How many.
+    pub count: u64,
+    /// When the first of them came.
+    pub oldest_at: DateTime<Utc>,
+    /// When the last of them came.
+    pub newest_at: DateTime<Utc>,
+}
+
+fn kind_of(name: &str) -> Option<WebhookKind> {
+    [WebhookKind::Inbound, WebhookKind::Status]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
+}
+
+fn reason_of(name: &str) -> Option<HeldReason> {
+    [
+        HeldReason::UnknownLine,
+        HeldReason::Undecodable,
+        HeldReason::UnknownType,
+        HeldReason::UnknownMessage,
+    ]
+    .into_iter()
+    .find(|reason| reason.as_str() == name)
+}
+
+impl Cause {
+    /// The cause that a form names; `None` where it names none.
+    pub fn from_names(kind: &str, reason: &str, detail: &str, to: &str) -> Option<Self> {
+        Some(Self {
+            kind: kind_of(kind)?,
+            reason: reason_of(reason)?,
+            detail: detail.to_owned(),
+            to: (!to.is_empty()).then(|| Personal(to.to_owned())),
+        })
+    }
+}
+
+/// What waits to be routed, by cause, the newest first; at most `limit` causes.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn causes(
+    executor: impl PgExecutor<'_>,
+    limit: u32,
+) -> Result<Vec<Waiting>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT kind, reason, detail, CASE WHEN reason = 'unknown_line' THEN to_number END AS to_number,
+                  count(*) AS "count!", min(received_at) AS "oldest_at!", max(received_at) AS "newest_at!"
+           FROM unrouted
+           WHERE routed_at IS NULL
+           GROUP BY 1, 2, 3, 4
+           ORDER BY 7 DESC, 1, 2, 3, 4
+           LIMIT $1"#,
+        i64::from(limit),
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let known = Row {
+                table: "unrouted",
+                key: "of a cause",
+            };
+            Ok(Waiting {
+                cause: Cause {
+                    kind: known.some("kind", kind_of(&row.kind))?,
+                    reason: known.some("reason", reason_of(&row.reason))?,
+                    detail: row.detail,
+                    to: row.to_number.map(Personal),
+                },
+                count: row.count.cast_unsigned(),
+                oldest_at: row.oldest_at,
+                newest_at: row.newest_at,
+            })
+        })
+        .collect()
+}
+
+/// Those of a cause that wait to be routed, in the order in which they came; at most `limit`.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn of_cause(
+    executor: impl PgExecutor<'_>,
+    cause: &Cause,
+    limit: u32,
+) -> Result<Vec<HeldId>, sqlx::Error> {
+    let held = sqlx::query_scalar!(
+        "SELECT held_id FROM unrouted
+         WHERE routed_at IS NULL AND kind = $1 AND reason = $2 AND detail = $3
+             AND CASE WHEN reason = 'unknown_line' THEN to_number END IS NOT DISTINCT FROM $4
+         ORDER BY received_at, held_id
+         LIMIT $5",
+        cause.kind.as_str(),
+        cause.reason.as_str(),
+        cause.detail,
+        cause.to.as_ref().map(|to| to.as_str()),
+        i64::from(limit),
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(held.into_iter().map(HeldId).collect())
 }
 
 /// How many webhooks wait to be routed.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use docket_domain::access::Access;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{TokenId, UserId};
+use docket_domain::ids::{SurveyId, TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserEvent};
 use sqlx::{PgConnection, PgExecutor};
@@ -23,12 +24,38 @@ pub struct UserRow {
     pub email: Personal<String>,
     /// What they may do.
     pub role: Role,
+    /// Which surveys' cases they reach when they are an agent; [`UserRow::reach`] says what they reach as what they are.
+    pub access: Access,
     /// Whether they were removed.
     pub removed: bool,
     /// When they were added.
     pub created_at: DateTime<Utc>,
     /// The sequence of their last event.
     pub version: u64,
+}
+
+impl UserRow {
+    /// Which surveys' cases they reach.
+    pub fn reach(&self) -> Access {
+        self.access.clone().of(self.role)
+    }
+}
+
+/// What a person reaches of whom the table says this.
+pub(crate) fn reach(role: Role, surveys: Option<Vec<Uuid>>) -> Access {
+    access(surveys).of(role)
+}
+
+fn access(surveys: Option<Vec<Uuid>>) -> Access {
+    surveys
+        .map(|surveys| surveys.into_iter().map(SurveyId).collect::<Vec<_>>())
+        .into()
+}
+
+/// Surveys as Postgres writes an array, which `UNNEST` cannot hand out.
+fn surveys_text(access: &Access) -> Option<String> {
+    let surveys: Vec<String> = access.surveys()?.iter().map(ToString::to_string).collect();
+    Some(format!("{{{}}}", surveys.join(",")))
 }
 
 /// A token.
@@ -60,13 +87,14 @@ pub struct UsersHandler {
 #[derive(Default)]
 struct Change {
     role: Option<Role>,
+    access: Option<Access>,
     removed: bool,
     version: u64,
 }
 
 impl Projection for UsersHandler {
     const NAME: &'static str = "users";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["users", "tokens"];
 
     fn apply(&mut self, recorded: &Recorded) {
@@ -74,13 +102,14 @@ impl Projection for UsersHandler {
         else {
             return;
         };
-        let (mut role, mut removed) = (None, false);
+        let (mut role, mut access, mut removed) = (None, None, false);
         match event {
             UserEvent::UserAdded { email, role, .. } => {
                 let row = UserRow {
                     user_id,
                     email: email.clone(),
                     role: *role,
+                    access: Access::All,
                     removed: false,
                     created_at: recorded.recorded_at,
                     version: recorded.sequence,
@@ -89,6 +118,9 @@ impl Projection for UsersHandler {
                 return;
             }
             UserEvent::RoleChanged { to, .. } => role = Some(*to),
+            UserEvent::SurveyAccessChanged { surveys } => {
+                access = Some(Access::from(surveys.clone()));
+            }
             UserEvent::PasswordChanged {} => {}
             UserEvent::UserRemoved {} => {
                 removed = true;
@@ -115,11 +147,15 @@ impl Projection for UsersHandler {
         }
         if let Some(row) = self.added.get_mut(&user_id) {
             row.role = role.unwrap_or(row.role);
+            if let Some(access) = access {
+                row.access = access;
+            }
             row.removed |= removed;
             row.version = recorded.sequence;
         } else {
             let change = self.changed.entry(user_id).or_default();
             change.role = role.or(change.role);
+            change.access = access.or(change.access.take());
             change.removed |= removed;
             change.version = recorded.sequence;
         }
@@ -159,13 +195,17 @@ async fn update_users(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE users
-         SET role = coalesce(new.role, users.role), removed = users.removed OR new.removed, version = new.version
-         FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::bigint[]) AS new (user_id, role, removed, version)
+         SET role = coalesce(new.role, users.role), removed = users.removed OR new.removed, version = new.version,
+             surveys = CASE WHEN new.has_access THEN new.surveys::uuid[] ELSE users.surveys END
+         FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::bigint[], $5::bool[], $6::text[])
+             AS new (user_id, role, removed, version, has_access, surveys)
          WHERE users.user_id = new.user_id",
         &column(changes, |(user_id, _)| user_id.0),
         &column(changes, |(_, change)| change.role.map(Role::as_str)) as _,
         &column(changes, |(_, change)| change.removed),
         &column(changes, |(_, change)| change.version.cast_signed()),
+        &column(changes, |(_, change)| change.access.is_some()),
+        &column(changes, |(_, change)| change.access.as_ref().and_then(surveys_text)) as _,
     )
     .execute(conn)
     .await?;
@@ -174,14 +214,17 @@ async fn update_users(
 
 async fn insert_users(conn: &mut PgConnection, rows: &[UserRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO users (user_id, email, role, removed, created_at, version)
-         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::timestamptz[], $6::bigint[])",
+        "INSERT INTO users (user_id, email, role, removed, created_at, version, surveys)
+         SELECT new.user_id, new.email, new.role, new.removed, new.created_at, new.version, new.surveys::uuid[]
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::timestamptz[], $6::bigint[], $7::text[])
+             AS new (user_id, email, role, removed, created_at, version, surveys)",
         &column(rows, |row| row.user_id.0),
         &column(rows, |row| row.email.as_str()) as _,
         &column(rows, |row| row.role.as_str()) as _,
         &column(rows, |row| row.removed),
         &column(rows, |row| row.created_at),
         &column(rows, |row| row.version.cast_signed()),
+        &column(rows, |row| surveys_text(&row.access)) as _,
     )
     .execute(conn)
     .await?;
@@ -225,6 +268,7 @@ struct Columnwise {
     removed: bool,
     created_at: DateTime<Utc>,
     version: i64,
+    surveys: Option<Vec<Uuid>>,
 }
 
 impl TryFrom<Columnwise> for UserRow {
@@ -239,6 +283,7 @@ impl TryFrom<Columnwise> for UserRow {
             user_id: UserId(row.user_id),
             email: Personal(row.email),
             role: known.some("role", Role::from_name(&row.role))?,
+            access: access(row.surveys),
             removed: row.removed,
             created_at: row.created_at,
             version: row.version.cast_unsigned(),
@@ -254,7 +299,7 @@ impl TryFrom<Columnwise> for UserRow {
 pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version
+        "SELECT user_id, email, role, removed, created_at, version, surveys
          FROM users
          WHERE NOT removed
          ORDER BY email",
@@ -275,7 +320,7 @@ pub async fn find(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version FROM users WHERE user_id = $1",
+        "SELECT user_id, email, role, removed, created_at, version, surveys FROM users WHERE user_id = $1",
         user_id.0,
     )
     .fetch_optional(executor)
@@ -294,7 +339,7 @@ pub async fn find_by_email(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version FROM users WHERE email = $1 AND NOT removed",
+        "SELECT user_id, email, role, removed, created_at, version, surveys FROM users WHERE email = $1 AND NOT removed",
         email,
     )
     .fetch_optional(executor)

@@ -1,0 +1,49 @@
+//! Pages about people and about how Docket is doing: users, tokens, one's own account, what is unrouted, health and reports.
+//!
+//! Owners act on them and auditors read them; one's own account and tokens are everybody's. What always holds: a page that an
+//! auditor sees has no form that would be refused, and a secret is shown in the answer to the form that made it and nowhere else. To
+//! add a page: its routes here, behind the door it belongs to, and a row in the tests' table of these routes.
+
+mod account;
+pub(super) mod health;
+mod tokens;
+mod unrouted;
+mod users;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+
+use super::Console;
+use super::session::{may_act, may_set_up, sees_settings};
+
+/// The pages. Stands behind [`super::session::inside`].
+pub(super) fn router() -> Router<Console> {
+    let set_up = Router::new()
+        .route("/users/new", get(users::new))
+        .route("/users", post(users::add))
+        .route("/users/{user_id}/rights", post(users::change_rights))
+        .route("/users/{user_id}/password", post(users::set_password))
+        .route("/users/{user_id}/remove", post(users::remove))
+        .route("/unrouted/{held_id}/route", post(unrouted::route))
+        .route("/unrouted/route", post(unrouted::route_all))
+        .route("/health/lines/{line_id}/resume", post(health::resume))
+        .route_layer(middleware::from_fn(may_set_up));
+    let seen = Router::new()
+        .route("/users", get(users::list))
+        .route("/users/{user_id}", get(users::show))
+        .route("/unrouted", get(unrouted::list))
+        .route("/health", get(health::show))
+        .route_layer(middleware::from_fn(sees_settings));
+    let acting = Router::new()
+        .route("/tokens", post(tokens::create))
+        .route("/tokens/{token_id}/revoke", post(tokens::revoke))
+        .route_layer(middleware::from_fn(may_act));
+    Router::new()
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::change_password))
+        .route("/tokens", get(tokens::list))
+        .merge(set_up)
+        .merge(seen)
+        .merge(acting)
+}

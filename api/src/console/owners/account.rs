@@ -1,0 +1,118 @@
+//! `/account`: one's own password.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use docket_projections::accounts;
+use secrecy::SecretString;
+
+use super::users::Done;
+use crate::app::App;
+use crate::console::act::submit;
+use crate::console::pages::Frame;
+use crate::console::session::{Posted, Session};
+use crate::console::throttle::Key;
+use crate::console::{Console, Failed, go, page, words};
+use crate::http::problem::Problem;
+use crate::http::users::unhashed;
+use crate::operations::Administrator;
+use crate::operations::user::ChangeUser;
+use crate::passwords;
+
+#[derive(Template)]
+#[template(path = "console/owners/account.html")]
+struct Account {
+    frame: Frame,
+    once: String,
+    refusal: String,
+}
+
+/// One's own account.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    Query(done): Query<Done>,
+    session: Session,
+) -> Response {
+    with(&app, &session, done.notice(), StatusCode::OK, String::new())
+}
+
+fn with(
+    app: &App,
+    session: &Session,
+    notice: &'static str,
+    status: StatusCode,
+    refusal: String,
+) -> Response {
+    let mut frame = Frame::of(app, session);
+    frame.notice = notice;
+    let template = Account {
+        frame,
+        once: (app.new_id)().to_string(),
+        refusal,
+    };
+    page(status, &template)
+}
+
+/// Changes one's own password; all other sessions end.
+pub(super) async fn change_password(
+    State(console): State<Console>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    match changed(&console, &session, &posted).await {
+        Ok(()) => Ok(go("/account?done=own-password")),
+        Err(Refused::TooOften) => {
+            let sentence = words::SIGN_IN_TOO_OFTEN.to_owned();
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            Ok(with(&console.app, &session, "", status, sentence))
+        }
+        Err(Refused::Problem(problem)) => {
+            let sentence = words::refusal(&problem);
+            let status = problem.into_response().status();
+            Ok(with(&console.app, &session, "", status, sentence))
+        }
+    }
+}
+
+/// Why a password was not changed.
+enum Refused {
+    TooOften,
+    Problem(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+async fn changed(console: &Console, session: &Session, posted: &Posted) -> Result<(), Refused> {
+    let app = &console.app;
+    let (new, again) = (posted.field("new-password"), posted.field("again-password"));
+    if new != again {
+        return Err(Problem::invalid(words::PASSWORDS_DIFFER).into());
+    }
+    passwords::check(new).map_err(unhashed)?;
+    // Whoever finds a browser open must not try passwords without an end.
+    let account = Key::Account(session.email.clone());
+    if !console.throttle.takes(account.clone(), (app.clock)()) {
+        return Err(Refused::TooOften);
+    }
+    let old = posted.field("old-password");
+    if old.len() > passwords::MAX_BYTES {
+        return Err(Problem::invalid(words::OLD_PASSWORD_WRONG).into());
+    }
+    let known = accounts::password_hash(&app.pool, &session.email).await?;
+    let known = known.ok_or_else(|| Problem::invalid(words::OLD_PASSWORD_WRONG))?;
+    let _turn = console.throttle.turn().await;
+    if !passwords::verify(SecretString::from(old), known.password_hash).await {
+        return Err(Problem::invalid(words::OLD_PASSWORD_WRONG).into());
+    }
+    console.throttle.forgive(&account);
+    let hash = passwords::hash(new.into()).await.map_err(unhashed)?;
+    let by = Administrator::User(posted.asked(session));
+    let operation = ChangeUser::password(session.user_id, hash, Some(session.id), by);
+    submit(app, operation).await?;
+    Ok(())
+}

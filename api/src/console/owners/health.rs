@@ -1,0 +1,462 @@
+//! `/health`: how Docket is doing, and what to do about it.
+
+use std::time::{Duration, Instant};
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use docket_domain::ids::LineId;
+use docket_domain::line::LineCommand;
+use docket_projections::activity::{self as counted, Total};
+use docket_projections::health::{self, Model, Store};
+use docket_projections::read::lines::{self, LineRow};
+use docket_projections::read::outbox::{self, Depth};
+use docket_projections::read::unrouted;
+
+use super::users::Done;
+use crate::activity;
+use crate::app::App;
+use crate::console::act::submit;
+use crate::console::pages::{Frame, When};
+use crate::console::session::{Posted, Session};
+use crate::console::settings::Tab;
+use crate::console::{Console, Failed, case, failure, go, page, words};
+use crate::operations::Administrator;
+use crate::operations::line::ChangeLine;
+use crate::operations::probe::Probe;
+
+/// Over so many days webhooks and calls are counted, today included.
+const DAYS: u64 = 7;
+/// A message that waits for so long, in minutes, waits for something that somebody has to do.
+const LONG_WAIT_MINUTES: i64 = 5;
+/// So long may the write path take to do nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What an owner's webhooks can come to where the signature was right.
+const GENUINE: [&str; 4] = ["accepted", "duplicate", "unrouted", "unavailable"];
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::console) enum Tone {
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Look,
+    /// Somebody has to do something.
+    Act,
+}
+
+impl Tone {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Look => "look",
+            Self::Act => "act",
+        }
+    }
+
+    const fn icon(self) -> &'static str {
+        match self {
+            Self::Good => "check",
+            Self::Look => "question",
+            Self::Act => "cross",
+        }
+    }
+}
+
+/// One thing that was looked at.
+struct Check {
+    tone: Tone,
+    title: &'static str,
+    sentence: String,
+    /// What to do.
+    advice: &'static str,
+    /// Where to do it.
+    href: Option<&'static str>,
+}
+
+impl Check {
+    fn good(title: &'static str, sentence: impl Into<String>) -> Self {
+        Self::of(Tone::Good, title, sentence, "")
+    }
+
+    fn of(
+        tone: Tone,
+        title: &'static str,
+        sentence: impl Into<String>,
+        advice: &'static str,
+    ) -> Self {
+        Self {
+            tone,
+            title,
+            sentence: sentence.into(),
+            advice,
+            href: None,
+        }
+    }
+
+    const fn at(mut self, href: &'static str) -> Self {
+        self.href = Some(href);
+        self
+    }
+}
+
+struct Halted {
+    line: String,
+    reason: String,
+    action: String,
+}
+
+struct CountRow {
+    what: &'static str,
+    result: &'static str,
+    today: u64,
+    count: u64,
+    last: When,
+}
+
+struct CountTable {
+    caption: &'static str,
+    rows: Vec<CountRow>,
+}
+
+struct ModelRow {
+    name: &'static str,
+    version: i32,
+    built: String,
+    is_current: bool,
+}
+
+#[derive(Template)]
+#[template(path = "console/owners/health.html")]
+struct Health {
+    frame: Frame,
+    tab: Tab,
+    summary: String,
+    tone: Tone,
+    checks: Vec<Check>,
+    halted: Vec<Halted>,
+    counts: Vec<CountTable>,
+    models: Vec<ModelRow>,
+    once: String,
+}
+
+/// What is known of how Docket is doing.
+struct Known {
+    now: DateTime<Utc>,
+    totals: Vec<Total>,
+    last_webhook: Option<DateTime<Utc>>,
+    last_call: Option<DateTime<Utc>>,
+    depth: Depth,
+    waiting: u64,
+    lines: Vec<LineRow>,
+    store: Store,
+    models: Vec<Model>,
+    /// How long the write path took to do nothing; `None` where it took too long.
+    written_in: Option<Duration>,
+    queue: usize,
+    has_secret: bool,
+    has_client: bool,
+}
+
+async fn ask(app: &App) -> Result<Known, Failed> {
+    let now = (app.clock)();
+    let today = now.date_naive();
+    let since = today.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(today);
+    let queue = app.ledger.waiting();
+    let began = Instant::now();
+    let written = tokio::time::timeout(PATIENCE, app.ledger.submit(Probe)).await;
+    let written_in = matches!(written, Ok(Ok(_))).then(|| began.elapsed());
+    // What this process has counted since it last added to the table belongs to the picture.
+    activity::flush(app).await;
+    Ok(Known {
+        now,
+        totals: counted::totals(&app.pool, since, today).await?,
+        last_webhook: counted::last(&app.pool, &["inbound", "status"], &GENUINE).await?,
+        last_call: counted::last(&app.pool, &["send"], &["accepted"]).await?,
+        depth: outbox::depth(&app.pool).await?,
+        waiting: unrouted::count(&app.pool).await?,
+        lines: lines::all(&app.pool).await?,
+        store: health::store(&app.pool).await?,
+        models: health::models(&app.pool).await?,
+        written_in,
+        queue,
+        has_secret: app.vonage.signature_secret.load().is_some(),
+        has_client: app.vonage.client.load().is_some(),
+    })
+}
+
+impl Known {
+    fn today(&self, what: &[&str], results: &[&str]) -> u64 {
+        self.totals
+            .iter()
+            .filter(|total| what.contains(&total.what.as_str()))
+            .filter(|total| results.contains(&total.result.as_str()))
+            .map(|total| total.today)
+            .sum()
+    }
+
+    fn ago(&self, at: DateTime<Utc>) -> String {
+        words::ago(self.now - at)
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        vec![
+            self.webhooks(),
+            self.calls(),
+            self.outbox(),
+            self.lines(),
+            self.unrouted(),
+            self.writing(),
+            self.models(),
+            self.database(),
+        ]
+    }
+
+    fn webhooks(&self) -> Check {
+        let title = words::HEALTH_WEBHOOKS;
+        if !self.has_secret {
+            return Check::of(
+                Tone::Act,
+                title,
+                words::HEALTH_NO_SECRET,
+                words::HEALTH_SET_VONAGE,
+            )
+            .at("/vonage");
+        }
+        let wrong = self.today(&["inbound", "status"], &["wrongly_signed"]);
+        if wrong > 0 {
+            let sentence = words::wrongly_signed(wrong);
+            return Check::of(Tone::Act, title, sentence, words::HEALTH_WRONG_SECRET).at("/vonage");
+        }
+        match self.last_webhook {
+            Some(at) => Check::good(title, words::last_webhook(&self.ago(at))),
+            None => Check::of(
+                Tone::Look,
+                title,
+                words::HEALTH_NO_WEBHOOK,
+                words::HEALTH_NO_WEBHOOK_ADVICE,
+            )
+            .at("/setup"),
+        }
+    }
+
+    fn calls(&self) -> Check {
+        let title = words::HEALTH_CALLS;
+        if !self.has_client {
+            return Check::of(
+                Tone::Act,
+                title,
+                words::HEALTH_NO_CLIENT,
+                words::HEALTH_SET_VONAGE,
+            )
+            .at("/vonage");
+        }
+        let failed = self.today(&["send"], &["retry", "halted", "uncertain"]);
+        let taken = self.today(&["send"], &["accepted"]);
+        match self.last_call {
+            _ if failed > taken => Check::of(
+                Tone::Look,
+                title,
+                words::calls_failed(failed, taken),
+                words::HEALTH_CALLS_ADVICE,
+            ),
+            Some(at) => Check::good(title, words::last_call(&self.ago(at))),
+            None => Check::good(title, words::HEALTH_NO_CALL),
+        }
+    }
+
+    fn outbox(&self) -> Check {
+        let title = words::HEALTH_OUTBOX;
+        let Some(oldest) = self.depth.oldest_queued_at else {
+            return Check::good(title, words::HEALTH_OUTBOX_EMPTY);
+        };
+        let sentence = words::outbox(self.depth.count, &words::span(self.now - oldest));
+        if self.now - oldest > TimeDelta::minutes(LONG_WAIT_MINUTES) {
+            Check::of(Tone::Act, title, sentence, words::HEALTH_OUTBOX_ADVICE)
+        } else {
+            Check::good(title, sentence)
+        }
+    }
+
+    fn halted(&self) -> impl Iterator<Item = &LineRow> {
+        self.lines
+            .iter()
+            .filter(|line| !line.removed && line.halted.is_some())
+    }
+
+    fn lines(&self) -> Check {
+        let title = words::HEALTH_LINES;
+        let all = self.lines.iter().filter(|line| !line.removed).count();
+        match (self.halted().count(), all) {
+            (_, 0) => Check::of(
+                Tone::Look,
+                title,
+                words::HEALTH_NO_LINES,
+                words::HEALTH_NO_LINES_ADVICE,
+            )
+            .at("/lines"),
+            (0, all) => Check::good(title, words::lines_send(all)),
+            (halted, _) => Check::of(
+                Tone::Act,
+                title,
+                words::lines_halted(halted),
+                words::HEALTH_HALTED_ADVICE,
+            ),
+        }
+    }
+
+    fn unrouted(&self) -> Check {
+        let title = words::HEALTH_UNROUTED;
+        match self.waiting {
+            0 => Check::good(title, words::UNROUTED_NONE),
+            waiting => Check::of(
+                Tone::Act,
+                title,
+                words::unrouted_wait(waiting),
+                words::HEALTH_UNROUTED_ADVICE,
+            )
+            .at("/unrouted"),
+        }
+    }
+
+    fn writing(&self) -> Check {
+        let title = words::HEALTH_WRITING;
+        match self.written_in {
+            Some(took) => Check::good(title, words::written_in(took, self.queue)),
+            None => Check::of(
+                Tone::Act,
+                title,
+                words::not_written(PATIENCE, self.queue),
+                words::HEALTH_WRITING_ADVICE,
+            ),
+        }
+    }
+
+    fn models(&self) -> Check {
+        let title = words::HEALTH_MODELS;
+        let old: Vec<&str> = self
+            .models
+            .iter()
+            .filter(|model| !model.is_current())
+            .map(|model| model.name)
+            .collect();
+        if old.is_empty() {
+            Check::good(title, words::HEALTH_MODELS_CURRENT)
+        } else {
+            let sentence = words::models_old(&old.join(", "));
+            Check::of(Tone::Look, title, sentence, words::HEALTH_MODELS_ADVICE)
+        }
+    }
+
+    fn database(&self) -> Check {
+        let last = self.store.last_event_at.map(|at| self.ago(at));
+        let sentence = words::database(
+            &words::bytes(self.store.size_bytes),
+            self.store.events,
+            last.as_deref(),
+        );
+        Check::good(words::HEALTH_DATABASE, sentence)
+    }
+
+    fn rows(&self, whats: &[&str]) -> Vec<CountRow> {
+        self.totals
+            .iter()
+            .filter(|total| whats.contains(&total.what.as_str()))
+            .map(|total| CountRow {
+                what: words::activity(&total.what),
+                result: words::activity_result(&total.what, &total.result),
+                today: total.today,
+                count: total.count,
+                last: When::of(total.last_at, self.now),
+            })
+            .collect()
+    }
+}
+
+/// The page.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    Query(done): Query<Done>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let mut frame = Frame::of(&app, &session);
+    frame.notice = done.notice();
+    let known = ask(&app).await?;
+    let checks = known.checks();
+    let bad = checks
+        .iter()
+        .filter(|check| check.tone != Tone::Good)
+        .count();
+    let halted = known.halted().map(|line| Halted {
+        line: case::line_name(&known.lines, line.line_id),
+        reason: line
+            .halted
+            .map_or_else(String::new, |reason| words::sentence(reason.sentence())),
+        action: format!("/health/lines/{}/resume", line.line_id),
+    });
+    let models = known.models.iter().map(|model| ModelRow {
+        name: model.name,
+        version: model.version,
+        built: model.built.map_or_else(
+            || words::NEVER.to_owned(),
+            |built| {
+                words::built(
+                    built,
+                    &model.built_at.map_or_else(String::new, |at| known.ago(at)),
+                )
+            },
+        ),
+        is_current: model.is_current(),
+    });
+    let template = Health {
+        frame,
+        tab: Tab::Health,
+        summary: words::health_summary(bad),
+        tone: checks
+            .iter()
+            .map(|check| check.tone)
+            .max()
+            .unwrap_or(Tone::Good),
+        halted: halted.collect(),
+        counts: vec![
+            CountTable {
+                caption: words::HEALTH_COUNT_WEBHOOKS,
+                rows: known.rows(&["inbound", "status"]),
+            },
+            CountTable {
+                caption: words::HEALTH_COUNT_CALLS,
+                rows: known.rows(&["send"]),
+            },
+        ],
+        models: models.collect(),
+        once: (app.new_id)().to_string(),
+        checks,
+    };
+    Ok(page(StatusCode::OK, &template))
+}
+
+/// Lets a line send again.
+pub(super) async fn resume(
+    State(Console { app, .. }): State<Console>,
+    Path(line_id): Path<String>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let line = match line_id.parse::<LineId>() {
+        Ok(line_id) => lines::find(&app.pool, line_id).await?,
+        Err(_) => None,
+    };
+    let Some(line) = line.filter(|line| !line.removed) else {
+        let sentence = words::NO_SUCH_LINE_THERE.to_owned();
+        return Ok(failure(StatusCode::NOT_FOUND, sentence));
+    };
+    let operation = ChangeLine {
+        line_id: line.line_id,
+        command: LineCommand::Resume,
+        by: Administrator::User(posted.asked(&session)),
+    };
+    submit(&app, operation).await.map_err(Failed)?;
+    Ok(go("/health?done=resumed"))
+}

@@ -1,0 +1,483 @@
+//! `/users`: who signs in, and what they may do.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use docket_domain::access::Access;
+use docket_domain::ids::UserId;
+use docket_domain::personal::Personal;
+use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
+use docket_projections::ledger::operation::{Answer, LedgerError, SecretWrite};
+use docket_projections::read::surveys::{self, SurveyRow};
+use docket_projections::read::users::{self, UserRow};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::ambient;
+use crate::app::App;
+use crate::console::act::submit;
+use crate::console::pages::{Choice, Frame, When};
+use crate::console::session::{Posted, Session};
+use crate::console::settings::Tab;
+use crate::console::{Console, Failed, failure, go, page, words};
+use crate::http::problem::{Kind, Problem};
+use crate::http::users::unhashed;
+use crate::operations::Administrator;
+use crate::operations::user::ChangeUser;
+use crate::passwords;
+
+const ROLES: [Role; 3] = [Role::Owner, Role::Agent, Role::Auditor];
+
+/// What was just done.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(in crate::console) struct Done {
+    done: String,
+}
+
+impl Done {
+    pub(super) fn notice(&self) -> &'static str {
+        words::done_with_people(&self.done)
+    }
+}
+
+struct UserEntry {
+    href: String,
+    email: String,
+    role: &'static str,
+    reach: String,
+    added: When,
+    is_me: bool,
+}
+
+#[derive(Template)]
+#[template(path = "console/owners/users.html")]
+struct Users {
+    frame: Frame,
+    tab: Tab,
+    users: Vec<UserEntry>,
+}
+
+/// Which surveys somebody reaches, in words.
+fn reach(user: &UserRow, surveys: &[SurveyRow]) -> String {
+    match user.reach() {
+        Access::All => words::REACH_ALL.to_owned(),
+        Access::Only(kept) if kept.is_empty() => words::REACH_NONE.to_owned(),
+        Access::Only(kept) => {
+            let names = surveys
+                .iter()
+                .filter(|survey| kept.contains(&survey.survey_id))
+                .map(|survey| survey.settings.name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// Everybody who signs in.
+pub(super) async fn list(
+    State(Console { app, .. }): State<Console>,
+    Query(done): Query<Done>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let mut frame = Frame::of(&app, &session);
+    frame.notice = done.notice();
+    let now = (app.clock)();
+    let surveys = surveys::all(&app.pool).await?;
+    let users = users::all(&app.pool).await?;
+    let users = users.into_iter().map(|user| UserEntry {
+        href: format!("/users/{}", user.user_id),
+        role: words::role(user.role),
+        reach: reach(&user, &surveys),
+        added: When::of(user.created_at, now),
+        is_me: user.user_id == session.user_id,
+        email: user.email.0,
+    });
+    let template = Users {
+        frame,
+        tab: Tab::Users,
+        users: users.collect(),
+    };
+    Ok(page(StatusCode::OK, &template))
+}
+
+/// The part of a form that says what somebody may do.
+struct Rights {
+    roles: Vec<Choice>,
+    is_all: bool,
+    surveys: Vec<Choice>,
+}
+
+impl Rights {
+    fn of(role: Role, access: &Access, surveys: &[SurveyRow]) -> Self {
+        let roles = ROLES.into_iter().map(|choice| Choice {
+            name: words::role_explained(choice).to_owned(),
+            value: choice.as_str().to_owned(),
+            is_current: choice == role,
+        });
+        let kept = access.surveys().unwrap_or_default();
+        let surveys = surveys.iter().map(|survey| Choice {
+            name: survey.settings.name.clone(),
+            value: field_of(survey),
+            is_current: kept.contains(&survey.survey_id),
+        });
+        Self {
+            roles: roles.collect(),
+            is_all: access.is_all(),
+            surveys: surveys.collect(),
+        }
+    }
+}
+
+/// The field that says whether somebody is kept to this survey among others.
+fn field_of(survey: &SurveyRow) -> String {
+    format!("survey-{}", survey.survey_id)
+}
+
+fn posted_role(posted: &Posted) -> Result<Role, Problem> {
+    Role::from_name(posted.field("role")).ok_or_else(|| Problem::invalid(words::NO_SUCH_ROLE))
+}
+
+/// Whoever does not say "all" gets those that are ticked; a form that says neither opens nothing.
+fn posted_access(posted: &Posted, surveys: &[SurveyRow]) -> Access {
+    if posted.field("reach") == "all" {
+        return Access::All;
+    }
+    let ticked = surveys
+        .iter()
+        .filter(|survey| !posted.field(&field_of(survey)).is_empty())
+        .map(|survey| survey.survey_id);
+    Access::from(Some(ticked.collect()))
+}
+
+#[derive(Template)]
+#[template(path = "console/owners/new_user.html")]
+struct NewUser {
+    frame: Frame,
+    tab: Tab,
+    email: String,
+    rights: Rights,
+    once: String,
+    refusal: String,
+}
+
+/// The form for somebody new.
+pub(super) async fn new(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let surveys = surveys::all(&app.pool).await?;
+    let rights = Rights::of(Role::Agent, &Access::All, &surveys);
+    let template = NewUser {
+        frame: Frame::of(&app, &session),
+        tab: Tab::Users,
+        email: String::new(),
+        rights,
+        once: (app.new_id)().to_string(),
+        refusal: String::new(),
+    };
+    Ok(page(StatusCode::OK, &template))
+}
+
+/// A password that was given to somebody, or the sentence that it is shown no more.
+#[derive(Template)]
+#[template(path = "console/owners/password.html")]
+struct Given {
+    frame: Frame,
+    tab: Tab,
+    heading: String,
+    /// `None` where the form was sent a second time: what was made the first time is kept nowhere.
+    password: Option<String>,
+    email: String,
+}
+
+/// A password from a form, or one that is made because the form leaves it to us.
+struct Chosen {
+    password: SecretString,
+    is_ours: bool,
+}
+
+impl Chosen {
+    fn of(posted: &Posted) -> Self {
+        match posted.field("password") {
+            // 120 random bits, in 20 characters.
+            "" => Self {
+                password: URL_SAFE_NO_PAD.encode(ambient::random_bytes::<15>()).into(),
+                is_ours: true,
+            },
+            password => Self {
+                password: password.into(),
+                is_ours: false,
+            },
+        }
+    }
+}
+
+/// Adds somebody.
+pub(super) async fn add(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let surveys = surveys::all(&app.pool).await?;
+    let access = posted_access(&posted, &surveys);
+    let chosen = Chosen::of(&posted);
+    match add_user(&app, &session, &posted, access.clone(), &chosen).await {
+        Ok(_) if !chosen.is_ours => Ok(go("/users?done=added")),
+        Ok((email, is_repeated)) => {
+            let heading = words::user_added(&email);
+            Ok(give(&app, &session, heading, email, chosen, is_repeated))
+        }
+        Err(problem) => {
+            let role = posted_role(&posted).unwrap_or(Role::Agent);
+            let refusal = words::refusal(&problem);
+            let template = NewUser {
+                frame: Frame::of(&app, &session),
+                tab: Tab::Users,
+                email: posted.field("email").to_owned(),
+                rights: Rights::of(role, &access, &surveys),
+                once: (app.new_id)().to_string(),
+                refusal,
+            };
+            Ok(page(problem.into_response().status(), &template))
+        }
+    }
+}
+
+/// Shows a password that we made, in this answer alone.
+fn give(
+    app: &App,
+    session: &Session,
+    heading: String,
+    email: String,
+    chosen: Chosen,
+    is_repeated: bool,
+) -> Response {
+    let shown = (!is_repeated).then(|| chosen.password.expose_secret().to_owned());
+    let template = Given {
+        frame: Frame::of(app, session),
+        tab: Tab::Users,
+        heading,
+        password: shown,
+        email,
+    };
+    page(StatusCode::OK, &template)
+}
+
+/// Adds a user; gives their address, and whether an earlier sending of the form did it.
+async fn add_user(
+    app: &App,
+    session: &Session,
+    posted: &Posted,
+    access: Access,
+    chosen: &Chosen,
+) -> Result<(String, bool), Problem> {
+    let role = posted_role(posted)?;
+    let email = normalise_email(posted.field("email")).ok_or(UserError::Email)?;
+    let user_id = UserId((app.new_id)());
+    let hash = passwords::hash(chosen.password.clone())
+        .await
+        .map_err(unhashed)?;
+    let operation = ChangeUser {
+        user_id,
+        command: UserCommand::Add {
+            user_id,
+            email: Personal(email.clone()),
+            role,
+            access,
+        },
+        secrets: vec![SecretWrite::Password { user_id, hash }],
+        by: Administrator::User(posted.asked(session)),
+    };
+    let answer = app.ledger.submit(operation).await?;
+    Ok((email, matches!(answer, Answer::Repeated(_))))
+}
+
+#[derive(Template)]
+#[template(path = "console/owners/user.html")]
+struct ShownUser {
+    frame: Frame,
+    tab: Tab,
+    email: String,
+    role: &'static str,
+    reach: String,
+    added: When,
+    is_me: bool,
+    rights: Rights,
+    rights_action: String,
+    password_action: String,
+    remove_action: String,
+    once: String,
+    refusal: String,
+}
+
+/// One of them.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    Path(user_id): Path<String>,
+    Query(done): Query<Done>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let Some(user) = find(&app, &user_id).await? else {
+        return Ok(no_such_user());
+    };
+    let notice = done.notice();
+    with(&app, &session, user, notice, StatusCode::OK, String::new()).await
+}
+
+async fn with(
+    app: &App,
+    session: &Session,
+    user: UserRow,
+    notice: &'static str,
+    status: StatusCode,
+    refusal: String,
+) -> Result<Response, Failed> {
+    let mut frame = Frame::of(app, session);
+    frame.notice = notice;
+    let surveys = surveys::all(&app.pool).await?;
+    let action = |what: &str| format!("/users/{}/{what}", user.user_id);
+    let template = ShownUser {
+        frame,
+        tab: Tab::Users,
+        role: words::role(user.role),
+        reach: reach(&user, &surveys),
+        added: When::of(user.created_at, (app.clock)()),
+        is_me: user.user_id == session.user_id,
+        rights: Rights::of(user.role, &user.access, &surveys),
+        rights_action: action("rights"),
+        password_action: action("password"),
+        remove_action: action("remove"),
+        once: (app.new_id)().to_string(),
+        refusal,
+        email: user.email.0,
+    };
+    Ok(page(status, &template))
+}
+
+async fn find(app: &App, user_id: &str) -> Result<Option<UserRow>, Failed> {
+    let Ok(user_id) = user_id.parse::<UserId>() else {
+        return Ok(None);
+    };
+    let user = users::find(&app.pool, user_id).await?;
+    Ok(user.filter(|user| !user.removed))
+}
+
+fn no_such_user() -> Response {
+    failure(StatusCode::NOT_FOUND, words::NO_SUCH_USER.to_owned())
+}
+
+async fn refused(
+    app: &App,
+    session: &Session,
+    user: UserRow,
+    problem: Problem,
+) -> Result<Response, Failed> {
+    if problem.kind() == Kind::NotFound {
+        return Ok(no_such_user());
+    }
+    let sentence = words::refusal(&problem);
+    let status = problem.into_response().status();
+    with(app, session, user, "", status, sentence).await
+}
+
+/// What somebody may do.
+pub(super) async fn change_rights(
+    State(Console { app, .. }): State<Console>,
+    Path(user_id): Path<String>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let Some(user) = find(&app, &user_id).await? else {
+        return Ok(no_such_user());
+    };
+    let surveys = surveys::all(&app.pool).await?;
+    let changed = match posted_role(&posted) {
+        Ok(role) => {
+            let command = UserCommand::ChangeRights {
+                role: Some(role),
+                access: Some(posted_access(&posted, &surveys)),
+            };
+            change(&app, &session, &posted, user.user_id, command).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match changed {
+        // Whoever has made themselves something else may not see this page any more.
+        Ok(()) if user.user_id == session.user_id => Ok(go("/account?done=rights")),
+        Ok(()) => Ok(go(&format!("/users/{}?done=rights", user.user_id))),
+        Err(problem) => refused(&app, &session, user, problem).await,
+    }
+}
+
+async fn change(
+    app: &App,
+    session: &Session,
+    posted: &Posted,
+    user_id: UserId,
+    command: UserCommand,
+) -> Result<(), Problem> {
+    let operation = ChangeUser {
+        user_id,
+        command,
+        secrets: vec![],
+        by: Administrator::User(posted.asked(session)),
+    };
+    submit(app, operation).await.map(drop)
+}
+
+/// Another password for somebody else; one's own is changed where the old one is asked.
+pub(super) async fn set_password(
+    State(Console { app, .. }): State<Console>,
+    Path(user_id): Path<String>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let Some(user) = find(&app, &user_id).await? else {
+        return Ok(no_such_user());
+    };
+    if user.user_id == session.user_id {
+        let problem = Problem::new(Kind::OwnAccount, words::OWN_PASSWORD_ELSEWHERE);
+        return refused(&app, &session, user, problem).await;
+    }
+    let chosen = Chosen::of(&posted);
+    let hash = match passwords::hash(chosen.password.clone()).await {
+        Ok(hash) => hash,
+        Err(error) => return refused(&app, &session, user, unhashed(error)).await,
+    };
+    let by = Administrator::User(posted.asked(&session));
+    let operation = ChangeUser::password(user.user_id, hash, None, by);
+    let answer = app.ledger.submit(operation).await;
+    match answer.map_err(|error: LedgerError<UserError>| Problem::from(error)) {
+        Ok(_) if !chosen.is_ours => Ok(go(&format!("/users/{}?done=password", user.user_id))),
+        Ok(answer) => {
+            let email = user.email.0;
+            let heading = words::password_given(&email);
+            let is_repeated = matches!(answer, Answer::Repeated(_));
+            Ok(give(&app, &session, heading, email, chosen, is_repeated))
+        }
+        Err(problem) => refused(&app, &session, user, problem).await,
+    }
+}
+
+/// Removes somebody else.
+pub(super) async fn remove(
+    State(Console { app, .. }): State<Console>,
+    Path(user_id): Path<String>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let Some(user) = find(&app, &user_id).await? else {
+        return Ok(no_such_user());
+    };
+    if user.user_id == session.user_id {
+        let problem = Problem::new(Kind::OwnAccount, words::OWN_ACCOUNT_STAYS);
+        return refused(&app, &session, user, problem).await;
+    }
+    match change(&app, &session, &posted, user.user_id, UserCommand::Remove).await {
+        Ok(()) => Ok(go("/users?done=removed")),
+        Err(problem) => refused(&app, &session, user, problem).await,
+    }
+}

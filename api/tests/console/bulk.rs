@@ -3,7 +3,12 @@
 use crate::support::{Browser, House, Page};
 
 /// Sends the form below the list with these cases chosen, as a browser does: a field for each.
-async fn with_chosen(browser: &mut Browser, page: &Page, what: &str, cases: &[u32]) -> Page {
+pub(crate) async fn with_chosen(
+    browser: &mut Browser,
+    page: &Page,
+    what: &str,
+    cases: &[u32],
+) -> Page {
     let (to, mut body) = Browser::filled(page, "/cases/several", &[("do", what)]);
     for case in cases {
         body.push_str(&format!("&case={case}"));

@@ -12,6 +12,7 @@ use docket_domain::user::UserCommand;
 use docket_projections::read::{lines, surveys, users};
 use serde_json::json;
 
+use crate::bulk::with_chosen;
 use crate::doors::INSIDE;
 use crate::live::next;
 use crate::support::{Browser, CUSTOMER, House, new_id};
@@ -223,5 +224,30 @@ async fn open_pages_are_told_of_cases_within_reach_alone() {
     house.keeps_agent_to(None).await;
     house.receives("Out of reach no more").await;
     assert_eq!(next(&mut stream).await, None);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_form_for_several_leaves_cases_out_of_reach_alone() {
+    let house = House::start().await;
+    house.receives("Out of reach").await;
+    let second = house.second_survey().await;
+    house.receives_elsewhere("Within reach").await;
+    house.keeps_agent_to(Some(vec![second])).await;
+    let mut agent = house.signed_in("agent").await;
+    for what in ["read", "mine", "close"] {
+        let list = agent.get("/?view=all").await;
+        let done = with_chosen(&mut agent, &list, what, &[101, 102]).await;
+        done.is(200)
+            .shows("1 case was")
+            .shows("Not done for #101: there is no such case.");
+    }
+    let mut owner = house.signed_in("owner").await;
+    let list = owner.get("/").await;
+    list.shows("Out of reach").lacks("Within reach");
+
+    let refused = with_chosen(&mut owner, &list, "to:agent@example.com", &[101]).await;
+    refused.shows("Not done for #101: that colleague does not reach");
+    owner.get("/?view=unassigned").await.shows("Out of reach");
     house.close().await;
 }

@@ -50,7 +50,10 @@
   const divider = find("#new");
   if (divider) {
     divider.scrollIntoView({ block: "start" });
-    if (document.activeElement === document.body) divider.focus({ preventScroll: true });
+    if (document.activeElement === document.body && !find("[autofocus]")) divider.focus({ preventScroll: true });
+  } else if (scroller && !location.hash && getComputedStyle(scroller).overflowY === "visible") {
+    // Where there is little height the page scrolls as a whole, and would begin with the oldest.
+    log.lastElementChild?.scrollIntoView({ block: "end" });
   }
   history.replaceState(history.state, "", address + (location.hash === "#new" ? "" : location.hash));
 

@@ -19,6 +19,8 @@ mod presence;
 mod reading;
 mod session;
 mod sign_in;
+#[cfg(test)]
+mod snapshots;
 mod thread;
 mod throttle;
 mod window;

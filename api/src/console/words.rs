@@ -1,5 +1,7 @@
 //! Every sentence that people read in the console, in English. A translation is this file in another language.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use docket_domain::delivery::Status;
 use docket_domain::routing::{Routed, Rule};
@@ -237,12 +239,16 @@ pub(super) fn status_changed(
     } else {
         ""
     };
+    let value = isolated(value);
     let asked = match question {
-        Some(question) => format!(" (“{question}”)"),
+        Some(question) => format!(" (“{}”)", isolated(question)),
         None => String::new(),
     };
     match before {
-        Some(before) => format!("{who} set the status{asked} from {before} to {value}{closing}"),
+        Some(before) => {
+            let before = isolated(before);
+            format!("{who} set the status{asked} from {before} to {value}{closing}")
+        }
         None => format!("{who} set the status{asked} to {value}{closing}"),
     }
 }
@@ -257,6 +263,7 @@ pub(super) fn assigned(who: &str, before: Option<&str>, to: Option<&str>) -> Str
 }
 
 pub(super) fn renamed(who: &str, before: &str, title: &str) -> String {
+    let (before, title) = (isolated(before), isolated(title));
     format!("{who} renamed the case from “{before}” to “{title}”")
 }
 
@@ -466,6 +473,19 @@ pub(super) fn bulk_refused(reason: &str, cases: &[String]) -> String {
         _ => "the case refused; open it and try there",
     };
     format!("Not done for {}: {why}.", cases.join(", "))
+}
+
+/// What somebody wrote, for the middle of a sentence of ours: whichever way it is written, it does not turn the rest around.
+pub(super) fn isolated(text: &str) -> Cow<'_, str> {
+    const FIRST_STRONG_ISOLATE: char = '\u{2068}';
+    const POP_DIRECTIONAL_ISOLATE: char = '\u{2069}';
+    if text.is_ascii() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!(
+            "{FIRST_STRONG_ISOLATE}{text}{POP_DIRECTIONAL_ISOLATE}"
+        ))
+    }
 }
 
 /// A sentence with what stands in braces filled in.

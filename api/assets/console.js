@@ -142,6 +142,7 @@
     const said = find("span", windowLine);
     const words = windowLine.dataset;
     windowLine.classList.toggle("caution", minutes < 0);
+    find(".until", windowLine).hidden = minutes < 0;
     if (minutes < 0) {
       said.textContent = words.over;
     } else {
@@ -313,6 +314,17 @@
     chosen.textContent = count ? filled(chosen.dataset.count, { count }) : "";
   }
   find("#entries")?.addEventListener("change", showChosen);
+  for (const [id, choice] of [["#choose-all", true], ["#choose-none", false]]) {
+    const button = find(id);
+    if (!button) continue;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      for (const box of all(".pick input")) box.checked = choice;
+      showChosen();
+      // The form goes with the last choice, and the focus would go with it.
+      if (!choice) find(".entry")?.focus();
+    });
+  }
   showChosen();
 
   // Keys.

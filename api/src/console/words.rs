@@ -416,8 +416,10 @@ words! {
     TOO_LONG = "It is {over} characters too long: at most {limit} can be sent at once, the reference included.";
     HOURS_AND_MINUTES = "{hours} h {minutes} min";
     MINUTES = "{minutes} min";
-    WINDOW_OPEN = "WhatsApp takes your words for another {left}: 24 hours from the person’s last message.";
-    WINDOW_ENDS = "Until";
+    WINDOW_OPEN = "WhatsApp takes free text for another {left},";
+    // Before and after the time.
+    WINDOW_UNTIL = "until";
+    WINDOW_AFTER = ", and after that only once the person has written again.";
     WINDOW_OVER = "More than 24 hours have passed since the person’s last message, and WhatsApp takes no free text any more. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed. It works again as soon as they write.";
     WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed.";
 
@@ -426,6 +428,8 @@ words! {
 
     CHOOSE = "Choose";
     CHOSEN = "{count} chosen";
+    CHOOSE_ALL = "All shown";
+    CHOOSE_NONE = "None";
     BULK = "What to do with the chosen cases";
     BULK_DO = "Do it";
     BULK_CLOSE = "Close";

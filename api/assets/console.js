@@ -50,7 +50,10 @@
   const divider = find("#new");
   if (divider) {
     divider.scrollIntoView({ block: "start" });
-    if (document.activeElement === document.body) divider.focus({ preventScroll: true });
+    if (document.activeElement === document.body && !find("[autofocus]")) divider.focus({ preventScroll: true });
+  } else if (scroller && !location.hash && getComputedStyle(scroller).overflowY === "visible") {
+    // Where there is little height the page scrolls as a whole, and would begin with the oldest.
+    log.lastElementChild?.scrollIntoView({ block: "end" });
   }
   history.replaceState(history.state, "", address + (location.hash === "#new" ? "" : location.hash));
 
@@ -139,6 +142,7 @@
     const said = find("span", windowLine);
     const words = windowLine.dataset;
     windowLine.classList.toggle("caution", minutes < 0);
+    find(".until", windowLine).hidden = minutes < 0;
     if (minutes < 0) {
       said.textContent = words.over;
     } else {
@@ -310,6 +314,17 @@
     chosen.textContent = count ? filled(chosen.dataset.count, { count }) : "";
   }
   find("#entries")?.addEventListener("change", showChosen);
+  for (const [id, choice] of [["#choose-all", true], ["#choose-none", false]]) {
+    const button = find(id);
+    if (!button) continue;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      for (const box of all(".pick input")) box.checked = choice;
+      showChosen();
+      // The form goes with the last choice, and the focus would go with it.
+      if (!choice) find(".entry")?.focus();
+    });
+  }
   showChosen();
 
   // Keys.

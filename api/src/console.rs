@@ -23,6 +23,8 @@ mod reading;
 mod session;
 mod settings;
 mod sign_in;
+#[cfg(test)]
+mod snapshots;
 mod thread;
 mod throttle;
 mod told;

@@ -402,7 +402,7 @@ fn targets(others: &[CaseRow], reference: Reference, to: &str) -> Vec<Choice> {
         .iter()
         .filter(|other| other.state == CaseState::Open && other.reference != reference)
         .map(|other| Choice {
-            name: format!("#{}: {}", other.reference, other.title.0),
+            name: format!("#{}: {}", other.reference, words::isolated(&other.title)),
             value: other.reference.to_string(),
             is_current: other.reference.to_string() == to,
         })

@@ -1,5 +1,6 @@
 //! Every sentence that people read in the console, in English. A translation is this file in another language.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -243,12 +244,16 @@ pub(super) fn status_changed(
     } else {
         ""
     };
+    let value = isolated(value);
     let asked = match question {
-        Some(question) => format!(" (“{question}”)"),
+        Some(question) => format!(" (“{}”)", isolated(question)),
         None => String::new(),
     };
     match before {
-        Some(before) => format!("{who} set the status{asked} from {before} to {value}{closing}"),
+        Some(before) => {
+            let before = isolated(before);
+            format!("{who} set the status{asked} from {before} to {value}{closing}")
+        }
         None => format!("{who} set the status{asked} to {value}{closing}"),
     }
 }
@@ -263,6 +268,7 @@ pub(super) fn assigned(who: &str, before: Option<&str>, to: Option<&str>) -> Str
 }
 
 pub(super) fn renamed(who: &str, before: &str, title: &str) -> String {
+    let (before, title) = (isolated(before), isolated(title));
     format!("{who} renamed the case from “{before}” to “{title}”")
 }
 
@@ -551,8 +557,10 @@ words! {
     TOO_LONG = "It is {over} characters too long: at most {limit} can be sent at once, the reference included.";
     HOURS_AND_MINUTES = "{hours} h {minutes} min";
     MINUTES = "{minutes} min";
-    WINDOW_OPEN = "WhatsApp takes your words for another {left}: 24 hours from the person’s last message.";
-    WINDOW_ENDS = "Until";
+    WINDOW_OPEN = "WhatsApp takes free text for another {left},";
+    // Before and after the time.
+    WINDOW_UNTIL = "until";
+    WINDOW_AFTER = ", and after that only once the person has written again.";
     WINDOW_OVER = "More than 24 hours have passed since the person’s last message, and WhatsApp takes no free text any more. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed. It works again as soon as they write.";
     WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed.";
 
@@ -561,6 +569,8 @@ words! {
 
     CHOOSE = "Choose";
     CHOSEN = "{count} chosen";
+    CHOOSE_ALL = "All shown";
+    CHOOSE_NONE = "None";
     BULK = "What to do with the chosen cases";
     BULK_DO = "Do it";
     BULK_CLOSE = "Close";
@@ -609,6 +619,19 @@ pub(super) fn bulk_refused(reason: &str, cases: &[String]) -> String {
         _ => "the case refused; open it and try there",
     };
     format!("Not done for {}: {why}.", cases.join(", "))
+}
+
+/// What somebody wrote, for the middle of a sentence of ours: whichever way it is written, it does not turn the rest around.
+pub(super) fn isolated(text: &str) -> Cow<'_, str> {
+    const FIRST_STRONG_ISOLATE: char = '\u{2068}';
+    const POP_DIRECTIONAL_ISOLATE: char = '\u{2069}';
+    if text.is_ascii() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!(
+            "{FIRST_STRONG_ISOLATE}{text}{POP_DIRECTIONAL_ISOLATE}"
+        ))
+    }
 }
 
 /// A sentence with what stands in braces filled in.

@@ -9,11 +9,10 @@ pub(crate) async fn with_chosen(
     what: &str,
     cases: &[u32],
 ) -> Page {
-    let (to, mut body) = Browser::filled(page, "/cases/several", &[("do", what)]);
-    for case in cases {
-        body.push_str(&format!("&case={case}"));
-    }
-    browser.post(&to, &body).await
+    let (to, body) = Browser::filled(page, "/cases/several", &[("do", what)]);
+    let chosen = cases.iter().map(|case| format!("case={case}"));
+    let fields: Vec<String> = std::iter::once(body).chain(chosen).collect();
+    browser.post(&to, &fields.join("&")).await
 }
 
 async fn three_cases() -> House {

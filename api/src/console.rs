@@ -12,6 +12,7 @@ mod case;
 mod history;
 mod inbox;
 mod live;
+mod log;
 mod pages;
 mod place;
 mod session;
@@ -72,7 +73,7 @@ struct Console {
     throttle: Arc<Throttle>,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`.
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/log`, `/live` and `/assets`.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
@@ -98,6 +99,10 @@ pub fn router(app: App) -> Router {
             post(act::resend),
         )
         .route_layer(middleware::from_fn(session::may_act));
+    let overseeing = Router::new()
+        .route("/log", get(log::show))
+        .route("/log/export", get(log::export))
+        .route_layer(middleware::from_fn(session::may_audit));
     let inside = Router::new()
         .route("/", get(inbox::list))
         .route("/cases/{reference}", get(case::show))
@@ -108,6 +113,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(acting)
+        .merge(overseeing)
         .route_layer(middleware::from_fn_with_state(
             console.clone(),
             session::inside,

@@ -39,6 +39,7 @@ pub(super) struct Frame {
     pub(super) role: &'static str,
     pub(super) csrf: String,
     pub(super) may_act: bool,
+    pub(super) may_audit: bool,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
     /// What was just done.
@@ -53,6 +54,7 @@ impl Frame {
             role: words::role(session.role),
             csrf: session.csrf.clone(),
             may_act: session.may_act(),
+            may_audit: session.may_audit(),
             position: *app.ledger.head().borrow(),
             notice: "",
         }

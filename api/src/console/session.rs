@@ -84,6 +84,11 @@ impl Session {
         matches!(self.role, Role::Owner | Role::Agent)
     }
 
+    /// Whether they may see what people do.
+    pub(super) const fn may_audit(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Auditor)
+    }
+
     /// Whether the session still counts, with the same role; for answers that go on for long.
     pub(super) async fn still_counts(&self, app: &App) -> bool {
         let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
@@ -174,6 +179,15 @@ pub(super) async fn may_act(session: Session, request: Request, next: Next) -> R
         next.run(request).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
+    }
+}
+
+/// Lets only those pass who see what people do.
+pub(super) async fn may_audit(session: Session, request: Request, next: Next) -> Response {
+    if session.may_audit() {
+        next.run(request).await
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_OVERSEERS.to_owned())
     }
 }
 

@@ -7,5 +7,6 @@ mod cases;
 mod doors;
 mod history;
 mod live;
+mod log;
 mod moves;
 mod support;

@@ -15,6 +15,7 @@ mod counter;
 mod history;
 mod inbox;
 mod live;
+mod log;
 mod owners;
 mod pages;
 mod place;
@@ -84,8 +85,8 @@ struct Console {
     presence: Presence,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live`, `/assets` and what [`owners::router`]
-/// lists.
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/log`, `/live`, `/assets` and what
+/// [`owners::router`] lists.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
@@ -114,6 +115,10 @@ pub fn router(app: App) -> Router {
             post(act::resend),
         )
         .route_layer(middleware::from_fn(session::may_act));
+    let overseeing = Router::new()
+        .route("/log", get(log::show))
+        .route("/log/export", get(log::export))
+        .route_layer(middleware::from_fn(session::may_audit));
     let inside = Router::new()
         .route("/", get(inbox::list))
         .route("/cases/{reference}", get(case::show))
@@ -124,6 +129,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(acting)
+        .merge(overseeing)
         .merge(owners::router())
         .route_layer(middleware::from_fn_with_state(
             console.clone(),

@@ -198,6 +198,19 @@ from_event! {
     ExportEvent => Export,
 }
 
+/// Every aggregate's type with its events' types.
+pub const TYPES: &[(&str, &[&str])] = &[
+    (Case::TYPE, &CaseEvent::TYPES),
+    (Survey::TYPE, &SurveyEvent::TYPES),
+    (Line::TYPE, &LineEvent::TYPES),
+    (Held::TYPE, &HeldEvent::TYPES),
+    (User::TYPE, &UserEvent::TYPES),
+    (Session::TYPE, &SessionEvent::TYPES),
+    (Attempts::TYPE, &AttemptsEvent::TYPES),
+    (CaseViews::TYPE, &CaseViewsEvent::TYPES),
+    (Export::TYPE, &ExportEvent::TYPES),
+];
+
 /// Whether streams of that type tell what people do at Docket beside their work, which is for auditors and owners.
 pub fn is_about_people(aggregate_type: &str) -> bool {
     [Session::TYPE, Attempts::TYPE, CaseViews::TYPE, Export::TYPE].contains(&aggregate_type)

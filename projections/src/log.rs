@@ -7,4 +7,5 @@ pub mod append;
 pub mod follow;
 pub mod reader;
 pub mod recorded;
+pub mod search;
 pub mod upcasters;

@@ -350,7 +350,7 @@ impl Stream {
         }
         let sequence_at = last_at.as_ref().map(|event| event.sequence.cast_unsigned());
         for event in &mut events {
-            event.is_current = sequence_at.is_some_and(|at| at.cast_signed() == event.sequence);
+            event.is_current = sequence_at.is_some_and(|at| at.cast_signed() == event.number);
         }
         let page_from = |after: i64| {
             let after = after.to_string();
@@ -364,7 +364,7 @@ impl Stream {
         let later = events
             .last()
             .filter(|_| has_more)
-            .map(|last| page_from(last.sequence));
+            .map(|last| page_from(last.number));
         let earlier = earlier_pages.last().map(|after| page_from(*after));
         Ok(Self {
             list: List {

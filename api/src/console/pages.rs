@@ -46,6 +46,7 @@ pub(super) struct Frame {
     pub(super) sees_settings: bool,
     /// Whether they may change the settings.
     pub(super) may_set_up: bool,
+    pub(super) may_audit: bool,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
     /// What was just done.
@@ -62,6 +63,7 @@ impl Frame {
             may_act: session.may_act(),
             sees_settings: session.sees_settings(),
             may_set_up: session.may_set_up(),
+            may_audit: session.may_audit(),
             position: *app.ledger.head().borrow(),
             notice: "",
         }

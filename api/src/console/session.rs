@@ -88,6 +88,11 @@ impl Session {
         matches!(self.role, Role::Owner | Role::Agent)
     }
 
+    /// Whether they may see what people do.
+    pub(super) const fn may_audit(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Auditor)
+    }
+
     /// Whether they may read the settings.
     pub(super) const fn sees_settings(&self) -> bool {
         matches!(self.role, Role::Owner | Role::Auditor)
@@ -236,6 +241,15 @@ pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
+    }
+}
+
+/// Lets only those pass who see what people do.
+pub(super) async fn may_audit(session: Session, request: Request, next: Next) -> Response {
+    if session.may_audit() {
+        next.run(request).await
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_OVERSEERS.to_owned())
     }
 }
 

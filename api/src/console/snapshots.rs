@@ -27,6 +27,9 @@ fn frame(may_act: bool) -> Frame {
         role: if may_act { "Agent" } else { "Auditor" },
         csrf: "c5f".to_owned(),
         may_act,
+        may_audit: !may_act,
+        sees_settings: !may_act,
+        may_set_up: false,
         position: 12,
         notice: "",
     }

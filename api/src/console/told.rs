@@ -44,8 +44,10 @@ pub(super) struct Link {
 
 /// An event.
 pub(super) struct Told {
-    pub(super) position: i64,
-    pub(super) sequence: i64,
+    /// Its number in the list that it stands in: the case's, or the log's.
+    pub(super) number: i64,
+    /// The case that it is about, in a list of all cases' events.
+    pub(super) subject: Option<Link>,
     pub(super) words: String,
     pub(super) who: String,
     pub(super) recorded: Stamp,
@@ -73,8 +75,8 @@ impl Told {
             _ => None,
         };
         Self {
-            position: event.position,
-            sequence: event.sequence,
+            number: event.sequence,
+            subject: None,
             words: recorded.as_ref().map_or_else(
                 || words::event_unreadable(&event.event_type, &event.event_version),
                 history::describe,
@@ -96,6 +98,27 @@ impl Told {
             facts: facts(event, metadata.as_ref(), recorded.as_ref()),
             raw: raw(event),
             is_current: false,
+        }
+    }
+
+    /// Shows an event among those of the whole log.
+    pub(super) fn in_log(event: &LogEvent, upcasters: &[AnyUpcaster]) -> Self {
+        let subject = match StreamId::parse(&event.aggregate_type, &event.aggregate_id) {
+            Some(StreamId::Case(case)) => {
+                let href = moment(case, "at", &event.sequence.to_string());
+                Some((case, href))
+            }
+            Some(StreamId::Views(case, _)) => Some((case, format!("/cases/{case}/history"))),
+            _ => None,
+        };
+        Self {
+            number: event.position,
+            subject: subject.map(|(case, href)| Link {
+                href,
+                text: words::history_of(case.get()),
+            }),
+            moment: None,
+            ..Self::of(event, upcasters)
         }
     }
 }

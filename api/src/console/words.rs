@@ -539,6 +539,10 @@ pub(super) fn changes(count: usize) -> String {
     }
 }
 
+pub(super) fn history_of(reference: u32) -> String {
+    format!("History of #{reference}")
+}
+
 pub(super) fn it_went(to: u32) -> String {
     format!("It went to #{to}")
 }
@@ -1073,6 +1077,63 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
         (_, "unavailable") => "Could not be recorded, Vonage comes again",
         _ => "Broken or too large, refused",
     }
+}
+
+// The log.
+
+words! {
+    LOG = "Log";
+    LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it. Times are in UTC.";
+    LOG_SEARCH = "Search the log";
+    LOG_ACTOR_HINT = "An email, Vonage or Docket";
+    LOG_CASE = "Case";
+    LOG_NUMBER = "Contact’s number";
+    LOG_SINCE = "From (UTC)";
+    LOG_UNTIL = "Before (UTC)";
+    LOG_ALL = "Show all";
+    LOG_NEWEST = "Newest events";
+    SEARCH_FURTHER = "Search further back";
+    ALL_OF_THESE = "All of these";
+    EXPORT = "Export";
+    EXPORT_ABOUT = "A file with one event a line, as JSON in the form of CloudEvents 1.0. Leave both times empty for the whole log. That you export it is recorded.";
+    EXPORT_BUTTON = "Export the log";
+    NO_SUCH_ACTOR = "Write an email, or Vonage, or Docket, as who did it.";
+    NO_SUCH_REFERENCE = "Write the number of a case, such as #123.";
+    ONLY_OVERSEERS = "The log is for auditors and owners.";
+}
+
+pub(super) fn searched_back_to(position: i64) -> String {
+    format!("The log was searched back to position {position}.")
+}
+
+/// What the streams of an aggregate are about.
+pub(super) fn aggregate(aggregate: &str) -> &'static str {
+    match aggregate {
+        "Case" => "Cases",
+        "Survey" => "Surveys",
+        "Line" => "Lines",
+        "HeldWebhook" => "Unrouted webhooks",
+        "User" => "Users and tokens",
+        "Session" => "Signing in and out",
+        "SignInAttempts" => "Failed attempts to sign in",
+        "CaseViews" => "Looks at cases",
+        "Export" => "Exports",
+        _ => "Others",
+    }
+}
+
+/// The type of an event as people read it: `MessageMovedOut` is “Message moved out”.
+pub(super) fn spaced(event_type: &str) -> String {
+    let mut text = String::new();
+    for c in event_type.chars() {
+        if c.is_uppercase() && !text.is_empty() {
+            text.push(' ');
+            text.extend(c.to_lowercase());
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ async fn export(
 }
 
 /// An export as an answer that is read from the log as it is taken.
-pub(crate) fn file(export: Export) -> Response {
+pub fn file(export: Export) -> Response {
     let disposition = format!("attachment; filename=\"{}\"", export.file_name());
     let lines = stream::try_unfold(export, |mut export| async move {
         match export.next().await {

@@ -5,10 +5,12 @@ use axum::http::StatusCode;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 19] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 21] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/history", false),
+    ("GET", "/log", false),
+    ("GET", "/log/export", false),
     ("GET", "/live", false),
     ("GET", "/sessions", false),
     (

@@ -9,6 +9,7 @@ mod doors;
 mod health;
 mod history;
 mod live;
+mod log;
 mod moves;
 mod owners;
 mod reach;

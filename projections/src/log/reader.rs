@@ -79,16 +79,16 @@ impl Decodable {
     }
 }
 
-struct Row {
-    position: i64,
-    aggregate_type: String,
-    aggregate_id: String,
-    sequence: i64,
-    event_type: String,
-    event_version: String,
-    payload: String,
-    metadata: String,
-    recorded_at: DateTime<Utc>,
+pub(super) struct Row {
+    pub(super) position: i64,
+    pub(super) aggregate_type: String,
+    pub(super) aggregate_id: String,
+    pub(super) sequence: i64,
+    pub(super) event_type: String,
+    pub(super) event_version: String,
+    pub(super) payload: String,
+    pub(super) metadata: String,
+    pub(super) recorded_at: DateTime<Utc>,
 }
 
 impl LogEvent {
@@ -196,7 +196,7 @@ impl TryFrom<Row> for LogEvent {
     }
 }
 
-fn collect(rows: Vec<Row>) -> Result<Vec<LogEvent>, ReadError> {
+pub(super) fn collect(rows: Vec<Row>) -> Result<Vec<LogEvent>, ReadError> {
     rows.into_iter().map(LogEvent::try_from).collect()
 }
 

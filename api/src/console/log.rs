@@ -1,0 +1,216 @@
+//! `/log`: the whole log for auditors and owners, searched and paged, newest first; and the log as a file.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use docket_domain::channel::normalise_number;
+use docket_domain::event::TYPES;
+use docket_domain::people::export::Via;
+use docket_domain::user::normalise_email;
+use docket_projections::log::search::{self, About, By, Next, Search};
+use docket_projections::log::upcasters::upcasters;
+use serde::Deserialize;
+
+use super::history::time;
+use super::pages::{Choice, Frame};
+use super::place::with_query;
+use super::session::Session;
+use super::told::Told;
+use super::{Console, Failed, page, words};
+use crate::export::{Export, Period};
+use crate::http::events::file;
+
+/// So many events on a page.
+const LIMIT: i64 = 50;
+
+/// What the address asks for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    actor: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    case: String,
+    number: String,
+    since: String,
+    until: String,
+    before: String,
+}
+
+#[derive(Template)]
+#[template(path = "console/log.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    refusal: &'static str,
+    types: Vec<Group>,
+    since: String,
+    until: String,
+    events: Vec<Told>,
+    newest: Option<String>,
+    older: Option<String>,
+    further: Option<(String, String)>,
+}
+
+struct Group {
+    name: &'static str,
+    choices: Vec<Choice>,
+}
+
+/// The log.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    Query(asked): Query<Asked>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let frame = Frame::of(&app, &session);
+    let (found, refusal) = match asked.search() {
+        Ok(search) => (Some(search::page(&app.pool, &search, LIMIT).await?), ""),
+        Err(refusal) => (None, refusal),
+    };
+    let upcasters = upcasters();
+    let field = |text: &str| {
+        time(text)
+            .map(|time| time.format("%Y-%m-%dT%H:%M:%S").to_string())
+            .unwrap_or_default()
+    };
+    let next = found.as_ref().map_or(Next::End, |found| found.next);
+    let template = Page {
+        frame,
+        refusal,
+        types: types(&asked.event_type),
+        since: field(&asked.since),
+        until: field(&asked.until),
+        events: found
+            .iter()
+            .flat_map(|found| &found.events)
+            .map(|event| Told::in_log(event, &upcasters))
+            .collect(),
+        newest: (!asked.before.is_empty()).then(|| asked.link(None)),
+        older: match next {
+            Next::More(before) => Some(asked.link(Some(before))),
+            _ => None,
+        },
+        further: match next {
+            Next::Further(before) => {
+                Some((asked.link(Some(before)), words::searched_back_to(before)))
+            }
+            _ => None,
+        },
+        asked,
+    };
+    let status = if refusal.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    Ok(page(status, &template))
+}
+
+/// The log, or a part of it, as a file.
+pub(super) async fn export(
+    State(Console { app, .. }): State<Console>,
+    Query(asked): Query<Asked>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let (since, until) = match (moment(&asked.since), moment(&asked.until)) {
+        (Ok(since), Ok(until)) => (since, until),
+        (Err(refusal), _) | (_, Err(refusal)) => {
+            return Ok(super::failure(StatusCode::BAD_REQUEST, refusal.to_owned()));
+        }
+    };
+    let period = Period {
+        since,
+        until,
+        ..Period::default()
+    };
+    let metadata = session.asked().metadata();
+    let export = Export::begin(&app, period, Via::Console, metadata).await?;
+    Ok(file(export))
+}
+
+/// A time that was given; what is wrong with it is said.
+fn moment(text: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, &'static str> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    time(text).map(Some).ok_or(words::NO_TIME)
+}
+
+impl Asked {
+    /// What is looked for, or what is wrong with it.
+    fn search(&self) -> Result<Search, &'static str> {
+        let mut search = Search {
+            before: self.before.parse().ok(),
+            since: moment(&self.since)?,
+            until: moment(&self.until)?,
+            ..Search::default()
+        };
+        let actor = self.actor.trim();
+        search.by = match actor.to_lowercase().as_str() {
+            "" => None,
+            "vonage" => Some(By::Kind("vonage")),
+            "docket" => Some(By::Kind("system")),
+            _ => Some(By::Email(
+                normalise_email(actor).ok_or(words::NO_SUCH_ACTOR)?,
+            )),
+        };
+        let (case, number) = (self.case.trim(), normalise_number(&self.number));
+        if !case.is_empty() {
+            let digits = case.strip_prefix('#').unwrap_or(case);
+            let reference = digits.parse().map_err(|_| words::NO_SUCH_REFERENCE)?;
+            search.about = Some(About::Case(reference));
+        } else if !number.is_empty() {
+            search.about = Some(About::Number(number));
+        }
+        for (aggregate, types) in TYPES {
+            if self.event_type == *aggregate {
+                search.aggregates = vec![*aggregate];
+            }
+            if let Some(found) = types.iter().find(|name| **name == self.event_type) {
+                search.aggregates = vec![*aggregate];
+                search.types = vec![*found];
+            }
+        }
+        Ok(search)
+    }
+
+    /// The address of the same search from a position on, or from the newest event.
+    fn link(&self, before: Option<i64>) -> String {
+        let before = before.map(|before| before.to_string()).unwrap_or_default();
+        let pairs = [
+            ("actor", self.actor.as_str()),
+            ("type", &self.event_type),
+            ("case", &self.case),
+            ("number", &self.number),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("before", &before),
+        ];
+        let given: Vec<(&str, &str)> = pairs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        with_query("/log", &given)
+    }
+}
+
+fn types(chosen: &str) -> Vec<Group> {
+    let choice = |value: &str, name: String| Choice {
+        name,
+        value: value.to_owned(),
+        is_current: value == chosen,
+    };
+    TYPES
+        .iter()
+        .map(|(aggregate, types)| {
+            let all = choice(aggregate, words::ALL_OF_THESE.to_owned());
+            let each = types.iter().map(|name| choice(name, words::spaced(name)));
+            Group {
+                name: words::aggregate(aggregate),
+                choices: std::iter::once(all).chain(each).collect(),
+            }
+        })
+        .collect()
+}

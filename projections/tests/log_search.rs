@@ -1,0 +1,221 @@
+//! Searching the log: what is found is what a look at every event finds, page by page, without a gap and nothing twice.
+
+#![cfg(feature = "testing")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of these tests are tests too, which clippy does not see"
+)]
+
+use chrono::{DateTime, NaiveDate, Utc};
+use docket_domain::event::StreamId;
+use docket_domain::ids::{Reference, UserId};
+use docket_domain::people::views::CaseViewsEvent;
+use docket_projections::PgPool;
+use docket_projections::connect::connect_options;
+use docket_projections::log::reader;
+use docket_projections::log::search::{About, By, Next, Search, page};
+use docket_projections::rebuild;
+use docket_projections::testing::{TestDatabase, database, volume};
+use sqlx::ConnectOptions;
+use uuid::Uuid;
+
+async fn with_log(length: i64) -> TestDatabase {
+    let database = database().await;
+    let connect = connect_options(&database.url).unwrap();
+    let mut conn = connect.connect().await.unwrap();
+    volume::fill(&mut conn, length).await;
+    database
+}
+
+/// Positions in the order of all pages, and how often it was to be searched on.
+async fn all(pool: &PgPool, search: &Search, limit: i64) -> (Vec<i64>, usize) {
+    let mut search = search.clone();
+    let (mut positions, mut further) = (vec![], 0);
+    loop {
+        let found = page(pool, &search, limit).await.unwrap();
+        positions.extend(found.events.iter().map(|event| event.position));
+        match found.next {
+            Next::End => return (positions, further),
+            Next::More(before) => {
+                assert_eq!(i64::try_from(found.events.len()), Ok(limit));
+                search.before = Some(before);
+            }
+            Next::Further(before) => {
+                further += 1;
+                search.before = Some(before);
+            }
+        }
+    }
+}
+
+/// What a look at every event finds.
+async fn brute(pool: &PgPool, condition: &str) -> Vec<i64> {
+    let statement = format!("SELECT position FROM events WHERE {condition} ORDER BY position DESC");
+    sqlx::query_scalar(&statement)
+        .fetch_all(pool)
+        .await
+        .unwrap()
+}
+
+fn at(time: &str) -> DateTime<Utc> {
+    time.parse().unwrap()
+}
+
+#[tokio::test]
+async fn pages_have_no_gap_and_nothing_twice() {
+    let database = with_log(60_000).await;
+    let pool = &database.pool;
+    let (found, _) = all(pool, &Search::default(), 9_000).await;
+    assert_eq!(found, (1..=60_000).rev().collect::<Vec<_>>());
+
+    let notes = Search {
+        aggregates: vec!["Case"],
+        types: vec!["NoteAdded"],
+        by: Some(By::Email("agent@example.com".to_owned())),
+        since: Some(at("2026-01-01T06:00:00Z")),
+        until: Some(at("2026-01-01T12:30:00Z")),
+        ..Search::default()
+    };
+    let (found, _) = all(pool, &notes, 70).await;
+    let expected = brute(
+        pool,
+        "event_type = 'NoteAdded' AND recorded_at >= '2026-01-01 06:00Z' AND recorded_at < '2026-01-01 12:30Z'",
+    )
+    .await;
+    assert!(expected.len() > 500);
+    assert_eq!(found, expected);
+
+    let of_vonage = Search {
+        by: Some(By::Kind("vonage")),
+        before: Some(30_000),
+        ..Search::default()
+    };
+    let (found, _) = all(pool, &of_vonage, 1_000).await;
+    let expected = brute(pool, "metadata ->> 'actor' = 'vonage' AND position < 30000").await;
+    assert_eq!(found, expected);
+    for nothing in [
+        Search {
+            by: Some(By::Email("nobody@example.com".to_owned())),
+            ..Search::default()
+        },
+        Search {
+            since: Some(at("2030-01-01T00:00:00Z")),
+            ..Search::default()
+        },
+        Search {
+            until: Some(at("2020-01-01T00:00:00Z")),
+            ..Search::default()
+        },
+        Search {
+            before: Some(1),
+            ..Search::default()
+        },
+    ] {
+        assert_eq!(all(pool, &nothing, 50).await.0, Vec::<i64>::new());
+    }
+    database.close().await;
+}
+
+#[tokio::test]
+async fn it_is_looked_through_so_far_at_once_and_what_is_beside_cases_is_found_at_once() {
+    let database = with_log(410_000).await;
+    let pool = &database.pool;
+    let nobody = Search {
+        by: Some(By::Email("nobody@example.com".to_owned())),
+        ..Search::default()
+    };
+    let first = page(pool, &nobody, 50).await.unwrap();
+    assert_eq!(first.next, Next::Further(210_001));
+    assert_eq!(all(pool, &nobody, 50).await, (vec![], 2));
+
+    // The first two events of all, found without looking at any of a case.
+    let settings = Search {
+        aggregates: vec!["Survey", "Line"],
+        ..Search::default()
+    };
+    assert_eq!(all(pool, &settings, 50).await, (vec![2, 1], 0));
+    let plan: Vec<String> = sqlx::query_scalar(
+        "EXPLAIN SELECT * FROM events WHERE aggregate_type <> 'Case' AND position > 0 AND position <= 410000
+          ORDER BY position DESC LIMIT 200000",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    assert!(plan.join("\n").contains("events_beside_cases"), "{plan:#?}");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn what_is_about_a_case_or_a_number_is_found() {
+    let database = with_log(2_000).await;
+    let pool = &database.pool;
+    let connect = connect_options(&database.url).unwrap();
+    let models = rebuild::models(&[]).unwrap();
+    rebuild::rebuild(&connect, &models, DateTime::UNIX_EPOCH, |_| {})
+        .await
+        .unwrap();
+    // Somebody looked at the case on the day it began and a day later.
+    let reference = Reference::new(150).unwrap();
+    let mut conn = connect.connect().await.unwrap();
+    for (nth, day) in [(1, "2026-01-01"), (2, "2026-01-02")] {
+        let day: NaiveDate = day.parse().unwrap();
+        let event = CaseViewsEvent::CaseViewed {
+            reference,
+            user_id: UserId(Uuid::nil()),
+            token_id: None,
+            at: day.and_hms_opt(12, 0, 0).unwrap().and_utc(),
+        };
+        let stream = StreamId::Views(reference, day);
+        sqlx::query(
+            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
+                                 recorded_at)
+             SELECT $1, $2, 1, 'CaseViewed', '1', $3, '{\"actor\": \"user\", \"email\": \"auditor@example.com\"}', position,
+                    '2026-01-01 13:00Z'::timestamptz + $4 * interval '1 day'
+               FROM head",
+        )
+        .bind(stream.aggregate_type())
+        .bind(stream.aggregate_id())
+        .bind(serde_json::to_value(&event).unwrap())
+        .bind(f64::from(nth - 1))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    }
+    let about = |about| Search {
+        about: Some(about),
+        ..Search::default()
+    };
+    let case = about(About::Case(reference));
+    let expected = brute(
+        pool,
+        "(aggregate_type = 'Case' AND aggregate_id = '150') OR aggregate_id LIKE '150-%'",
+    )
+    .await;
+    assert_eq!(expected.len(), 12);
+    assert_eq!(all(pool, &case, 5).await, (expected.clone(), 0));
+    let looks = Search {
+        aggregates: vec!["CaseViews"],
+        ..case.clone()
+    };
+    assert_eq!(all(pool, &looks, 5).await.0, expected[..2]);
+    let none = about(About::Case(Reference::new(9_999).unwrap()));
+    assert_eq!(all(pool, &none, 5).await.0, Vec::<i64>::new());
+
+    let row = reader::stream(pool, StreamId::Case(reference), 0, 1)
+        .await
+        .unwrap();
+    let opened: serde_json::Value = serde_json::from_str(row[0].data().get()).unwrap();
+    let number = opened["number"].as_str().unwrap();
+    let expected = brute(
+        pool,
+        &format!(
+            "aggregate_type = 'Case' AND aggregate_id IN (SELECT reference::text FROM docket_read.cases WHERE number = '{number}')"
+        ),
+    )
+    .await;
+    assert!(expected.len() >= 20, "two cases");
+    let of_number = about(About::Number(number.to_owned()));
+    assert_eq!(all(pool, &of_number, 7).await.0, expected);
+    database.close().await;
+}

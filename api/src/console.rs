@@ -14,6 +14,7 @@ mod live;
 mod pages;
 mod place;
 mod session;
+mod settings;
 mod sign_in;
 mod thread;
 mod throttle;

@@ -58,6 +58,16 @@ impl Session {
         matches!(self.role, Role::Owner | Role::Agent)
     }
 
+    /// Whether they may read the settings.
+    pub(super) const fn sees_settings(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Auditor)
+    }
+
+    /// Whether they may change the settings.
+    pub(super) const fn may_set_up(&self) -> bool {
+        matches!(self.role, Role::Owner)
+    }
+
     /// Whether the session still counts, with the same role; for answers that go on for long.
     pub(super) async fn still_counts(&self, app: &App) -> bool {
         let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
@@ -150,6 +160,26 @@ pub(super) async fn may_act(session: Session, request: Request, next: Next) -> R
         next.run(request).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
+    }
+}
+
+/// Lets only those pass who may read the settings.
+pub(super) async fn sees_settings(session: Session, request: Request, next: Next) -> Response {
+    if session.sees_settings() {
+        next.run(request).await
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
+    }
+}
+
+/// Lets only those pass who may change the settings.
+pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -> Response {
+    if session.may_set_up() {
+        next.run(request).await
+    } else if session.sees_settings() {
+        failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
+    } else {
+        failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
     }
 }
 

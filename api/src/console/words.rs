@@ -383,6 +383,23 @@ pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
     }
 }
 
+// Settings: the frame that all of their pages have.
+
+words! {
+    SETTINGS = "Settings";
+    TAB_SETUP = "Set-up";
+    TAB_SURVEYS = "Surveys";
+    TAB_LINES = "Lines";
+    TAB_VONAGE = "Vonage";
+    TAB_USERS = "Users";
+    TAB_TOKENS = "Tokens";
+    TAB_UNROUTED = "Unrouted";
+    TAB_HEALTH = "Health";
+    TAB_REPORTS = "Reports";
+    ONLY_OWNERS = "Only owners can see and change the settings.";
+    SAVE = "Save";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

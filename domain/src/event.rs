@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::case::{Case, CaseEvent};
 use crate::held::{Held, HeldEvent};
 use crate::ids::{HeldId, LineId, Reference, SurveyId, UserId};
+use crate::installation::{self, Installation, InstallationEvent};
 use crate::line::{Line, LineEvent};
 use crate::survey::{Survey, SurveyEvent};
 use crate::user::{User, UserEvent};
@@ -26,6 +27,8 @@ pub enum Event {
     Held(HeldEvent),
     /// Of a user.
     User(UserEvent),
+    /// Of the installation.
+    Installation(InstallationEvent),
 }
 
 /// The stream that an event belongs to: which aggregate, and which one of them.
@@ -41,6 +44,8 @@ pub enum StreamId {
     Held(HeldId),
     /// A user.
     User(UserId),
+    /// The installation.
+    Installation,
 }
 
 impl StreamId {
@@ -52,10 +57,12 @@ impl StreamId {
             Self::Line(_) => Line::TYPE,
             Self::Held(_) => Held::TYPE,
             Self::User(_) => User::TYPE,
+            Self::Installation => Installation::TYPE,
         }
     }
 
-    /// The aggregate's id, as the log writes it: a case's reference in digits, a UUID for the rest.
+    /// The aggregate's id, as the log writes it: a case's reference in digits, the word `installation` for the one that there
+    /// is, a UUID for the rest.
     pub fn aggregate_id(self) -> String {
         match self {
             Self::Case(reference) => reference.to_string(),
@@ -63,6 +70,7 @@ impl StreamId {
             Self::Line(id) => id.to_string(),
             Self::Held(id) => id.to_string(),
             Self::User(id) => id.to_string(),
+            Self::Installation => installation::STREAM.to_owned(),
         }
     }
 
@@ -74,6 +82,7 @@ impl StreamId {
             Line::TYPE => Self::Line(aggregate_id.parse().ok()?),
             Held::TYPE => Self::Held(aggregate_id.parse().ok()?),
             User::TYPE => Self::User(aggregate_id.parse().ok()?),
+            Installation::TYPE if aggregate_id == installation::STREAM => Self::Installation,
             _ => return None,
         })
     }
@@ -94,6 +103,7 @@ impl Event {
             Self::Line(event) => event.type_name(),
             Self::Held(event) => event.type_name(),
             Self::User(event) => event.type_name(),
+            Self::Installation(event) => event.type_name(),
         }
     }
 
@@ -105,6 +115,7 @@ impl Event {
             Self::Line(event) => event.version(),
             Self::Held(event) => event.version(),
             Self::User(event) => event.version(),
+            Self::Installation(event) => event.version(),
         }
     }
 
@@ -120,6 +131,7 @@ impl Event {
             Line::TYPE => serde_json::from_str(payload).map(Self::Line),
             Held::TYPE => serde_json::from_str(payload).map(Self::Held),
             User::TYPE => serde_json::from_str(payload).map(Self::User),
+            Installation::TYPE => serde_json::from_str(payload).map(Self::Installation),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),
@@ -137,4 +149,4 @@ macro_rules! from_event {
     )+};
 }
 
-from_event! { CaseEvent => Case, SurveyEvent => Survey, LineEvent => Line, HeldEvent => Held, UserEvent => User }
+from_event! { CaseEvent => Case, SurveyEvent => Survey, LineEvent => Line, HeldEvent => Held, UserEvent => User, InstallationEvent => Installation }

@@ -3,7 +3,8 @@
 //! Everything here is a pure function of its arguments: times and identifiers come in as parameters, so that a decision can be
 //! repeated years later from the log alone.
 //!
-//! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`]) implement cqrs-es's
+//! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`],
+//! [`installation::Installation`]) implement cqrs-es's
 //! `Aggregate`; each has a pure `decide` and `evolve` of its own, which that implementation calls.
 
 pub mod case;
@@ -13,6 +14,7 @@ pub mod delivery;
 pub mod event;
 pub mod held;
 pub mod ids;
+pub mod installation;
 pub mod line;
 pub mod personal;
 pub mod routing;

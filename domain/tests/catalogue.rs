@@ -9,6 +9,7 @@ use std::{env, fs};
 use cqrs_es::Aggregate;
 use docket_domain::case::{Case, CaseEvent};
 use docket_domain::held::{Held, HeldEvent};
+use docket_domain::installation::{Installation, InstallationEvent};
 use docket_domain::line::{Line, LineEvent};
 use docket_domain::survey::{Survey, SurveyEvent};
 use docket_domain::user::{User, UserEvent};
@@ -31,7 +32,7 @@ Beside each event the log keeps
 | | |
 |---|---|
 | `position` | its place in the log: 1, 2, 3 … without a gap |
-| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, all others are UUIDs |
+| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, the installation's is `installation`, all others are UUIDs |
 | `sequence` | its place in its stream, from 1 |
 | `event_type`, `event_version` | what it is, and in which version it was written |
 | `recorded_at` | when it was recorded |
@@ -69,7 +70,7 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 5] = [
+const AGGREGATES: [AggregateEvents; 6] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
@@ -99,6 +100,12 @@ const AGGREGATES: [AggregateEvents; 5] = [
         what: "Somebody who signs in.",
         events: "UserEvent",
         types: &UserEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Installation::TYPE,
+        what: "The installation itself.",
+        events: "InstallationEvent",
+        types: &InstallationEvent::TYPES,
     },
 ];
 

@@ -11,6 +11,7 @@ pub mod outbox_claims;
 pub mod private_postgres;
 pub mod read;
 pub mod rebuild;
+pub mod secrets;
 pub mod sessions;
 pub mod settings;
 #[cfg(feature = "testing")]

@@ -457,7 +457,11 @@ impl From<SurveyError> for Problem {
             SurveyError::Name(_)
             | SurveyError::Choices
             | SurveyError::RepeatedChoice
-            | SurveyError::ClosedValue => Kind::InvalidValue,
+            | SurveyError::ClosedValue
+            | SurveyError::Templates
+            | SurveyError::TemplateName
+            | SurveyError::TemplateText
+            | SurveyError::RepeatedTemplate => Kind::InvalidValue,
         };
         Self::new(kind, error.to_string())
     }

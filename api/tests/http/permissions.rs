@@ -19,7 +19,7 @@ enum May {
 }
 
 /// A new route needs a row here.
-const ROUTES: [(&str, &str, May); 32] = [
+const ROUTES: [(&str, &str, May); 33] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -49,6 +49,7 @@ const ROUTES: [(&str, &str, May); 32] = [
     ("POST", "/api/v1/surveys", May::Own),
     ("GET", "/api/v1/surveys/{id}", May::Read),
     ("PATCH", "/api/v1/surveys/{id}", May::Own),
+    ("PUT", "/api/v1/surveys/{id}/templates", May::Own),
     ("GET", "/api/v1/lines", May::Read),
     ("POST", "/api/v1/lines", May::Own),
     ("GET", "/api/v1/lines/{id}", May::Read),

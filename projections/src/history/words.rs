@@ -13,6 +13,7 @@ use docket_domain::content::Content;
 use docket_domain::event::Event;
 use docket_domain::held::{HeldEvent, HeldReason, WebhookKind};
 use docket_domain::ids::{MessageId, Reference};
+use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, LineEvent};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
@@ -97,6 +98,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Line(event) => of_line(event),
         Event::Held(event) => of_held(event),
         Event::User(event) => of_user(event),
+        Event::Installation(event) => of_installation(event),
     }
 }
 
@@ -273,6 +275,16 @@ fn of_survey(event: &SurveyEvent) -> String {
                 survey(settings)
             )
         }
+        SurveyEvent::TemplatesChanged { templates } => {
+            let names: Vec<String> = templates
+                .iter()
+                .map(|template| quoted(&template.name))
+                .collect();
+            match names.as_slice() {
+                [] => "The survey has no templates of answers any more".to_owned(),
+                names => format!("The survey's templates of answers are {}", names.join(", ")),
+            }
+        }
     }
 }
 
@@ -383,6 +395,25 @@ fn of_user(event: &UserEvent) -> String {
         }
         UserEvent::TokenRevoked { token_id } => format!("Token {token_id} was revoked"),
     }
+}
+
+fn of_installation(event: &InstallationEvent) -> String {
+    let InstallationEvent::VonageChanged {
+        application_id,
+        signature_secret,
+        private_key,
+    } = event;
+    let change = |change: &SecretChange| match change {
+        SecretChange::Kept => "kept",
+        SecretChange::Entered => "entered",
+        SecretChange::Removed => "removed",
+    };
+    format!(
+        "Vonage's settings were changed: application id {}, signature secret {}, private key {}",
+        application_id.as_deref().unwrap_or("none"),
+        change(signature_secret),
+        change(private_key),
+    )
 }
 
 fn begun(opened: &Opened) -> String {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::scope::Scope;
 use crate::log::recorded::Metadata;
+use crate::secrets::SealedSecret;
 use crate::settings::Settings;
 
 /// A change that is asked for: what must be known to decide it, and the decision.
@@ -51,7 +52,7 @@ pub struct Needs {
     pub quoted: Option<String>,
     /// A message that the operation is about, with the cases that it stands in; its contact is locked.
     pub message: Option<MessageKey>,
-    /// Streams of surveys, lines, held webhooks and users.
+    /// Streams of surveys, lines, held webhooks and users, and the installation's.
     pub streams: Vec<StreamId>,
     /// An address of which must be known whose it is, in lower case.
     pub email: Option<String>,
@@ -177,6 +178,13 @@ pub enum SecretWrite {
         /// SHA-256 of the token.
         hash: [u8; 32],
     },
+    /// A secret of the installation.
+    Installation {
+        /// Its name.
+        name: &'static str,
+        /// The secret, encrypted; `None` removes it.
+        sealed: Option<SealedSecret>,
+    },
 }
 
 impl std::fmt::Debug for SecretWrite {
@@ -184,6 +192,7 @@ impl std::fmt::Debug for SecretWrite {
         f.write_str(match self {
             Self::Password { .. } => "Password(…)",
             Self::Token { .. } => "Token(…)",
+            Self::Installation { .. } => "Installation(…)",
         })
     }
 }

@@ -8,6 +8,7 @@ use docket_domain::case::{Author, Case, CaseEvent};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::Held;
 use docket_domain::ids::{ContactId, HeldId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::installation::Installation;
 use docket_domain::line::Line;
 use docket_domain::survey::Survey;
 use docket_domain::user::{User, UserEvent};
@@ -23,6 +24,7 @@ pub(crate) enum Aggregate {
     Line(Line),
     Held(Box<Held>),
     User(User),
+    Installation(Installation),
 }
 
 impl Aggregate {
@@ -33,6 +35,7 @@ impl Aggregate {
             StreamId::Line(_) => Self::Line(Line::default()),
             StreamId::Held(_) => Self::Held(Box::default()),
             StreamId::User(_) => Self::User(User::default()),
+            StreamId::Installation => Self::Installation(Installation::default()),
         }
     }
 
@@ -43,6 +46,7 @@ impl Aggregate {
             Self::Line(line) => line.version(),
             Self::Held(held) => held.version(),
             Self::User(user) => user.version(),
+            Self::Installation(installation) => installation.version(),
         }
     }
 
@@ -54,6 +58,9 @@ impl Aggregate {
             (Self::Line(line), Event::Line(event)) => line.evolve(event),
             (Self::Held(held), Event::Held(event)) => held.evolve(event),
             (Self::User(user), Event::User(event)) => user.evolve(event),
+            (Self::Installation(installation), Event::Installation(event)) => {
+                installation.evolve(event);
+            }
             _ => {}
         }
     }
@@ -281,6 +288,14 @@ impl Scope<'_> {
     pub fn user(&self, id: UserId) -> Option<&User> {
         match &self.world.streams.get(&StreamId::User(id))?.aggregate {
             Aggregate::User(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The installation.
+    pub fn installation(&self) -> Option<&Installation> {
+        match &self.world.streams.get(&StreamId::Installation)?.aggregate {
+            Aggregate::Installation(installation) => Some(installation),
             _ => None,
         }
     }

@@ -34,6 +34,7 @@ use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Metadata, Recorded, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::read::ReadModels;
+use crate::secrets;
 use crate::settings::Settings;
 
 /// How often a batch is tried from fresh state when others were faster.
@@ -665,6 +666,11 @@ impl<'a> Written<'a> {
                     hash,
                 } => {
                     accounts::add_token_secret(&mut *conn, *token_id, *user_id, *hash)
+                        .boxed()
+                        .await?;
+                }
+                SecretWrite::Installation { name, sealed } => {
+                    secrets::write(&mut *conn, name, sealed.as_ref())
                         .boxed()
                         .await?;
                 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::vonage::client::Client;
+use crate::vonage_settings::VonageSettings;
 
 /// What every part of the running service shares; cloning it is cheap.
 #[derive(Clone)]
@@ -34,7 +35,8 @@ pub struct App {
     pub stopping: CancellationToken,
 }
 
-/// Who we are at Vonage; each part can be absent until the owner has entered it.
+/// Who we are at Vonage; each part can be absent until it is configured or an owner has entered it. It changes while the service runs:
+/// [`crate::vonage_settings`] keeps it up to date.
 #[derive(Default)]
 pub struct Vonage {
     /// The account's signature secret, which signs webhooks.
@@ -43,4 +45,6 @@ pub struct Vonage {
     pub application_id: ArcSwapOption<String>,
     /// The Messages API.
     pub client: ArcSwapOption<Client>,
+    /// Where all that comes from.
+    pub settings: VonageSettings,
 }

@@ -78,6 +78,11 @@ impl Installation {
         self.version
     }
 
+    /// The Vonage application's id.
+    pub fn application_id(&self) -> Option<&str> {
+        self.application_id.as_deref()
+    }
+
     /// Decides a command. Removing what is not there is nothing.
     ///
     /// # Errors

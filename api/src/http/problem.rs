@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::CaseError;
 use docket_domain::held::HeldError;
+use docket_domain::installation::InstallationError;
 use docket_domain::line::LineError;
 use docket_domain::survey::SurveyError;
 use docket_domain::user::UserError;
@@ -477,6 +478,14 @@ impl From<ChangeLineError> for Problem {
             ChangeLineError::NumberTaken(_) => Kind::NumberTaken,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+impl From<InstallationError> for Problem {
+    fn from(error: InstallationError) -> Self {
+        match error {
+            InstallationError::ApplicationId => Self::invalid(error.to_string()),
+        }
     }
 }
 

@@ -90,11 +90,8 @@ fn encode_error(error: serde_json::Error) -> sqlx::Error {
     sqlx::Error::Encode(Box::new(error))
 }
 
-/// Whether caches of surveys and lines, or of what is set for the whole installation, are out of date after the event.
+/// Whether caches of surveys and lines are out of date after the event.
 pub(crate) const fn is_settings(recorded: &Recorded) -> bool {
     use docket_domain::event::Event;
-    matches!(
-        recorded.event,
-        Event::Survey(_) | Event::Line(_) | Event::Installation(_)
-    )
+    matches!(recorded.event, Event::Survey(_) | Event::Line(_))
 }

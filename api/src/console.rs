@@ -7,6 +7,7 @@
 //! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
 
 mod act;
+mod answers;
 mod begin;
 mod case;
 mod inbox;
@@ -71,7 +72,8 @@ struct Console {
     throttle: Arc<Throttle>,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`.
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/live` and `/assets`, and for what
+/// [`settings`] lists.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
@@ -106,6 +108,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(acting)
+        .merge(settings::routes())
         .route_layer(middleware::from_fn_with_state(
             console.clone(),
             session::inside,

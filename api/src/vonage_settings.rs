@@ -104,6 +104,11 @@ impl VonageSettings {
         self.key.as_ref()
     }
 
+    /// The base address of Vonage's API.
+    pub fn api_url(&self) -> &str {
+        &self.configured.api_url
+    }
+
     /// Where the settings in use come from.
     pub fn sources(&self) -> Sources {
         **self.sources.load()

@@ -11,6 +11,7 @@ use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
 
+use super::answers::{self, Answers};
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::Place;
 use super::session::Session;
@@ -129,6 +130,7 @@ async fn pane(
         .iter()
         .find(|survey| survey.survey_id == row.survey_id);
     let question = survey.map(|survey| &survey.settings.status);
+    let templates = survey.map_or(&[][..], |survey| &survey.templates);
     let shown = Shown {
         case: &row,
         name: name.as_deref().map(String::as_str),
@@ -138,6 +140,7 @@ async fn pane(
         seen: refused.seen,
     };
     let items = shown.items(&part.items);
+    let contact_name = name.as_deref().map(|name| name.to_owned());
     let appends = row.origin != CaseOrigin::Record
         && survey.is_some_and(|survey| {
             survey.settings.append_reference && survey.settings.cases_enabled
@@ -152,7 +155,7 @@ async fn pane(
     Ok(pages::Case {
         reference: reference.get(),
         number: inbox::plus(&row.number),
-        name: name.map(|name| name.0),
+        name: contact_name.clone(),
         channel: thread::channel(row.channel),
         survey: inbox::survey_name(surveys, row.survey_id),
         line: line_name(&all_lines, row.line_id),
@@ -198,8 +201,13 @@ async fn pane(
         goes_out_from: words::goes_out_from(&line_name(&all_lines, from)),
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
+        answers: Answers::of(templates, &row, place),
         draft: Draft {
-            text: refused.text,
+            text: if refused.text.is_empty() {
+                answers::draft(templates, &row, contact_name.as_deref(), session, place)
+            } else {
+                refused.text
+            },
             is_note: refused.is_note,
         },
         said_since: refused.seen.is_some(),

@@ -8,7 +8,7 @@ use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::TimeDelta;
-use docket_domain::user::normalise_email;
+use docket_domain::user::{Role, normalise_email};
 use docket_projections::sessions::NewSession;
 use docket_projections::{accounts, sessions};
 use secrecy::SecretString;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::pages::{self, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
 use super::throttle::Key;
-use super::{Console, Failed, failure, go, page, place, words};
+use super::{Console, Failed, failure, go, page, place, settings, words};
 use crate::ambient;
 use crate::app::App;
 use crate::passwords;
@@ -93,7 +93,9 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
         .get::<ConnectInfo<SocketAddr>>()
         .map_or_else(String::new, |ConnectInfo(from)| from.ip().to_string());
     match check(&console, &posted, from).await {
-        Ok(Checked::Good(user_id)) => begin(&console.app, user_id, &posted, &parts.headers).await,
+        Ok(Checked::Good(user_id, role)) => {
+            begin(&console.app, user_id, role, &posted, &parts.headers).await
+        }
         Ok(checked) => {
             let (status, refusal) = match checked {
                 Checked::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
@@ -107,7 +109,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
 }
 
 enum Checked {
-    Good(docket_domain::ids::UserId),
+    Good(docket_domain::ids::UserId, Role),
     Wrong,
     TooOften,
 }
@@ -133,14 +135,14 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
     let password = SecretString::from(password);
     let _turn = console.throttle.turn().await;
     // Who is not known is answered as late as who is, so that nobody learns who has an account.
-    let (user_id, hash) = match known {
-        Some(known) => (Some(known.user_id), known.password_hash),
+    let (known, hash) = match known {
+        Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    match (passwords::verify(password, hash).await, user_id) {
-        (true, Some(user_id)) => {
+    match (passwords::verify(password, hash).await, known) {
+        (true, Some((user_id, role))) => {
             console.throttle.forgive(&account);
-            Ok(Checked::Good(user_id))
+            Ok(Checked::Good(user_id, role))
         }
         _ => Ok(Checked::Wrong),
     }
@@ -161,6 +163,7 @@ async fn nobodys_hash() -> String {
 async fn begin(
     app: &App,
     user_id: docket_domain::ids::UserId,
+    role: Role,
     posted: &Posted,
     headers: &HeaderMap,
 ) -> Response {
@@ -186,7 +189,14 @@ async fn begin(
         return Failed::from(error).into_response();
     }
     let next = posted.field("next");
-    let next = if place::is_ours(next) { next } else { "/" };
+    let next = if place::is_ours(next) && next != "/" {
+        next
+    } else {
+        match settings::beginning(app, role).await {
+            Ok(beginning) => beginning,
+            Err(failed) => return failed.into_response(),
+        }
+    };
     let cookies = AppendHeaders([
         (
             SET_COOKIE,

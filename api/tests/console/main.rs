@@ -6,4 +6,6 @@ mod cases;
 mod doors;
 mod live;
 mod moves;
+mod settings;
 mod support;
+mod vonage;

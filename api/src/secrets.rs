@@ -235,6 +235,7 @@ mod tests {
 
     #[test]
     fn another_key_another_name_and_a_changed_row_read_nothing() {
+        type Spoil = fn(&mut SealedSecret);
         let key = SecretKey::generate();
         let sealed = key.seal(SIGNATURE_SECRET, &secret());
         let other = SecretKey::generate();
@@ -243,7 +244,6 @@ mod tests {
             Unreadable
         );
         assert_eq!(key.open(PRIVATE_KEY, &sealed).unwrap_err(), Unreadable);
-        type Spoil = fn(&mut SealedSecret);
         let spoils: [Spoil; 5] = [
             |sealed| sealed.nonce[0] ^= 1,
             |sealed| sealed.nonce.truncate(12),
@@ -252,9 +252,12 @@ mod tests {
             |sealed| *sealed.ciphertext.last_mut().unwrap() ^= 1,
         ];
         for spoil in spoils {
-            let mut spoilt = sealed.clone();
-            spoil(&mut spoilt);
-            assert_eq!(key.open(SIGNATURE_SECRET, &spoilt).unwrap_err(), Unreadable);
+            let mut changed = sealed.clone();
+            spoil(&mut changed);
+            assert_eq!(
+                key.open(SIGNATURE_SECRET, &changed).unwrap_err(),
+                Unreadable
+            );
         }
     }
 

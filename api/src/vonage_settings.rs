@@ -171,7 +171,7 @@ pub async fn refresh(app: &App) -> Result<(), DatabaseError> {
         application_id = ?sources.application_id,
         signature_secret = ?sources.signature_secret,
         private_key = ?sources.private_key,
-        "Vonage's settings are in use, from where these words say"
+        "where Vonage's settings come from"
     );
     app.vonage
         .signature_secret

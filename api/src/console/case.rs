@@ -140,7 +140,7 @@ async fn pane(
         seen: refused.seen,
     };
     let items = shown.items(&part.items);
-    let contact_name = name.as_deref().map(|name| name.to_owned());
+    let contact_name = name.as_deref().map(ToOwned::to_owned);
     let appends = row.origin != CaseOrigin::Record
         && survey.is_some_and(|survey| {
             survey.settings.append_reference && survey.settings.cases_enabled

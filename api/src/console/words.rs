@@ -421,6 +421,7 @@ words! {
     SETUP_DONE = "Done";
     SETUP_TO_DO = "To do";
     SETUP_LATER = "Not now, go on";
+    SETUP_NEXT = "Go on";
     SETUP_ALL_DONE = "All is set up. Write to one of your lines, and the message appears in the inbox.";
     SETUP_NO_SURVEY = "A line needs a survey, so add the survey first.";
     SETUP_READ = "An owner sets Docket up here. This is how far it is.";
@@ -449,7 +450,7 @@ words! {
     NO_SUCH_SURVEY = "There is no such survey.";
 
     TEMPLATES_TITLE = "Templates of answers";
-    TEMPLATES_ABOUT = "Agents put them into their reply and change them there. These places are filled in: {name}, the contact's name; {reference}, the case's reference, such as #123; {agent}, the address of whoever writes.";
+    TEMPLATES_ABOUT = "Agents put them into their reply and change them there. These places are filled in: {name}, the contact's name if they gave one; {reference}, the case's reference, such as #123; {agent}, the address of whoever writes.";
     TEMPLATES_NONE = "There are no templates yet.";
     TEMPLATE_NAME = "Name";
     TEMPLATE_TEXT = "Text";
@@ -531,7 +532,7 @@ pub(super) const SURVEY_QUESTION_FIRST: &str = "How far is it?";
 pub(super) const SURVEY_ANSWERS_FIRST: [&str; 3] = ["New", "In progress", "Resolved"];
 
 /// `index` counts from 0.
-pub(super) fn answer_number(index: &usize) -> String {
+pub(super) fn answer_number(index: usize) -> String {
     format!("Answer {}", index + 1)
 }
 

@@ -1,7 +1,8 @@
 //! Frequent answers with places to be filled.
 //!
 //! A template may hold `{name}`, `{reference}` and `{agent}`. It is filled in one pass, so that what a name holds is never taken for
-//! a place, and every other brace stands for itself.
+//! a place, and every other brace stands for itself. A place that stays empty takes the space before it away: nobody is greeted
+//! with `Hello , thank you`.
 
 /// What a template is filled with. No `Debug`, since it holds names.
 #[derive(Clone, Copy)]
@@ -30,6 +31,9 @@ pub fn fill(template: &str, places: Places<'_>) -> String {
             .iter()
             .find_map(|(place, value)| Some((value, from_brace.strip_prefix(place)?)));
         rest = if let Some((value, after)) = found {
+            if value.is_empty() && text.ends_with(' ') {
+                text.pop();
+            }
             text.push_str(value);
             after
         } else {
@@ -66,9 +70,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_known_is_empty() {
+    fn a_name_that_is_not_known_leaves_no_gap() {
         let places = Places { name: "", ..PLACES };
-        assert_eq!(fill("Hello {name}!", places), "Hello !");
+        assert_eq!(fill("Hello {name}!", places), "Hello!");
+        assert_eq!(fill("Dear {name} of #1", places), "Dear of #1");
+        assert_eq!(fill("{name}{name} {name}", places), "");
     }
 
     proptest! {

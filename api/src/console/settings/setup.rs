@@ -78,8 +78,8 @@ struct Setup {
     /// The heading above the form.
     heading: &'static str,
     body: Body,
-    /// The step after this one, for whoever does not want to do it now.
-    next: Option<String>,
+    /// The step after this one, and how it is called to go there.
+    next: Option<(String, &'static str)>,
 }
 
 /// How far the set-up is.
@@ -156,9 +156,17 @@ fn with(
         is_done: progress.is_done(step),
         is_current: Some(step) == current,
     });
+    let go_on = |step, next: Step| {
+        let word = if progress.is_done(step) {
+            words::SETUP_NEXT
+        } else {
+            words::SETUP_LATER
+        };
+        (next.href(), word)
+    };
     let next = match current {
-        Some(Step::Vonage) => Some(Step::Survey.href()),
-        Some(Step::Survey) => Some(Step::Line.href()),
+        Some(step @ Step::Vonage) => Some(go_on(step, Step::Survey)),
+        Some(step @ Step::Survey) => Some(go_on(step, Step::Line)),
         Some(Step::Line) | None => None,
     };
     let template = Setup {

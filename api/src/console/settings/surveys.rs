@@ -36,6 +36,8 @@ struct Surveys {
 /// A row of the form for an answer to the status question.
 pub(super) struct AnswerRow {
     pub(super) index: usize,
+    /// Which one it is, in words.
+    pub(super) label: String,
     pub(super) text: String,
     pub(super) closes: bool,
 }
@@ -158,6 +160,7 @@ fn rows(mut answers: Vec<(String, bool)>) -> Vec<AnswerRow> {
         .enumerate()
         .map(|(index, (text, closes))| AnswerRow {
             index,
+            label: words::answer_number(index),
             text,
             closes,
         })

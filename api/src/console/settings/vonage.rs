@@ -102,7 +102,7 @@ pub(super) async fn form(app: &App, tested: &str) -> Result<VonageForm, Failed> 
         refusal: String::new(),
         application_id: application_id
             .as_ref()
-            .map_or_else(String::new, |id| id.to_string()),
+            .map_or_else(String::new, ToString::to_string),
         id: Setting::of(sources.application_id, false),
         signature_secret: Setting::of(sources.signature_secret, true),
         private_key: Setting::of(sources.private_key, true),
@@ -250,10 +250,14 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
     if !is_secret(signature_secret.value) {
         return Err(Refusal::of_value(words::VONAGE_SECRET_WRONG));
     }
-    let file = posted.field("key_file").trim();
-    let pasted = posted.field("key_text").trim();
+    let from_file = posted.field("key_file").trim();
+    let from_text = posted.field("key_text").trim();
     let private_key = Entered {
-        value: if file.is_empty() { pasted } else { file },
+        value: if from_file.is_empty() {
+            from_text
+        } else {
+            from_file
+        },
         is_removed: posted.field("remove_private_key") == "yes",
         source: sources.private_key,
     };

@@ -31,6 +31,22 @@
     }
   }
   localise(document);
+
+  // Settings: what the automatic reply becomes, shown as one types, and addresses to copy.
+  const preview = find("#preview");
+  find("#reply")?.addEventListener("input", (event) => {
+    const { count, list, none } = preview.dataset;
+    const reply = event.target.value;
+    preview.textContent = reply.trim() ? reply.replace(/%s[12]/g, (place) => (place === "%s1" ? count : list)) : none;
+  });
+  for (const button of navigator.clipboard ? all("[data-copy]") : []) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
+      find(".live").textContent = button.closest("[data-copied]").dataset.copied;
+      setTimeout(() => { find(".live").textContent = ""; }, 2000);
+    });
+  }
   if (!desk) return;
 
   const thread = find(".thread[data-case]");
@@ -39,7 +55,7 @@
   const query = new URLSearchParams(location.search);
   // What was just done is said once, and not again after a reload.
   const done = query.get("done");
-  for (const said of ["done", "undo", "did", "count", "refused"]) query.delete(said);
+  for (const said of ["done", "undo", "did", "count", "refused", "template"]) query.delete(said);
   const address = (reference ? `/cases/${reference}` : "/") + (query.size ? `?${query}` : "");
   const write = find("#write");
   const text = find("#text");
@@ -229,6 +245,24 @@
     scroller.focus({ preventScroll: true });
   });
   scroller?.addEventListener("scroll", () => { if (isAtEnd()) toEnd.hidden = true; });
+
+  // Frequent answers, put where one writes.
+  const answers = find("#answers");
+  answers?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const choice = find("select", answers);
+    if (!choice.value) return;
+    try {
+      const answer = await fetch(`${answers.getAttribute("action")}?${new URLSearchParams(new FormData(answers))}`);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      text.setRangeText(find("#text", page).value, text.selectionStart, text.selectionEnd, "end");
+      text.dispatchEvent(new Event("input"));
+      choice.value = "";
+      text.focus();
+    } catch {
+      answers.submit();
+    }
+  });
 
   const status = find(".live");
   const isShown = () => document.visibilityState === "visible";

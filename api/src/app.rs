@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::activity::Activity;
 use crate::audit::Audit;
 use crate::vonage::client::Client;
+use crate::vonage_settings::VonageSettings;
 
 /// What every part of the running service shares; cloning it is cheap.
 #[derive(Clone)]
@@ -38,7 +39,8 @@ pub struct App {
     pub stopping: CancellationToken,
 }
 
-/// Who we are at Vonage; each part can be absent until the owner has entered it.
+/// Who we are at Vonage; each part can be absent until it is configured or an owner has entered it. It changes while the service runs:
+/// [`crate::vonage_settings`] keeps it up to date.
 #[derive(Default)]
 pub struct Vonage {
     /// The account's signature secret, which signs webhooks.
@@ -49,4 +51,6 @@ pub struct Vonage {
     pub client: ArcSwapOption<Client>,
     /// What went to and fro, counted for the page of health.
     pub activity: Activity,
+    /// Where all that comes from.
+    pub settings: VonageSettings,
 }

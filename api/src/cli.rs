@@ -171,14 +171,14 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let told = told_to_stop()?;
     let service = Service::start(config).await?;
     info!(address = %service.address, "listening");
-    if config.vonage_signature_secret.is_none() {
+    if service.app.vonage.signature_secret.load().is_none() {
         tracing::warn!(
-            "DOCKET_VONAGE_SIGNATURE_SECRET is not set: every webhook is answered 503 until it is"
+            "DOCKET_VONAGE_SIGNATURE_SECRET is not set, and none was entered at the console: every webhook is answered 503 until then"
         );
     }
     if service.app.vonage.client.load().is_none() {
         tracing::warn!(
-            "DOCKET_VONAGE_APPLICATION_ID and DOCKET_VONAGE_PRIVATE_KEY_FILE are not set: replies wait until they are"
+            "DOCKET_VONAGE_APPLICATION_ID and DOCKET_VONAGE_PRIVATE_KEY_FILE are not set, and nothing was entered at the console: replies wait until then"
         );
     }
     service.run_until(told).await

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use crate::delivery::DeliveryOptions;
+use crate::secrets::SecretKey;
 use crate::vonage::client::{Client, ClientOptions, Credentials};
 
 /// The settings as they were given.
@@ -129,6 +130,24 @@ pub struct Given {
         value_name = "SECONDS"
     )]
     pub sending_lease: String,
+    /// The key that encrypts secrets entered at the console: 32 random bytes in base64 or hexadecimal. With the private Postgres it is
+    /// made at the first start and kept in the data folder.
+    #[arg(
+        long = "docket-secret-key",
+        global = true,
+        env = "DOCKET_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub secret_key: Option<SecretString>,
+    /// A file with that key.
+    #[arg(
+        long = "docket-secret-key-file",
+        global = true,
+        env = "DOCKET_SECRET_KEY_FILE",
+        value_name = "FILE"
+    )]
+    pub secret_key_file: Option<PathBuf>,
     /// The address of the first owner, made at the first start.
     #[arg(
         long = "docket-owner-email",
@@ -184,6 +203,8 @@ pub struct Config {
     pub vonage_signature_secret: Option<SecretString>,
     /// The application's private key in PEM.
     pub vonage_private_key: Option<SecretString>,
+    /// The key that encrypts secrets entered at the console.
+    pub secret_key: Option<SecretKey>,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
     /// The first owner's address and password.
@@ -310,6 +331,7 @@ impl Given {
             .vonage_private_key_file
             .as_ref()
             .and_then(|path| mistakes.note(read_secret("DOCKET_VONAGE_PRIVATE_KEY_FILE", path)));
+        let secret_key = self.secret_key(&mut mistakes);
         let delivery = mistakes.note(self.delivery());
         let owner = self.owner(&mut mistakes);
         mistakes.note(self.log_filter());
@@ -330,6 +352,7 @@ impl Given {
                 .filter(|id| !id.is_empty()),
             vonage_signature_secret: signature_secret,
             vonage_private_key: private_key,
+            secret_key,
             delivery,
             owner,
         };
@@ -361,6 +384,17 @@ impl Given {
             lease: Duration::from_secs(lease.get().into()),
             ..DeliveryOptions::default()
         })
+    }
+
+    fn secret_key(&self, mistakes: &mut Mistakes) -> Option<SecretKey> {
+        let text = mistakes.secret(
+            "DOCKET_SECRET_KEY",
+            self.secret_key.as_ref(),
+            self.secret_key_file.as_ref(),
+        )?;
+        mistakes.note(SecretKey::parse(text.expose_secret()).ok_or_else(|| {
+            "DOCKET_SECRET_KEY must be 32 random bytes in base64 or hexadecimal; openssl rand -base64 32 makes them".to_owned()
+        }))
     }
 
     fn owner(&self, mistakes: &mut Mistakes) -> Option<(String, SecretString)> {

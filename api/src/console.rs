@@ -8,6 +8,7 @@
 //! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
 
 mod act;
+mod answers;
 mod begin;
 mod bulk;
 mod case;
@@ -86,7 +87,7 @@ struct Console {
 }
 
 /// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/log`, `/live`, `/assets` and what
-/// [`owners::router`] lists.
+/// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
@@ -129,6 +130,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(acting)
+        .merge(settings::routes())
         .merge(overseeing)
         .merge(owners::router())
         .route_layer(middleware::from_fn_with_state(

@@ -6,6 +6,7 @@
 pub mod case;
 pub mod delivery;
 pub mod held;
+pub mod installation;
 pub mod line;
 pub mod message_move;
 pub mod people;

@@ -29,8 +29,10 @@ use crate::app::{App, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::secrets::SecretKey;
 use crate::store::Store;
-use crate::{activity, ambient, console, http, rebuilding, users, webhooks};
+use crate::vonage_settings::VonageSettings;
+use crate::{activity, ambient, console, http, rebuilding, users, vonage_settings, webhooks};
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -83,14 +85,16 @@ impl Service {
         store: &Store,
         address: SocketAddr,
     ) -> anyhow::Result<(App, Vec<JoinHandle<()>>)> {
-        let vonage = Vonage::default();
-        vonage
-            .signature_secret
-            .store(config.vonage_signature_secret.clone().map(Arc::new));
-        vonage
-            .application_id
-            .store(config.vonage_application_id.clone().map(Arc::new));
-        vonage.client.store(config.client()?.map(Arc::new));
+        let secret_key = match &config.secret_key {
+            Some(key) => Some(key.clone()),
+            // Its data folder is as safe as the database itself, which lies there.
+            None if store.is_private() => Some(SecretKey::kept_in(&config.data_dir)?),
+            None => None,
+        };
+        let vonage = Vonage {
+            settings: VonageSettings::of(config, secret_key),
+            ..Vonage::default()
+        };
         let ledger = Ledger::start(store.connect.clone(), LedgerOptions::new(ambient::now))
             .await
             .context("the ledger could not be started")?;
@@ -109,12 +113,16 @@ impl Service {
                 .into(),
             stopping: CancellationToken::new(),
         };
+        vonage_settings::refresh(&app)
+            .await
+            .context("Vonage's settings could not be read")?;
         if let Some((email, password)) = &config.owner {
             users::ensure_first_owner(&app, email, password).await?;
         }
         let head = app.ledger.head().clone();
         let tasks = vec![
             tokio::spawn(follow::run(app.pool.clone(), head, app.stopping.clone())),
+            tokio::spawn(vonage_settings::follow(app.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
             tokio::spawn(activity::run(app.clone())),

@@ -30,6 +30,7 @@ use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
 use crate::operations::status::{RecordStatus, Recorded};
 use crate::vonage::signature::{self, SignatureError};
 use crate::vonage::webhook::{self, Cause, Undecodable};
+use crate::vonage_settings;
 
 /// The largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -132,7 +133,7 @@ struct Signed {
     request_id: Option<String>,
 }
 
-fn check(
+async fn check(
     app: &App,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -144,22 +145,23 @@ fn check(
     let authorization = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let secret = app.vonage.signature_secret.load();
-    let Some(secret) = secret.as_ref() else {
-        warn!("a webhook came, but no signature secret is set: set DOCKET_VONAGE_SIGNATURE_SECRET");
-        return Err(Outcome::Unsigned);
-    };
-    let application_id = app.vonage.application_id.load();
-    let application_id = application_id.as_ref().map(|id| id.as_str());
-    match signature::verify(
-        authorization,
-        &body,
-        secret.expose_secret().as_bytes(),
-        application_id,
-    ) {
-        Ok(_) => {}
-        Err(SignatureError::Missing) => return Err(Outcome::Unsigned),
-        Err(error @ SignatureError::Wrong(_)) => {
+    let mut verified = verify(app, authorization, &body);
+    if !matches!(verified, Ok(()) | Err(Unverified::Missing)) {
+        // Perhaps an owner has just entered another secret, and this process has not heard of it yet. A refusal would be final.
+        if let Err(error) = vonage_settings::refresh(app).await {
+            warn!(%error, "a webhook could not be judged by the newest settings");
+            return Err(Outcome::Unavailable);
+        }
+        verified = verify(app, authorization, &body);
+    }
+    match verified {
+        Ok(()) => {}
+        Err(Unverified::NoSecret) => {
+            warn!("a webhook came, but no signature secret is set: enter it at the console");
+            return Err(Outcome::Unsigned);
+        }
+        Err(Unverified::Missing) => return Err(Outcome::Unsigned),
+        Err(Unverified::Wrong(error)) => {
             warn!(%error, "a webhook was refused");
             return Err(Outcome::WronglySigned);
         }
@@ -171,13 +173,39 @@ fn check(
     Ok(Signed { body, request_id })
 }
 
+/// Why a webhook does not count.
+enum Unverified {
+    /// There is no secret to judge it by.
+    NoSecret,
+    /// It is not signed.
+    Missing,
+    /// It is signed wrongly.
+    Wrong(SignatureError),
+}
+
+/// Judges a signature by the settings in use.
+fn verify(app: &App, authorization: Option<&str>, body: &[u8]) -> Result<(), Unverified> {
+    let secret = app.vonage.signature_secret.load();
+    let Some(secret) = secret.as_ref() else {
+        return Err(Unverified::NoSecret);
+    };
+    let application_id = app.vonage.application_id.load();
+    let application_id = application_id.as_ref().map(|id| id.as_str());
+    let secret = secret.expose_secret().as_bytes();
+    match signature::verify(authorization, body, secret, application_id) {
+        Ok(_) => Ok(()),
+        Err(SignatureError::Missing) => Err(Unverified::Missing),
+        Err(error @ SignatureError::Wrong(_)) => Err(Unverified::Wrong(error)),
+    }
+}
+
 async fn inbound(
     State(app): State<App>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let kind = WebhookKind::Inbound;
-    let outcome = match check(&app, &headers, body) {
+    let outcome = match check(&app, &headers, body).await {
         Ok(signed) => take_inbound(&app, signed).await,
         Err(outcome) => outcome,
     };
@@ -237,7 +265,7 @@ async fn status(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let outcome = match check(&app, &headers, body) {
+    let outcome = match check(&app, &headers, body).await {
         Ok(signed) => take_status(&app, signed).await,
         Err(outcome) => outcome,
     };

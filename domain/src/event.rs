@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::case::{Case, CaseEvent};
 use crate::held::{Held, HeldEvent};
 use crate::ids::{AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId};
+use crate::installation::{self, Installation, InstallationEvent};
 use crate::line::{Line, LineEvent};
 use crate::people::attempts::{Attempts, AttemptsEvent};
 use crate::people::export::{Export, ExportEvent};
@@ -39,6 +40,8 @@ pub enum Event {
     Views(CaseViewsEvent),
     /// Of an export.
     Export(ExportEvent),
+    /// Of the installation.
+    Installation(InstallationEvent),
 }
 
 /// The stream that an event belongs to: which aggregate, and which one of them.
@@ -62,6 +65,8 @@ pub enum StreamId {
     Views(Reference, NaiveDate),
     /// An export.
     Export(ExportId),
+    /// The installation.
+    Installation,
 }
 
 impl StreamId {
@@ -77,11 +82,12 @@ impl StreamId {
             Self::Attempts(_) => Attempts::TYPE,
             Self::Views(..) => CaseViews::TYPE,
             Self::Export(_) => Export::TYPE,
+            Self::Installation => Installation::TYPE,
         }
     }
 
     /// The aggregate's id, as the log writes it: a case's reference in digits, with the day behind it (`101-2026-03-01`) for the
-    /// looks at it, and a UUID for the rest.
+    /// looks at it, the word `installation` for the one that there is, and a UUID for the rest.
     pub fn aggregate_id(self) -> String {
         match self {
             Self::Case(reference) => reference.to_string(),
@@ -93,6 +99,7 @@ impl StreamId {
             Self::Attempts(id) => id.to_string(),
             Self::Views(reference, day) => format!("{reference}-{day}"),
             Self::Export(id) => id.to_string(),
+            Self::Installation => installation::STREAM.to_owned(),
         }
     }
 
@@ -111,6 +118,7 @@ impl StreamId {
                 Self::Views(reference.parse().ok()?, day.parse().ok()?)
             }
             Export::TYPE => Self::Export(aggregate_id.parse().ok()?),
+            Installation::TYPE if aggregate_id == installation::STREAM => Self::Installation,
             _ => return None,
         })
     }
@@ -135,6 +143,7 @@ impl Event {
             Self::Attempts(event) => event.type_name(),
             Self::Views(event) => event.type_name(),
             Self::Export(event) => event.type_name(),
+            Self::Installation(event) => event.type_name(),
         }
     }
 
@@ -150,6 +159,7 @@ impl Event {
             Self::Attempts(event) => event.version(),
             Self::Views(event) => event.version(),
             Self::Export(event) => event.version(),
+            Self::Installation(event) => event.version(),
         }
     }
 
@@ -169,6 +179,7 @@ impl Event {
             Attempts::TYPE => serde_json::from_str(payload).map(Self::Attempts),
             CaseViews::TYPE => serde_json::from_str(payload).map(Self::Views),
             Export::TYPE => serde_json::from_str(payload).map(Self::Export),
+            Installation::TYPE => serde_json::from_str(payload).map(Self::Installation),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),
@@ -196,6 +207,7 @@ from_event! {
     AttemptsEvent => Attempts,
     CaseViewsEvent => Views,
     ExportEvent => Export,
+    InstallationEvent => Installation,
 }
 
 /// Every aggregate's type with its events' types.
@@ -209,6 +221,7 @@ pub const TYPES: &[(&str, &[&str])] = &[
     (Attempts::TYPE, &AttemptsEvent::TYPES),
     (CaseViews::TYPE, &CaseViewsEvent::TYPES),
     (Export::TYPE, &ExportEvent::TYPES),
+    (Installation::TYPE, &InstallationEvent::TYPES),
 ];
 
 /// Whether streams of that type tell what people do at Docket beside their work, which is for auditors and owners.

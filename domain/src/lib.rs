@@ -3,8 +3,9 @@
 //! Everything here is a pure function of its arguments: times and identifiers come in as parameters, so that a decision can be
 //! repeated years later from the log alone.
 //!
-//! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`], and
-//! those of [`people`]) implement cqrs-es's `Aggregate`; each has a pure `decide` and `evolve` of its own, which that implementation calls.
+//! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`],
+//! [`installation::Installation`], and those of [`people`]) implement cqrs-es's `Aggregate`; each has a pure `decide` and `evolve`
+//! of its own, which that implementation calls.
 
 pub mod access;
 pub mod case;
@@ -14,6 +15,7 @@ pub mod delivery;
 pub mod event;
 pub mod held;
 pub mod ids;
+pub mod installation;
 pub mod line;
 pub mod people;
 pub mod personal;

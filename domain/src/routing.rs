@@ -136,6 +136,8 @@ pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -
             .filter(|r| cases.open.contains(r))
             .collect();
         open.sort_unstable();
+        // A case that is named twice gets the message once.
+        open.dedup();
         open
     };
     let named = open_among(&mentioned.references);
@@ -337,6 +339,23 @@ mod tests {
                 decide(said("see"), &contact, true)
             );
         }
+    }
+
+    #[test]
+    fn a_case_that_is_told_twice_gets_the_message_once() {
+        let contact = ContactCases {
+            open: [reference(123)].into_iter().collect(),
+            quoted_in: references(&[123, 123]),
+            ..ContactCases::default()
+        };
+        let quoting = Message {
+            said: None,
+            quotes: true,
+        };
+        assert_eq!(
+            decide(quoting, &contact, true).target,
+            Target::Existing(references(&[123]))
+        );
     }
 
     proptest! {

@@ -12,6 +12,12 @@ use crate::ids::SurveyId;
 pub const MAX_NAME_CHARS: usize = 200;
 /// The most choices that a status question can have.
 pub const MAX_CHOICES: usize = 50;
+/// The most templates that a survey can have.
+pub const MAX_TEMPLATES: usize = 100;
+/// The longest name of a template, in characters.
+pub const MAX_TEMPLATE_NAME_CHARS: usize = 80;
+/// The longest text of a template, in characters; what is filled in comes to it.
+pub const MAX_TEMPLATE_CHARS: usize = 1_000;
 
 /// What an owner sets of a survey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,14 +80,50 @@ impl SurveySettings {
 }
 
 fn must_be_named(field: &'static str, text: &str) -> Result<(), SurveyError> {
-    if text.trim().is_empty()
-        || text.chars().count() > MAX_NAME_CHARS
-        || text.chars().any(char::is_control)
-    {
-        Err(SurveyError::Name(field))
-    } else {
+    if is_name(text, MAX_NAME_CHARS) {
         Ok(())
+    } else {
+        Err(SurveyError::Name(field))
     }
+}
+
+fn is_name(text: &str, max_chars: usize) -> bool {
+    !text.trim().is_empty()
+        && text.chars().count() <= max_chars
+        && !text.chars().any(char::is_control)
+}
+
+/// A frequent answer, for agents to begin theirs with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// What agents choose it by.
+    pub name: String,
+    /// What it says, with places to be filled: `{name}`, `{reference}`, `{agent}`.
+    pub text: String,
+}
+
+fn check_templates(templates: &[Template]) -> Result<(), SurveyError> {
+    if templates.len() > MAX_TEMPLATES {
+        return Err(SurveyError::Templates);
+    }
+    let mut seen = HashSet::new();
+    for Template { name, text } in templates {
+        if !is_name(name, MAX_TEMPLATE_NAME_CHARS) {
+            return Err(SurveyError::TemplateName);
+        }
+        let is_text = |c: char| !c.is_control() || c == '\n';
+        if text.trim().is_empty()
+            || text.chars().count() > MAX_TEMPLATE_CHARS
+            || !text.chars().all(is_text)
+        {
+            return Err(SurveyError::TemplateText);
+        }
+        // Names that look alike cannot be told apart in a list.
+        if !seen.insert(name.trim().to_lowercase()) {
+            return Err(SurveyError::RepeatedTemplate);
+        }
+    }
+    Ok(())
 }
 
 /// A survey as its events have made it.
@@ -89,6 +131,7 @@ fn must_be_named(field: &'static str, text: &str) -> Result<(), SurveyError> {
 pub struct Survey {
     version: u64,
     settings: Option<SurveySettings>,
+    templates: Vec<Template>,
 }
 
 /// A command to a [`Survey`].
@@ -106,6 +149,11 @@ pub enum SurveyCommand {
         /// All of them.
         settings: SurveySettings,
     },
+    /// Give it other templates of frequent answers.
+    ChangeTemplates {
+        /// All of them, in the order in which agents see them.
+        templates: Vec<Template>,
+    },
 }
 
 /// An event of a [`Survey`].
@@ -122,6 +170,11 @@ pub enum SurveyEvent {
     SurveyChanged {
         /// All of them.
         settings: SurveySettings,
+    },
+    /// The survey got other templates of frequent answers.
+    TemplatesChanged {
+        /// All of them, in the order in which agents see them.
+        templates: Vec<Template>,
     },
 }
 
@@ -146,6 +199,18 @@ pub enum SurveyError {
     /// The closing value is no choice.
     #[error("status.closed_value must be one of status.choices")]
     ClosedValue,
+    /// Too many templates.
+    #[error("templates must be {MAX_TEMPLATES} at most")]
+    Templates,
+    /// A template's name is empty, too long or has control characters.
+    #[error("templates.name must have 1 to {MAX_TEMPLATE_NAME_CHARS} characters on one line")]
+    TemplateName,
+    /// A template's text is empty, too long or has control characters.
+    #[error("templates.text must have 1 to {MAX_TEMPLATE_CHARS} characters")]
+    TemplateText,
+    /// Two templates have one name.
+    #[error("templates must not repeat a name")]
+    RepeatedTemplate,
 }
 
 impl Survey {
@@ -157,6 +222,11 @@ impl Survey {
     /// The settings; `None` before it was created.
     pub const fn settings(&self) -> Option<&SurveySettings> {
         self.settings.as_ref()
+    }
+
+    /// The templates of frequent answers, in order.
+    pub fn templates(&self) -> &[Template] {
+        &self.templates
     }
 
     /// Decides a command.
@@ -180,13 +250,23 @@ impl Survey {
                     settings,
                 }])
             }
-            (SurveyCommand::Change { .. }, None) => Err(SurveyError::NotCreated),
+            (SurveyCommand::Change { .. } | SurveyCommand::ChangeTemplates { .. }, None) => {
+                Err(SurveyError::NotCreated)
+            }
             (SurveyCommand::Change { settings }, Some(now)) => {
                 settings.check()?;
                 Ok(if settings == *now {
                     vec![]
                 } else {
                     vec![SurveyEvent::SurveyChanged { settings }]
+                })
+            }
+            (SurveyCommand::ChangeTemplates { templates }, Some(_)) => {
+                check_templates(&templates)?;
+                Ok(if templates == self.templates {
+                    vec![]
+                } else {
+                    vec![SurveyEvent::TemplatesChanged { templates }]
                 })
             }
         }
@@ -200,19 +280,21 @@ impl Survey {
             | SurveyEvent::SurveyChanged { settings } => {
                 self.settings = Some(settings.clone());
             }
+            SurveyEvent::TemplatesChanged { templates } => self.templates.clone_from(templates),
         }
     }
 }
 
 impl SurveyEvent {
     /// Every event type.
-    pub const TYPES: [&'static str; 2] = ["SurveyCreated", "SurveyChanged"];
+    pub const TYPES: [&'static str; 3] = ["SurveyCreated", "SurveyChanged", "TemplatesChanged"];
 
     /// The event's type: its variant's name.
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::SurveyCreated { .. } => "SurveyCreated",
             Self::SurveyChanged { .. } => "SurveyChanged",
+            Self::TemplatesChanged { .. } => "TemplatesChanged",
         }
     }
 
@@ -342,6 +424,67 @@ mod tests {
             TestFramework::<Survey>::with(())
                 .given(vec![created()])
                 .when(SurveyCommand::Change { settings })
+                .then_expect_error(error);
+        }
+    }
+
+    fn template(name: &str, text: &str) -> Template {
+        Template {
+            name: name.into(),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn templates_are_given_whole_and_the_same_again_are_no_event() {
+        let templates = vec![
+            template("Hours", "We are open from 9 to 5, {name}.\n{agent}"),
+            template("Thanks", "Thank you!"),
+        ];
+        let change = SurveyCommand::ChangeTemplates {
+            templates: templates.clone(),
+        };
+        let changed = SurveyEvent::TemplatesChanged { templates };
+        TestFramework::<Survey>::with(())
+            .given(vec![created()])
+            .when(change.clone())
+            .then_expect_events(vec![changed.clone()]);
+        TestFramework::<Survey>::with(())
+            .given(vec![created(), changed])
+            .when(change.clone())
+            .then_expect_events(vec![]);
+        TestFramework::<Survey>::with(())
+            .given_no_previous_events()
+            .when(change)
+            .then_expect_error(SurveyError::NotCreated);
+    }
+
+    #[test]
+    fn templates_that_nobody_could_choose_or_send_are_refused() {
+        let long = "x".repeat(MAX_TEMPLATE_CHARS + 1);
+        let cases = [
+            (vec![template(" ", "Hi")], SurveyError::TemplateName),
+            (
+                vec![template(&"x".repeat(81), "Hi")],
+                SurveyError::TemplateName,
+            ),
+            (vec![template("a\nb", "Hi")], SurveyError::TemplateName),
+            (vec![template("Hours", " \n")], SurveyError::TemplateText),
+            (vec![template("Hours", &long)], SurveyError::TemplateText),
+            (vec![template("Hours", "a\tb")], SurveyError::TemplateText),
+            (
+                vec![template("Hours", "a"), template("hours ", "b")],
+                SurveyError::RepeatedTemplate,
+            ),
+            (
+                (0..101).map(|n| template(&n.to_string(), "a")).collect(),
+                SurveyError::Templates,
+            ),
+        ];
+        for (templates, error) in cases {
+            TestFramework::<Survey>::with(())
+                .given(vec![created()])
+                .when(SurveyCommand::ChangeTemplates { templates })
                 .then_expect_error(error);
         }
     }

@@ -1,7 +1,9 @@
-//! Rules about what people write: references, titles, the automatic reply, opt-out words and the parts an SMS is cut into.
+//! Rules about what people write: references, titles, the automatic reply, frequent answers, opt-out words and the
+//! parts an SMS is cut into.
 
 pub mod auto_reply;
 pub mod opt_out;
 pub mod references;
 pub mod segments;
+pub mod template;
 pub mod title;

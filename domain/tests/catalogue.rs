@@ -9,6 +9,7 @@ use std::{env, fs};
 use cqrs_es::Aggregate;
 use docket_domain::case::{Case, CaseEvent};
 use docket_domain::held::{Held, HeldEvent};
+use docket_domain::installation::{Installation, InstallationEvent};
 use docket_domain::line::{Line, LineEvent};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent};
 use docket_domain::people::export::{Export, ExportEvent};
@@ -35,7 +36,7 @@ Beside each event the log keeps
 | | |
 |---|---|
 | `position` | its place in the log: 1, 2, 3 … without a gap |
-| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, that of the looks at it has the day behind it (`123-2026-03-02`), all others are UUIDs |
+| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, that of the looks at it has the day behind it (`123-2026-03-02`), the installation's is `installation`, all others are UUIDs |
 | `sequence` | its place in its stream, from 1 |
 | `event_type`, `event_version` | what it is, and in which version it was written |
 | `recorded_at` | when it was recorded |
@@ -73,7 +74,7 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 9] = [
+const AGGREGATES: [AggregateEvents; 10] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
@@ -127,6 +128,12 @@ const AGGREGATES: [AggregateEvents; 9] = [
         what: "Something that somebody took away as a file.",
         events: "ExportEvent",
         types: &ExportEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Installation::TYPE,
+        what: "The installation itself.",
+        events: "InstallationEvent",
+        types: &InstallationEvent::TYPES,
     },
 ];
 

@@ -26,6 +26,7 @@ use docket_domain::ids::{
     AttemptsId, ContactId, ExportId, HeldId, LineId, MessageId, NoteId, Reference, SessionId,
     SurveyId, TokenId, UserId,
 };
+use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
 use docket_domain::people::export::{Export, ExportEvent, Exported, Via};
@@ -33,7 +34,7 @@ use docket_domain::people::session::{Session, SessionEvent, SignOut};
 use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
-use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings};
+use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, User, UserEvent};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -101,6 +102,7 @@ fn aggregate_type(event: &Event) -> &'static str {
         Event::Attempts(_) => Attempts::TYPE,
         Event::Views(_) => CaseViews::TYPE,
         Event::Export(_) => Export::TYPE,
+        Event::Installation(_) => Installation::TYPE,
     }
 }
 
@@ -532,6 +534,22 @@ fn survey_examples() -> Vec<Example> {
         full(SurveyEvent::SurveyChanged {
             settings: settings("Front desk", false),
         }),
+        full(SurveyEvent::TemplatesChanged {
+            templates: vec![
+                Template {
+                    name: "Opening hours".into(),
+                    text: "Hello {name}, we are open from 9 to 5.\n{agent}".into(),
+                },
+                Template {
+                    name: "Thanks".into(),
+                    text: "Thank you for writing about {reference}.".into(),
+                },
+            ],
+        }),
+        shape(
+            "minimal",
+            SurveyEvent::TemplatesChanged { templates: vec![] },
+        ),
     ]
 }
 
@@ -704,6 +722,27 @@ fn people_examples() -> Vec<Example> {
     ]
 }
 
+fn installation_examples() -> Vec<Example> {
+    let changed = |application_id: Option<&str>, signature_secret, private_key| {
+        InstallationEvent::VonageChanged {
+            application_id: application_id.map(str::to_owned),
+            signature_secret,
+            private_key,
+        }
+    };
+    vec![
+        full(changed(
+            Some("00000000-0000-4000-8000-00000000d0c7"),
+            SecretChange::Entered,
+            SecretChange::Kept,
+        )),
+        shape(
+            "minimal",
+            changed(None, SecretChange::Kept, SecretChange::Removed),
+        ),
+    ]
+}
+
 fn examples() -> Vec<Example> {
     [
         case_examples(),
@@ -712,6 +751,7 @@ fn examples() -> Vec<Example> {
         held_examples(),
         user_examples(),
         people_examples(),
+        installation_examples(),
     ]
     .into_iter()
     .flatten()
@@ -821,6 +861,7 @@ fn every_event_type_has_a_full_example() {
         (Attempts::TYPE, AttemptsEvent::TYPES.as_slice()),
         (CaseViews::TYPE, CaseViewsEvent::TYPES.as_slice()),
         (Export::TYPE, ExportEvent::TYPES.as_slice()),
+        (Installation::TYPE, InstallationEvent::TYPES.as_slice()),
     ] {
         assert_eq!(sorted(&of(aggregate)), sorted(types), "{aggregate}");
         assert_eq!(
@@ -864,6 +905,7 @@ fn an_event_is_named_by_its_variant() {
             Event::Attempts(event) => (event.event_type(), event.event_version()),
             Event::Views(event) => (event.event_type(), event.event_version()),
             Event::Export(event) => (event.event_type(), event.event_version()),
+            Event::Installation(event) => (event.event_type(), event.event_version()),
         };
         assert_eq!(event_type, example.event.type_name());
         assert_eq!(version, example.event.version());
@@ -875,7 +917,8 @@ fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
         AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned);
-    let (survey, survey_name) = variants!(SurveyEvent: SurveyCreated, SurveyChanged);
+    let (survey, survey_name) =
+        variants!(SurveyEvent: SurveyCreated, SurveyChanged, TemplatesChanged);
     let (line, line_name) =
         variants!(LineEvent: LineAdded, LineChanged, LineRemoved, SendingHalted, SendingResumed);
     let (held, held_name) = variants!(HeldEvent: WebhookHeld, WebhookRouted);
@@ -884,7 +927,9 @@ fn the_lists_of_event_types_are_complete() {
     assert_eq!(BTreeSet::from(SurveyEvent::TYPES), survey);
     assert_eq!(BTreeSet::from(LineEvent::TYPES), line);
     assert_eq!(BTreeSet::from(HeldEvent::TYPES), held);
+    let (installation, installation_name) = variants!(InstallationEvent: VonageChanged);
     assert_eq!(BTreeSet::from(UserEvent::TYPES), user);
+    assert_eq!(BTreeSet::from(InstallationEvent::TYPES), installation);
     for example in examples() {
         let variant = match &example.event {
             Event::Case(event) => case_name(event),
@@ -897,6 +942,7 @@ fn the_lists_of_event_types_are_complete() {
             Event::Attempts(event) => event.type_name(),
             Event::Views(event) => event.type_name(),
             Event::Export(event) => event.type_name(),
+            Event::Installation(event) => installation_name(event),
         };
         assert_eq!(example.event.type_name(), variant);
     }
@@ -959,6 +1005,19 @@ fn every_reason_and_role_has_an_example() {
         }
     }
     assert_eq!(shown, [halts, reasons, kinds, bodies, roles]);
+    let (changes, change) = variants!(SecretChange: Kept, Entered, Removed);
+    let mut shown_changes = BTreeSet::new();
+    for example in examples() {
+        if let Event::Installation(InstallationEvent::VonageChanged {
+            signature_secret,
+            private_key,
+            ..
+        }) = &example.event
+        {
+            shown_changes.extend([change(signature_secret), change(private_key)]);
+        }
+    }
+    assert_eq!(shown_changes, changes);
 }
 
 /// The examples' texts and names all speak of something invented.

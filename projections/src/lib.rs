@@ -15,6 +15,7 @@ pub mod private_postgres;
 pub mod read;
 pub mod read_marks;
 pub mod rebuild;
+pub mod secrets;
 pub mod sessions;
 pub mod settings;
 #[cfg(feature = "testing")]

@@ -10,6 +10,7 @@
 
 pub mod cases;
 pub mod contacts;
+pub mod installation;
 pub mod lines;
 pub mod messages;
 pub mod open_cases;
@@ -112,6 +113,8 @@ read_models! {
     surveys: surveys::SurveysHandler,
     /// Lines and their settings.
     lines: lines::LinesHandler,
+    /// What is set for the whole installation.
+    installation: installation::InstallationHandler,
     /// Users and tokens.
     users: users::UsersHandler,
     /// Contacts.

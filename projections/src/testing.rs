@@ -211,6 +211,22 @@ async fn execute(server: &mut PgConnection, statement: &str) {
     }
 }
 
+/// Changes one bit of a stored secret, as somebody could who may write to the database.
+///
+/// # Panics
+///
+/// The database cannot be reached, or there is no such secret.
+pub async fn spoil_secret(pool: &PgPool, name: &str) {
+    let spoilt = sqlx::query!(
+        "UPDATE installation_secrets SET ciphertext = set_byte(ciphertext, 0, get_byte(ciphertext, 0) # 1) WHERE name = $1",
+        name,
+    )
+    .execute(pool)
+    .await
+    .expect("the database answers");
+    assert_eq!(spoilt.rows_affected(), 1, "there is such a secret");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

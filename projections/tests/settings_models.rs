@@ -16,17 +16,19 @@ use docket_domain::held::{HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookK
 use docket_domain::ids::{
     ContactId, HeldId, LineId, MessageId, Reference, SurveyId, TokenId, UserId,
 };
+use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, LineEvent, LineSettings};
 use docket_domain::personal::Personal;
-use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings};
+use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, UserEvent};
 use docket_projections::accounts;
 use docket_projections::log::recorded::{Actor, Metadata, Recorded};
 use docket_projections::outbox_claims::{self, Wanted};
 use docket_projections::read::outbox::{OutboxHandler, OutboxRow, State};
 use docket_projections::read::{
-    Projection, lines, lines::LinesHandler, outbox, surveys, surveys::SurveysHandler, unrouted,
-    unrouted::UnroutedHandler, users, users::UsersHandler,
+    Projection, installation, installation::InstallationHandler, lines, lines::LinesHandler,
+    outbox, surveys, surveys::SurveysHandler, unrouted, unrouted::UnroutedHandler, users,
+    users::UsersHandler,
 };
 use docket_projections::testing::{TestDatabase, database};
 use proptest::prelude::*;
@@ -35,7 +37,15 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-const TABLES: [&str; 6] = ["surveys", "lines", "users", "tokens", "unrouted", "outbox"];
+const TABLES: [&str; 7] = [
+    "surveys",
+    "lines",
+    "users",
+    "tokens",
+    "unrouted",
+    "outbox",
+    "installation",
+];
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -89,6 +99,7 @@ struct Models {
     users: UsersHandler,
     unrouted: UnroutedHandler,
     outbox: OutboxHandler,
+    installation: InstallationHandler,
 }
 
 /// Runs the handlers, which begin anew after each flush or stay, as `flush_every` is odd or even: both are done with them.
@@ -104,12 +115,14 @@ async fn project(conn: &mut PgConnection, events: &[Recorded], flush_every: usiz
             models.users.apply(recorded);
             models.unrouted.apply(recorded);
             models.outbox.apply(recorded);
+            models.installation.apply(recorded);
         }
         models.surveys.flush(conn).await.unwrap();
         models.lines.flush(conn).await.unwrap();
         models.users.flush(conn).await.unwrap();
         models.unrouted.flush(conn).await.unwrap();
         models.outbox.flush(conn).await.unwrap();
+        models.installation.flush(conn).await.unwrap();
     }
 }
 
@@ -219,11 +232,12 @@ fn history(happenings: &[Happening]) -> Vec<Recorded> {
     for &(what, slot, variant) in happenings {
         story.fresh += 1;
         let slot = slot % 3;
-        match what % 6 {
+        match what % 7 {
             0 => story.survey(slot, variant),
             1 => story.line(slot, variant),
             2 => story.user(slot, variant),
             3 => story.webhook(slot, variant),
+            6 => story.installation(slot, variant),
             case => {
                 let case = StreamId::Case(reference(100 + u32::from(case)));
                 story
@@ -251,10 +265,18 @@ impl Story {
     fn survey(&mut self, slot: u8, variant: u8) {
         let settings = survey_settings(variant);
         if let Some(survey_id) = self.surveys.get(&slot) {
-            self.history.record(
-                StreamId::Survey(*survey_id),
-                SurveyEvent::SurveyChanged { settings },
-            );
+            let event = if variant % 4 == 3 {
+                let template = |n| Template {
+                    name: format!("Answer {n}"),
+                    text: "Hello {name}\n\"NULL\"".into(),
+                };
+                SurveyEvent::TemplatesChanged {
+                    templates: (0..variant % 3).map(template).collect(),
+                }
+            } else {
+                SurveyEvent::SurveyChanged { settings }
+            };
+            self.history.record(StreamId::Survey(*survey_id), event);
         } else {
             let survey_id = SurveyId(id(1_000 + self.fresh));
             self.surveys.insert(slot, survey_id);
@@ -331,6 +353,20 @@ impl Story {
             }
         };
         self.history.record(StreamId::User(user_id), event);
+    }
+
+    fn installation(&mut self, slot: u8, variant: u8) {
+        let change = |n: u8| match n % 3 {
+            0 => SecretChange::Kept,
+            1 => SecretChange::Entered,
+            _ => SecretChange::Removed,
+        };
+        let event = InstallationEvent::VonageChanged {
+            application_id: (slot > 0).then(|| format!("application-{variant}")),
+            signature_secret: change(variant),
+            private_key: change(variant / 3),
+        };
+        self.history.record(StreamId::Installation, event);
     }
 
     fn webhook(&mut self, slot: u8, variant: u8) {
@@ -426,6 +462,64 @@ fn rows_do_not_depend_on_when_they_are_flushed() {
         })
         .unwrap();
     runtime.block_on(database.close());
+}
+
+#[tokio::test]
+async fn templates_and_settings_of_a_survey_change_apart() {
+    let database = database().await;
+    let survey_id = SurveyId(id(1));
+    let stream = StreamId::Survey(survey_id);
+    let created = SurveyEvent::SurveyCreated {
+        survey_id,
+        settings: survey_settings(0),
+    };
+    let templates = vec![Template {
+        name: "Hours".into(),
+        text: "From 9 to 5, {name}.\n{agent}".into(),
+    }];
+    let changed = SurveyEvent::TemplatesChanged {
+        templates: templates.clone(),
+    };
+    happens(&database.pool, 0, stream, created).await;
+    let found = surveys::find(&database.pool, survey_id).await.unwrap();
+    assert_eq!(found.unwrap().templates, []);
+    happens(&database.pool, 1, stream, changed).await;
+    let renamed = SurveyEvent::SurveyChanged {
+        settings: survey_settings(2),
+    };
+    happens(&database.pool, 2, stream, renamed).await;
+    let found = surveys::find(&database.pool, survey_id).await.unwrap();
+    let found = found.unwrap();
+    assert_eq!(found.templates, templates);
+    assert_eq!(found.settings, survey_settings(2));
+    database.close().await;
+}
+
+#[tokio::test]
+async fn the_installation_keeps_what_a_change_does_not_name() {
+    let database = database().await;
+    assert_eq!(installation::find(&database.pool).await.unwrap(), None);
+    let changed = |application_id: Option<&str>, signature_secret, private_key| {
+        InstallationEvent::VonageChanged {
+            application_id: application_id.map(str::to_owned),
+            signature_secret,
+            private_key,
+        }
+    };
+    let entered = changed(Some("a"), SecretChange::Entered, SecretChange::Kept);
+    happens(&database.pool, 0, StreamId::Installation, entered).await;
+    let entered = changed(Some("b"), SecretChange::Kept, SecretChange::Entered);
+    happens(&database.pool, 1, StreamId::Installation, entered).await;
+    let found = installation::find(&database.pool).await.unwrap().unwrap();
+    assert_eq!(found.application_id.as_deref(), Some("b"));
+    assert!(found.has_signature_secret && found.has_private_key);
+    let removed = changed(None, SecretChange::Removed, SecretChange::Kept);
+    happens(&database.pool, 2, StreamId::Installation, removed).await;
+    let found = installation::find(&database.pool).await.unwrap().unwrap();
+    assert_eq!(found.application_id, None);
+    assert!(!found.has_signature_secret && found.has_private_key);
+    assert_eq!((found.changed_at, found.changed_by), (at(2), None));
+    database.close().await;
 }
 
 #[tokio::test]

@@ -97,6 +97,11 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
             "DOCKET_VONAGE_APPLICATION_ID",
             vec![("DOCKET_VONAGE_APPLICATION_ID", "")],
         ),
+        ("DOCKET_SECRET_KEY", vec![("DOCKET_SECRET_KEY", SECRET)]),
+        (
+            "DOCKET_SECRET_KEY_FILE",
+            vec![("DOCKET_SECRET_KEY_FILE", missing)],
+        ),
         (
             "DOCKET_OWNER_EMAIL",
             vec![("DOCKET_OWNER_EMAIL", "owner@example.com")],

@@ -17,6 +17,7 @@ use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
 
+use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
@@ -179,6 +180,7 @@ async fn pane(
         .iter()
         .find(|survey| survey.survey_id == row.survey_id);
     let question = survey.map(|survey| &survey.settings.status);
+    let templates = survey.map_or(&[][..], |survey| &survey.templates);
     let shown = Shown {
         case: &row,
         name: name.as_deref().map(String::as_str),
@@ -192,12 +194,23 @@ async fn pane(
     };
     let items = shown.items(&part.items);
     let answered = Answered::of(&row, survey, &of_contact, &all_lines);
+    let draft = if refused.text.is_empty() {
+        answers::draft(
+            templates,
+            &row,
+            name.as_deref().map(String::as_str),
+            session,
+            place,
+        )
+    } else {
+        refused.text
+    };
     let is_closed = row.state == CaseState::Closed;
     let action = |what: &str| place.link(&format!("/cases/{reference}/{what}"));
     Ok(pages::Case {
         reference: reference.get(),
         number: inbox::plus(&row.number),
-        name: name.map(|name| name.0),
+        name: name.as_deref().cloned(),
         channel: thread::channel(row.channel),
         survey: inbox::survey_name(surveys, row.survey_id),
         line: line_name(&all_lines, row.line_id),
@@ -243,15 +256,16 @@ async fn pane(
         counter: Counter::of(
             answered.channel,
             answered.appended(reference),
-            if refused.is_note { "" } else { &refused.text },
+            if refused.is_note { "" } else { &draft },
         ),
         window: Window::of(answered.channel, answered.last_inbound_at, now),
         appended: answered.appends.then(|| words::appended(reference.get())),
         goes_out_from: words::goes_out_from(&line_name(&all_lines, answered.line_id)),
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
+        answers: Answers::of(templates, &row, place),
         draft: Draft {
-            text: refused.text,
+            text: draft,
             is_note: refused.is_note,
         },
         said_since: refused.seen.is_some(),

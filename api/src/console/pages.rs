@@ -3,6 +3,7 @@
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Utc};
 
+use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
 use super::session::Session;
@@ -293,6 +294,8 @@ pub(super) struct Case {
     pub(super) once: String,
     pub(super) me: String,
     pub(super) draft: Draft,
+    /// Frequent answers to begin with.
+    pub(super) answers: Answers,
     /// Why something was not done.
     pub(super) refusal: String,
     /// Whether the reply was refused because of what is new.

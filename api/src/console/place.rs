@@ -62,6 +62,8 @@ pub(super) struct Place {
     pub(super) undo: String,
     /// The sequence after which the thread is shown.
     pub(super) after: String,
+    /// The name of the template of an answer that is to be the draft.
+    pub(super) template: String,
 }
 
 impl Place {
@@ -146,6 +148,12 @@ impl Place {
         self.link(&format!("/cases/{reference}"))
     }
 
+    /// What an address with the same list says beside its path, for a form that leads to it.
+    pub(super) fn pairs(&self) -> Vec<(String, String)> {
+        let link = self.link("http://console.example.com/");
+        Url::parse(&link).map_or_else(|_| vec![], |url| url.query_pairs().into_owned().collect())
+    }
+
     fn address(
         &self,
         path: &str,
@@ -219,5 +227,11 @@ mod tests {
         assert_eq!(place.link("/cases/101"), "/cases/101?view=mine&q=a%26b");
         assert_eq!(place.list(View::Open), "/?q=a%26b");
         assert_eq!(Place::default().link("/"), "/");
+        let pairs = [("view", "mine"), ("q", "a&b")];
+        assert_eq!(
+            place.pairs(),
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        assert_eq!(Place::default().pairs(), []);
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use axum::body::Body;
-use axum::extract::{Form, FromRequest, FromRequestParts, Request, State};
+use axum::extract::{Form, FromRequest, FromRequestParts, Multipart, Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -257,9 +258,7 @@ pub(super) async fn may_audit(session: Session, request: Request, next: Next) ->
 pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted, Response> {
     let unreadable = || failure(StatusCode::BAD_REQUEST, words::FORM_UNREADABLE.to_owned());
     let request = Request::from_parts(parts.clone(), body);
-    let Form(sent) = Form::<Vec<(String, String)>>::from_request(request, &())
-        .await
-        .map_err(|_| unreadable())?;
+    let sent = fields(request).await.ok_or_else(unreadable)?;
     // The database keeps a NUL in no text.
     if sent.iter().any(|(_, value)| value.contains('\0')) {
         return Err(unreadable());
@@ -293,6 +292,28 @@ pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted
             words::FORM_TOO_OLD.to_owned(),
         ))
     }
+}
+
+/// The fields of a form, of one with files too: such a field is what stands in the file. `None` where it cannot be read, or is
+/// no text.
+async fn fields(request: Request) -> Option<Vec<(String, String)>> {
+    let has_files = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|media_type| media_type.to_str().ok())
+        .is_some_and(|media_type| media_type.starts_with("multipart/form-data"));
+    if !has_files {
+        let Form(sent) = Form::from_request(request, &()).await.ok()?;
+        return Some(sent);
+    }
+    let mut form = Multipart::from_request(request, &()).await.ok()?;
+    let mut sent = vec![];
+    while let Some(field) = form.next_field().await.ok()? {
+        let name = field.name()?.to_owned();
+        let bytes = field.bytes().await.ok()?;
+        sent.push((name, String::from_utf8(bytes.into()).ok()?));
+    }
+    Some(sent)
 }
 
 /// What the forms of a cookie's owner carry: only who knows the cookie can make it.

@@ -7,8 +7,139 @@
 //! [`sees_settings`]: super::session::sees_settings
 //! [`may_set_up`]: super::session::may_set_up
 
-use super::pages::Choice;
-use super::words;
+mod lines;
+mod setup;
+mod surveys;
+mod vonage;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
+use serde::Deserialize;
+
+use super::pages::{Choice, Frame};
+use super::session::{self, Posted, Session};
+use super::{Console, go, place, words};
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::operations::Administrator;
+
+pub(super) use self::setup::beginning;
+
+/// The pages of set-up, surveys, lines and Vonage.
+pub(super) fn routes() -> Router<Console> {
+    let read = Router::new()
+        .route("/setup", get(setup::show))
+        .route("/surveys", get(surveys::list))
+        .route("/surveys/{survey_id}", get(surveys::show))
+        .route("/lines", get(lines::list))
+        .route("/lines/{line_id}", get(lines::show))
+        .route("/vonage", get(vonage::show))
+        .route_layer(middleware::from_fn(session::sees_settings));
+    let changed = Router::new()
+        .route("/surveys", post(surveys::create))
+        .route("/surveys/new", get(surveys::new))
+        .route("/surveys/{survey_id}", post(surveys::change))
+        .route(
+            "/surveys/{survey_id}/templates",
+            post(surveys::change_template),
+        )
+        .route("/lines", post(lines::add))
+        .route("/lines/new", get(lines::new))
+        .route("/lines/{line_id}", post(lines::change))
+        .route("/lines/{line_id}/remove", post(lines::remove))
+        .route("/lines/{line_id}/resume", post(lines::resume))
+        .route("/vonage", post(vonage::change))
+        .route("/vonage/test", post(vonage::test))
+        .route_layer(middleware::from_fn(session::may_set_up));
+    read.merge(changed)
+}
+
+/// What the address of a page says beside its path. Whatever cannot be read is as if it were not there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    /// What was just done.
+    done: String,
+    /// What came of a test of the credentials.
+    tested: String,
+    /// Which step of the set-up is shown.
+    step: String,
+}
+
+impl Query {
+    fn frame(&self, app: &App, session: &Session) -> Frame {
+        let mut frame = Frame::of(app, session);
+        frame.notice = words::settings_done(&self.done);
+        frame
+    }
+}
+
+/// The field of forms on the page of set-up, by which they lead back there.
+const FROM: &str = "from";
+const FROM_SETUP: &str = "setup";
+
+fn is_from_setup(posted: &Posted) -> bool {
+    posted.field(FROM) == FROM_SETUP
+}
+
+/// Where a form leads that was done: back to the set-up if it came from there.
+fn done(posted: &Posted, path: &str, what: &str) -> Response {
+    let path = if is_from_setup(posted) {
+        "/setup"
+    } else {
+        path
+    };
+    go(&place::with_query(path, &[("done", what)]))
+}
+
+fn by(posted: &Posted, session: &Session) -> Administrator {
+    Administrator::User(posted.asked(session))
+}
+
+/// Why a form was not done.
+struct Refusal {
+    status: StatusCode,
+    sentence: String,
+}
+
+impl Refusal {
+    /// What was entered is not possible.
+    fn of_value(sentence: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            sentence: sentence.into(),
+        }
+    }
+}
+
+/// Has an operation done; a form sent twice is done once. `in_words` says a refusal as people read it.
+async fn ask<O: Operation>(
+    app: &App,
+    operation: O,
+    in_words: impl FnOnce(&O::Refusal) -> String,
+) -> Result<O::Output, Refusal>
+where
+    Problem: From<O::Refusal>,
+{
+    let problem = match app.ledger.submit(operation).await {
+        Ok(Answer::Done(output) | Answer::Repeated(output)) => return Ok(output),
+        Ok(Answer::Duplicate) => Problem::internal(),
+        Err(LedgerError::Refused(refusal)) => {
+            let sentence = in_words(&refusal);
+            let status = Problem::from(refusal).kind().status();
+            return Err(Refusal { status, sentence });
+        }
+        Err(error) => error.into(),
+    };
+    let sentence = words::refusal(&problem);
+    // The problem's own answer logs its cause.
+    let status = problem.into_response().status();
+    Err(Refusal { status, sentence })
+}
 
 /// A group of pages among the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use docket_domain::ids::{SessionId, UserId};
 use docket_domain::people::attempts::Refusal;
 use docket_domain::people::session::SignOut;
-use docket_domain::user::normalise_email;
+use docket_domain::user::{Role, normalise_email};
 use docket_projections::{accounts, sessions};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::pages::{self, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
 use super::throttle::Key;
-use super::{Console, Failed, failure, go, page, place, words};
+use super::{Console, Failed, failure, go, page, place, settings, words};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Attempt;
@@ -99,7 +99,10 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(from)| from.ip().to_string());
     match check(&console, &posted, from.clone().unwrap_or_default()).await {
-        Ok(Checked::Good(asked)) => begin(&console.app, asked, from, &posted, &parts.headers).await,
+        Ok(Checked::Good(asked, role)) => {
+            let who = (asked, role, from);
+            begin(&console.app, who, &posted, &parts.headers).await
+        }
         Ok(Checked::Not(why, user_id)) => {
             let (status, refusal) = match why {
                 Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
@@ -121,8 +124,8 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
 }
 
 enum Checked {
-    /// Who signs in.
-    Good(Asked),
+    /// Who signs in, and what they may do.
+    Good(Asked, Role),
     /// Why not, and whose address it is, where that is known.
     Not(Refusal, Option<UserId>),
 }
@@ -148,21 +151,25 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
     let password = SecretString::from(password);
     let _turn = console.throttle.turn().await;
     // Who is not known is answered as late as who is, so that nobody learns who has an account.
-    let (user_id, hash) = match known {
-        Some(known) => (Some(known.user_id), known.password_hash),
+    let (known, hash) = match known {
+        Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    match (passwords::verify(password, hash).await, user_id) {
-        (true, Some(user_id)) => {
+    match (passwords::verify(password, hash).await, known) {
+        (true, Some((user_id, role))) => {
             console.throttle.forgive(&account);
-            Ok(Checked::Good(Asked {
+            let asked = Asked {
                 user_id,
                 email: email.unwrap_or_default(),
                 request_id: RequestId::current().map(|id| id.to_string()),
                 idempotency: None,
-            }))
+            };
+            Ok(Checked::Good(asked, role))
         }
-        (_, user_id) => Ok(Checked::Not(Refusal::Wrong, user_id)),
+        (_, known) => Ok(Checked::Not(
+            Refusal::Wrong,
+            known.map(|(user_id, _)| user_id),
+        )),
     }
 }
 
@@ -180,8 +187,7 @@ async fn nobodys_hash() -> String {
 
 async fn begin(
     app: &App,
-    asked: Asked,
-    from: Option<String>,
+    (asked, role, from): (Asked, Role, Option<String>),
     posted: &Posted,
     headers: &HeaderMap,
 ) -> Response {
@@ -208,7 +214,14 @@ async fn begin(
         return Failed::from(error).into_response();
     }
     let next = posted.field("next");
-    let next = if place::is_ours(next) { next } else { "/" };
+    let next = if place::is_ours(next) && next != "/" {
+        next
+    } else {
+        match settings::beginning(app, role).await {
+            Ok(beginning) => beginning,
+            Err(failed) => return failed.into_response(),
+        }
+    };
     let cookies = AppendHeaders([
         (
             SET_COOKIE,

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use docket_domain::channel::Channel;
 use insta::assert_snapshot;
 
+use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
 use super::pages::*;
@@ -337,6 +338,11 @@ fn case() -> Case {
         goes_out_from: "Goes out from +447700900000 (SMS).".to_owned(),
         once: "o2".to_owned(),
         me: "agent@example.com".to_owned(),
+        answers: Answers {
+            action: "/cases/101".to_owned(),
+            place: vec![],
+            choices: vec![choice("Opening hours", false)],
+        },
         draft: Draft {
             text: String::new(),
             is_note: false,

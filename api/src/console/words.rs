@@ -7,14 +7,23 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use docket_domain::delivery::Status;
 use docket_domain::held::{HeldReason, WebhookKind};
+use docket_domain::line::{LineError, MAX_REPLY_CHARS};
 use docket_domain::routing::{Routed, Rule};
+use docket_domain::survey::{
+    MAX_CHOICES, MAX_NAME_CHARS, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_NAME_CHARS, MAX_TEMPLATES,
+    SurveyError,
+};
 use docket_domain::user::Role;
 use docket_projections::read::cases::LinkKind;
 use docket_projections::read::unrouted::Cause;
 
 use super::owners::health::Tone;
 use super::place::View;
+use super::thread::channel;
 use crate::http::problem::{Kind, Problem};
+use crate::operations::line::ChangeLineError;
+use crate::vonage::client::Trial;
+use crate::vonage_settings::Source;
 
 macro_rules! words {
     ($($name:ident = $text:literal;)+) => {
@@ -794,6 +803,152 @@ pub(super) fn done_with_people(what: &str) -> &'static str {
     }
 }
 
+// Settings: set-up, surveys and their templates of answers, lines, Vonage.
+
+words! {
+    SETUP_TITLE = "Set up Docket";
+    SETUP_ABOUT = "Three steps until the first message comes in. You can leave at any time and go on later under Settings, Set-up.";
+    SETUP_STEPS = "Steps";
+    SETUP_VONAGE = "Vonage";
+    SETUP_SURVEY = "The first survey";
+    SETUP_LINE = "The first line";
+    SETUP_DONE = "Done";
+    SETUP_TO_DO = "To do";
+    SETUP_LATER = "Not now, go on";
+    SETUP_NEXT = "Go on";
+    SETUP_ALL_DONE = "All is set up. Write to one of your lines, and the message appears in the inbox.";
+    SETUP_NO_SURVEY = "A line needs a survey, so add the survey first.";
+    SETUP_READ = "An owner sets Docket up here. This is how far it is.";
+
+    SURVEYS_TITLE = "Surveys";
+    SURVEYS_ABOUT = "A survey is what messages are organised under: whether they are gathered in cases, how far a case can be, and which answers agents have at hand.";
+    SURVEYS_NONE = "There is no survey yet.";
+    SURVEY_NEW = "New survey";
+    SURVEY_SETTINGS = "Settings of the survey";
+    SURVEY_NAME = "Name";
+    SURVEY_CASES = "Cases";
+    SURVEY_CASES_ON = "Gather messages in cases";
+    SURVEY_CASES_HINT = "Without cases each message is a record of its own: no references, no automatic reply.";
+    SURVEY_REFERENCE_ON = "Add the reference to replies, such as #123";
+    SURVEY_REFERENCE_HINT = "People who write it in their answer reach that very case.";
+    SURVEY_QUESTION = "Status question";
+    SURVEY_QUESTION_HINT = "What agents answer to say how far a case is.";
+    SURVEY_ANSWERS = "Its answers";
+    SURVEY_ANSWERS_HINT = "At least two. A case begins with the first that does not close it. Empty rows are left out; save to get more.";
+    SURVEY_CLOSES = "Closes the case";
+    SURVEY_CREATE = "Create the survey";
+    CASES_ON = "Cases on";
+    CASES_OFF = "Cases off";
+    REFERENCE_ON = "Replies carry the reference";
+    REFERENCE_OFF = "Replies go out without the reference";
+    NO_SUCH_SURVEY = "There is no such survey.";
+
+    TEMPLATES_TITLE = "Templates of answers";
+    TEMPLATES_ABOUT = "Agents put them into their reply and change them there. These places are filled in: {name}, the contact's name if they gave one; {reference}, the case's reference, such as #123; {agent}, the address of whoever writes.";
+    TEMPLATES_NONE = "There are no templates yet.";
+    TEMPLATE_NAME = "Name";
+    TEMPLATE_TEXT = "Text";
+    TEMPLATE_ADD = "Add a template";
+    TEMPLATE_REMOVE = "Remove";
+    TEMPLATE_INSERT = "Insert an answer";
+    TEMPLATE_INSERT_BUTTON = "Insert";
+    TEMPLATE_CHOOSE = "Choose …";
+
+    LINES_TITLE = "Lines";
+    LINES_ABOUT = "A line is one of your own numbers on one channel. Its messages go to one survey.";
+    LINES_NONE = "There is no line yet.";
+    LINE_NEW = "New line";
+    LINE_CREATE = "Add the line";
+    LINE_NUMBER = "Number";
+    LINE_NUMBER_HINT = "As Vonage has it, international, such as +44 7700 900123";
+    LINE_CHANNEL = "Channel";
+    LINE_SURVEY = "Survey";
+    LINE_REPLY = "Automatic reply";
+    LINE_REPLY_HINT = "Sent when somebody with several open cases writes without saying which one they mean. %s1 becomes the number of their open cases, %s2 their list. Left empty, nothing is sent.";
+    LINE_REPLY_SUGGESTED = "You have %s1 open cases (%s2). Please write # and the number of the one you mean, or #0 for a new one.";
+    LINE_PREVIEW = "Preview";
+    LINE_PREVIEW_TITLE = "What somebody with two open cases would get";
+    LINE_PREVIEW_NONE = "Nothing is sent.";
+    LINE_EXAMPLE_ONE = "Appointment request";
+    LINE_EXAMPLE_TWO = "Question about hours";
+    LINE_SENDS = "Sends";
+    LINE_HALTED = "Sending has stopped";
+    LINE_RESUME = "Resume sending";
+    LINE_RESUME_HINT = "What waits is sent then.";
+    LINE_REMOVE = "Remove this line";
+    LINE_REMOVE_ABOUT = "Messages that come to the number afterwards are kept under Unrouted. Cases and their messages stay, and cannot be answered by this line any more.";
+    LINE_REMOVE_CONFIRM = "Remove the line";
+    LINE_WITH_REPLY = "With an automatic reply";
+    LINE_WITHOUT_REPLY = "Without an automatic reply";
+    NO_SUCH_LINE_THERE = "There is no such line.";
+
+    VONAGE_TITLE = "Vonage";
+    VONAGE_ABOUT = "What Vonage knows this installation by. You find all of it in Vonage's dashboard.";
+    VONAGE_APPLICATION_ID = "Application id";
+    VONAGE_APPLICATION_ID_HINT = "Under Applications, of the application that your numbers are linked to.";
+    VONAGE_SIGNATURE_SECRET = "Signature secret";
+    VONAGE_SIGNATURE_SECRET_HINT = "Under Settings of the account. Docket takes no message that is not signed with it.";
+    VONAGE_PRIVATE_KEY = "Private key";
+    VONAGE_PRIVATE_KEY_HINT = "The file private.key that Vonage made with the application. It signs what is sent.";
+    VONAGE_KEY_FILE = "Private key as a file";
+    VONAGE_KEY_TEXT = "or pasted";
+    VONAGE_KEEP = "Leave empty to keep the one that is stored.";
+    VONAGE_REMOVE_SECRET = "Remove the stored signature secret";
+    VONAGE_REMOVE_KEY = "Remove the stored private key";
+    VONAGE_SAVE = "Save";
+    VONAGE_MISSING = "Not set";
+    VONAGE_CONFIGURED = "Set in the server's configuration, which wins over what is entered here";
+    VONAGE_ENTERED = "Entered here; it is not shown again";
+    VONAGE_ENTERED_ID = "Entered here";
+    VONAGE_UNREADABLE = "Stored, but it cannot be read: the server's secret key is missing or another one. Enter it again.";
+    VONAGE_NO_SECRET_KEY = "The signature secret and the private key cannot be stored, because the server has no secret key to encrypt them with. Set DOCKET_SECRET_KEY to 32 random bytes (openssl rand -base64 32 makes them) and start Docket again, or set both in the server's configuration.";
+    VONAGE_WEBHOOKS = "Webhooks";
+    VONAGE_WEBHOOKS_ABOUT = "Enter these two addresses in the application's capability Messages, version v1, and choose the Messages API as the account's default for SMS.";
+    VONAGE_INBOUND_URL = "Inbound URL";
+    VONAGE_STATUS_URL = "Status URL";
+    VONAGE_NOT_REACHABLE = "Vonage reaches only public addresses that begin with https. Set DOCKET_PUBLIC_URL to the address that this server has on the Internet.";
+    COPY = "Copy";
+    COPIED = "Copied";
+    VONAGE_TEST = "Test of the credentials";
+    VONAGE_TEST_ABOUT = "Nothing is sent to anybody. Docket signs a token with the private key and asks Vonage to send a message without sender, recipient and text. Vonage can only refuse that: as incomplete when it accepts the credentials, as unauthorised when it does not. The signature secret is not tested; the first message that comes in does that.";
+    VONAGE_TEST_BUTTON = "Test the credentials";
+    VONAGE_TEST_INCOMPLETE = "The application id and the private key are needed first.";
+    VONAGE_HALTED = "Sending stands still on these lines, until you resume it there:";
+    VONAGE_KEY_WRONG = "That is no private key that can sign. Take the file that begins with -----BEGIN PRIVATE KEY-----, RSA of 2048 bits or more.";
+    VONAGE_SECRET_WRONG = "A signature secret has up to 1,000 characters on one line.";
+    VONAGE_ADDRESS_WRONG = "Nothing can be sent with this key: the address of Vonage's API in the server's configuration must begin with https.";
+    VONAGE_APPLICATION_ID_WRONG = "An application id has letters, digits and hyphens, as Vonage shows it.";
+}
+
+/// What a new survey begins with.
+pub(super) const SURVEY_QUESTION_FIRST: &str = "How far is it?";
+/// What its question is answered with at first; the last one closes.
+pub(super) const SURVEY_ANSWERS_FIRST: [&str; 3] = ["New", "In progress", "Resolved"];
+
+/// `index` counts from 0.
+pub(super) fn answer_number(index: usize) -> String {
+    format!("Answer {}", index + 1)
+}
+
+pub(super) fn closing_answer(answer: &str) -> String {
+    format!("{answer} (closes the case)")
+}
+
+/// What was done among the settings, as the page says it that follows.
+pub(super) fn settings_done(what: &str) -> &'static str {
+    match what {
+        "vonage" => "Vonage's settings were saved. They are in use from now on.",
+        "survey-created" => "The survey was created.",
+        "survey" => "The survey was saved.",
+        "template" => "The templates were saved.",
+        "line-added" => "The line was added.",
+        "line" => "The line was saved.",
+        "line-removed" => "The line was removed.",
+        "resumed" => "Sending goes on.",
+        _ => "",
+    }
+}
+
 // What could not be routed.
 
 words! {
@@ -903,7 +1058,6 @@ words! {
     HEALTH_MODELS_ALL = "All read models";
     HEALTH_HALTED = "Lines that stand still";
     RESUME = "Resume sending";
-    NO_SUCH_LINE_THERE = "There is no such line, or not any more.";
     GO_THERE = "Go there";
     HEALTH_COUNTS = "Counts";
     HEALTH_COUNT_WEBHOOKS = "What came from Vonage, by what became of it (days in UTC)";
@@ -1134,6 +1288,82 @@ pub(super) fn spaced(event_type: &str) -> String {
         }
     }
     text
+}
+
+/// What Vonage said to the credentials.
+pub(super) fn trial(trial: Trial) -> String {
+    match trial {
+        Trial::Accepted => "Vonage accepts the credentials: it refused the empty message as incomplete, and nothing was sent.".to_owned(),
+        Trial::NoBalance => "Vonage accepts the credentials, but the account has no balance left (402). Nothing was sent.".to_owned(),
+        Trial::Refused => "Vonage does not accept the credentials (401). Check that the private key belongs to the application id.".to_owned(),
+        Trial::Unreachable => "Vonage could not be reached, so nothing is known of the credentials. Check that the server has a way to Vonage's address, and try again.".to_owned(),
+        Trial::Unclear { status } => format!("Vonage answered {status}, which says nothing of the credentials. Nothing was sent. Try again later."),
+    }
+}
+
+/// Where one of Vonage's settings comes from. `is_secret` is whether it is never shown.
+pub(super) const fn source(source: Source, is_secret: bool) -> &'static str {
+    match source {
+        Source::Missing => VONAGE_MISSING,
+        Source::Configured => VONAGE_CONFIGURED,
+        Source::Entered if is_secret => VONAGE_ENTERED,
+        Source::Entered => VONAGE_ENTERED_ID,
+        Source::Unreadable => VONAGE_UNREADABLE,
+    }
+}
+
+pub(super) fn last_changed(by: Option<&str>) -> String {
+    format!("Last changed by {},", by.unwrap_or(SYSTEM))
+}
+
+/// Why a survey was not changed.
+pub(super) fn survey_refusal(error: &SurveyError) -> String {
+    match error {
+        SurveyError::NotCreated => NO_SUCH_SURVEY.to_owned(),
+        SurveyError::AlreadyCreated => "The survey exists already.".to_owned(),
+        SurveyError::Name(field) => {
+            let what = match *field {
+                "name" => "The name",
+                "status.question" => "The status question",
+                _ => "Each answer",
+            };
+            format!("{what} must have 1 to {MAX_NAME_CHARS} characters on one line.")
+        }
+        SurveyError::Choices => format!("The status question needs 2 to {MAX_CHOICES} answers."),
+        SurveyError::RepeatedChoice => "Two answers are the same.".to_owned(),
+        SurveyError::ClosedValue => "Choose which answer closes a case.".to_owned(),
+        SurveyError::Templates => format!("A survey can have {MAX_TEMPLATES} templates at most."),
+        SurveyError::TemplateName => {
+            format!(
+                "A template's name must have 1 to {MAX_TEMPLATE_NAME_CHARS} characters on one line."
+            )
+        }
+        SurveyError::TemplateText => {
+            format!("A template's text must have 1 to {MAX_TEMPLATE_CHARS} characters.")
+        }
+        SurveyError::RepeatedTemplate => "Another template of the survey has that name.".to_owned(),
+    }
+}
+
+/// Why a line was not changed.
+pub(super) fn line_refusal(error: &ChangeLineError) -> String {
+    match error {
+        ChangeLineError::Line(LineError::NotAdded | LineError::Removed) => {
+            NO_SUCH_LINE_THERE.to_owned()
+        }
+        ChangeLineError::Line(LineError::AlreadyAdded) => "The line exists already.".to_owned(),
+        ChangeLineError::Line(LineError::Number) => {
+            "The number must be an international number of 3 to 15 digits, such as +44 7700 900123."
+                .to_owned()
+        }
+        ChangeLineError::Line(LineError::Reply) => {
+            format!("The automatic reply can have {MAX_REPLY_CHARS} characters at most.")
+        }
+        ChangeLineError::NumberTaken(taken) => {
+            format!("Another line has that number for {}.", channel(*taken))
+        }
+        ChangeLineError::NoSurvey => "Choose the survey that gets the line's messages.".to_owned(),
+    }
 }
 
 #[cfg(test)]

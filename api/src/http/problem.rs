@@ -14,6 +14,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::CaseError;
 use docket_domain::held::HeldError;
+use docket_domain::installation::InstallationError;
 use docket_domain::line::LineError;
 use docket_domain::survey::SurveyError;
 use docket_domain::user::UserError;
@@ -467,7 +468,11 @@ impl From<SurveyError> for Problem {
             SurveyError::Name(_)
             | SurveyError::Choices
             | SurveyError::RepeatedChoice
-            | SurveyError::ClosedValue => Kind::InvalidValue,
+            | SurveyError::ClosedValue
+            | SurveyError::Templates
+            | SurveyError::TemplateName
+            | SurveyError::TemplateText
+            | SurveyError::RepeatedTemplate => Kind::InvalidValue,
         };
         Self::new(kind, error.to_string())
     }
@@ -483,6 +488,14 @@ impl From<ChangeLineError> for Problem {
             ChangeLineError::NumberTaken(_) => Kind::NumberTaken,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+impl From<InstallationError> for Problem {
+    fn from(error: InstallationError) -> Self {
+        match error {
+            InstallationError::ApplicationId => Self::invalid(error.to_string()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::SurveyId;
-use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_projections::read::surveys::{self, SurveyRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,12 +19,13 @@ use super::input::Path;
 use super::paging::Page;
 use super::problem::Problem;
 use crate::app::App;
-use crate::operations::survey::SetSurvey;
+use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(find, change))
+        .routes(routes!(put_templates))
 }
 
 /// A survey.
@@ -42,6 +43,8 @@ struct SurveyView {
     status: StatusQuestionForm,
     /// Whether replies carry the case's reference.
     append_reference: bool,
+    /// Its templates of frequent answers, in the order in which agents see them.
+    templates: Vec<TemplateForm>,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// The sequence of its last event.
@@ -58,6 +61,31 @@ struct StatusQuestionForm {
     choices: Vec<String>,
     /// The answer that closes a case; one of `choices`.
     closed_value: String,
+}
+
+/// A frequent answer, for agents to begin theirs with.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TemplateForm {
+    /// What agents choose it by, up to 80 characters; no two of a survey have the same.
+    name: String,
+    /// What it says, up to 1,000 characters. `{name}`, `{reference}` and `{agent}` are filled with the contact's name, the case's
+    /// reference and the agent's address.
+    text: String,
+}
+
+impl From<TemplateForm> for Template {
+    fn from(form: TemplateForm) -> Self {
+        let TemplateForm { name, text } = form;
+        Self { name, text }
+    }
+}
+
+impl From<Template> for TemplateForm {
+    fn from(template: Template) -> Self {
+        let Template { name, text } = template;
+        Self { name, text }
+    }
 }
 
 impl From<StatusQuestionForm> for StatusQuestion {
@@ -99,6 +127,7 @@ impl From<SurveyRow> for SurveyView {
                 closed_value,
             },
             append_reference,
+            templates: row.templates.into_iter().map(TemplateForm::from).collect(),
             created_at: row.created_at,
             version: row.version,
         }
@@ -267,5 +296,40 @@ async fn change(
         },
     )
     .await?;
+    Ok(Json(row(&app, survey_id).await?.into()))
+}
+
+/// A survey's templates.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Templates {
+    /// All of them, 100 at most, in the order in which agents see them.
+    templates: Vec<TemplateForm>,
+}
+
+/// Gives a survey these templates of frequent answers, in place of those before.
+#[utoipa::path(
+    put,
+    path = "/surveys/{id}/templates",
+    operation_id = "putTemplates",
+    tag = "surveys",
+    params(("id" = Uuid, Path, description = "The survey")),
+    request_body = Templates,
+    responses((status = 200, description = "The survey as it is now", body = SurveyView))
+)]
+async fn put_templates(
+    Path(id): Path<Uuid>,
+    State(app): State<App>,
+    asks: Asks<Owner, Templates>,
+) -> Result<Json<SurveyView>, Problem> {
+    let survey_id = SurveyId(id);
+    let by = asks.by();
+    let templates = asks.body.templates.into_iter().map(Template::from);
+    let operation = ChangeTemplates {
+        survey_id,
+        change: TemplateChange::All(templates.collect()),
+        by,
+    };
+    super::submit(&app, operation).await?;
     Ok(Json(row(&app, survey_id).await?.into()))
 }

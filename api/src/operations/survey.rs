@@ -1,8 +1,8 @@
-//! Creating and changing surveys.
+//! Creating and changing surveys, and their templates of frequent answers.
 
 use docket_domain::event::StreamId;
 use docket_domain::ids::SurveyId;
-use docket_domain::survey::{SurveyCommand, SurveyError, SurveySettings};
+use docket_domain::survey::{SurveyCommand, SurveyError, SurveySettings, Template};
 use docket_projections::ledger::operation::{Decided, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -56,5 +56,84 @@ impl Operation for SetSurvey {
             survey.decide(command)?,
             survey_id,
         ))
+    }
+}
+
+/// What is done with a survey's templates of frequent answers.
+#[derive(Clone, Debug)]
+pub enum TemplateChange {
+    /// These are all of them.
+    All(Vec<Template>),
+    /// One is added at the end.
+    Add(Template),
+    /// The one of that name becomes another.
+    Replace {
+        /// Its name until now.
+        name: String,
+        /// What it is from now on.
+        template: Template,
+    },
+    /// The one of that name goes; nothing where there is none.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl TemplateChange {
+    /// The templates afterwards. One that somebody else has renamed or removed meanwhile is added anew rather than lost.
+    fn of(&self, now: &[Template]) -> Vec<Template> {
+        let mut templates = now.to_vec();
+        match self {
+            Self::All(all) => templates.clone_from(all),
+            Self::Add(template) => templates.push(template.clone()),
+            Self::Replace { name, template } => {
+                match templates.iter_mut().find(|known| known.name == *name) {
+                    Some(known) => known.clone_from(template),
+                    None => templates.push(template.clone()),
+                }
+            }
+            Self::Remove { name } => templates.retain(|known| known.name != *name),
+        }
+        templates
+    }
+}
+
+/// A survey's templates of frequent answers are to be others.
+#[derive(Clone, Debug)]
+pub struct ChangeTemplates {
+    /// The survey.
+    pub survey_id: SurveyId,
+    /// What is done.
+    pub change: TemplateChange,
+    /// Who asks.
+    pub by: Administrator,
+}
+
+impl Operation for ChangeTemplates {
+    type Output = ();
+    type Refusal = SurveyError;
+
+    fn metadata(&self) -> Metadata {
+        self.by.metadata()
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs {
+            streams: vec![StreamId::Survey(self.survey_id)],
+            idempotency: self.by.idempotency(),
+            ..Needs::default()
+        }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<()>, SurveyError> {
+        let survey = scope
+            .survey(self.survey_id)
+            .ok_or(SurveyError::NotCreated)?;
+        let command = SurveyCommand::ChangeTemplates {
+            templates: self.change.of(survey.templates()),
+        };
+        let stream = StreamId::Survey(self.survey_id);
+        Ok(Decided::on(stream, survey.decide(command)?, ()))
     }
 }

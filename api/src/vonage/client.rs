@@ -215,6 +215,24 @@ pub enum SendOutcome {
     },
 }
 
+/// What Vonage said to credentials that were tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// It accepts them: what it refused was the message.
+    Accepted,
+    /// It accepts them, and the account has no money left.
+    NoBalance,
+    /// It does not accept them.
+    Refused,
+    /// It could not be reached, or did not answer.
+    Unreachable,
+    /// It answered something that says neither.
+    Unclear {
+        /// The status of its answer.
+        status: u16,
+    },
+}
+
 /// What stops all sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HaltReason {
@@ -335,6 +353,33 @@ impl Client {
             Err(_) => SendOutcome::Uncertain {
                 reason: "The connection to Vonage broke before its answer came.".to_owned(),
             },
+        }
+    }
+
+    /// Asks Vonage whether it accepts the credentials, by a call that cannot send: a message without channel, sender, recipient and text,
+    /// which Vonage refuses as incomplete once it has accepted who calls.
+    pub async fn try_credentials(&self) -> Trial {
+        let Ok(authorization) = self.authorization() else {
+            return Trial::Refused;
+        };
+        let call = self
+            .http
+            .post(self.url.clone())
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .body("{}");
+        let Ok(answer) = call.send().await else {
+            return Trial::Unreachable;
+        };
+        match answer.status().as_u16() {
+            401 => {
+                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Trial::Refused
+            }
+            402 => Trial::NoBalance,
+            400 | 422 => Trial::Accepted,
+            status => Trial::Unclear { status },
         }
     }
 

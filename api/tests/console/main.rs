@@ -15,5 +15,7 @@ mod owners;
 mod reach;
 mod reading;
 mod replies;
+mod settings;
 mod support;
 mod unrouted;
+mod vonage;

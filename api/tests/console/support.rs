@@ -75,6 +75,11 @@ impl House {
     }
 
     pub(crate) async fn at(public_url: &str) -> Self {
+        Self::with(public_url, Vonage::default(), true).await
+    }
+
+    /// With these settings of Vonage; without survey and line unless it `is_set_up`.
+    pub(crate) async fn with(public_url: &str, vonage: Vonage, is_set_up: bool) -> Self {
         SECONDS.set(0);
         IDS.set(0);
         let database = database().await;
@@ -89,7 +94,7 @@ impl House {
             audit: Audit::start(ledger.clone(), clock, new_id),
             ledger,
             pool: database.pool.clone(),
-            vonage: Arc::new(Vonage::default()),
+            vonage: Arc::new(vonage),
             clock,
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -103,7 +108,11 @@ impl House {
                 .await
                 .unwrap();
         }
-        let line = set_up(&app).await;
+        let line = if is_set_up {
+            set_up(&app).await
+        } else {
+            LineId(Uuid::nil())
+        };
         let router = http::observed(console::router(app.clone()), app.clone());
         Self {
             app,
@@ -121,15 +130,28 @@ impl House {
         self.database.close().await;
     }
 
-    pub(crate) fn database_url(&self) -> &str {
-        &self.database.url
-    }
-
     pub(crate) fn browser(&self) -> Browser {
         Browser {
             router: self.router.clone(),
             cookies: HashMap::new(),
         }
+    }
+
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// A browser of another process on the same database.
+    pub(crate) fn in_process(&self, app: App) -> Browser {
+        Browser {
+            router: http::observed(console::router(app.clone()), app),
+            ..self.browser()
+        }
+    }
+
+    /// Changes a stored secret behind Docket's back.
+    pub(crate) async fn spoil_secret(&self, name: &str) {
+        docket_projections::testing::spoil_secret(&self.app.pool, name).await;
     }
 
     /// A browser in which that role is signed in.
@@ -396,6 +418,45 @@ impl Browser {
         panic!("redirects without an end at {}", page.at)
     }
 
+    /// Sends a form of a page as browsers send one with files; `file` is a field's name and what stands in its file.
+    pub(crate) async fn send_file(
+        &mut self,
+        page: &Page,
+        action: &str,
+        fields: &[(&str, &str)],
+        file: (&str, &str),
+    ) -> Page {
+        use std::fmt::Write as _;
+        let (to, _) = Self::filled(page, action, fields);
+        let csrf = Self::hidden(page, action, "csrf");
+        let from = Self::hidden(page, action, "from");
+        let mut body = String::new();
+        for (name, value) in [("csrf", csrf.as_str()), ("from", from.as_str())]
+            .iter()
+            .chain(fields)
+        {
+            write!(
+                body,
+                "--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .unwrap();
+        }
+        let (name, content) = file;
+        write!(body, "--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"private.key\"\r\nContent-Type: application/octet-stream\r\n\r\n{content}\r\n--edge--\r\n").unwrap();
+        let media_type = "multipart/form-data; boundary=edge";
+        let page = self
+            .typed("POST", &to, (media_type, &[]), Some(&body))
+            .await;
+        self.follow(page).await
+    }
+
+    fn hidden(page: &Page, action: &str, name: &str) -> String {
+        let (_, form) = page.form(action).unwrap();
+        let marked = format!("name=\"{name}\" value=\"");
+        let rest = form.split(&marked).nth(1).unwrap_or_default();
+        unescape(rest.split('"').next().unwrap())
+    }
+
     /// The answer to `GET /live`, as it comes.
     pub(crate) async fn live(&self, path: &str, last_event_id: Option<&str>) -> Body {
         let cookie = format!("docket_session={}", self.cookies["docket_session"]);
@@ -417,7 +478,8 @@ impl Browser {
 
     /// One request, without following where it leads.
     pub(crate) async fn once(&mut self, method: &str, path: &str, body: Option<&str>) -> Page {
-        self.with_headers(method, path, &[], body).await
+        let media_type = "application/x-www-form-urlencoded";
+        self.typed(method, path, (media_type, &[]), body).await
     }
 
     /// One request with headers of its own.
@@ -426,6 +488,17 @@ impl Browser {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Page {
+        let media_type = "application/x-www-form-urlencoded";
+        self.typed(method, path, (media_type, headers), body).await
+    }
+
+    async fn typed(
+        &mut self,
+        method: &str,
+        path: &str,
+        (media_type, headers): (&str, &[(&str, &str)]),
         body: Option<&str>,
     ) -> Page {
         let cookies: Vec<String> = self
@@ -446,7 +519,7 @@ impl Browser {
         });
         let request = match body {
             Some(body) => request
-                .header("content-type", "application/x-www-form-urlencoded")
+                .header("content-type", media_type)
                 .body(Body::from(body.to_owned())),
             None => request.body(Body::empty()),
         };

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 35] = [
+pub(crate) const ROUTES: [(&str, &str, May); 36] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -51,6 +51,7 @@ pub(crate) const ROUTES: [(&str, &str, May); 35] = [
     ("POST", "/api/v1/surveys", May::Own),
     ("GET", "/api/v1/surveys/{id}", May::Read),
     ("PATCH", "/api/v1/surveys/{id}", May::Own),
+    ("PUT", "/api/v1/surveys/{id}/templates", May::Own),
     ("GET", "/api/v1/lines", May::Read),
     ("POST", "/api/v1/lines", May::Own),
     ("GET", "/api/v1/lines/{id}", May::Read),

@@ -25,7 +25,7 @@ async fn surveys_are_created_and_changed() {
         format!("/api/v1/surveys/{id}").as_str()
     );
     let more = json!({
-        "id": id, "survey_id": id, "created_at": "2026-03-01T12:00:00Z", "version": 1,
+        "id": id, "survey_id": id, "templates": [], "created_at": "2026-03-01T12:00:00Z", "version": 1,
     });
     assert_eq!(created, with(survey(), &more));
     let path = format!("/surveys/{id}");
@@ -45,6 +45,55 @@ async fn surveys_are_created_and_changed() {
     );
     let nothing = api.owner_does("PATCH", &path, &json!({})).await.expect(200);
     assert_eq!(nothing, changed);
+    api.close().await;
+}
+
+#[tokio::test]
+async fn templates_are_given_whole() {
+    let api = Api::start().await;
+    let created = api.owner_does("POST", "/surveys", &survey()).await;
+    let id = text(&created.expect(201)["id"]);
+    let path = format!("/surveys/{id}/templates");
+    let templates = json!([
+        {"name": "Hours", "text": "Hello {name}, from 9 to 5.\n{agent}"},
+        {"name": "Thanks", "text": "Thank you"},
+    ]);
+    let body = json!({"templates": templates});
+    let changed = api.owner_does("PUT", &path, &body).await.expect(200);
+    assert_eq!(changed["templates"], templates);
+    assert_eq!(changed["version"], 2);
+    // The same again is nothing, and a change of the settings leaves them.
+    let again = api.owner_does("PUT", &path, &body).await.expect(200);
+    assert_eq!(again, changed);
+    let survey = format!("/surveys/{id}");
+    let renamed = json!({"name": "Front desk"});
+    let renamed = api.owner_does("PATCH", &survey, &renamed).await.expect(200);
+    assert_eq!(renamed["templates"], templates);
+
+    for (templates, said) in [
+        (json!([{"name": "", "text": "a"}]), "templates.name must"),
+        (json!([{"name": "a", "text": " "}]), "templates.text must"),
+        (
+            json!([{"name": "a", "text": "a"}, {"name": "A", "text": "b"}]),
+            "must not repeat",
+        ),
+    ] {
+        let body = json!({"templates": templates});
+        let answer = api.owner_does("PUT", &path, &body).await;
+        let problem = answer.problem(422, "invalid-value");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(said),
+            "{problem}"
+        );
+    }
+    let emptied = api
+        .owner_does("PUT", &path, &json!({"templates": []}))
+        .await;
+    assert_eq!(emptied.expect(200)["templates"], json!([]));
+    let nobody = "/surveys/00000000-0000-0000-0000-0000000000ff/templates";
+    api.owner_does("PUT", nobody, &json!({"templates": []}))
+        .await
+        .problem(404, "not-found");
     api.close().await;
 }
 

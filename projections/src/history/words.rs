@@ -13,6 +13,7 @@ use docket_domain::content::Content;
 use docket_domain::event::Event;
 use docket_domain::held::{HeldEvent, HeldReason, WebhookKind};
 use docket_domain::ids::{MessageId, Reference};
+use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, LineEvent};
 use docket_domain::people::attempts::{AttemptsEvent, Refusal};
 use docket_domain::people::export::{ExportEvent, Exported, Via};
@@ -105,6 +106,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Attempts(event) => of_attempts(event),
         Event::Views(event) => of_views(event),
         Event::Export(event) => of_export(event),
+        Event::Installation(event) => of_installation(event),
     }
 }
 
@@ -280,6 +282,16 @@ fn of_survey(event: &SurveyEvent) -> String {
                 quoted(&settings.name),
                 survey(settings)
             )
+        }
+        SurveyEvent::TemplatesChanged { templates } => {
+            let names: Vec<String> = templates
+                .iter()
+                .map(|template| quoted(&template.name))
+                .collect();
+            match names.as_slice() {
+                [] => "The survey has no templates of answers any more".to_owned(),
+                names => format!("The survey's templates of answers are {}", names.join(", ")),
+            }
         }
     }
 }
@@ -517,6 +529,25 @@ fn of_export(event: &ExportEvent) -> String {
 /// From where in the network.
 fn place(from: Option<&Personal<String>>) -> String {
     from.map_or_else(String::new, |from| format!(" from {}", folded(from)))
+}
+
+fn of_installation(event: &InstallationEvent) -> String {
+    let InstallationEvent::VonageChanged {
+        application_id,
+        signature_secret,
+        private_key,
+    } = event;
+    let change = |change: &SecretChange| match change {
+        SecretChange::Kept => "kept",
+        SecretChange::Entered => "entered",
+        SecretChange::Removed => "removed",
+    };
+    format!(
+        "Vonage's settings were changed: application id {}, signature secret {}, private key {}",
+        application_id.as_deref().unwrap_or("none"),
+        change(signature_secret),
+        change(private_key),
+    )
 }
 
 fn begun(opened: &Opened) -> String {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::scope::Scope;
 use crate::log::recorded::Metadata;
+use crate::secrets::SealedSecret;
 use crate::settings::Settings;
 
 /// A change that is asked for: what must be known to decide it, and the decision.
@@ -52,7 +53,7 @@ pub struct Needs {
     pub quoted: Option<String>,
     /// A message that the operation is about, with the cases that it stands in; its contact is locked.
     pub message: Option<MessageKey>,
-    /// Streams of surveys, lines, held webhooks and users.
+    /// Streams of surveys, lines, held webhooks and users, and the installation's.
     pub streams: Vec<StreamId>,
     /// An address of which must be known whose it is, in lower case.
     pub email: Option<String>,
@@ -209,6 +210,13 @@ pub enum SecretWrite {
         /// The one session that goes on.
         but: Option<Uuid>,
     },
+    /// A secret of the installation.
+    Installation {
+        /// Its name.
+        name: &'static str,
+        /// The secret, encrypted; `None` removes it.
+        sealed: Option<SealedSecret>,
+    },
 }
 
 impl std::fmt::Debug for SecretWrite {
@@ -219,6 +227,7 @@ impl std::fmt::Debug for SecretWrite {
             Self::Session { .. } => "Session(…)",
             Self::SessionEnd { .. } => "SessionEnd(…)",
             Self::EndSessions { .. } => "EndSessions(…)",
+            Self::Installation { .. } => "Installation(…)",
         })
     }
 }

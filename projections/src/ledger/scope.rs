@@ -11,6 +11,7 @@ use docket_domain::ids::{
     AttemptsId, ContactId, ExportId, HeldId, LineId, MessageId, Reference, SessionId, SurveyId,
     UserId,
 };
+use docket_domain::installation::Installation;
 use docket_domain::line::Line;
 use docket_domain::people::attempts::Attempts;
 use docket_domain::people::export::Export;
@@ -34,6 +35,7 @@ pub(crate) enum Aggregate {
     Attempts(Attempts),
     Views(CaseViews),
     Export(Export),
+    Installation(Installation),
 }
 
 impl Aggregate {
@@ -48,6 +50,7 @@ impl Aggregate {
             StreamId::Attempts(_) => Self::Attempts(Attempts::default()),
             StreamId::Views(..) => Self::Views(CaseViews::default()),
             StreamId::Export(_) => Self::Export(Export::default()),
+            StreamId::Installation => Self::Installation(Installation::default()),
         }
     }
 
@@ -62,6 +65,7 @@ impl Aggregate {
             Self::Attempts(attempts) => attempts.version(),
             Self::Views(views) => views.version(),
             Self::Export(export) => export.version(),
+            Self::Installation(installation) => installation.version(),
         }
     }
 
@@ -77,6 +81,9 @@ impl Aggregate {
             (Self::Attempts(attempts), Event::Attempts(event)) => attempts.evolve(event),
             (Self::Views(views), Event::Views(event)) => views.evolve(event),
             (Self::Export(export), Event::Export(event)) => export.evolve(event),
+            (Self::Installation(installation), Event::Installation(event)) => {
+                installation.evolve(event);
+            }
             _ => {}
         }
     }
@@ -349,6 +356,14 @@ impl Scope<'_> {
     pub fn export(&self, id: ExportId) -> Option<&Export> {
         match &self.world.streams.get(&StreamId::Export(id))?.aggregate {
             Aggregate::Export(export) => Some(export),
+            _ => None,
+        }
+    }
+
+    /// The installation.
+    pub fn installation(&self) -> Option<&Installation> {
+        match &self.world.streams.get(&StreamId::Installation)?.aggregate {
+            Aggregate::Installation(installation) => Some(installation),
             _ => None,
         }
     }

@@ -34,6 +34,7 @@ use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Metadata, Recorded, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::read::ReadModels;
+use crate::secrets;
 use crate::sessions::{self, NewSession};
 use crate::settings::Settings;
 
@@ -700,6 +701,11 @@ impl<'a> Written<'a> {
                 }
                 SecretWrite::EndSessions { user_id, but } => {
                     sessions::end_others(&mut *conn, *user_id, *but)
+                        .boxed()
+                        .await?;
+                }
+                SecretWrite::Installation { name, sealed } => {
+                    secrets::write(&mut *conn, name, sealed.as_ref())
                         .boxed()
                         .await?;
                 }

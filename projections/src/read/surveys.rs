@@ -1,18 +1,18 @@
-//! Surveys and their settings.
+//! Surveys, their settings and their templates of frequent answers.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::SurveyId;
-use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings};
+use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
 use crate::read::Projection;
-use crate::read::rows::column;
+use crate::read::rows::{Row, column};
 
 /// A survey.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct SurveyRow {
     pub survey_id: SurveyId,
     /// Its settings.
     pub settings: SurveySettings,
+    /// Its templates of frequent answers, in order.
+    pub templates: Vec<Template>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// The sequence of its last event.
@@ -40,17 +42,19 @@ pub struct SurveysHandler {
     changes: BTreeMap<SurveyId, Change>,
 }
 
-/// What the events since the last flush made of a survey; every event of a survey says all of its settings.
+/// What the events since the last flush made of a survey.
+#[derive(Default)]
 struct Change {
     /// `None` where the row stands in the database already.
     created_at: Option<DateTime<Utc>>,
-    settings: SurveySettings,
+    settings: Option<SurveySettings>,
+    templates: Option<Vec<Template>>,
     version: u64,
 }
 
 impl Projection for SurveysHandler {
     const NAME: &'static str = "surveys";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["surveys"];
 
     fn apply(&mut self, recorded: &Recorded) {
@@ -59,19 +63,18 @@ impl Projection for SurveysHandler {
         else {
             return;
         };
-        let (settings, created_at) = match event {
-            SurveyEvent::SurveyCreated { settings, .. } => (settings, Some(recorded.recorded_at)),
-            SurveyEvent::SurveyChanged { settings } => {
-                let pending = self.changes.get(&survey_id);
-                (settings, pending.and_then(|change| change.created_at))
+        let change = self.changes.entry(survey_id).or_default();
+        change.version = recorded.sequence;
+        match event {
+            SurveyEvent::SurveyCreated { settings, .. } => {
+                change.created_at = Some(recorded.recorded_at);
+                change.settings = Some(settings.clone());
             }
-        };
-        let change = Change {
-            created_at,
-            settings: settings.clone(),
-            version: recorded.sequence,
-        };
-        self.changes.insert(survey_id, change);
+            SurveyEvent::SurveyChanged { settings } => change.settings = Some(settings.clone()),
+            SurveyEvent::TemplatesChanged { templates } => {
+                change.templates = Some(templates.clone());
+            }
+        }
     }
 
     async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -88,32 +91,46 @@ impl Projection for SurveysHandler {
     }
 }
 
-impl Change {
-    /// The choices as JSON, since UNNEST would flatten an array of arrays.
-    fn choices(&self) -> Value {
-        Value::from(self.settings.status.choices.as_slice())
-    }
+/// One column of the settings; null where only the templates changed.
+fn setting<'a, T>(
+    rows: &'a [(SurveyId, Change)],
+    value: impl Fn(&'a SurveySettings) -> T,
+) -> Vec<Option<T>> {
+    column(rows, |(_, row)| row.settings.as_ref().map(&value))
+}
+
+/// The choices as JSON, since UNNEST would flatten an array of arrays.
+fn choices(settings: &SurveySettings) -> Value {
+    Value::from(settings.status.choices.as_slice())
+}
+
+fn templates(rows: &[(SurveyId, Change)]) -> Vec<Option<Value>> {
+    column(rows, |(_, row)| {
+        let templates = row.templates.as_ref()?;
+        Some(serde_json::to_value(templates).expect("names and texts serialise"))
+    })
 }
 
 async fn insert(conn: &mut PgConnection, rows: &[(SurveyId, Change)]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO surveys (survey_id, name, cases_enabled, question, choices, closed_value,
-                              append_reference, created_at, version)
+                              append_reference, templates, created_at, version)
          SELECT survey_id, name, cases_enabled, question,
                 ARRAY(SELECT choice FROM jsonb_array_elements_text(choices) WITH ORDINALITY AS c (choice, place)
                       ORDER BY place),
-                closed_value, append_reference, created_at, version
+                closed_value, append_reference, coalesce(templates, '[]'), created_at, version
          FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::jsonb[], $6::text[], $7::bool[],
-                     $8::timestamptz[], $9::bigint[])
+                     $8::jsonb[], $9::timestamptz[], $10::bigint[])
               AS new (survey_id, name, cases_enabled, question, choices, closed_value, append_reference,
-                      created_at, version)",
+                      templates, created_at, version)",
         &column(rows, |(survey_id, _)| survey_id.0),
-        &column(rows, |(_, row)| row.settings.name.as_str()) as _,
-        &column(rows, |(_, row)| row.settings.cases_enabled),
-        &column(rows, |(_, row)| row.settings.status.question.as_str()) as _,
-        &column(rows, |(_, row)| row.choices()),
-        &column(rows, |(_, row)| row.settings.status.closed_value.as_str()) as _,
-        &column(rows, |(_, row)| row.settings.append_reference),
+        &setting(rows, |settings| settings.name.as_str()) as _,
+        &setting(rows, |settings| settings.cases_enabled) as _,
+        &setting(rows, |settings| settings.status.question.as_str()) as _,
+        &setting(rows, choices) as _,
+        &setting(rows, |settings| settings.status.closed_value.as_str()) as _,
+        &setting(rows, |settings| settings.append_reference) as _,
+        &templates(rows) as _,
         &column(rows, |(_, row)| row.created_at) as _,
         &column(rows, |(_, row)| row.version.cast_signed()),
     )
@@ -125,22 +142,29 @@ async fn insert(conn: &mut PgConnection, rows: &[(SurveyId, Change)]) -> Result<
 async fn update(conn: &mut PgConnection, rows: &[(SurveyId, Change)]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE surveys
-         SET name = new.name, cases_enabled = new.cases_enabled, question = new.question,
-             choices = ARRAY(SELECT choice
-                             FROM jsonb_array_elements_text(new.choices) WITH ORDINALITY AS c (choice, place)
-                             ORDER BY place),
-             closed_value = new.closed_value, append_reference = new.append_reference, version = new.version
+         SET name = coalesce(new.name, surveys.name),
+             cases_enabled = coalesce(new.cases_enabled, surveys.cases_enabled),
+             question = coalesce(new.question, surveys.question),
+             choices = CASE WHEN new.choices IS NULL THEN surveys.choices
+                            ELSE ARRAY(SELECT choice
+                                       FROM jsonb_array_elements_text(new.choices) WITH ORDINALITY AS c (choice, place)
+                                       ORDER BY place) END,
+             closed_value = coalesce(new.closed_value, surveys.closed_value),
+             append_reference = coalesce(new.append_reference, surveys.append_reference),
+             templates = coalesce(new.templates, surveys.templates), version = new.version
          FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::jsonb[], $6::text[], $7::bool[],
-                     $8::bigint[])
-              AS new (survey_id, name, cases_enabled, question, choices, closed_value, append_reference, version)
+                     $8::jsonb[], $9::bigint[])
+              AS new (survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates,
+                      version)
          WHERE surveys.survey_id = new.survey_id",
         &column(rows, |(survey_id, _)| survey_id.0),
-        &column(rows, |(_, row)| row.settings.name.as_str()) as _,
-        &column(rows, |(_, row)| row.settings.cases_enabled),
-        &column(rows, |(_, row)| row.settings.status.question.as_str()) as _,
-        &column(rows, |(_, row)| row.choices()),
-        &column(rows, |(_, row)| row.settings.status.closed_value.as_str()) as _,
-        &column(rows, |(_, row)| row.settings.append_reference),
+        &setting(rows, |settings| settings.name.as_str()) as _,
+        &setting(rows, |settings| settings.cases_enabled) as _,
+        &setting(rows, |settings| settings.status.question.as_str()) as _,
+        &setting(rows, choices) as _,
+        &setting(rows, |settings| settings.status.closed_value.as_str()) as _,
+        &setting(rows, |settings| settings.append_reference) as _,
+        &templates(rows) as _,
         &column(rows, |(_, row)| row.version.cast_signed()),
     )
     .execute(conn)
@@ -156,13 +180,21 @@ struct Columnwise {
     choices: Vec<String>,
     closed_value: String,
     append_reference: bool,
+    templates: Value,
     created_at: DateTime<Utc>,
     version: i64,
 }
 
-impl From<Columnwise> for SurveyRow {
-    fn from(row: Columnwise) -> Self {
-        Self {
+impl TryFrom<Columnwise> for SurveyRow {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Columnwise) -> Result<Self, sqlx::Error> {
+        let known = Row {
+            table: "surveys",
+            key: row.survey_id,
+        };
+        Ok(Self {
+            templates: known.read("templates", serde_json::from_value(row.templates))?,
             survey_id: SurveyId(row.survey_id),
             settings: SurveySettings {
                 name: row.name,
@@ -176,7 +208,7 @@ impl From<Columnwise> for SurveyRow {
             },
             created_at: row.created_at,
             version: row.version.cast_unsigned(),
-        }
+        })
     }
 }
 
@@ -184,36 +216,36 @@ impl From<Columnwise> for SurveyRow {
 ///
 /// # Errors
 ///
-/// The database's error.
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
 pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<SurveyRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, created_at, version
+        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates, created_at, version
          FROM surveys
          ORDER BY name, survey_id",
     )
     .fetch_all(executor)
     .await?;
-    Ok(rows.into_iter().map(SurveyRow::from).collect())
+    rows.into_iter().map(SurveyRow::try_from).collect()
 }
 
 /// The survey of that id.
 ///
 /// # Errors
 ///
-/// The database's error.
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
 pub async fn find(
     executor: impl PgExecutor<'_>,
     survey_id: SurveyId,
 ) -> Result<Option<SurveyRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, created_at, version
+        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates, created_at, version
          FROM surveys
          WHERE survey_id = $1",
         survey_id.0,
     )
     .fetch_optional(executor)
     .await?;
-    Ok(row.map(SurveyRow::from))
+    row.map(SurveyRow::try_from).transpose()
 }

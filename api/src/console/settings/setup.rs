@@ -1,0 +1,230 @@
+//! `/setup`: leads an owner through Vonage, the first survey and the first line.
+//!
+//! Nothing is remembered of it: what is there is done, and the first step that is not done is shown, unless the address names another.
+
+use axum::extract::{Query as UrlQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use docket_domain::user::Role;
+use docket_projections::read::lines;
+use docket_projections::read::surveys::{self, SurveyRow};
+
+use super::lines::LineForm;
+use super::surveys::SurveyForm;
+use super::vonage::VonageForm;
+use super::{Query, Tab};
+use crate::app::App;
+use crate::console::pages::Frame;
+use crate::console::session::Session;
+use crate::console::{Console, Failed, page, words};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Vonage,
+    Survey,
+    Line,
+}
+
+impl Step {
+    const ALL: [Self; 3] = [Self::Vonage, Self::Survey, Self::Line];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vonage => "vonage",
+            Self::Survey => "survey",
+            Self::Line => "line",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Vonage => words::SETUP_VONAGE,
+            Self::Survey => words::SETUP_SURVEY,
+            Self::Line => words::SETUP_LINE,
+        }
+    }
+
+    fn href(self) -> String {
+        format!("/setup?step={}", self.as_str())
+    }
+}
+
+struct StepView {
+    name: &'static str,
+    href: String,
+    is_done: bool,
+    is_current: bool,
+}
+
+/// What stands below the steps.
+enum Body {
+    Vonage(Box<VonageForm>),
+    Survey(SurveyForm),
+    Line(Box<LineForm>),
+    /// A line needs a survey first.
+    NoSurvey,
+    /// All is done.
+    Done,
+    /// The person only looks.
+    Nothing,
+}
+
+#[derive(askama::Template)]
+#[template(path = "console/setup.html")]
+struct Setup {
+    frame: Frame,
+    tab: Tab,
+    steps: Vec<StepView>,
+    /// The heading above the form.
+    heading: &'static str,
+    body: Body,
+    /// The step after this one, and how it is called to go there.
+    next: Option<(String, &'static str)>,
+}
+
+/// How far the set-up is.
+struct Progress {
+    vonage: bool,
+    surveys: Vec<SurveyRow>,
+    line: bool,
+}
+
+impl Progress {
+    async fn of(app: &App) -> Result<Self, Failed> {
+        Ok(Self {
+            vonage: super::vonage::is_set_up(app),
+            surveys: surveys::all(&app.pool).await?,
+            line: !lines::all(&app.pool).await?.is_empty(),
+        })
+    }
+
+    const fn is_done(&self, step: Step) -> bool {
+        match step {
+            Step::Vonage => self.vonage,
+            Step::Survey => !self.surveys.is_empty(),
+            Step::Line => self.line,
+        }
+    }
+}
+
+/// Where somebody begins who has signed in: with the set-up, where an owner finds no line.
+pub(in crate::console) async fn beginning(app: &App, role: Role) -> Result<&'static str, Failed> {
+    let begins_with_setup = role == Role::Owner && lines::all(&app.pool).await?.is_empty();
+    Ok(if begins_with_setup { "/setup" } else { "/" })
+}
+
+/// The page.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    UrlQuery(query): UrlQuery<Query>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let frame = query.frame(&app, &session);
+    // Before the progress is looked at, which depends on it.
+    let vonage = super::vonage::form_for_setup(&app, &query.tested).await?;
+    let progress = Progress::of(&app).await?;
+    let named = Step::ALL
+        .into_iter()
+        .find(|step| step.as_str() == query.step);
+    let first = Step::ALL.into_iter().find(|step| !progress.is_done(*step));
+    let step = named.or(first);
+    let body = match step {
+        _ if !session.may_set_up() => Body::Nothing,
+        None => Body::Done,
+        Some(Step::Vonage) => Body::Vonage(Box::new(vonage)),
+        Some(Step::Survey) => Body::Survey(super::surveys::blank_for_setup(&app)),
+        Some(Step::Line) if progress.surveys.is_empty() => Body::NoSurvey,
+        Some(Step::Line) => {
+            let form = super::lines::blank_for_setup(&app, &progress.surveys);
+            Body::Line(Box::new(form))
+        }
+    };
+    let step = step.filter(|_| session.may_set_up());
+    Ok(with(frame, StatusCode::OK, &progress, step, body))
+}
+
+fn with(
+    frame: Frame,
+    status: StatusCode,
+    progress: &Progress,
+    current: Option<Step>,
+    body: Body,
+) -> Response {
+    let steps = Step::ALL.into_iter().map(|step| StepView {
+        name: step.name(),
+        href: step.href(),
+        is_done: progress.is_done(step),
+        is_current: Some(step) == current,
+    });
+    let go_on = |step, next: Step| {
+        let word = if progress.is_done(step) {
+            words::SETUP_NEXT
+        } else {
+            words::SETUP_LATER
+        };
+        (next.href(), word)
+    };
+    let next = match current {
+        Some(step @ Step::Vonage) => Some(go_on(step, Step::Survey)),
+        Some(step @ Step::Survey) => Some(go_on(step, Step::Line)),
+        Some(Step::Line) | None => None,
+    };
+    let template = Setup {
+        frame,
+        tab: Tab::Setup,
+        steps: steps.collect(),
+        heading: current.map_or("", Step::name),
+        body,
+        next,
+    };
+    page(status, &template)
+}
+
+/// The page after Vonage's settings were refused.
+pub(super) async fn refused_vonage(
+    app: &App,
+    session: &Session,
+    status: StatusCode,
+    form: VonageForm,
+) -> Result<Response, Failed> {
+    refused(
+        app,
+        session,
+        status,
+        Step::Vonage,
+        Body::Vonage(Box::new(form)),
+    )
+    .await
+}
+
+/// The page after the survey was refused.
+pub(super) async fn refused_survey(
+    app: &App,
+    session: &Session,
+    status: StatusCode,
+    form: SurveyForm,
+) -> Result<Response, Failed> {
+    refused(app, session, status, Step::Survey, Body::Survey(form)).await
+}
+
+/// The page after the line was refused, or previewed.
+pub(super) async fn refused_line(
+    app: &App,
+    session: &Session,
+    status: StatusCode,
+    form: LineForm,
+) -> Result<Response, Failed> {
+    refused(app, session, status, Step::Line, Body::Line(Box::new(form))).await
+}
+
+async fn refused(
+    app: &App,
+    session: &Session,
+    status: StatusCode,
+    step: Step,
+    body: Body,
+) -> Result<Response, Failed> {
+    let frame = Frame::of(app, session);
+    let progress = Progress::of(app).await?;
+    Ok(with(frame, status, &progress, Some(step), body))
+}

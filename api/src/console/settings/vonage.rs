@@ -1,0 +1,389 @@
+//! `/vonage`: what Vonage knows us by, the addresses of the webhooks, and a test that sends nothing.
+
+use std::net::IpAddr;
+
+use axum::extract::{Query as UrlQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use docket_domain::installation::InstallationError;
+use docket_projections::read::{installation, lines};
+use docket_projections::secrets::SealedSecret;
+use reqwest::Url;
+use secrecy::SecretString;
+
+use super::{FROM_SETUP, Query, Refusal, Tab, ask, done, is_from_setup, setup};
+use crate::app::App;
+use crate::console::case::line_name;
+use crate::console::pages::{Choice, Frame, When};
+use crate::console::session::{Posted, Session};
+use crate::console::{Console, Failed, go, page, place, words};
+use crate::operations::Administrator;
+use crate::operations::installation::{ChangeVonage, Entry};
+use crate::secrets::{PRIVATE_KEY, SIGNATURE_SECRET};
+use crate::vonage::client::{Client, ClientError, ClientOptions, Credentials, Trial};
+use crate::vonage_settings::{self, Source};
+
+/// The longest signature secret, in characters; Vonage's have some dozens.
+const MAX_SECRET_CHARS: usize = 1_000;
+
+/// One of Vonage's settings, as the page tells it.
+pub(super) struct Setting {
+    /// Where it comes from, in words.
+    pub(super) state: &'static str,
+    /// Whether it is there and can be used.
+    pub(super) is_there: bool,
+    /// Whether it stands in the configuration, so that nothing can be entered.
+    pub(super) is_configured: bool,
+    /// Whether something is stored that can be removed.
+    pub(super) is_stored: bool,
+}
+
+impl Setting {
+    const fn of(source: Source, is_secret: bool) -> Self {
+        Self {
+            state: words::source(source, is_secret),
+            is_there: source.is_there(),
+            is_configured: matches!(source, Source::Configured),
+            is_stored: matches!(source, Source::Entered | Source::Unreadable),
+        }
+    }
+}
+
+/// All that the page shows of Vonage.
+pub(super) struct VonageForm {
+    pub(super) from: &'static str,
+    pub(super) refusal: String,
+    /// The application's id in use.
+    pub(super) application_id: String,
+    pub(super) id: Setting,
+    pub(super) signature_secret: Setting,
+    pub(super) private_key: Setting,
+    /// Whether secrets can be stored.
+    pub(super) can_store: bool,
+    pub(super) changed: Option<(String, When)>,
+    pub(super) inbound_url: String,
+    pub(super) status_url: String,
+    /// Whether Vonage can reach those addresses, as far as they show it.
+    pub(super) is_reachable: bool,
+    /// Whether there is something to be tested.
+    pub(super) can_test: bool,
+    /// What came of a test, and whether it was good.
+    pub(super) tested: Option<(String, bool)>,
+    pub(super) halted: Vec<Choice>,
+}
+
+#[derive(askama::Template)]
+#[template(path = "console/vonage.html")]
+struct Vonage {
+    frame: Frame,
+    tab: Tab,
+    form: VonageForm,
+}
+
+/// All that the page shows, as things are.
+pub(super) async fn form(app: &App, tested: &str) -> Result<VonageForm, Failed> {
+    // Another process may have taken over what this one has not seen yet.
+    vonage_settings::refresh(app).await?;
+    let now = (app.clock)();
+    let sources = app.vonage.settings.sources();
+    let row = installation::find(&app.pool).await?;
+    let all_lines = lines::all(&app.pool).await?;
+    let halted = all_lines
+        .iter()
+        .filter(|line| line.halted.is_some())
+        .map(|line| Choice {
+            name: line_name(&all_lines, line.line_id),
+            value: format!("/lines/{}", line.line_id),
+            is_current: false,
+        });
+    let application_id = app.vonage.application_id.load();
+    Ok(VonageForm {
+        from: "",
+        refusal: String::new(),
+        application_id: application_id
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        id: Setting::of(sources.application_id, false),
+        signature_secret: Setting::of(sources.signature_secret, true),
+        private_key: Setting::of(sources.private_key, true),
+        can_store: app.vonage.settings.key().is_some(),
+        changed: row.map(|row| {
+            let by = row.changed_by.as_ref().map(|by| by.as_str());
+            (words::last_changed(by), When::of(row.changed_at, now))
+        }),
+        inbound_url: format!("{}/webhooks/vonage/inbound", app.public_url),
+        status_url: format!("{}/webhooks/vonage/status", app.public_url),
+        is_reachable: is_public(&app.public_url),
+        can_test: app.vonage.client.load().is_some(),
+        tested: outcome(tested),
+        halted: halted.collect(),
+    })
+}
+
+/// The same on the page of set-up, which it leads back to.
+pub(super) async fn form_for_setup(app: &App, tested: &str) -> Result<VonageForm, Failed> {
+    Ok(VonageForm {
+        from: FROM_SETUP,
+        ..form(app, tested).await?
+    })
+}
+
+/// Whether all is there that Vonage needs to know us.
+pub(super) fn is_set_up(app: &App) -> bool {
+    app.vonage.client.load().is_some() && app.vonage.signature_secret.load().is_some()
+}
+
+/// Whether an address is one that Vonage can reach, as far as it shows that by itself.
+fn is_public(public_url: &str) -> bool {
+    let Ok(url) = Url::parse(public_url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local = host == "localhost"
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback() || address.is_unspecified());
+    url.scheme() == "https" && !is_local
+}
+
+/// What came of a test, as an address says it.
+fn code(trial: Trial) -> String {
+    match trial {
+        Trial::Accepted => "accepted".to_owned(),
+        Trial::NoBalance => "no-balance".to_owned(),
+        Trial::Refused => "refused".to_owned(),
+        Trial::Unreachable => "unreachable".to_owned(),
+        Trial::Unclear { status } => status.to_string(),
+    }
+}
+
+/// What an address says came of a test, in words, and whether it is good.
+fn outcome(code: &str) -> Option<(String, bool)> {
+    let trial = match code {
+        "accepted" => Trial::Accepted,
+        "no-balance" => Trial::NoBalance,
+        "refused" => Trial::Refused,
+        "unreachable" => Trial::Unreachable,
+        status => Trial::Unclear {
+            status: status.parse().ok().filter(|status| *status < 1_000)?,
+        },
+    };
+    Some((words::trial(trial), trial == Trial::Accepted))
+}
+
+/// The page.
+pub(super) async fn show(
+    State(Console { app, .. }): State<Console>,
+    UrlQuery(query): UrlQuery<Query>,
+    session: Session,
+) -> Result<Response, Failed> {
+    let template = Vonage {
+        frame: query.frame(&app, &session),
+        tab: Tab::Vonage,
+        form: form(&app, &query.tested).await?,
+    };
+    Ok(page(StatusCode::OK, &template))
+}
+
+/// Changes what is stored.
+pub(super) async fn change(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    // What is shown is what is judged, also where another process has changed it meanwhile.
+    vonage_settings::refresh(&app).await?;
+    let changed = match read(&app, &session, &posted) {
+        Ok(operation) => ask(&app, operation, in_words).await,
+        Err(refusal) => Err(refusal),
+    };
+    match changed {
+        Ok(()) => {
+            vonage_settings::refresh(&app).await?;
+            Ok(done(&posted, "/vonage", "vonage"))
+        }
+        Err(Refusal { status, sentence }) => {
+            let mut form = form(&app, "").await?;
+            form.refusal = sentence;
+            if !form.id.is_configured {
+                posted
+                    .field("application_id")
+                    .clone_into(&mut form.application_id);
+            }
+            if is_from_setup(&posted) {
+                form.from = FROM_SETUP;
+                return setup::refused_vonage(&app, &session, status, form).await;
+            }
+            let template = Vonage {
+                frame: Frame::of(&app, &session),
+                tab: Tab::Vonage,
+                form,
+            };
+            Ok(page(status, &template))
+        }
+    }
+}
+
+fn in_words(error: &InstallationError) -> String {
+    match error {
+        InstallationError::ApplicationId => words::VONAGE_APPLICATION_ID_WRONG.to_owned(),
+    }
+}
+
+/// What a form asks for.
+fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, Refusal> {
+    let sources = app.vonage.settings.sources();
+    let application_id = match (
+        sources.application_id,
+        posted.field("application_id").trim(),
+    ) {
+        (Source::Configured, _) => Entry::Keep,
+        (_, "") => Entry::Remove,
+        (_, id) => Entry::Set(id.to_owned()),
+    };
+    let signature_secret = Entered {
+        value: posted.field("signature_secret").trim(),
+        is_removed: posted.field("remove_signature_secret") == "yes",
+        source: sources.signature_secret,
+    };
+    if !is_secret(signature_secret.value) {
+        return Err(Refusal::of_value(words::VONAGE_SECRET_WRONG));
+    }
+    let from_file = posted.field("key_file").trim();
+    let from_text = posted.field("key_text").trim();
+    let private_key = Entered {
+        value: if from_file.is_empty() {
+            from_text
+        } else {
+            from_file
+        },
+        is_removed: posted.field("remove_private_key") == "yes",
+        source: sources.private_key,
+    };
+    if !private_key.value.is_empty() {
+        check_key(app, private_key.value)?;
+    }
+    Ok(ChangeVonage {
+        application_id,
+        signature_secret: signature_secret.entry(app, SIGNATURE_SECRET)?,
+        private_key: private_key.entry(app, PRIVATE_KEY)?,
+        // Without an idempotency key: it would hold a hash that is made from the secrets. Sent twice, the same is set twice.
+        by: Administrator::User(crate::operations::Asked {
+            idempotency: None,
+            ..posted.asked(session)
+        }),
+    })
+}
+
+fn is_secret(text: &str) -> bool {
+    text.chars().count() <= MAX_SECRET_CHARS && !text.chars().any(char::is_control)
+}
+
+/// Whether a client can be made with the key.
+fn check_key(app: &App, pem: &str) -> Result<(), Refusal> {
+    let credentials = Credentials {
+        // Any will do: the key is what is tried.
+        application_id: "any".to_owned(),
+        private_key_pem: pem.into(),
+    };
+    let api_url = app.vonage.settings.api_url();
+    match Client::new(api_url, &credentials, ClientOptions::default()) {
+        Ok(_) => Ok(()),
+        Err(ClientError::Credentials(_)) => Err(Refusal::of_value(words::VONAGE_KEY_WRONG)),
+        Err(_) => Err(Refusal::of_value(words::VONAGE_ADDRESS_WRONG)),
+    }
+}
+
+/// A secret of the form.
+struct Entered<'a> {
+    /// Empty where the one that is stored stays.
+    value: &'a str,
+    is_removed: bool,
+    source: Source,
+}
+
+impl Entered<'_> {
+    fn entry(&self, app: &App, name: &'static str) -> Result<Entry<SealedSecret>, Refusal> {
+        if self.source == Source::Configured {
+            return Ok(Entry::Keep);
+        }
+        if self.value.is_empty() {
+            return Ok(if self.is_removed {
+                Entry::Remove
+            } else {
+                Entry::Keep
+            });
+        }
+        let Some(key) = app.vonage.settings.key() else {
+            return Err(Refusal::of_value(words::VONAGE_NO_SECRET_KEY));
+        };
+        Ok(Entry::Set(key.seal(name, &SecretString::from(self.value))))
+    }
+}
+
+/// Tries the credentials, without sending anything.
+pub(super) async fn test(
+    State(Console { app, .. }): State<Console>,
+    _: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    vonage_settings::refresh(&app).await?;
+    let path = if is_from_setup(&posted) {
+        "/setup"
+    } else {
+        "/vonage"
+    };
+    let mut said = vec![];
+    let client = app.vonage.client.load_full();
+    let code = match client {
+        Some(client) => code(client.try_credentials().await),
+        None => String::new(),
+    };
+    if !code.is_empty() {
+        said.push(("tested", code.as_str()));
+    }
+    if is_from_setup(&posted) {
+        said.push(("step", "vonage"));
+    }
+    Ok(go(&place::with_query(path, &said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_on_the_internet_are_for_vonage() {
+        assert!(is_public("https://docket.example.com"));
+        for local in [
+            "http://docket.example.com",
+            "https://localhost:8080",
+            "https://127.0.0.1",
+            "https://[::1]:8080",
+            "https://0.0.0.0",
+            "nonsense",
+        ] {
+            assert!(!is_public(local), "{local}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_of_a_test_is_told_by_its_code() {
+        let unclear = Trial::Unclear { status: 503 };
+        for trial in [
+            Trial::Accepted,
+            Trial::NoBalance,
+            Trial::Refused,
+            Trial::Unreachable,
+            unclear,
+        ] {
+            let (said, is_good) = outcome(&code(trial)).unwrap();
+            assert_eq!(said, words::trial(trial));
+            assert_eq!(is_good, trial == Trial::Accepted);
+        }
+        for nonsense in ["", "yes", "10000", "-1"] {
+            assert!(outcome(nonsense).is_none(), "{nonsense}");
+        }
+    }
+}

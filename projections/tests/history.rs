@@ -519,10 +519,10 @@ fn every_version_of_every_event_is_read_and_described() {
         "there are several versions"
     );
     for (aggregate_type, event_type, version, payload) in &files {
-        let aggregate_id = if aggregate_type == "Case" {
-            "124"
-        } else {
-            "01957a00-0000-7000-8000-000000000001"
+        let aggregate_id = match aggregate_type.as_str() {
+            "Case" => "124",
+            "Installation" => "installation",
+            _ => "01957a00-0000-7000-8000-000000000001",
         };
         let stored = Stored {
             aggregate_type,

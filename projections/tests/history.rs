@@ -522,6 +522,7 @@ fn every_version_of_every_event_is_read_and_described() {
         let aggregate_id = match aggregate_type.as_str() {
             "Case" => "124",
             "CaseViews" => "124-2026-03-02",
+            "Installation" => "installation",
             _ => "01957a00-0000-7000-8000-000000000001",
         };
         let stored = Stored {

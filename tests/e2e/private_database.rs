@@ -1,5 +1,7 @@
 //! Without `DATABASE_URL`: the Postgres that comes and goes with Docket.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use docket_projections::private_postgres::temporary_data_dir;
 use docket_tests::api::Api;
 use docket_tests::docket::{Process, processes_with, run};
@@ -20,6 +22,11 @@ async fn it_outlives_a_crash_and_ends_with_an_orderly_stop() {
     // The commands that make the owner join the database of the service that runs.
     let mut desk = HelpDesk::open_in(installation, None).await;
     desk.text(&customer(1), "Hello?").await;
+    // The key of stored secrets is made with it, for its owner alone, and stays.
+    let key_file = folder.path().join("secret-key");
+    let mode = std::fs::metadata(&key_file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let key = std::fs::read(&key_file).unwrap();
 
     desk.docket.kill();
     desk.docket = desk.installation.serve().await;
@@ -49,6 +56,7 @@ async fn it_outlives_a_crash_and_ends_with_an_orderly_stop() {
     desk.docket = desk.installation.serve().await;
     let owner = Api::new(desk.docket.url(), token.trim_end());
     assert_eq!(owner.messages(reference, "inbound").await.len(), 2);
+    assert!(std::fs::read(&key_file).unwrap() == key, "another key");
     desk.close().await;
     assert_eq!(processes_with(&place), Vec::<String>::new());
 }

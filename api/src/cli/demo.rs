@@ -8,7 +8,7 @@ use anyhow::Context;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, Reference, SurveyId};
 use docket_domain::line::{LineCommand, LineSettings};
-use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::private_postgres::temporary_data_dir;
@@ -22,7 +22,7 @@ use crate::config::{Config, Given};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::line::ChangeLine;
 use crate::operations::reply::Reply;
-use crate::operations::survey::SetSurvey;
+use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use crate::operations::{Administrator, Asked};
 use crate::serve::{Service, told_to_stop};
 use crate::simulator::{SimulatedLine, Simulator, SimulatorOptions, keys};
@@ -46,6 +46,19 @@ const CHLOE: &str = "12025550141";
 /// The reply of the help desk for several open cases.
 const MULTI_CASE_REPLY: &str = "Hello, thank you for your message. You have %s1 open cases (%s2). Please write # and the number of \
                                 the case you mean, or #0 to begin a new one.";
+
+/// The help desk's templates of answers.
+const TEMPLATES: [(&str, &str); 3] = [
+    (
+        "Opening hours",
+        "Hello {name}, we are open from Monday to Friday, 9 to 5.",
+    ),
+    (
+        "We are looking into it",
+        "Hello {name}, thank you for writing. We are looking into it and will come back to you under {reference}.",
+    ),
+    ("Done", "Hello {name}, that is done now. Have a good day!"),
+];
 
 /// Runs the demonstration until it is told to stop. All of it is thrown away afterwards.
 ///
@@ -161,6 +174,16 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretStrin
         "Resolved",
     )
     .await?;
+    let templates = TEMPLATES.map(|(name, text)| Template {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    });
+    let templates = ChangeTemplates {
+        survey_id: help_desk,
+        change: TemplateChange::All(templates.into()),
+        by: Administrator::System,
+    };
+    submit(app, templates).await?;
     let clinic = add_survey(app, "Clinic", &["Open", "Complete"], "Complete").await?;
     add_line(
         app,

@@ -1,6 +1,7 @@
 //! Who asks at the console: sessions by cookie, roles, and forms that are ours.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use axum::body::Body;
 use axum::extract::{Form, FromRequest, FromRequestParts, Multipart, Request, State};
@@ -122,13 +123,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 }
 
 /// A form that was sent, and is one of ours.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Posted {
     fields: HashMap<String, String>,
     /// The fields of which there can be several, in order.
     several: Vec<(String, String)>,
     /// SHA-256 of what was asked, and where.
     fingerprint: [u8; 32],
+}
+
+/// Shows nothing: passwords and secrets are among the fields.
+impl fmt::Debug for Posted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Posted(…)")
+    }
 }
 
 impl Posted {

@@ -426,7 +426,9 @@ async fn all_three_steps_done_lead_to_the_inbox() {
         ("key_text", some_keys().private_key_pem.expose_secret()),
     ];
     let page = owner.send(&page, "/vonage", &fields).await;
-    assert_eq!(page.at, "/setup?done=vonage");
+    assert_eq!(page.at, "/setup?step=vonage&done=vonage");
+    page.is(200).shows("Test the credentials").shows("Go on");
+    let page = owner.get("/setup").await;
     page.is(200).shows("All is set up.");
     assert_eq!(page.text.matches("Done</span>").count(), 3);
     house.close().await;

@@ -7,12 +7,13 @@ use chrono::TimeDelta;
 use docket::operations::case::{Change, ChangeCase};
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::{HoldWebhook, RouteHeld};
+use docket::operations::installation::{ChangeVonage, Entry};
 use docket::operations::line::ChangeLine;
 use docket::operations::message_move::{MoveMessage, UndoMove};
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
 use docket::operations::reply::{BeginCase, Reply, Resend};
 use docket::operations::status::RecordStatus;
-use docket::operations::survey::SetSurvey;
+use docket::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use docket::operations::user::ChangeUser;
 use docket::operations::{Administrator, Asked};
 use docket::vonage::webhook::{Inbound, Status, StatusKind};
@@ -24,12 +25,13 @@ use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{HeldId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
 use docket_domain::personal::Personal;
-use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_domain::user::{Role, UserCommand};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation, Receipt};
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::reader;
 use docket_projections::rebuild;
+use docket_projections::secrets::SealedSecret;
 use docket_projections::testing;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -103,6 +105,12 @@ enum Step {
         held: usize,
     },
     ToggleCases,
+    Templates {
+        n: u8,
+    },
+    Vonage {
+        n: u8,
+    },
     Halt {
         resume: bool,
     },
@@ -169,6 +177,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Hold),
         1 => n.prop_map(|held| Step::RouteHeld { held }),
         1 => Just(Step::ToggleCases),
+        1 => any::<u8>().prop_map(|n| Step::Templates { n }),
+        1 => any::<u8>().prop_map(|n| Step::Vonage { n }),
         1 => any::<bool>().prop_map(|resume| Step::Halt { resume }),
         1 => (0u8..2, any::<bool>()).prop_map(|(n, remove)| Step::User { n, remove }),
     ]
@@ -646,6 +656,45 @@ impl History {
                     settings,
                     create: false,
                     by: Administrator::System,
+                })
+                .await;
+            }
+            Step::Templates { n } => {
+                let name = format!("Answer {}", n % 3);
+                let template = Template {
+                    name: name.clone(),
+                    text: format!("Hello {{name}} {n}"),
+                };
+                let change = match n % 4 {
+                    0 => TemplateChange::Remove { name },
+                    1 => TemplateChange::Replace { name, template },
+                    _ => TemplateChange::Add(template),
+                };
+                self.does(ChangeTemplates {
+                    survey_id: self.survey_id,
+                    change,
+                    by: Administrator::System,
+                })
+                .await;
+            }
+            Step::Vonage { n } => {
+                let secret = |n: u8| match n % 3 {
+                    0 => Entry::Keep,
+                    1 => Entry::Remove,
+                    _ => Entry::Set(SealedSecret {
+                        nonce: vec![n; 24],
+                        ciphertext: vec![n; 40],
+                    }),
+                };
+                self.does(ChangeVonage {
+                    application_id: match n % 4 {
+                        0 => Entry::Keep,
+                        1 => Entry::Remove,
+                        _ => Entry::Set(format!("application-{n}")),
+                    },
+                    signature_secret: secret(n),
+                    private_key: secret(n / 3),
+                    by: Administrator::User(self.asked.clone()),
                 })
                 .await;
             }

@@ -156,19 +156,18 @@ fn with(
         is_done: progress.is_done(step),
         is_current: Some(step) == current,
     });
-    let go_on = |step, next: Step| {
-        let word = if progress.is_done(step) {
-            words::SETUP_NEXT
-        } else {
-            words::SETUP_LATER
-        };
-        (next.href(), word)
-    };
-    let next = match current {
-        Some(step @ Step::Vonage) => Some(go_on(step, Step::Survey)),
-        Some(step @ Step::Survey) => Some(go_on(step, Step::Line)),
-        Some(Step::Line) | None => None,
-    };
+    let next = current.and_then(|step| {
+        let after = Step::ALL.into_iter().skip_while(|other| *other != step);
+        let to_do = after.skip(1).find(|other| !progress.is_done(*other));
+        match (progress.is_done(step), to_do) {
+            (true, to_do) => {
+                let href = to_do.map_or_else(|| "/setup".to_owned(), Step::href);
+                Some((href, words::SETUP_NEXT))
+            }
+            (false, Some(to_do)) => Some((to_do.href(), words::SETUP_LATER)),
+            (false, None) => None,
+        }
+    });
     let template = Setup {
         frame,
         tab: Tab::Setup,

@@ -11,7 +11,7 @@ use docket_projections::secrets::SealedSecret;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::{FROM_SETUP, Query, Refusal, Tab, ask, done, is_from_setup, setup};
+use super::{FROM_SETUP, Query, Refusal, Tab, ask, is_from_setup, setup};
 use crate::app::App;
 use crate::console::case::line_name;
 use crate::console::pages::{Choice, Frame, When};
@@ -201,7 +201,13 @@ pub(super) async fn change(
     match changed {
         Ok(()) => {
             vonage_settings::refresh(&app).await?;
-            Ok(done(&posted, "/vonage", "vonage"))
+            // In the set-up, the addresses of the webhooks and the test come next.
+            let to = if is_from_setup(&posted) {
+                "/setup?step=vonage&done=vonage"
+            } else {
+                "/vonage?done=vonage"
+            };
+            Ok(go(to))
         }
         Err(Refusal { status, sentence }) => {
             let mut form = form(&app, "").await?;

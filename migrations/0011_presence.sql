@@ -1,5 +1,5 @@
 -- Who has which case open, told by the open pages themselves. It is worth nothing after a crash, and is not written to the
--- database's own log.
+-- database's own log. The table is small, and its rows change every few seconds: an index of the time would only be in the way.
 CREATE UNLOGGED TABLE presence (
     -- One open page.
     page_id    uuid PRIMARY KEY,
@@ -9,4 +9,3 @@ CREATE UNLOGGED TABLE presence (
     expires_at timestamptz NOT NULL
 );
 CREATE INDEX presence_reference ON presence (reference);
-CREATE INDEX presence_expiry ON presence (expires_at);

@@ -171,7 +171,7 @@
   setInterval(countDown, 20000);
 
   // Changes. `old` becomes what `fresh` is, node by node, so that focus, drafts, open details and what is chosen stay.
-  const key = (node) => (node.nodeType === 1 && node.id) || null;
+  const key = (node) => (node?.nodeType === 1 && node.id && `${node.nodeName} ${node.id}`) || null;
   function morph(old, fresh) {
     if (old.nodeType !== 1) {
       if (old.data !== fresh.data) old.data = fresh.data;

@@ -4,6 +4,7 @@
 //! came of it goes to the next page in its address, as references and reasons, never as text.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -11,10 +12,12 @@ use axum::response::{IntoResponse as _, Response};
 use docket_domain::access::Access;
 use docket_domain::case::Assignee;
 use docket_domain::ids::Reference;
+use docket_domain::survey::StatusQuestion;
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::read::{cases, surveys, users};
 use docket_projections::read_marks;
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::act::submit;
@@ -75,6 +78,9 @@ pub(super) struct Outcome {
     count: String,
     /// Which cases refused, as `reason:101` with commas between them.
     refused: String,
+    /// Which cases can be set back to the answer that they had, as `101.0` with commas between them: the reference, and the
+    /// answer's place among the survey's choices.
+    undo: String,
 }
 
 impl Outcome {
@@ -102,10 +108,49 @@ impl Outcome {
             .collect::<Vec<_>>()
             .join(" ")
     }
+
+    /// The cases that can be set back, as the form names them.
+    pub(super) fn undoable(&self) -> Vec<String> {
+        if self.did != ACTIONS[1] {
+            return vec![];
+        }
+        let chosen = self.undo.split(',').take(MAX_CASES).filter_map(Chosen::of);
+        chosen.map(|chosen| chosen.to_string()).collect()
+    }
 }
 
 /// How the address names what was done.
-const ACTIONS: [&str; 4] = ["assign", "close", "read", "unread"];
+const ACTIONS: [&str; 5] = ["assign", "close", "read", "unread", "reopen"];
+
+/// A case that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Chosen {
+    reference: Reference,
+    /// The place of the answer that it is to have again, among its survey's choices.
+    answer: Option<usize>,
+}
+
+impl Chosen {
+    fn of(text: &str) -> Option<Self> {
+        let (reference, answer) = match text.split_once('.') {
+            Some((reference, answer)) => (reference, Some(answer.parse().ok()?)),
+            None => (text, None),
+        };
+        Some(Self {
+            reference: reference_of(reference)?,
+            answer,
+        })
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.answer {
+            Some(answer) => write!(f, "{}.{answer}", self.reference),
+            None => write!(f, "{}", self.reference),
+        }
+    }
+}
 
 /// What is to be done with each case.
 enum Action {
@@ -114,6 +159,8 @@ enum Action {
     Close,
     Read,
     Unread,
+    /// Each has again the answer that it had.
+    Reopen,
 }
 
 impl Action {
@@ -123,6 +170,7 @@ impl Action {
             Self::Close => ACTIONS[1],
             Self::Read => ACTIONS[2],
             Self::Unread => ACTIONS[3],
+            Self::Reopen => ACTIONS[4],
         }
     }
 }
@@ -144,9 +192,9 @@ pub(super) async fn act(
     session: Session,
     posted: Posted,
 ) -> Result<Response, Failed> {
-    let mut chosen: Vec<Reference> = posted.all("case").filter_map(reference_of).collect();
+    let mut chosen: Vec<Chosen> = posted.all("case").filter_map(Chosen::of).collect();
     chosen.sort_unstable();
-    chosen.dedup();
+    chosen.dedup_by_key(|chosen| chosen.reference);
     chosen.truncate(MAX_CASES);
     let refuse = |sentence: &str| {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -161,39 +209,49 @@ pub(super) async fn act(
     };
     let mut count = 0_usize;
     let mut refused = vec![];
+    let mut undo = vec![];
     // A case out of reach is as if it were not there.
-    let reached = reach::visible(&app.pool, &session.access, chosen.clone()).await?;
-    chosen.retain(|reference| {
-        let is_reached = reached.contains(reference);
-        if !is_reached {
-            refused.push(format!("gone:{reference}"));
-        }
-        is_reached
+    let references: Vec<Reference> = chosen.iter().map(|chosen| chosen.reference).collect();
+    let reached = reach::visible(&app.pool, &session.access, references).await?;
+    let theirs = match &action {
+        Action::Assign(Some(_), reach) => reach::visible(&app.pool, reach, reached.clone()).await?,
+        _ => reached.clone(),
+    };
+    chosen.retain(|chosen| {
+        let reference = &chosen.reference;
+        let why = if !reached.contains(reference) {
+            "gone"
+        } else if !theirs.contains(reference) {
+            "reach"
+        } else {
+            return true;
+        };
+        refused.push(format!("{why}:{reference}"));
+        false
     });
-    if let Action::Assign(Some(_), reach) = &action {
-        let theirs = reach::visible(&app.pool, reach, chosen.clone()).await?;
-        chosen.retain(|reference| {
-            let is_theirs = theirs.contains(reference);
-            if !is_theirs {
-                refused.push(format!("reach:{reference}"));
-            }
-            is_theirs
-        });
-    }
+    let references: Vec<Reference> = chosen.iter().map(|chosen| chosen.reference).collect();
     match &action {
         Action::Read => {
-            read_marks::set_read(&app.pool, session.user_id, &chosen).await?;
+            read_marks::set_read(&app.pool, session.user_id, &references).await?;
             count = chosen.len();
         }
         Action::Unread => {
-            read_marks::set_unread(&app.pool, session.user_id, &chosen).await?;
+            read_marks::set_unread(&app.pool, session.user_id, &references).await?;
             count = chosen.len();
         }
-        Action::Assign(..) | Action::Close => {
-            for reference in chosen {
-                let asked = asked_for(&posted, &session, reference);
-                match change(&app, &action, reference, asked).await {
-                    Ok(()) => count += 1,
+        Action::Assign(..) | Action::Close | Action::Reopen => {
+            // All at once: those that wait together share a commit.
+            let changes = chosen.into_iter().map(|chosen| {
+                let asked = asked_for(&posted, &session, chosen.reference);
+                let done = change(&app, &action, chosen, asked);
+                async move { (chosen.reference, done.await) }
+            });
+            for (reference, done) in join_all(changes).await {
+                match done {
+                    Ok(before) => {
+                        count += 1;
+                        undo.extend(before.map(|before| before.to_string()));
+                    }
                     Err(problem) => {
                         refused.push(format!("{}:{reference}", reason(&problem)));
                         // The problem's own answer logs its cause, where the fault is ours.
@@ -212,7 +270,12 @@ pub(super) async fn act(
         ("did", action.name()),
         ("count", &count.to_string()),
         ("refused", &refused.join(",")),
+        ("undo", &undo.join(",")),
     ];
+    let said: Vec<_> = said
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
     Ok(go(&place.link_with(&path, &said)))
 }
 
@@ -224,6 +287,7 @@ async fn find_action(
 ) -> Result<Result<Action, &'static str>, Failed> {
     let email = match asked {
         "close" => return Ok(Ok(Action::Close)),
+        "reopen" => return Ok(Ok(Action::Reopen)),
         "read" => return Ok(Ok(Action::Read)),
         "unread" => return Ok(Ok(Action::Unread)),
         "nobody" => return Ok(Ok(Action::Assign(None, Access::All))),
@@ -263,32 +327,56 @@ fn asked_for(posted: &Posted, session: &Session, reference: Reference) -> Asked 
     }
 }
 
+/// Changes one case. Where that closes it, gives what it takes to undo that.
 async fn change(
     app: &App,
     action: &Action,
-    reference: Reference,
+    chosen: Chosen,
     asked: Asked,
-) -> Result<(), Problem> {
-    let change = match action {
-        Action::Assign(assignee, _) => Change::Assignee(assignee.clone()),
-        _ => Change::Status(closing(app, reference).await?),
+) -> Result<Option<Chosen>, Problem> {
+    let reference = chosen.reference;
+    let (change, undo) = match action {
+        Action::Assign(assignee, _) => (Change::Assignee(assignee.clone()), None),
+        Action::Reopen => {
+            let (_, question) = question_of(app, reference).await?;
+            let answer = chosen
+                .answer
+                .and_then(|answer| question.choices.get(answer));
+            let answer = answer.ok_or_else(|| Problem::invalid("there is no such answer"))?;
+            (Change::Status(answer.clone()), None)
+        }
+        _ => {
+            let (before, question) = question_of(app, reference).await?;
+            let answer = before
+                .filter(|before| *before != question.closed_value)
+                .and_then(|before| question.choices.iter().position(|choice| *choice == before));
+            let undo = answer.map(|answer| Chosen {
+                reference,
+                answer: Some(answer),
+            });
+            (Change::Status(question.closed_value), undo)
+        }
     };
     let operation = ChangeCase {
         reference,
         change,
         asked,
     };
-    submit(app, operation).await.map(drop)
+    submit(app, operation).await?;
+    Ok(undo)
 }
 
-/// The answer that closes a case of its survey.
-async fn closing(app: &App, reference: Reference) -> Result<String, Problem> {
+/// The answer that a case has, and the question of its survey.
+async fn question_of(
+    app: &App,
+    reference: Reference,
+) -> Result<(Option<String>, StatusQuestion), Problem> {
     let missing = || Problem::not_found("there is no such case");
     let case = cases::find(&app.pool, reference).await?;
     let case = case.ok_or_else(missing)?;
     let survey = surveys::find(&app.pool, case.survey_id).await?;
     let survey = survey.ok_or_else(missing)?;
-    Ok(survey.settings.status.closed_value)
+    Ok((case.status, survey.settings.status))
 }
 
 #[cfg(test)]
@@ -301,6 +389,7 @@ mod tests {
             did,
             count,
             refused,
+            undo: String::new(),
         }
         .sentence()
     }
@@ -317,6 +406,24 @@ mod tests {
             sentence("close", "0", "withdrawn:103"),
             "Not done for #103: the move that made it was undone, so it stays as it is."
         );
+    }
+
+    #[test]
+    fn closing_can_be_undone_as_far_as_the_address_says_how() {
+        let undoable = |did: &str, undo: &str| {
+            let [did, undo] = [did, undo].map(str::to_owned);
+            Outcome {
+                did,
+                undo,
+                ..Outcome::default()
+            }
+            .undoable()
+        };
+        assert_eq!(undoable("close", "101.0,103.2"), ["101.0", "103.2"]);
+        assert_eq!(undoable("close", "x,101.y,\"><b>.0,104.1"), ["104.1"]);
+        assert!(undoable("assign", "101.0").is_empty());
+        // What undoes a single case's closing is an answer in words.
+        assert!(undoable("", "New").is_empty());
     }
 
     #[test]

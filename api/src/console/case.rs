@@ -14,7 +14,7 @@ use docket_domain::user::Role;
 use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::lines::LineRow;
 use docket_projections::read::surveys::SurveyRow;
-use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
+use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem, What};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
 
 use super::answers::{self, Answers};
@@ -258,7 +258,7 @@ async fn pane(
             answered.appended(reference),
             if refused.is_note { "" } else { &draft },
         ),
-        window: Window::of(answered.channel, answered.last_inbound_at, now),
+        window: Window::of(answered.channel, answered.written_at(&part.items), now),
         appended: answered.appends.then(|| words::appended(reference.get())),
         goes_out_from: words::goes_out_from(&line_name(&all_lines, answered.line_id)),
         once: (app.new_id)().to_string(),
@@ -284,7 +284,7 @@ fn undo_status(question: &StatusQuestion, place: &Place) -> Option<String> {
 struct Answered {
     line_id: LineId,
     channel: Channel,
-    /// When they last wrote by that line; `None` where they never wrote.
+    /// When it was recorded that they last wrote by that line; `None` where they never wrote.
     last_inbound_at: Option<DateTime<Utc>>,
     /// Whether the reference is added.
     appends: bool,
@@ -312,6 +312,17 @@ impl Answered {
                     survey.settings.append_reference && survey.settings.cases_enabled
                 }),
         }
+    }
+
+    /// When they last wrote: Vonage's time of it where the thread shows it, since a message can be on its way for hours.
+    fn written_at(&self, items: &[ThreadItem]) -> Option<DateTime<Utc>> {
+        let recorded_at = self.last_inbound_at?;
+        let said_at = items
+            .iter()
+            .filter(|item| matches!(item.what, What::Inbound(_)))
+            .find(|item| item.recorded_at == recorded_at)
+            .map_or(recorded_at, |item| item.at);
+        Some(said_at.min(recorded_at))
     }
 
     fn appended(&self, reference: Reference) -> String {

@@ -103,6 +103,7 @@ pub(super) async fn pane(
         entries: rows.into_iter().map(entry).collect(),
         bulk: Bulk::of(app, session, place, open).await?,
         notice: outcome.sentence(),
+        undo: outcome.undoable(),
         older: last.map(|last| place.list_from(Some(last))),
         newest: cursor.map(|_| place.list_from(None)),
     })

@@ -151,6 +151,8 @@ pub(super) struct List {
     pub(super) bulk: Option<Bulk>,
     /// What was just done with several.
     pub(super) notice: String,
+    /// Which cases of it can be set back, as the form for several names them.
+    pub(super) undo: Vec<String>,
 }
 
 impl List {

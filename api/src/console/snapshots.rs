@@ -120,6 +120,7 @@ fn list(entries: Vec<CaseEntry>) -> List {
             colleagues: vec!["agent@example.com".to_owned()],
         }),
         notice: String::new(),
+        undo: vec![],
     }
 }
 
@@ -144,6 +145,7 @@ fn an_inbox() {
         older: Some("/?cursor=1-101".to_owned()),
         newest: Some("/".to_owned()),
         notice: "2 cases were closed.".to_owned(),
+        undo: vec!["101.0".to_owned(), "103.1".to_owned()],
         ..list(vec![unread, entry(102), closed])
     };
     assert_snapshot!(shown(&Inbox {

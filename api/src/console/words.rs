@@ -609,6 +609,12 @@ pub(super) fn presence(others: &[String]) -> String {
 
 /// What was done with several cases.
 pub(super) fn bulk_done(what: &str, count: usize) -> String {
+    if what == "reopen" {
+        return match count {
+            1 => "1 case has the answer again that it had.".to_owned(),
+            count => format!("{count} cases have the answers again that they had."),
+        };
+    }
     let cases = match count {
         1 => "1 case was".to_owned(),
         count => format!("{count} cases were"),

@@ -54,6 +54,22 @@ async fn several_cases_are_assigned_and_closed() {
         .get("/cases/101")
         .await
         .shows("agent@example.com set the status from New to Resolved, which closed the case");
+    // The first form of that action undoes it, each case by its own answer.
+    let (to, body) = Browser::filled(&closed, "/cases/several", &[]);
+    assert!(body.contains("case=101%2E0&case=102%2E0"), "{body}");
+    let undone = agent.post(&to, &body).await;
+    undone
+        .is(200)
+        .shows("2 cases have the answers again that they had.")
+        .shows("#101 ·")
+        .shows("#102 ·");
+    assert!(!undone.text.contains("value=\"reopen\""));
+    let wrong = body.replace("101%2E0", "101%2E9");
+    agent
+        .post(&to, &wrong)
+        .await
+        .shows("1 case has the answer again that it had.")
+        .shows("Not done for #101");
     let nobody = with_chosen(&mut agent, &list, "nobody", &[103]).await;
     nobody.shows("1 case was assigned.");
     agent.get("/?view=unassigned").await.shows("#103 ·");

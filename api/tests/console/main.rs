@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
 mod audit;
+mod auditor;
 mod bulk;
 mod cases;
 mod doors;

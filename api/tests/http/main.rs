@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
 mod accounts;
+mod auditor;
 mod cases;
 mod events;
 mod idempotency;

@@ -14,6 +14,7 @@ pub mod lines;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
+pub mod reports;
 pub mod rows;
 pub mod surveys;
 pub mod thread;
@@ -128,4 +129,6 @@ read_models! {
     outbox: outbox::OutboxHandler,
     /// What could not be routed.
     unrouted: unrouted::UnroutedHandler,
+    /// What reports ask.
+    reports: reports::ReportsHandler,
 }

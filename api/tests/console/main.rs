@@ -9,5 +9,6 @@ mod live;
 mod moves;
 mod owners;
 mod reach;
+mod reports;
 mod support;
 mod unrouted;

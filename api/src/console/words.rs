@@ -637,7 +637,7 @@ words! {
     NEVER = "Never built";
 }
 
-pub(super) const fn tone(tone: &Tone) -> &'static str {
+pub(super) const fn tone(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "Good",
         Tone::Look => "Have a look",
@@ -895,7 +895,7 @@ pub(super) fn chart_of_times(count: usize) -> String {
 }
 
 pub(super) fn median_and_p90(median: &str, p90: &str) -> String {
-    format!("{median}, {p90}")
+    format!("{median}, nine of ten {p90}")
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) struct Days {
     pub(super) left: String,
     pub(super) right: String,
     pub(super) grid: Vec<Grid>,
-    pub(super) days: Vec<Label>,
+    pub(super) labels: Vec<Label>,
     pub(super) series: [Series; 2],
 }
 
@@ -144,7 +144,7 @@ impl Days {
             left: place(LEFT),
             right: place(WIDTH - RIGHT),
             grid: grid.into(),
-            days: labels.collect(),
+            labels: labels.collect(),
             series,
         }
     }
@@ -154,7 +154,7 @@ impl Days {
 const ROW: f64 = 30.0;
 /// Where bars begin and end.
 const BAR_LEFT: f64 = 200.0;
-const BAR_RIGHT: f64 = 560.0;
+const BAR_RIGHT: f64 = 500.0;
 /// Names are cut to so many characters; the table has them whole.
 const NAME_CHARS: usize = 26;
 
@@ -178,7 +178,7 @@ pub(super) struct Bars {
     pub(super) description: String,
     pub(super) height: String,
     pub(super) left: String,
-    pub(super) bars: Vec<Bar>,
+    pub(super) rows: Vec<Bar>,
 }
 
 impl Bars {
@@ -221,7 +221,7 @@ impl Bars {
             description: words::chart_of_times(times.len()),
             height: place(ROW * float(times.len() as u64) + 4.0),
             left: place(BAR_LEFT),
-            bars: bars.collect(),
+            rows: bars.collect(),
         }
     }
 }
@@ -261,17 +261,17 @@ mod tests {
         assert!(!chart.description.contains("at most"));
         let long = days(&[[1, 2]; 366]);
         assert!(long.series[0].marks.is_empty());
-        assert!(long.days.len() <= LABELS);
+        assert!(long.labels.len() <= LABELS);
     }
 
     #[test]
     fn bars_reach_from_nothing_to_the_longest_time() {
         let times = [("One".to_owned(), 50.0, 100.0), ("x".repeat(40), 0.0, 0.0)];
         let chart = Bars::new("x", "Title", &times);
-        assert_eq!(chart.bars[0].width, "180.0");
-        assert_eq!(chart.bars[0].line_to, "560.0");
-        assert_eq!(chart.bars[1].width, "1.0");
-        assert_eq!(chart.bars[1].name.text.chars().count(), NAME_CHARS + 1);
+        assert_eq!(chart.rows[0].width, "150.0");
+        assert_eq!(chart.rows[0].line_to, "500.0");
+        assert_eq!(chart.rows[1].width, "1.0");
+        assert_eq!(chart.rows[1].name.text.chars().count(), NAME_CHARS + 1);
     }
 
     #[test]

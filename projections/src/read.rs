@@ -15,6 +15,7 @@ pub mod lines;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
+pub mod reports;
 pub mod rows;
 pub mod surveys;
 pub mod thread;
@@ -131,4 +132,6 @@ read_models! {
     outbox: outbox::OutboxHandler,
     /// What could not be routed.
     unrouted: unrouted::UnroutedHandler,
+    /// What reports ask.
+    reports: reports::ReportsHandler,
 }

@@ -6,6 +6,7 @@
 
 mod account;
 pub(super) mod health;
+mod reports;
 mod tokens;
 mod unrouted;
 mod users;
@@ -34,6 +35,8 @@ pub(super) fn router() -> Router<Console> {
         .route("/users/{user_id}", get(users::show))
         .route("/unrouted", get(unrouted::list))
         .route("/health", get(health::show))
+        .route("/reports", get(reports::show))
+        .route("/reports/{table}", get(reports::download))
         .route_layer(middleware::from_fn(sees_settings));
     let acting = Router::new()
         .route("/tokens", post(tokens::create))

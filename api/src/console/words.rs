@@ -1085,7 +1085,7 @@ words! {
     NEVER = "Never built";
 }
 
-pub(super) const fn tone(tone: &Tone) -> &'static str {
+pub(super) const fn tone(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "Good",
         Tone::Look => "Have a look",
@@ -1375,6 +1375,111 @@ pub(super) fn line_refusal(error: &ChangeLineError) -> String {
     }
 }
 
+// Reports.
+
+words! {
+    REPORTS = "Reports";
+    REPORTS_ABOUT = "Days are those of UTC. A message counts on the day on which Docket recorded it.";
+    REPORT_FROM = "From";
+    REPORT_TO = "To";
+    REPORT_MESSAGES = "Messages a day";
+    REPORT_CASES = "Cases a day";
+    REPORT_RESPONSES = "Time to the first answer";
+    REPORT_RESPONSES_ABOUT = "From the beginning of a case to the first message that a person wrote in it, of cases that began in these days. Automatic replies are no answer, and cases that we began are left out.";
+    REPORT_CLOSINGS = "Time to closing";
+    REPORT_CLOSINGS_ABOUT = "From the beginning of a case to its closing, of cases that were closed in these days and are closed still.";
+    REPORT_IN = "Received";
+    REPORT_OUT = "Sent";
+    REPORT_OPENED = "Begun";
+    REPORT_CLOSED = "Closed";
+    REPORT_DAY = "Day";
+    REPORT_TOTAL = "Total";
+    REPORT_TABLE = "As a table";
+    REPORT_CSV = "Download as CSV";
+    REPORT_WHO = "Of";
+    REPORT_COUNT = "Cases";
+    REPORT_MEDIAN = "Median";
+    REPORT_P90 = "90th percentile";
+    REPORT_ALL = "All cases";
+    REPORT_NOBODY = "No person";
+    REPORT_REMOVED = "Unknown";
+    REPORT_NOTHING = "No case in these days.";
+    REPORT_HOW = "Half of the cases took no longer than the median, nine of ten no longer than the 90th percentile.";
+    CSV_DAY = "day (UTC)";
+    CSV_KIND = "kind";
+    CSV_NAME = "name";
+    CSV_MEDIAN = "median (seconds)";
+    CSV_P90 = "90th percentile (seconds)";
+    CSV_ALL = "all";
+    CSV_SURVEY = "survey";
+    CSV_PERSON = "person";
+    NO_SUCH_TABLE = "There is no such table.";
+}
+
+pub(super) fn unanswered(count: u64) -> String {
+    match count {
+        0 => "No open case of these days waits for its first answer.".to_owned(),
+        1 => "1 open case of these days waits for its first answer.".to_owned(),
+        count => format!("{count} open cases of these days wait for their first answer."),
+    }
+}
+
+/// How long something took, in its two largest units.
+pub(super) fn duration(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a duration is far below 2^63 seconds, and the cast saturates"
+    )]
+    let seconds = seconds.max(0.0).round() as i64;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, 0) => format!("{minutes} min"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, hours, 0, _) => format!("{hours} h"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, 0, ..) => format!("{days} d"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
+    }
+}
+
+/// What a chart of days shows, for those who do not see it.
+pub(super) fn chart_of_days(
+    names: [&str; 2],
+    totals: [u64; 2],
+    most: [(u64, &str); 2],
+    from: &str,
+    to: &str,
+) -> String {
+    let [one, other] = names.map(str::to_lowercase);
+    let one_most = if totals[0] > 0 {
+        format!(", at most {} on {}", most[0].0, most[0].1)
+    } else {
+        String::new()
+    };
+    let other_most = if totals[1] > 0 {
+        format!(", at most {} on {}", most[1].0, most[1].1)
+    } else {
+        String::new()
+    };
+    format!(
+        "From {from} to {to}: {} {one}{one_most}; {} {other}{other_most}. The table below has every day.",
+        totals[0], totals[1]
+    )
+}
+
+/// What a chart of times shows, for those who do not see it.
+pub(super) fn chart_of_times(count: usize) -> String {
+    match count {
+        1 => "A bar for the median, and a line to the 90th percentile. The table below has the numbers.".to_owned(),
+        count => format!("{count} bars, each for a median, with a line to the 90th percentile. The table below has the numbers."),
+    }
+}
+
+pub(super) fn median_and_p90(median: &str, p90: &str) -> String {
+    format!("{median}, nine of ten {p90}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -1407,5 +1512,21 @@ mod tests {
         assert_eq!(bytes(10), "1 MB");
         assert_eq!(bytes(9 << 20), "9 MB");
         assert_eq!(bytes(3 << 29), "1.5 GB");
+    }
+
+    #[test]
+    fn durations_are_told_in_their_two_largest_units() {
+        for (seconds, told) in [
+            (0.4, "0 s"),
+            (59.6, "1 min"),
+            (240.0, "4 min"),
+            (456.0, "7 min 36 s"),
+            (3_600.0, "1 h"),
+            (5_040.0, "1 h 24 min"),
+            (86_400.0, "1 d"),
+            (100_000.0, "1 d 3 h"),
+        ] {
+            assert_eq!(duration(seconds), told);
+        }
     }
 }

@@ -222,6 +222,7 @@ struct UserChange {
     /// The surveys whose cases they reach when they are an agent; null for all.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Vec<Uuid>>)]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
     surveys: Option<Option<Vec<Uuid>>>,
 }
 

@@ -16,6 +16,7 @@ mod owners;
 mod reach;
 mod reading;
 mod replies;
+mod reports;
 mod settings;
 mod support;
 mod unrouted;

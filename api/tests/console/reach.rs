@@ -25,7 +25,7 @@ impl House {
         let survey_id = SurveyId(new_id());
         let mut first = surveys::all(&self.app.pool).await.unwrap();
         let mut settings = first.remove(0).into_settings();
-        settings.name = "Sales".to_owned();
+        "Sales".clone_into(&mut settings.name);
         let by = Administrator::System;
         let survey = SetSurvey {
             survey_id,

@@ -195,14 +195,14 @@ async fn they_work_on_the_cases_that_they_reach() {
     reply.expect(202);
 
     // A line out of reach is one that does not exist, and makes nothing.
-    let begin = |line: &str| json!({"line_id": line, "number": "447700900999", "text": "Hello"});
-    let there = begin(&two.first.line);
+    let new = |line: &str| json!({"line_id": line, "number": "447700900999", "text": "Hello"});
+    let there = new(&two.first.line);
     let there = two.asks("POST", "/cases", Some(&there)).await;
-    let nowhere = begin(&new_id().to_string());
+    let nowhere = new(&new_id().to_string());
     let nowhere = two.asks("POST", "/cases", Some(&nowhere)).await;
     assert_eq!(shape(&there, 0), shape(&nowhere, 0));
     assert!(there.status.is_client_error());
-    let own = begin(&two.second.line);
+    let own = new(&two.second.line);
     let begun = two.asks("POST", "/cases", Some(&own)).await.expect(201);
     assert_eq!(begun["reference"], 103);
 

@@ -309,6 +309,27 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, sqlx::Er
     rows.into_iter().map(UserRow::try_from).collect()
 }
 
+/// The addresses of these users, removed or not.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn addresses(
+    executor: impl PgExecutor<'_>,
+    users: &[UserId],
+) -> Result<BTreeMap<UserId, String>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT user_id, email FROM users WHERE user_id = ANY ($1)",
+        &column(users, |user_id| user_id.0),
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (UserId(row.user_id), row.email))
+        .collect())
+}
+
 /// The user of that id, removed or not.
 ///
 /// # Errors

@@ -41,7 +41,7 @@ struct Tokens {
     frame: Frame,
     tab: Tab,
     about: &'static str,
-    tokens: Vec<TokenEntry>,
+    entries: Vec<TokenEntry>,
     name: String,
     once: String,
     refusal: String,
@@ -99,7 +99,7 @@ async fn with(
         } else {
             words::TOKENS_ABOUT_OWN
         },
-        tokens: entries.collect(),
+        entries: entries.collect(),
         name: name.to_owned(),
         once: (app.new_id)().to_string(),
         refusal,

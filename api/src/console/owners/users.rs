@@ -58,7 +58,7 @@ struct UserEntry {
 struct Users {
     frame: Frame,
     tab: Tab,
-    users: Vec<UserEntry>,
+    entries: Vec<UserEntry>,
 }
 
 /// Which surveys somebody reaches, in words.
@@ -98,7 +98,7 @@ pub(super) async fn list(
     let template = Users {
         frame,
         tab: Tab::Users,
-        users: users.collect(),
+        entries: users.collect(),
     };
     Ok(page(StatusCode::OK, &template))
 }
@@ -228,7 +228,7 @@ pub(super) async fn add(
         Ok(_) if !chosen.is_ours => Ok(go("/users?done=added")),
         Ok((email, is_repeated)) => {
             let heading = words::user_added(&email);
-            Ok(give(&app, &session, heading, email, chosen, is_repeated))
+            Ok(give(&app, &session, heading, email, &chosen, is_repeated))
         }
         Err(problem) => {
             let role = posted_role(&posted).unwrap_or(Role::Agent);
@@ -252,7 +252,7 @@ fn give(
     session: &Session,
     heading: String,
     email: String,
-    chosen: Chosen,
+    chosen: &Chosen,
     is_repeated: bool,
 ) -> Response {
     let shown = (!is_repeated).then(|| chosen.password.expose_secret().to_owned());
@@ -456,7 +456,7 @@ pub(super) async fn set_password(
             let email = user.email.0;
             let heading = words::password_given(&email);
             let is_repeated = matches!(answer, Answer::Repeated(_));
-            Ok(give(&app, &session, heading, email, chosen, is_repeated))
+            Ok(give(&app, &session, heading, email, &chosen, is_repeated))
         }
         Err(problem) => refused(&app, &session, user, problem).await,
     }

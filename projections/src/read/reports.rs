@@ -1,0 +1,470 @@
+//! What reports ask: messages and cases a day, and how long people waited.
+//!
+//! Messages are counted in `messages`, where each stands once however many cases it is in. Times come from a row a case: when it
+//! began, when a person first answered in it, and when it was closed. Records of surveys without cases are messages, and no cases.
+//! A case that a move made begins with the move; one whose move was undone counts nowhere.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use docket_domain::case::{Author, CaseEvent, Opened, Origin};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{SurveyId, UserId};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::Projection;
+use super::cases::CaseOrigin;
+use super::rows::column;
+use crate::log::recorded::Recorded;
+
+/// Builds `report_cases`.
+#[derive(Debug, Default)]
+pub struct ReportsHandler {
+    changes: BTreeMap<i32, Change>,
+}
+
+/// What became of a case since the last flush.
+#[derive(Debug, Default)]
+struct Change {
+    /// How it began, where that was since the last flush, and when.
+    opened: Option<(Begun, DateTime<Utc>)>,
+    /// The first answer of a person since the last flush; an earlier one stays.
+    responded: Option<(DateTime<Utc>, Uuid)>,
+    closing: Closing,
+    withdrawn: bool,
+}
+
+/// How a case began, as far as reports ask.
+#[derive(Debug)]
+struct Begun {
+    survey_id: Uuid,
+    origin: CaseOrigin,
+}
+
+/// Whether a case was closed or opened again.
+#[derive(Clone, Copy, Debug, Default)]
+enum Closing {
+    #[default]
+    Unchanged,
+    /// It was closed, unless it was closed before: then it stays so.
+    Closed(DateTime<Utc>, Option<Uuid>),
+    /// It was opened again.
+    Open,
+    /// It was opened again, and closed after that.
+    ClosedAnew(DateTime<Utc>, Option<Uuid>),
+}
+
+impl Closing {
+    fn close(self, at: DateTime<Utc>, by: Option<Uuid>) -> Self {
+        match self {
+            Self::Unchanged => Self::Closed(at, by),
+            Self::Open => Self::ClosedAnew(at, by),
+            closed @ (Self::Closed(..) | Self::ClosedAnew(..)) => closed,
+        }
+    }
+
+    const fn is_anew(self) -> bool {
+        matches!(self, Self::Open | Self::ClosedAnew(..))
+    }
+
+    const fn closed(self) -> Option<(DateTime<Utc>, Option<Uuid>)> {
+        match self {
+            Self::Closed(at, by) | Self::ClosedAnew(at, by) => Some((at, by)),
+            Self::Unchanged | Self::Open => None,
+        }
+    }
+}
+
+impl Change {
+    fn is_nothing(&self) -> bool {
+        self.opened.is_none()
+            && self.responded.is_none()
+            && matches!(self.closing, Closing::Unchanged)
+            && !self.withdrawn
+    }
+}
+
+impl Begun {
+    fn of(opened: &Opened) -> Option<Self> {
+        let origin = match opened.origin {
+            Origin::Record => return None,
+            Origin::Message => CaseOrigin::Message,
+            Origin::Agent => CaseOrigin::Agent,
+            Origin::Move { .. } => CaseOrigin::Move,
+        };
+        Some(Self {
+            survey_id: opened.survey_id.0,
+            origin,
+        })
+    }
+}
+
+impl Projection for ReportsHandler {
+    const NAME: &'static str = "reports";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["report_cases"];
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
+        else {
+            return;
+        };
+        let at = recorded.recorded_at;
+        let by = recorded.metadata.actor.user_id().map(|user_id| user_id.0);
+        let change = self.changes.entry(reference.as_i32()).or_default();
+        match event {
+            CaseEvent::CaseOpened(opened) => {
+                change.opened = Begun::of(opened).map(|begun| (begun, at));
+            }
+            CaseEvent::MessageQueued(message) => {
+                if let Author::User { user_id, .. } = &message.author {
+                    change.responded.get_or_insert((at, user_id.0));
+                }
+            }
+            CaseEvent::StatusChanged { closed: true, .. } => {
+                change.closing = change.closing.close(at, by);
+            }
+            CaseEvent::StatusChanged { closed: false, .. } => change.closing = Closing::Open,
+            CaseEvent::MoveUndone { .. } => change.withdrawn = true,
+            _ => {}
+        }
+        if change.is_nothing() {
+            self.changes.remove(&reference.as_i32());
+        }
+    }
+
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let mut new = vec![];
+        let mut changed = vec![];
+        for (reference, mut change) in std::mem::take(&mut self.changes) {
+            match change.opened.take() {
+                Some((begun, at)) => new.push((reference, begun, at, change)),
+                None => changed.push((reference, change)),
+            }
+        }
+        if !changed.is_empty() {
+            write_changed(conn, &changed).await?;
+        }
+        if !new.is_empty() {
+            write_new(conn, &new).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_new(
+    conn: &mut PgConnection,
+    cases: &[(i32, Begun, DateTime<Utc>, Change)],
+) -> Result<(), sqlx::Error> {
+    let closed = |change: &Change| change.closing.closed();
+    sqlx::query!(
+        "INSERT INTO report_cases (
+             reference, survey_id, origin, withdrawn, opened_at, responded_at, responder_id, closed_at, closer_id
+         )
+         SELECT * FROM UNNEST(
+             $1::integer[], $2::uuid[], $3::text[], $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::uuid[],
+             $8::timestamptz[], $9::uuid[]
+         )",
+        &column(cases, |(reference, ..)| *reference),
+        &column(cases, |(_, begun, ..)| begun.survey_id),
+        &column(cases, |(_, begun, ..)| begun.origin.as_str()) as _,
+        &column(cases, |(.., change)| change.withdrawn),
+        &column(cases, |(_, _, at, _)| *at),
+        &column(cases, |(.., change)| change.responded.map(|(at, _)| at)) as _,
+        &column(cases, |(.., change)| change.responded.map(|(_, by)| by)) as _,
+        &column(cases, |(.., change)| closed(change).map(|(at, _)| at)) as _,
+        &column(cases, |(.., change)| closed(change).and_then(|(_, by)| by)) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_changed(
+    conn: &mut PgConnection,
+    changes: &[(i32, Change)],
+) -> Result<(), sqlx::Error> {
+    let closed = |change: &Change| change.closing.closed();
+    // Most answers are not the first, and then there is no row to write again.
+    sqlx::query!(
+        "UPDATE report_cases c SET
+             responded_at = COALESCE(c.responded_at, u.responded_at),
+             responder_id = CASE WHEN c.responded_at IS NULL THEN u.responder_id ELSE c.responder_id END,
+             closed_at = CASE WHEN u.anew OR c.closed_at IS NULL THEN u.closed_at ELSE c.closed_at END,
+             closer_id = CASE WHEN u.anew OR c.closed_at IS NULL THEN u.closer_id ELSE c.closer_id END,
+             withdrawn = c.withdrawn OR u.withdrawn
+         FROM UNNEST(
+             $1::integer[], $2::timestamptz[], $3::uuid[], $4::boolean[], $5::timestamptz[], $6::uuid[], $7::boolean[]
+         ) AS u (reference, responded_at, responder_id, anew, closed_at, closer_id, withdrawn)
+         WHERE c.reference = u.reference
+             AND (
+                 c.responded_at IS NULL AND u.responded_at IS NOT NULL
+                 OR u.anew OR u.closed_at IS NOT NULL OR u.withdrawn
+             )",
+        &column(changes, |(reference, _)| *reference),
+        &column(changes, |(_, change)| change.responded.map(|(at, _)| at)) as _,
+        &column(changes, |(_, change)| change.responded.map(|(_, by)| by)) as _,
+        &column(changes, |(_, change)| change.closing.is_anew()),
+        &column(changes, |(_, change)| closed(change).map(|(at, _)| at)) as _,
+        &column(changes, |(_, change)| closed(change).and_then(|(_, by)| by)) as _,
+        &column(changes, |(_, change)| change.withdrawn),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first day, in UTC.
+    pub from: NaiveDate,
+    /// The last day, in UTC; not before the first.
+    pub to: NaiveDate,
+    /// The survey; all of them where it is absent.
+    pub survey: Option<SurveyId>,
+}
+
+impl Span {
+    /// When it begins.
+    fn begins(self) -> DateTime<Utc> {
+        self.from.and_time(chrono::NaiveTime::MIN).and_utc()
+    }
+
+    /// When it has ended.
+    fn ends(self) -> DateTime<Utc> {
+        let next = self.to.succ_opt().unwrap_or(self.to);
+        next.and_time(chrono::NaiveTime::MIN).and_utc()
+    }
+
+    fn survey(self) -> Option<Uuid> {
+        self.survey.map(|survey| survey.0)
+    }
+}
+
+/// What there was on a day, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// The day.
+    pub day: NaiveDate,
+    /// Messages that came in, each once.
+    pub inbound: u64,
+    /// Messages that were recorded to be sent, automatic ones included.
+    pub outbound: u64,
+    /// Cases that began.
+    pub opened: u64,
+    /// Cases that were closed and stayed so.
+    pub closed: u64,
+}
+
+/// Every day of the span, those on which nothing was included.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn days(pool: &PgPool, span: Span) -> Result<Vec<Day>, sqlx::Error> {
+    // Without a survey nothing has to be known of contacts, and the index alone tells.
+    let messages = if span.survey.is_some() {
+        sqlx::query!(
+            r#"SELECT (m.recorded_at AT TIME ZONE 'UTC')::date AS "day!",
+                      count(*) FILTER (WHERE m.direction = 'inbound') AS "inbound!",
+                      count(*) FILTER (WHERE m.direction = 'outbound') AS "outbound!"
+               FROM messages m JOIN contacts k USING (contact_id)
+               WHERE m.recorded_at >= $1 AND m.recorded_at < $2 AND k.survey_id = $3
+               GROUP BY 1"#,
+            span.begins(),
+            span.ends(),
+            span.survey(),
+        )
+        .fetch_all(pool)
+        .await?
+        .into_iter()
+        .map(|row| (row.day, (row.inbound, row.outbound)))
+        .collect::<BTreeMap<_, _>>()
+    } else {
+        sqlx::query!(
+            r#"SELECT (recorded_at AT TIME ZONE 'UTC')::date AS "day!",
+                      count(*) FILTER (WHERE direction = 'inbound') AS "inbound!",
+                      count(*) FILTER (WHERE direction = 'outbound') AS "outbound!"
+               FROM messages
+               WHERE recorded_at >= $1 AND recorded_at < $2
+               GROUP BY 1"#,
+            span.begins(),
+            span.ends(),
+        )
+        .fetch_all(pool)
+        .await?
+        .into_iter()
+        .map(|row| (row.day, (row.inbound, row.outbound)))
+        .collect()
+    };
+    let opened: BTreeMap<NaiveDate, i64> = sqlx::query!(
+        r#"SELECT (opened_at AT TIME ZONE 'UTC')::date AS "day!", count(*) AS "count!"
+           FROM report_cases
+           WHERE opened_at >= $1 AND opened_at < $2 AND NOT withdrawn AND ($3::uuid IS NULL OR survey_id = $3)
+           GROUP BY 1"#,
+        span.begins(),
+        span.ends(),
+        span.survey(),
+    )
+    .fetch_all(pool)
+    .await?
+    .into_iter()
+    .map(|row| (row.day, row.count))
+    .collect();
+    let closed: BTreeMap<NaiveDate, i64> = sqlx::query!(
+        r#"SELECT (closed_at AT TIME ZONE 'UTC')::date AS "day!", count(*) AS "count!"
+           FROM report_cases
+           WHERE closed_at >= $1 AND closed_at < $2 AND NOT withdrawn AND ($3::uuid IS NULL OR survey_id = $3)
+           GROUP BY 1"#,
+        span.begins(),
+        span.ends(),
+        span.survey(),
+    )
+    .fetch_all(pool)
+    .await?
+    .into_iter()
+    .map(|row| (row.day, row.count))
+    .collect();
+    let of = |counts: &BTreeMap<NaiveDate, i64>, day| {
+        counts
+            .get(&day)
+            .copied()
+            .unwrap_or_default()
+            .cast_unsigned()
+    };
+    let all = span.from.iter_days().take_while(|day| *day <= span.to);
+    Ok(all
+        .map(|day| {
+            let (inbound, outbound) = messages.get(&day).copied().unwrap_or_default();
+            Day {
+                day,
+                inbound: inbound.cast_unsigned(),
+                outbound: outbound.cast_unsigned(),
+                opened: of(&opened, day),
+                closed: of(&closed, day),
+            }
+        })
+        .collect())
+}
+
+/// What times are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Of all cases.
+    All,
+    /// Of those of a survey.
+    Survey(SurveyId),
+    /// Of those that a person answered first, or closed; of nobody's where it was no person.
+    Person(Option<UserId>),
+}
+
+impl Group {
+    fn of(grouping: i32, survey: Option<Uuid>, person: Option<Uuid>) -> Self {
+        // As GROUPING (survey_id, person) counts: a bit is set for what was not grouped by.
+        match (grouping, survey) {
+            (1, Some(survey)) => Self::Survey(SurveyId(survey)),
+            (2, _) => Self::Person(person.map(UserId)),
+            _ => Self::All,
+        }
+    }
+}
+
+/// How long it took, for a group of cases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Times {
+    /// Which cases.
+    pub group: Group,
+    /// Of how many.
+    pub count: u64,
+    /// Half of them took no longer, in seconds.
+    pub median_seconds: f64,
+    /// Nine of ten took no longer, in seconds.
+    pub p90_seconds: f64,
+}
+
+/// From the beginning of a case to a person's first answer, of the contacts' cases that began in the span: of all, by survey, and by who
+/// answered. Cases that an agent began are left out: nobody waited.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn responses(pool: &PgPool, span: Span) -> Result<Vec<Times>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT GROUPING (survey_id, responder_id) AS "grouping!", survey_id AS "survey_id?", responder_id, count(*) AS "count!",
+                  percentile_cont(0.5) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM responded_at - opened_at)::float8) AS "median!",
+                  percentile_cont(0.9) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM responded_at - opened_at)::float8) AS "p90!"
+           FROM report_cases
+           WHERE opened_at >= $1 AND opened_at < $2 AND NOT withdrawn AND origin <> 'agent'
+               AND responded_at IS NOT NULL AND ($3::uuid IS NULL OR survey_id = $3)
+           GROUP BY GROUPING SETS ((), (survey_id), (responder_id))
+           HAVING count(*) > 0"#,
+        span.begins(),
+        span.ends(),
+        span.survey(),
+    )
+    .fetch_all(pool)
+    .await?;
+    let times = rows.into_iter().map(|row| Times {
+        group: Group::of(row.grouping, row.survey_id, row.responder_id),
+        count: row.count.cast_unsigned(),
+        median_seconds: row.median,
+        p90_seconds: row.p90,
+    });
+    Ok(sorted(times.collect()))
+}
+
+/// From the beginning of a case to its last closing, of the cases that were closed in the span and are closed still: of all, by
+/// survey, and by who closed them.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn closings(pool: &PgPool, span: Span) -> Result<Vec<Times>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT GROUPING (survey_id, closer_id) AS "grouping!", survey_id AS "survey_id?", closer_id, count(*) AS "count!",
+                  percentile_cont(0.5) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM closed_at - opened_at)::float8) AS "median!",
+                  percentile_cont(0.9) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM closed_at - opened_at)::float8) AS "p90!"
+           FROM report_cases
+           WHERE closed_at >= $1 AND closed_at < $2 AND NOT withdrawn AND ($3::uuid IS NULL OR survey_id = $3)
+           GROUP BY GROUPING SETS ((), (survey_id), (closer_id))
+           HAVING count(*) > 0"#,
+        span.begins(),
+        span.ends(),
+        span.survey(),
+    )
+    .fetch_all(pool)
+    .await?;
+    let times = rows.into_iter().map(|row| Times {
+        group: Group::of(row.grouping, row.survey_id, row.closer_id),
+        count: row.count.cast_unsigned(),
+        median_seconds: row.median,
+        p90_seconds: row.p90,
+    });
+    Ok(sorted(times.collect()))
+}
+
+fn sorted(mut times: Vec<Times>) -> Vec<Times> {
+    times.sort_by_key(|times| times.group);
+    times
+}
+
+/// How many of the contacts' cases that began in the span are open and without a person's answer.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn unanswered(pool: &PgPool, span: Span) -> Result<u64, sqlx::Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM report_cases
+           WHERE opened_at >= $1 AND opened_at < $2 AND NOT withdrawn AND origin <> 'agent'
+               AND responded_at IS NULL AND closed_at IS NULL AND ($3::uuid IS NULL OR survey_id = $3)"#,
+        span.begins(),
+        span.ends(),
+        span.survey(),
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(count.cast_unsigned())
+}

@@ -101,7 +101,7 @@ async fn an_auditor_is_shown_every_page_and_changes_nothing() {
         );
         if method == "GET" && to == "/live" {
             // Its answer has no end.
-            auditor.live(&to, None).await;
+            drop(auditor.live(&to, None).await);
         } else if method == "GET" {
             let status = auditor.once("GET", &to, None).await.status.as_u16();
             let is_form = FORMS.contains(&("GET", path));

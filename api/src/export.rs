@@ -152,7 +152,7 @@ impl<'a> CloudEvent<'a> {
 /// An export under way. When it is dropped, how it ended is recorded.
 pub struct Export {
     app: App,
-    export_id: ExportId,
+    id: ExportId,
     metadata: Metadata,
     period: Period,
     source: String,
@@ -203,7 +203,7 @@ impl Export {
         Ok(Self {
             source: format!("{}{SOURCE}", app.public_url),
             app: app.clone(),
-            export_id,
+            id: export_id,
             metadata,
             period,
             after: first - 1,
@@ -279,7 +279,7 @@ impl Drop for Export {
         let metadata = self.metadata.clone();
         self.app
             .audit
-            .export_ended(self.export_id, metadata, self.given, is_whole);
+            .export_ended(self.id, metadata, self.given, is_whole);
     }
 }
 #[cfg(test)]

@@ -478,3 +478,71 @@ async fn a_new_database_is_up_to_date_whatever_is_done_first() {
     assert!(checked.contains("1 of 1 events"), "{checked}");
     installation.close().await;
 }
+
+/// A number that changes with anything in the tables that pages are made of.
+async fn fingerprint(conn: &mut sqlx::PgConnection) -> (i64, i64, i64) {
+    sqlx::query_as(
+        "SELECT (SELECT count(*) FROM docket_read.thread_items),
+                (SELECT sum(hashtext(t::text)) FROM docket_read.thread_items t),
+                (SELECT sum(hashtext(c::text)) FROM docket_read.cases c)",
+    )
+    .fetch_one(conn)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_half_way_leaves_everything_as_it_was() {
+    let database = testing::database().await;
+    let mut conn = connect_options(&database.url)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    volume::fill(&mut conn, 30_000).await;
+    let environment: Environment = vec![("DATABASE_URL".to_owned(), database.url.clone())];
+    run(&["rebuild"], &environment, "").await.success();
+    let before = fingerprint(&mut conn).await;
+
+    let mut rebuild = Command::new(binary())
+        .arg("rebuild")
+        .envs(environment.clone())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pool = database.pool.clone();
+    wait_until("it has written something", BOUND, async || {
+        let is_there: bool = sqlx::query_scalar(
+            "SELECT to_regclass('docket_rebuild.thread_items') IS NOT NULL
+                AND pg_relation_size(to_regclass('docket_rebuild.thread_items')) > 0",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap_or(Some(false))
+        .unwrap_or(false);
+        expect_that(is_there, || "nothing yet".to_owned())
+    })
+    .await;
+    rebuild.kill().unwrap();
+    let ended = rebuild.wait().unwrap();
+    assert!(!ended.success(), "it was killed before its end");
+    assert_eq!(fingerprint(&mut conn).await, before);
+
+    // The next one begins as soon as the database has noticed that the last one is gone.
+    let checked = wait_until("a check is let in", BOUND, async || {
+        let checked = run(&["rebuild", "--check"], &environment, "").await;
+        if checked.stderr.contains("another rebuild is under way") {
+            Err(checked.stderr)
+        } else {
+            Ok(checked.success())
+        }
+    })
+    .await;
+    assert!(checked.contains("30000 of 30000 events"), "{checked}");
+    assert_eq!(fingerprint(&mut conn).await, before);
+    conn.close().await.unwrap();
+    drop(pool);
+    database.close().await;
+}

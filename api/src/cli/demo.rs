@@ -89,7 +89,10 @@ pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
         .run_until_cancelled(prepare(&service.app, &simulator))
         .await
     {
-        Some(Ok(token)) => greet(&url, &simulator.url(), token.expose_secret()),
+        Some(Ok((token, moved_from))) => {
+            greet(&url, &simulator.url(), token.expose_secret());
+            greet_auditor(&url, folder.path(), moved_from);
+        }
         Some(Err(error)) => {
             service.stop().await?;
             return Err(error);
@@ -167,7 +170,8 @@ async fn start(config: Config) -> anyhow::Result<Service> {
     Service::start(&Config { listen, ..config }).await
 }
 
-async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretString> {
+/// Gives the owner's token, and the case that a message was moved out of.
+async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretString, Reference)> {
     let password = SecretString::from(PASSWORD);
     users::add(app, AGENT, Role::Agent, Some(&password)).await?;
     users::add(app, AUDITOR, Role::Auditor, Some(&password)).await?;
@@ -206,12 +210,17 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<SecretStrin
     )
     .await?;
     add_line(app, clinic, CLINIC, Channel::Sms, None).await?;
-    tell(app, simulator).await?;
-    users::create_token(app, OWNER, "demo").await
+    let moved_from = tell(app, simulator).await?;
+    let token = users::create_token(app, OWNER, "demo").await?;
+    Ok((token, moved_from))
 }
 
-/// What the invented people say to one another.
-async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
+/// What the invented people say to one another. Gives the case that a message was moved out of.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a story is told from its beginning to its end"
+)]
+async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
     let says = async |from: &str, to: &str, channel, text: &str| match simulator
         .text(from, to, channel, text)
         .await
@@ -317,7 +326,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<()> {
     change(app, &asked, results, Change::Status("Complete".to_owned())).await?;
     says(AMIRA, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
     simulator.settled().await;
-    Ok(())
+    Ok(lift)
 }
 
 async fn add_survey(
@@ -476,8 +485,22 @@ Try:
   curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases?state=open'
   curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases/101/thread'
   curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
-       -d '{{\"text\": \"See you on Tuesday!\"}}' '{docket}/api/v1/cases/101/replies'
+       -d '{{\"text\": \"See you on Tuesday!\"}}' '{docket}/api/v1/cases/101/replies'"
+    ));
+}
 
-Ctrl-C ends it, and nothing is kept."
+fn greet_auditor(docket: &str, folder: &Path, moved_from: Reference) {
+    let program = std::env::current_exe().map_or_else(
+        |_| "docket".to_owned(),
+        |program| program.display().to_string(),
+    );
+    say(&format!(
+        "
+As an auditor, follow the message that was moved out of #{moved_from}:
+  {docket}/cases/{moved_from}/history
+  DOCKET_DATA_DIR={} {program} history {moved_from}
+
+Ctrl-C ends it, and nothing is kept.",
+        folder.display()
     ));
 }

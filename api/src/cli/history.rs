@@ -9,13 +9,13 @@ use clap::Args;
 use docket_domain::event::StreamId;
 use docket_domain::ids::Reference;
 use docket_domain::personal::Personal;
-use docket_projections::PgPool;
 use docket_projections::history::{self, At, CaseAsOf};
 use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::log::recorded::Recorded;
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::read::cases::{self, CaseLink, CaseRow, LinkKind};
 use docket_projections::read::thread::{self as threads, Inbound, ItemAuthor, Outbound, What};
+use docket_projections::{DatabaseError, PgPool};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -93,17 +93,10 @@ async fn show(pool: &PgPool, asked: &History) -> anyhow::Result<()> {
     let text = if asked.json {
         serde_json::to_string_pretty(&CaseThen::from(was))?
     } else {
-        let now = cases::find(pool, reference)
+        let now = Now::read(pool, reference)
             .await
             .context("the case as it is could not be read")?;
-        let links = cases::links(pool, reference)
-            .await
-            .context("the case as it is could not be read")?;
-        picture(
-            &was,
-            now.as_ref().map(|now| (now, links.as_slice())),
-            width(),
-        )
+        picture(&was, now.as_ref(), width())
     };
     say(text.trim_end());
     Ok(())
@@ -325,11 +318,39 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A case as it is.
+struct Now {
+    row: CaseRow,
+    links: Vec<CaseLink>,
+    thread: Vec<threads::ThreadItem>,
+}
+
+impl Now {
+    async fn read(pool: &PgPool, reference: Reference) -> Result<Option<Self>, DatabaseError> {
+        let Some(row) = cases::find(pool, reference).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            links: cases::links(pool, reference).await?,
+            thread: threads::page(pool, reference, None, u32::MAX).await?,
+            row,
+        }))
+    }
+
+    /// What has become of an item of the thread, where that is anything else.
+    fn became(&self, item: &threads::ThreadItem) -> Option<String> {
+        let Some(now) = self.thread.iter().find(|now| now.place == item.place) else {
+            return Some("not here any more".to_owned());
+        };
+        (now != item).then(|| format!("now: {}", said(&now.what)))
+    }
+}
+
 /// A case as it was; what is another now is marked.
-fn picture(was: &CaseAsOf, now: Option<(&CaseRow, &[CaseLink])>, width: usize) -> String {
+fn picture(was: &CaseAsOf, now: Option<&Now>, width: usize) -> String {
     let row = &was.row;
     let mut text = format!("#{} {}\n", row.reference, folded(&row.title));
-    let last = now.map_or(row.version, |(now, _)| now.version);
+    let last = now.map_or(row.version, |now| now.row.version);
     let _ = writeln!(
         text,
         "as it was after event {} of {last}, recorded {} UTC\n",
@@ -348,7 +369,7 @@ fn picture(was: &CaseAsOf, now: Option<(&CaseRow, &[CaseLink])>, width: usize) -
         row.channel.as_str()
     );
     let fields = fields(row, &was.links);
-    let today = now.map(|(now, links)| self::fields(now, links));
+    let today = now.map(|now| self::fields(&now.row, &now.links));
     for (n, (label, value)) in fields.iter().enumerate() {
         let _ = write!(text, "{label:<10} {value}");
         match &today {
@@ -360,17 +381,27 @@ fn picture(was: &CaseAsOf, now: Option<(&CaseRow, &[CaseLink])>, width: usize) -
     }
     text.push('\n');
     for item in &was.thread {
+        let became = now.and_then(|now| now.became(item));
         let line = format!(
-            "{}  {}: {}",
+            "{}  {}: {}{}",
             time(item.at),
             author(&item.author),
-            said(&item.what)
+            said(&item.what),
+            became.map_or_else(String::new, |became| format!("   ({became})"))
         );
         for (n, part) in wrapped(&line, width.saturating_sub(4).max(LEAST_WIDTH))
             .iter()
             .enumerate()
         {
             let _ = writeln!(text, "{}{part}", if n == 0 { "" } else { "    " });
+        }
+    }
+    let is_new =
+        |item: &&threads::ThreadItem| !was.thread.iter().any(|known| known.place == item.place);
+    match now.map_or(0, |now| now.thread.iter().filter(is_new).count()) {
+        0 => {}
+        count => {
+            let _ = writeln!(text, "\n(since then: {count} more)");
         }
     }
     text

@@ -12,8 +12,11 @@ use docket_projections::log::reader;
 use crate::support::{Browser, House};
 
 /// Pages that are nothing but a form which an auditor could not send.
-const FORMS: [(&str, &str); 2] = [
+const FORMS: [(&str, &str); 5] = [
     ("GET", "/cases/new"),
+    ("GET", "/surveys/new"),
+    ("GET", "/lines/new"),
+    ("GET", "/users/new"),
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
 /// What is everybody's own: signing out, ending a session, a password.

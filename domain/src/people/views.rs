@@ -28,7 +28,7 @@ pub enum CaseViewsEvent {
 }
 
 /// A command to [`CaseViews`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaseViewsCommand {
     /// Record that somebody looked at the case.
     View {

@@ -119,6 +119,7 @@ impl Posted {
         Asked {
             user_id: session.user_id,
             email: session.email.clone(),
+            access: session.access.clone(),
             request_id: RequestId::current().map(|id| id.to_string()),
             idempotency,
         }

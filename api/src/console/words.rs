@@ -409,8 +409,6 @@ words! {
 // People: users, one's own account, tokens.
 
 words! {
-    COLLEAGUE_OUT_OF_REACH = "that colleague does not reach the cases of this survey";
-
     USERS = "Users";
     USERS_ABOUT = "Everybody who signs in, and what they may do.";
     USER_NEW = "Add a user";

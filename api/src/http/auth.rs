@@ -250,6 +250,7 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
         let asked = Asked {
             user_id: caller.user_id,
             email: caller.email.clone(),
+            access: caller.access.clone(),
             request_id,
             idempotency,
         };

@@ -1,7 +1,8 @@
 //! Everything that Docket can be asked to do, as operations for the ledger.
 //!
 //! Each is a plain value with all it needs, ids and hashes included, so that the ledger can decide it again and again. Here the
-//! matching rules of the domain meet what the ledger has loaded.
+//! matching rules of the domain meet what the ledger has loaded. What a person asks of a case takes the case from [`Asked::case`], so
+//! that nobody changes one that they do not reach.
 
 pub mod case;
 pub mod delivery;
@@ -17,10 +18,12 @@ pub mod status;
 pub mod survey;
 pub mod user;
 
-use docket_domain::case::Author;
-use docket_domain::ids::UserId;
+use docket_domain::access::Access;
+use docket_domain::case::{Author, Case, CaseError, State};
+use docket_domain::ids::{Reference, UserId};
 use docket_domain::personal::Personal;
 use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::{Actor, Metadata};
 
 /// Who asks for something at the console or the API, and in which request.
@@ -30,6 +33,8 @@ pub struct Asked {
     pub user_id: UserId,
     /// Their address.
     pub email: String,
+    /// Which surveys' cases they reach: any other case is as if it were not there.
+    pub access: Access,
     /// Our id of the request.
     pub request_id: Option<String>,
     /// The request's idempotency key, if it has one.
@@ -46,6 +51,22 @@ impl Asked {
             },
             request_id: self.request_id.clone(),
             cause: None,
+        }
+    }
+
+    /// A case that the operation asked for, if whoever asks reaches it. The doors have looked already; this holds for operations on
+    /// many cases too, and however access changes in between.
+    fn case<'a>(
+        &self,
+        scope: &'a Scope<'_>,
+        reference: Reference,
+    ) -> Result<(&'a Case, &'a State), CaseError> {
+        let case = scope.case(reference).ok_or(CaseError::NotOpened)?;
+        let state = case.state().ok_or(CaseError::NotOpened)?;
+        if self.access.reaches(state.origin.survey_id) {
+            Ok((case, state))
+        } else {
+            Err(CaseError::NotOpened)
         }
     }
 

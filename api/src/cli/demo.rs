@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use docket_domain::access::Access;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, MessageId, Reference, SurveyId};
 use docket_domain::line::{LineCommand, LineSettings};
@@ -235,6 +236,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
     let asked = Asked {
         user_id: agent.user_id,
         email: AGENT.to_owned(),
+        access: Access::All,
         request_id: None,
         idempotency: None,
     };

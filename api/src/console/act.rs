@@ -23,7 +23,6 @@ use crate::http::problem::{Kind, Problem};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
 use crate::operations::reply::{Reply, Resend};
-use crate::reach;
 
 /// Has an operation done; a form sent twice is done once.
 pub(super) async fn submit<O: Operation>(app: &App, operation: O) -> Result<O::Output, Problem>
@@ -191,9 +190,6 @@ async fn find_assignee(sent: &Sent) -> Result<Option<Assignee>, Problem> {
         None => None,
     };
     match user.filter(|user| user.role != Role::Auditor) {
-        Some(user) if !reach::is_visible(&sent.app.pool, &user.reach(), sent.reference).await? => {
-            Err(Problem::invalid(words::COLLEAGUE_OUT_OF_REACH))
-        }
         Some(user) => Ok(Some(Assignee {
             user_id: user.user_id,
             email: user.email,

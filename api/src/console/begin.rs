@@ -44,7 +44,6 @@ pub(super) async fn begin(
                 title: Some(posted.field("title").to_owned()),
                 message_id: MessageId((app.new_id)()),
                 contact_id: ContactId((app.new_id)()),
-                access: session.access.clone(),
                 asked: posted.asked(&session),
             };
             submit(&app, operation).await

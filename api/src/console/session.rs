@@ -68,6 +68,7 @@ impl Session {
         Asked {
             user_id: self.user_id,
             email: self.email.clone(),
+            access: self.access.clone(),
             request_id: RequestId::current().map(|id| id.to_string()),
             idempotency: None,
         }

@@ -8,6 +8,7 @@ use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::TimeDelta;
+use docket_domain::access::Access;
 use docket_domain::ids::{SessionId, UserId};
 use docket_domain::people::attempts::Refusal;
 use docket_domain::people::session::SignOut;
@@ -161,6 +162,8 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
             let asked = Asked {
                 user_id,
                 email: email.unwrap_or_default(),
+                // Signing in concerns no case.
+                access: Access::from(Some(vec![])),
                 request_id: RequestId::current().map(|id| id.to_string()),
                 idempotency: None,
             };

@@ -636,7 +636,7 @@ pub(super) fn bulk_refused(reason: &str, cases: &[String]) -> String {
         "gone" => "there is no such case",
         "withdrawn" => "the move that made it was undone, so it stays as it is",
         "busy" => "Docket cannot do it just now; try again in a few seconds",
-        "reach" => COLLEAGUE_OUT_OF_REACH,
+        "reach" => "that colleague does not reach the cases of this survey",
         _ => "the case refused; open it and try there",
     };
     format!("Not done for {}: {why}.", cases.join(", "))
@@ -712,8 +712,6 @@ words! {
 // People: users, one's own account, tokens.
 
 words! {
-    COLLEAGUE_OUT_OF_REACH = "that colleague does not reach the cases of this survey";
-
     USERS = "Users";
     USERS_ABOUT = "Everybody who signs in, and what they may do.";
     USER_NEW = "Add a user";

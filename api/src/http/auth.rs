@@ -63,6 +63,7 @@ impl Caller {
         Asked {
             user_id: self.user_id,
             email: self.email.clone(),
+            access: self.access.clone(),
             request_id: RequestId::current().map(|id| id.to_string()),
             idempotency: None,
         }
@@ -285,6 +286,7 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
         let asked = Asked {
             user_id: caller.user_id,
             email: caller.email.clone(),
+            access: caller.access.clone(),
             request_id,
             idempotency,
         };

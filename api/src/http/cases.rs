@@ -374,7 +374,6 @@ async fn begin(
         title: body.title,
         message_id: MessageId((app.new_id)()),
         contact_id: ContactId((app.new_id)()),
-        access: caller.access.clone(),
         asked,
     };
     let begun = super::submit(&app, operation).await?.output;
@@ -478,11 +477,6 @@ async fn set_assignee(
             if user.role == Role::Auditor {
                 return Err(Problem::invalid(
                     "email is an auditor's; only agents and owners see to cases",
-                ));
-            }
-            if !reach::is_visible(&app.pool, &user.reach(), reference).await? {
-                return Err(Problem::invalid(
-                    "email is of an agent who does not reach the cases of this survey",
                 ));
             }
             Some(Assignee {

@@ -443,6 +443,7 @@ impl From<ChangeCaseError> for Problem {
     fn from(error: ChangeCaseError) -> Self {
         match error {
             ChangeCaseError::Case(error) => error.into(),
+            ChangeCaseError::OutOfReach => Self::invalid(error.to_string()),
             ChangeCaseError::UnknownStatus { ref choices } => {
                 Self::new(Kind::UnknownStatus, error.to_string()).with("choices", choices)
             }

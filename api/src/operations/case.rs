@@ -54,12 +54,25 @@ pub enum ChangeCaseError {
     /// The case refuses.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// Whoever is to see to it does not reach it.
+    #[error("that colleague does not reach the cases of this survey")]
+    OutOfReach,
     /// The survey's status question has no such answer.
     #[error("the status must be one of: {}", choices.join(", "))]
     UnknownStatus {
         /// The answers that it has.
         choices: Vec<String>,
     },
+}
+
+impl ChangeCase {
+    /// Who is to see to the case, whose access must be known.
+    const fn assignee(&self) -> Option<StreamId> {
+        match &self.change {
+            Change::Assignee(Some(to)) => Some(StreamId::User(to.user_id)),
+            _ => None,
+        }
+    }
 }
 
 impl Operation for ChangeCase {
@@ -73,16 +86,17 @@ impl Operation for ChangeCase {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: vec![self.reference],
+            streams: self.assignee().into_iter().collect(),
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
         }
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Changed>, ChangeCaseError> {
-        let case = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
+        let (case, state) = self.asked.case(scope, self.reference)?;
+        let survey_id = state.origin.survey_id;
         let command = match self.change.clone() {
             Change::Status(value) => {
-                let survey_id = case.state().ok_or(CaseError::NotOpened)?.origin.survey_id;
                 let question = scope
                     .settings()
                     .status_question(survey_id)
@@ -98,7 +112,14 @@ impl Operation for ChangeCase {
                     value,
                 }
             }
-            Change::Assignee(to) => CaseCommand::Assign { to },
+            Change::Assignee(to) => {
+                let user = to.as_ref().and_then(|to| scope.user(to.user_id)?.state());
+                let reach = user.map(|user| user.access.clone().of(user.role));
+                if reach.is_some_and(|reach| !reach.reaches(survey_id)) {
+                    return Err(ChangeCaseError::OutOfReach);
+                }
+                CaseCommand::Assign { to }
+            }
             Change::Title(title) => CaseCommand::Rename {
                 title: Personal(title),
             },

@@ -70,8 +70,7 @@ impl Operation for MoveMessage {
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Moved>, MoveError> {
-        let source = scope.case(self.from).ok_or(CaseError::NotOpened)?;
-        let state = source.state().ok_or(CaseError::NotOpened)?;
+        let (source, state) = self.asked.case(scope, self.from)?;
         state.inbound(self.message_id)?;
         let comment = self
             .comment
@@ -209,8 +208,7 @@ impl Operation for UndoMove {
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Moved>, MoveError> {
-        let made = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
-        let state = made.state().ok_or(CaseError::NotOpened)?;
+        let (made, state) = self.asked.case(scope, self.reference)?;
         let Origin::Move { from } = state.origin.origin else {
             return Err(CaseError::NotMadeByMove.into());
         };

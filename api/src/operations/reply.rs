@@ -1,6 +1,5 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
-use docket_domain::access::Access;
 use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage};
 use docket_domain::channel::normalise_number;
 use docket_domain::content::Content;
@@ -76,8 +75,7 @@ impl Operation for Reply {
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
-        let case = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
-        let state = case.state().ok_or(CaseError::NotOpened)?;
+        let (case, state) = self.asked.case(scope, self.reference)?;
         // A contact who has not written yet is answered from the line that the case began on.
         let line_id = scope
             .last_line(state.origin.contact_id)
@@ -169,8 +167,6 @@ pub struct BeginCase {
     pub message_id: MessageId,
     /// A fresh id for the contact, where it is a new one.
     pub contact_id: ContactId,
-    /// What whoever asks reaches: a line of another survey is as if it were not there.
-    pub access: Access,
     /// Who asks.
     pub asked: Asked,
 }
@@ -185,9 +181,10 @@ pub struct Begun {
 }
 
 impl BeginCase {
+    /// The line; one of a survey that whoever asks does not reach is as if it were not there.
     fn line<'a>(&self, settings: &'a Settings) -> Option<&'a LineSnapshot> {
         let line = settings.line(self.line_id)?;
-        self.access.reaches(line.survey_id).then_some(line)
+        self.asked.access.reaches(line.survey_id).then_some(line)
     }
 
     fn number(&self) -> Option<String> {
@@ -307,11 +304,8 @@ impl Operation for Resend {
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
         let message_id = self.message_id;
-        let shown = scope.case(self.reference).ok_or(CaseError::NotOpened)?;
-        shown
-            .state()
-            .ok_or(CaseError::NotOpened)?
-            .outbound(message_id)?;
+        let (shown, state) = self.asked.case(scope, self.reference)?;
+        state.outbound(message_id)?;
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;

@@ -1,16 +1,15 @@
 //! How Docket is doing, as owners and auditors read it.
 
-use std::sync::Arc;
-
 use docket::operations::Administrator;
 use docket::operations::line::ChangeLine;
+use docket::vonage_settings::Configured;
 use docket::{activity, webhooks};
 use docket_domain::line::{HaltReason, LineCommand};
 use docket_projections::read::lines;
-use secrecy::SecretString;
 use tower::ServiceExt as _;
 
 use crate::support::{Browser, House, Page, wait};
+use crate::vonage::settings;
 
 /// The part of the page about one thing.
 fn check<'a>(page: &'a Page, title: &str) -> &'a str {
@@ -106,13 +105,11 @@ async fn what_waits_long_and_what_stands_still_is_said() {
 
 #[tokio::test]
 async fn webhooks_are_counted_by_what_became_of_them() {
-    let house = House::start().await;
-    let secret = SecretString::from("a secret of thirty-two characters");
-    house
-        .app
-        .vonage
-        .signature_secret
-        .store(Some(Arc::new(secret)));
+    let configured = Configured {
+        signature_secret: Some("a secret of thirty-two characters".into()),
+        ..Configured::default()
+    };
+    let house = House::with("http://127.0.0.1", settings(configured, None), true).await;
     let router = webhooks::router(house.app.clone());
     let send = async |token: Option<&str>| {
         let request = axum::http::Request::builder()

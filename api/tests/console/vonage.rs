@@ -36,7 +36,7 @@ fn some_keys() -> &'static Keys {
     KEYS.get_or_init(keys)
 }
 
-fn settings(configured: Configured, key: Option<SecretKey>) -> Vonage {
+pub(crate) fn settings(configured: Configured, key: Option<SecretKey>) -> Vonage {
     let api_url = if configured.api_url.is_empty() {
         "http://127.0.0.1:9".to_owned()
     } else {

@@ -241,6 +241,7 @@ impl History {
         let asked = Asked {
             user_id,
             email: "agent@example.com".into(),
+            access: Access::All,
             request_id: None,
             idempotency: None,
         };
@@ -453,7 +454,6 @@ impl History {
             }
             Step::Begin { to } => {
                 let begin = BeginCase {
-                    access: Access::All,
                     line_id: self.lines[0],
                     number: format!("+44 7700 90012{to}"),
                     text: "We write first".into(),

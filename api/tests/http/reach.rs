@@ -1,7 +1,14 @@
 //! Agents who are kept to the cases of some surveys.
 
 use axum::http::StatusCode;
-use docket_domain::ids::UserId;
+use docket::operations::Asked;
+use docket::operations::case::{Change, ChangeCase};
+use docket::operations::message_move::{MoveError, MoveMessage, UndoMove};
+use docket::operations::reply::{Reply, ReplyError, Resend};
+use docket_domain::access::Access;
+use docket_domain::case::CaseError;
+use docket_domain::ids::{MessageId, NoteId, Reference, SurveyId, UserId};
+use docket_projections::ledger::operation::LedgerError;
 use docket_projections::read::users;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -295,4 +302,70 @@ async fn there_is_always_an_owner() {
     );
     assert_eq!(owners().await.len(), 1);
     api.close().await;
+}
+
+/// Whatever comes to an operation without having passed a door.
+#[tokio::test]
+async fn no_operation_changes_a_case_out_of_reach() {
+    let two = Two::start().await;
+    let survey = SurveyId(two.second.survey.parse().unwrap());
+    let asked = Asked {
+        user_id: UserId(two.kept_id.parse().unwrap()),
+        email: "kept@example.com".to_owned(),
+        access: Access::from(Some(vec![survey])),
+        request_id: None,
+        idempotency: None,
+    };
+    let message_id = MessageId(two.message.parse().unwrap());
+    let [out, within] = [101, 102].map(|reference| Reference::new(reference).unwrap());
+    let ledger = &two.api.app.ledger;
+    for (reference, is_reached) in [(out, false), (within, true)] {
+        let title = ChangeCase {
+            reference,
+            change: Change::Title("Another".to_owned()),
+            asked: asked.clone(),
+        };
+        assert_eq!(ledger.submit(title).await.is_ok(), is_reached);
+        let reply = Reply {
+            reference,
+            text: "Hello".to_owned(),
+            seen_version: None,
+            message_id: MessageId(new_id()),
+            asked: asked.clone(),
+        };
+        assert_eq!(ledger.submit(reply).await.is_ok(), is_reached);
+    }
+    let not_there = |refused: CaseError| assert_eq!(refused, CaseError::NotOpened);
+    let moved = MoveMessage {
+        from: out,
+        message_id,
+        to: None,
+        comment: None,
+        note_id: NoteId(new_id()),
+        asked: asked.clone(),
+    };
+    match ledger.submit(moved).await {
+        Err(LedgerError::Refused(MoveError::Case(refused))) => not_there(refused),
+        other => panic!("{other:?}"),
+    }
+    let undone = UndoMove {
+        reference: out,
+        source: out,
+        message_id,
+        asked: asked.clone(),
+    };
+    match ledger.submit(undone).await {
+        Err(LedgerError::Refused(MoveError::Case(refused))) => not_there(refused),
+        other => panic!("{other:?}"),
+    }
+    let again = Resend {
+        reference: out,
+        message_id,
+        asked,
+    };
+    match ledger.submit(again).await {
+        Err(LedgerError::Refused(ReplyError::Case(refused))) => not_there(refused),
+        other => panic!("{other:?}"),
+    }
+    two.api.close().await;
 }

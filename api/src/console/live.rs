@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use docket_domain::event::is_about_people;
 use docket_projections::log::reader;
 use futures_util::stream;
 use serde::Deserialize;
@@ -71,35 +72,43 @@ struct Follower {
 impl Follower {
     /// What changed, once something has; `None` at the end, after which the browser comes back or is told why not.
     async fn next(&mut self) -> Option<Event> {
-        let stopping = self.app.stopping.clone();
-        let after = self.after;
-        tokio::select! {
-            biased;
-            () = stopping.cancelled() => return None,
-            grown = self.head.wait_for(|head| *head > after) => {
-                grown.ok()?;
+        loop {
+            let stopping = self.app.stopping.clone();
+            let after = self.after;
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return None,
+                grown = self.head.wait_for(|head| *head > after) => {
+                    grown.ok()?;
+                }
             }
-        }
-        if !self.session.still_counts(&self.app).await {
-            return None;
-        }
-        match reader::page(&self.app.pool, self.after, PAGE).await {
-            Ok(events) => {
-                self.after = events.last()?.position;
-                let mut cases: Vec<u32> = events
-                    .iter()
-                    .filter(|event| event.aggregate_type == "Case")
-                    .filter_map(|event| event.aggregate_id.parse().ok())
-                    .collect();
-                cases.sort_unstable();
-                cases.dedup();
-                let event = Event::default().id(self.after.to_string());
-                event.json_data(cases).ok()
+            if !self.session.still_counts(&self.app).await {
+                return None;
             }
-            Err(error) => {
-                warn!(%error, "a live page is left, because the log cannot be read");
-                None
+            let events = match reader::page(&self.app.pool, self.after, PAGE).await {
+                Ok(events) => events,
+                Err(error) => {
+                    warn!(%error, "a live page is left, because the log cannot be read");
+                    return None;
+                }
+            };
+            self.after = events.last()?.position;
+            // That a colleague looks at a case changes no page.
+            if events
+                .iter()
+                .all(|event| is_about_people(&event.aggregate_type))
+            {
+                continue;
             }
+            let mut cases: Vec<u32> = events
+                .iter()
+                .filter(|event| event.aggregate_type == "Case")
+                .filter_map(|event| event.aggregate_id.parse().ok())
+                .collect();
+            cases.sort_unstable();
+            cases.dedup();
+            let event = Event::default().id(self.after.to_string());
+            return event.json_data(cases).ok();
         }
     }
 }

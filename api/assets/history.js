@@ -21,6 +21,10 @@
         const fresh = page.querySelector(part);
         if (fresh) document.querySelector(part).replaceChildren(...fresh.childNodes);
       }
+      for (const item of document.querySelectorAll("#events > li")) {
+        if (item.querySelector(".number").textContent === slider.value) item.setAttribute("aria-current", "true");
+        else item.removeAttribute("aria-current");
+      }
       history.replaceState(history.state, "", address);
     } catch (error) {
       if (error.name !== "AbortError") location.assign(address);

@@ -57,9 +57,9 @@ pub async fn events(pool: &PgPool) -> Vec<Event> {
         .collect()
 }
 
-/// How many events the log has.
+/// How many events the log has, but for those that tell what people looked at, which come a moment later than the answer.
 pub async fn length(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM events")
+    sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type <> 'CaseViews'")
         .fetch_one(pool)
         .await
         .expect("the log can be read")
@@ -100,19 +100,20 @@ pub async fn received(pool: &PgPool) -> BTreeMap<(String, u64), usize> {
 }
 
 /// Fails unless the log is whole: positions 1, 2, 3 … up to its head, and so the sequences of every stream; and unless every row of
-/// every read model is what the log gives. No process may write meanwhile.
+/// every read model is what the log gives. No process may write meanwhile, but for what people looked at.
 pub async fn assert_sound(pool: &PgPool) {
-    let events = events(pool).await;
     let head: i64 = sqlx::query_scalar("SELECT position FROM log_head")
         .fetch_one(pool)
         .await
         .expect("the log has a head");
+    let events = events(pool).await;
     let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
     assert_eq!(
         positions,
-        (1..=head).collect::<Vec<_>>(),
+        (1..).take(positions.len()).collect::<Vec<_>>(),
         "positions have no gap"
     );
+    assert!(positions.last().copied().unwrap_or_default() >= head);
     let mut last: HashMap<&(String, String), i64> = HashMap::new();
     for event in &events {
         let before = last
@@ -128,7 +129,7 @@ pub async fn assert_sound(pool: &PgPool) {
     let (taken_in, differences) = rebuild::check(&pool.connect_options(), ReadModels::ALL, |_| {})
         .await
         .expect("the read models can be built anew");
-    assert_eq!(taken_in, head);
+    assert!(taken_in >= head);
     assert!(
         differences.is_empty(),
         "the read models are not what the log gives: {differences:?}"

@@ -10,6 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use docket_domain::event::is_about_people;
 use docket_domain::ids::Reference;
 use docket_projections::log::reader::{self, ReadError};
 use docket_projections::read::cases;
@@ -105,6 +106,14 @@ struct Follower {
     renewals: Interval,
 }
 
+/// What has happened since.
+struct Changes {
+    /// The cases that changed, of those that are reached.
+    cases: Vec<u32>,
+    /// Whether a page shows any of it: that somebody looked at a case, for one, no open page does.
+    is_seen: bool,
+}
+
 /// What a follower waits for.
 enum Woken {
     /// The log has grown.
@@ -131,9 +140,9 @@ impl Follower {
             }
             match woken {
                 Woken::Grown => {
-                    let cases = self.changes().await?;
+                    let Changes { cases, is_seen } = self.changes().await?;
                     // Whoever reaches none of the cases learns nothing, not even that something happened.
-                    if cases.is_empty() && !self.session.access.is_all() {
+                    if !is_seen || cases.is_empty() && !self.session.access.is_all() {
                         continue;
                     }
                     let event = Event::default().id(self.after.to_string());
@@ -168,7 +177,7 @@ impl Follower {
     }
 
     /// Which cases changed, of those that are reached.
-    async fn changes(&mut self) -> Option<Vec<u32>> {
+    async fn changes(&mut self) -> Option<Changes> {
         if !self.session.still_counts(&self.app).await {
             return None;
         }
@@ -181,11 +190,14 @@ impl Follower {
         }
     }
 
-    async fn read(&mut self) -> Result<Option<Vec<u32>>, ReadError> {
+    async fn read(&mut self) -> Result<Option<Changes>, ReadError> {
         let events = reader::page(&self.app.pool, self.after, PAGE).await?;
         let Some(last) = events.last() else {
             return Ok(None);
         };
+        let is_seen = events
+            .iter()
+            .any(|event| !is_about_people(&event.aggregate_type));
         let mut cases: Vec<Reference> = events
             .iter()
             .filter(|event| event.aggregate_type == "Case")
@@ -195,6 +207,9 @@ impl Follower {
         cases.dedup();
         let cases = reach::visible(&self.app.pool, &self.session.access, cases).await?;
         self.after = last.position;
-        Ok(Some(cases.into_iter().map(Reference::get).collect()))
+        Ok(Some(Changes {
+            cases: cases.into_iter().map(Reference::get).collect(),
+            is_seen,
+        }))
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use docket_domain::event::is_about_people;
 use docket_projections::log::reader;
+use docket_projections::read::users;
 
 use crate::support::{Browser, House};
 
@@ -77,9 +78,17 @@ async fn filled(house: &House, auditor: &mut Browser, path: &str, message_id: &s
         .and_then(|row| row.split("/sessions/").nth(1)?.split('/').next());
     let survey = house.app.ledger.settings();
     let line = survey.line(house.line).unwrap();
+    let agent = users::find_by_email(&house.app.pool, "agent@example.com").await;
+    let agent = agent.unwrap().unwrap().user_id;
+    // Nothing of these is needed: whoever may not is refused before it is looked for.
+    let nothing = "00000000-0000-0000-0000-000000000001";
     path.replace("{reference}", "101")
+        .replace("{user_id}", &agent.to_string())
+        .replace("{token_id}", nothing)
+        .replace("{held_id}", nothing)
         .replace("{message_id}", message_id)
         .replace("{session_id}", other.unwrap_or_default())
+        .replace("{table}", "days.csv")
         .replace("{line_id}", &house.line.to_string())
         .replace("{survey_id}", &line.survey_id.to_string())
 }

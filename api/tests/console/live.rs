@@ -47,6 +47,27 @@ async fn pages_are_told_which_cases_changed_and_nothing_of_what_was_said() {
 }
 
 #[tokio::test]
+async fn a_colleagues_look_at_a_case_changes_no_page() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let browser = house.signed_in("agent").await;
+    house.app.audit.settled().await;
+    let position = *house.app.ledger.head().borrow();
+    let mut stream = browser.live(&format!("/live?after={position}"), None).await;
+    // It reads all along, so that it would tell of the look before the message comes.
+    let told = tokio::spawn(async move { next(&mut stream).await });
+    let mut colleague = house.signed_in("owner").await;
+    colleague.get("/cases/101").await.is(200);
+    house.app.audit.settled().await;
+    colleague.get("/").await.is(200);
+    house.receives("Hello again").await;
+    let event = told.await.unwrap().unwrap();
+    assert!(event.contains("data: [101]"), "{event}");
+    assert_eq!(id(&event), house.app.ledger.head().borrow().to_string());
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_live_page_ends_with_its_session() {
     let house = House::start().await;
     let mut browser = house.signed_in("agent").await;

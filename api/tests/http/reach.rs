@@ -1,5 +1,7 @@
 //! Agents who are kept to the cases of some surveys.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use docket::operations::Asked;
 use docket::operations::case::{Change, ChangeCase};
@@ -10,6 +12,7 @@ use docket_domain::case::CaseError;
 use docket_domain::ids::{MessageId, NoteId, Reference, SurveyId, UserId};
 use docket_projections::ledger::operation::LedgerError;
 use docket_projections::read::users;
+use http_body_util::BodyExt as _;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -368,4 +371,21 @@ async fn no_operation_changes_a_case_out_of_reach() {
         other => panic!("{other:?}"),
     }
     two.api.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_the_whole_log_ends_when_its_reader_may_read_less() {
+    let api = Api::start().await;
+    let ids = api.set_up().await;
+    let agent = users::find_by_email(&api.app.pool, "agent@example.com").await;
+    let path = format!("/users/{}", agent.unwrap().unwrap().user_id);
+    let request = api.call("GET", "/events/stream", Some(&api.agent)).build();
+    let response = api.router().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let kept = json!({"surveys": [ids.survey]});
+    api.owner_does("PATCH", &path, &kept).await.expect(200);
+    let rest = tokio::time::timeout(Duration::from_secs(10), response.into_body().collect());
+    let rest = rest.await.expect("the stream ends").unwrap().to_bytes();
+    assert!(rest.is_empty(), "{rest:?}");
+    api.close().await;
 }

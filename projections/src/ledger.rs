@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::job::{Job, Ticket};
 use self::operation::{Answer, LedgerError, Operation};
-use self::writer::{CaseCache, Shared, Writer};
+use self::writer::{CaseCache, References, Shared, Writer};
 use crate::settings::Settings;
 
 /// How the ledger is set up.
@@ -96,6 +96,7 @@ impl Ledger {
             settings,
             head,
             outbox: watch::Sender::new(0),
+            references: References::default(),
             stop: CancellationToken::new(),
         };
         let mut writers = JoinSet::new();

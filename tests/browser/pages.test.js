@@ -8,7 +8,7 @@ import { Installation } from "./installation.js";
 const MAX_PAGE_BYTES = 100 * 1024;
 const NUMBER = "447700900400";
 
-let browser, docket, reference, message;
+let browser, docket, reference, message, survey, line, user;
 before(async () => {
   browser = await launch();
   docket = await Installation.start("pages");
@@ -19,6 +19,11 @@ before(async () => {
   [reference] = await docket.casesOf(NUMBER);
   const { items } = await docket.api(`/cases/${reference}/thread`);
   message = items.find((item) => item.kind === "message").message_id;
+  await docket.text("447700900402", "To a line that is not there", { to: "447700900999" });
+  const first = async (path) => (await docket.api(path)).items[0].id;
+  survey = await first("/surveys");
+  line = await first("/lines");
+  user = (await docket.api("/users")).items.find((item) => item.role === "agent").id;
 });
 after(async () => {
   await browser?.close();
@@ -37,7 +42,30 @@ const pages = [
   ["move", "agent", () => `/cases/${reference}/messages/${message}/move`],
   ["begin", "agent", () => "/cases/new"],
   ["sessions", "agent", () => "/sessions"],
+  ["account", "agent", () => "/account"],
+  ["tokens-own", "agent", () => "/tokens"],
   ["not-there", "agent", () => "/cases/99999"],
+  ["history", "auditor", () => `/cases/${reference}/history`],
+  ["history-moved", "auditor", () => "/cases/103/history"],
+  ["history-then", "auditor", () => `/cases/${reference}/history?at=2`],
+  ["log", "auditor", () => "/log"],
+  ["log-of-a-case", "auditor", () => `/log?case=${reference}`],
+  ["surveys-auditor", "auditor", () => "/surveys"],
+  ["setup", "owner", () => "/setup"],
+  ["surveys", "owner", () => "/surveys"],
+  ["survey-new", "owner", () => "/surveys/new"],
+  ["survey", "owner", () => `/surveys/${survey}`],
+  ["lines", "owner", () => "/lines"],
+  ["line-new", "owner", () => "/lines/new"],
+  ["line", "owner", () => `/lines/${line}`],
+  ["vonage", "owner", () => "/vonage"],
+  ["users", "owner", () => "/users"],
+  ["user-new", "owner", () => "/users/new"],
+  ["user", "owner", () => `/users/${user}`],
+  ["tokens", "owner", () => "/tokens"],
+  ["unrouted", "owner", () => "/unrouted"],
+  ["health", "owner", () => "/health"],
+  ["reports", "owner", () => "/reports"],
 ];
 
 const looks = [
@@ -94,7 +122,7 @@ test("a page weighs at most 100 KB, with its style and script", async () => {
     await session.send("Network.enable");
     await session.send("Network.setCacheDisabled", { cacheDisabled: true });
     session.on("Network.loadingFinished", (event) => { bytes += event.encodedDataLength; });
-    session.on("Network.requestWillBeSent", ({ request }) => { if (!request.url.startsWith(docket.url)) others.push(request.url); });
+    session.on("Network.requestWillBeSent", ({ request }) => { if (!request.url.startsWith(docket.url) && !request.url.startsWith("data:")) others.push(request.url); });
     await person.go(where());
     await person.page.waitForLoadState("load");
     assert.ok(bytes > 0 && bytes <= MAX_PAGE_BYTES, `${name} weighs ${bytes} bytes`);

@@ -227,3 +227,21 @@ async fn a_request_repeated_at_once_with_its_idempotency_key_is_done_once() {
     other.stop().await;
     desk.close().await;
 }
+
+#[tokio::test]
+async fn of_two_cases_the_later_one_has_the_higher_number() {
+    let desk = HelpDesk::open().await;
+    // Batches in which most messages find an open case draw more references than they use.
+    for n in 1..=20 {
+        let payloads: Vec<Value> = (0..3)
+            .map(|_| sms(&customer(n), OURS, "Several at once"))
+            .collect();
+        post_at_once(&desk, &[desk.docket.url()], &payloads).await;
+    }
+    let mut references = vec![];
+    for n in 1..=20 {
+        references.push(desk.owner.only_case(&customer(n)).await);
+    }
+    assert!(references.is_sorted(), "{references:?}");
+    desk.close().await;
+}

@@ -345,3 +345,22 @@ async fn every_page_forbids_what_is_not_ours() {
     assert_eq!(browser.get("/cases/x").await.status, StatusCode::NOT_FOUND);
     house.close().await;
 }
+
+#[test]
+fn the_style_sheet_is_whole() {
+    let style = include_str!("../../assets/console.css");
+    let mut depth = 0_i32;
+    for (line, text) in style.lines().enumerate() {
+        // What stands at the beginning of a line is inside of nothing: a block above it that is not closed would swallow it.
+        let is_outermost = !text.is_empty() && !text.starts_with([' ', '}']);
+        assert!(
+            !is_outermost || depth == 0,
+            "a block above line {} is not closed",
+            line + 1
+        );
+        for c in text.chars() {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+        }
+    }
+    assert_eq!(depth, 0);
+}

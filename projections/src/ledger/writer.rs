@@ -1,8 +1,8 @@
 //! A writer: takes what waits, and does it in one transaction.
 
 use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -157,6 +157,49 @@ impl CaseCache {
     }
 }
 
+/// References that are drawn from the sequence and not used yet. The writers share them, so that of two cases the later one has the
+/// higher number, unless they come at the same time.
+#[derive(Clone, Default)]
+pub(super) struct References(Arc<std::sync::Mutex<Unused>>);
+
+#[derive(Default)]
+struct Unused {
+    all: BTreeSet<Reference>,
+    /// The highest that a case has got; lower ones are not given any more.
+    highest_used: Option<Reference>,
+}
+
+impl References {
+    fn unused(&self) -> MutexGuard<'_, Unused> {
+        // A panic in between leaves a set of references all the same.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The smallest, so many as there are up to `count`.
+    fn take(&self, count: usize) -> Vec<Reference> {
+        let mut unused = self.unused();
+        std::iter::from_fn(|| unused.all.pop_first())
+            .take(count)
+            .collect()
+    }
+
+    /// Takes back what was `left` of those that were `taken`.
+    fn give_back(&self, taken: &[Reference], left: Vec<Reference>) {
+        let mut unused = self.unused();
+        let used = taken.iter().filter(|taken| !left.contains(taken)).max();
+        unused.highest_used = unused.highest_used.max(used.copied());
+        unused.all.extend(left);
+        let highest_used = unused.highest_used;
+        unused
+            .all
+            .retain(|reference| Some(*reference) > highest_used);
+    }
+
+    fn clear(&self) {
+        self.unused().all.clear();
+    }
+}
+
 /// What the writers of a ledger share.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -166,6 +209,7 @@ pub(super) struct Shared {
     pub(super) settings: Arc<ArcSwap<Settings>>,
     pub(super) head: watch::Sender<i64>,
     pub(super) outbox: watch::Sender<u64>,
+    pub(super) references: References,
     pub(super) stop: CancellationToken,
 }
 
@@ -179,8 +223,7 @@ pub(super) struct Writer {
     outbox: watch::Sender<u64>,
     stop: CancellationToken,
     conn: Option<PgConnection>,
-    /// Drawn from the sequence and not used yet.
-    references: Vec<Reference>,
+    references: References,
     upcasters: Vec<Box<dyn EventUpcaster>>,
 }
 
@@ -193,6 +236,7 @@ impl Writer {
             settings,
             head,
             outbox,
+            references,
             stop,
         } = ledger;
         let connect = connect.options(SESSION);
@@ -206,7 +250,7 @@ impl Writer {
             outbox,
             stop,
             conn: None,
-            references: vec![],
+            references,
             upcasters: upcasters(),
         }
     }
@@ -371,7 +415,8 @@ impl Writer {
         } else {
             load::kept_outcomes(conn, &keys).await?
         };
-        self.draw_references(conn, &needs, &mut world).await?;
+        let drawn = self.draw_references(conn, &needs).await?;
+        world.references = drawn.clone().into();
 
         let mut written = Written::default();
         written.decide(
@@ -382,7 +427,7 @@ impl Writer {
             &settings,
             &mut world,
         );
-        self.references = world.references.take();
+        self.references.give_back(&drawn, world.references.take());
         written.write(conn, now).await?;
         let appended = if written.events.is_empty() {
             None
@@ -429,14 +474,14 @@ impl Writer {
         }
     }
 
+    /// At least as many as the operations can use, if the sequence has them.
     async fn draw_references(
-        &mut self,
+        &self,
         conn: &mut PgConnection,
         needs: &[Needs],
-        world: &mut World,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Vec<Reference>, sqlx::Error> {
         let most: usize = needs.iter().map(|needs| needs.new_references).sum();
-        let mut references = std::mem::take(&mut self.references);
+        let mut references = self.references.take(most);
         if references.len() < most {
             let missing = most - references.len();
             let count = i64::try_from(if most > 1 {
@@ -445,14 +490,14 @@ impl Writer {
                 missing
             })
             .unwrap_or(i64::MAX);
-            let mut drawn = load::new_references(conn, count).await?;
-            // Taken from the end, so the smallest stands last.
-            drawn.extend(references);
-            drawn.sort_unstable_by(|a, b| b.cmp(a));
-            references = drawn;
+            references.extend(load::new_references(conn, count).await?);
+            references.sort_unstable();
+            let ahead = references.split_off(most.min(references.len()));
+            self.references.give_back(&[], ahead);
         }
-        world.references = references.into();
-        Ok(())
+        // Taken from the end, so the smallest stands last.
+        references.reverse();
+        Ok(references)
     }
 
     /// Whether a transaction whose COMMIT got no answer has committed; asked on a new connection.

@@ -46,6 +46,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
 use tracing::error;
 
 use self::presence::Presence;
@@ -184,6 +185,8 @@ fn assets() -> Router<Console> {
             "/assets/console.svg",
             asset("image/svg+xml", include_str!("../assets/console.svg")),
         )
+        // Pages are not compressed: their length would tell of the secrets of their forms.
+        .layer(CompressionLayer::new())
 }
 
 /// Refuses what another site's page sends in the person's name, and sets the headers that every answer has.

@@ -28,7 +28,7 @@ use crate::export::{Export, Period};
 use crate::http::events::file;
 
 /// So many events on a page.
-const LIMIT: i64 = 50;
+const LIMIT: i64 = 30;
 
 /// What the address asks for.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
-use docket_domain::ids::{LineId, Reference};
+use docket_domain::ids::{LineId, Reference, UserId};
 use docket_domain::survey::StatusQuestion;
 use docket_domain::text::references;
 use docket_domain::user::Role;
@@ -195,13 +195,7 @@ async fn pane(
     let items = shown.items(&part.items);
     let answered = Answered::of(&row, survey, &of_contact, &all_lines);
     let draft = if refused.text.is_empty() {
-        answers::draft(
-            templates,
-            &row,
-            name.as_deref().map(String::as_str),
-            session,
-            place,
-        )
+        answers::draft(templates, &row, shown.name, session, place)
     } else {
         refused.text
     };
@@ -228,10 +222,7 @@ async fn pane(
         }),
         undo_status: question.and_then(|question| undo_status(question, place)),
         status: row.status.clone().unwrap_or_default(),
-        is_mine: row
-            .assignee
-            .as_ref()
-            .is_some_and(|assignee| assignee.user_id == session.user_id),
+        is_mine: sees_to(&row, session.user_id),
         colleagues: colleagues(app, &row).await?,
         assignee: row
             .assignee
@@ -240,10 +231,7 @@ async fn pane(
         links: linked(&links, &of_contact, place),
         others: others(&of_contact, reference, place),
         items,
-        earlier: part.earlier.map(|after| {
-            let path = format!("/cases/{reference}");
-            place.link_with(&path, &[("after", &after.to_string())])
-        }),
+        earlier: part.earlier.map(|after| from(place, reference, after)),
         later: part.is_cut.then(|| place.case(reference)),
         back: place.link("/"),
         write_action: action("write"),
@@ -253,11 +241,7 @@ async fn pane(
         closing: question
             .filter(|_| !is_closed)
             .map(|question| question.closed_value.clone()),
-        counter: Counter::of(
-            answered.channel,
-            answered.appended(reference),
-            if refused.is_note { "" } else { &draft },
-        ),
+        counter: answered.counter(reference, if refused.is_note { "" } else { &draft }),
         window: Window::of(answered.channel, answered.written_at(&part.items), now),
         appended: answered.appends.then(|| words::appended(reference.get())),
         goes_out_from: words::goes_out_from(&line_name(&all_lines, answered.line_id)),
@@ -272,6 +256,18 @@ async fn pane(
         refusal: refused.sentence,
         title: row.title.0,
     })
+}
+
+/// Whether that person sees to the case.
+fn sees_to(row: &CaseRow, user_id: UserId) -> bool {
+    let assignee = row.assignee.as_ref();
+    assignee.is_some_and(|assignee| assignee.user_id == user_id)
+}
+
+/// The address of the thread from that sequence on.
+fn from(place: &Place, reference: Reference, after: u64) -> String {
+    let path = format!("/cases/{reference}");
+    place.link_with(&path, &[("after", &after.to_string())])
 }
 
 /// The status to which a change that was just made can be undone.
@@ -325,12 +321,13 @@ impl Answered {
         Some(said_at.min(recorded_at))
     }
 
-    fn appended(&self, reference: Reference) -> String {
-        if self.appends {
+    fn counter(&self, reference: Reference, text: &str) -> Counter {
+        let appended = if self.appends {
             references::append("", reference)
         } else {
             String::new()
-        }
+        };
+        Counter::of(self.channel, appended, text)
     }
 }
 

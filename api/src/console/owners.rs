@@ -16,7 +16,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use super::Console;
-use super::session::{may_act, may_set_up, sees_settings};
+use super::session::{may_act, may_set_up, oversees};
 
 /// The pages. Stands behind [`super::session::inside`].
 pub(super) fn router() -> Router<Console> {
@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/health", get(health::show))
         .route("/reports", get(reports::show))
         .route("/reports/{table}", get(reports::download))
-        .route_layer(middleware::from_fn(sees_settings));
+        .route_layer(middleware::from_fn(oversees));
     let acting = Router::new()
         .route("/tokens", post(tokens::create))
         .route("/tokens/{token_id}/revoke", post(tokens::revoke))

@@ -43,11 +43,10 @@ pub(super) struct Frame {
     pub(super) role: &'static str,
     pub(super) csrf: String,
     pub(super) may_act: bool,
-    /// Whether they may read the settings.
-    pub(super) sees_settings: bool,
+    /// Whether they may read the settings, the log, and what people do.
+    pub(super) oversees: bool,
     /// Whether they may change the settings.
     pub(super) may_set_up: bool,
-    pub(super) may_audit: bool,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
     /// What was just done.
@@ -62,9 +61,8 @@ impl Frame {
             role: words::role(session.role),
             csrf: session.csrf.clone(),
             may_act: session.may_act(),
-            sees_settings: session.sees_settings(),
+            oversees: session.oversees(),
             may_set_up: session.may_set_up(),
-            may_audit: session.may_audit(),
             position: *app.ledger.head().borrow(),
             notice: "",
         }

@@ -2,16 +2,14 @@
 //!
 //! Pages of this process tell each other at once; those of other processes are found when a page says again that it is there.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use docket_domain::ids::{Reference, UserId};
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::{DatabaseError, PgPool};
-use tokio::sync::watch;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tracing::warn;
-use uuid::Uuid;
 
 use super::words;
 use crate::app::App;
@@ -21,13 +19,16 @@ pub(super) const RENEW: Duration = Duration::from_secs(5);
 /// A page that has not said so for this long is gone, in seconds: long enough for two tries to be lost.
 const LEASE_SECONDS: i64 = 20;
 
-/// Tells the pages of this process that somebody came or went.
+/// So many comings and goings are kept for a page that is busy; one that missed some asks in any case.
+const KEPT: usize = 64;
+
+/// Tells the pages of this process at which case somebody came or went.
 #[derive(Clone)]
-pub(super) struct Presence(Arc<watch::Sender<()>>);
+pub(super) struct Presence(broadcast::Sender<Reference>);
 
 impl Default for Presence {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(())))
+        Self(broadcast::Sender::new(KEPT))
     }
 }
 
@@ -50,15 +51,28 @@ impl Presence {
         here
     }
 
-    fn say(&self) {
-        self.0.send_replace(());
+    fn say(&self, reference: Reference) {
+        // Nobody has to listen.
+        let _ = self.0.send(reference);
+    }
+}
+
+/// Waits until somebody came to that case or left it. Pages of other cases are left alone: each would ask the database.
+async fn changed(changes: &mut broadcast::Receiver<Reference>, reference: Reference) {
+    loop {
+        match changes.recv().await {
+            Ok(other) if other != reference => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            // An open page has a sender itself, so that this cannot be.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 
 /// An open page.
 pub(super) struct Here {
     page: OpenPage,
-    changes: watch::Receiver<()>,
+    changes: broadcast::Receiver<Reference>,
     presence: Presence,
     app: App,
     /// Whether it was said already that it is open.
@@ -70,8 +84,7 @@ pub(super) struct Here {
 impl Here {
     /// Waits until somebody of this process came or went.
     pub(super) async fn changed(&mut self) {
-        // It cannot be closed while the console is there.
-        let _ = self.changes.changed().await;
+        changed(&mut self.changes, self.page.reference).await;
     }
 
     /// Says (again) that the page is open.
@@ -81,7 +94,7 @@ impl Here {
         match presence::renew(&self.app.pool, self.page, now, expires_at).await {
             Ok(()) if !self.is_known => {
                 self.is_known = true;
-                self.presence.say();
+                self.presence.say(self.page.reference);
             }
             Ok(()) => {}
             Err(error) => warn!(%error, "others are not told who has a case open"),
@@ -114,19 +127,15 @@ impl Drop for Here {
         }
         // Where there is no runtime any more, its time runs out by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let leaving = leave(
-                self.app.pool.clone(),
-                self.page.page_id,
-                self.presence.clone(),
-            );
+            let leaving = leave(self.app.pool.clone(), self.page, self.presence.clone());
             runtime.spawn(leaving);
         }
     }
 }
 
-async fn leave(pool: PgPool, page_id: Uuid, presence: Presence) {
-    match docket_projections::presence::leave(&pool, page_id).await {
-        Ok(()) => presence.say(),
+async fn leave(pool: PgPool, page: OpenPage, presence: Presence) {
+    match docket_projections::presence::leave(&pool, page.page_id).await {
+        Ok(()) => presence.say(page.reference),
         Err(error) => warn!(%error, "others are not told who has left a case"),
     }
 }
@@ -140,4 +149,29 @@ pub(super) async fn others(
     let others = presence::others(&app.pool, user_id, reference, (app.clock)()).await?;
     let others: Vec<String> = others.into_iter().map(|email| email.0).collect();
     Ok(words::presence(&others))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_woken_for_its_own_case_alone() {
+        let [ours, other] = [101, 102].map(|number| Reference::new(number).unwrap());
+        let presence = Presence::default();
+        let mut changes = presence.0.subscribe();
+        presence.say(other);
+        assert_eq!(changed(&mut changes, ours).now_or_never(), None);
+        presence.say(other);
+        presence.say(ours);
+        assert_eq!(changed(&mut changes, ours).now_or_never(), Some(()));
+        assert_eq!(changed(&mut changes, ours).now_or_never(), None);
+        // What it missed may have been its own.
+        for _ in 0..=KEPT {
+            presence.say(other);
+        }
+        assert_eq!(changed(&mut changes, ours).now_or_never(), Some(()));
+    }
 }

@@ -91,13 +91,8 @@ impl Session {
         matches!(self.role, Role::Owner | Role::Agent)
     }
 
-    /// Whether they may see what people do.
-    pub(super) const fn may_audit(&self) -> bool {
-        matches!(self.role, Role::Owner | Role::Auditor)
-    }
-
-    /// Whether they may read the settings.
-    pub(super) const fn sees_settings(&self) -> bool {
+    /// Whether they may read the settings, the log, and what people do.
+    pub(super) const fn oversees(&self) -> bool {
         matches!(self.role, Role::Owner | Role::Auditor)
     }
 
@@ -234,12 +229,12 @@ pub(super) async fn may_act(session: Session, request: Request, next: Next) -> R
     }
 }
 
-/// Lets only those pass who may read the settings.
-pub(super) async fn sees_settings(session: Session, request: Request, next: Next) -> Response {
-    if session.sees_settings() {
+/// Lets only those pass who may read the settings, the log, and what people do.
+pub(super) async fn oversees(session: Session, request: Request, next: Next) -> Response {
+    if session.oversees() {
         next.run(request).await
     } else {
-        failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
+        failure(StatusCode::FORBIDDEN, words::ONLY_OVERSEERS.to_owned())
     }
 }
 
@@ -247,19 +242,10 @@ pub(super) async fn sees_settings(session: Session, request: Request, next: Next
 pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -> Response {
     if session.may_set_up() {
         next.run(request).await
-    } else if session.sees_settings() {
+    } else if session.oversees() {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_OWNERS.to_owned())
-    }
-}
-
-/// Lets only those pass who see what people do.
-pub(super) async fn may_audit(session: Session, request: Request, next: Next) -> Response {
-    if session.may_audit() {
-        next.run(request).await
-    } else {
-        failure(StatusCode::FORBIDDEN, words::ONLY_OVERSEERS.to_owned())
     }
 }
 

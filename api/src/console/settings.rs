@@ -1,10 +1,10 @@
 //! The settings: pages that owners change, auditors read, and agents do not see.
 //!
 //! Every page of them extends `console/settings.html`, fills its block `settings`, and says in a field `tab` which of the entries of
-//! the navigation it belongs to. To add a group of pages: a [`Tab`], and its routes behind [`sees_settings`] for what is read
+//! the navigation it belongs to. To add a group of pages: a [`Tab`], and its routes behind [`oversees`] for what is read
 //! and [`may_set_up`] for what is changed.
 //!
-//! [`sees_settings`]: super::session::sees_settings
+//! [`oversees`]: super::session::oversees
 //! [`may_set_up`]: super::session::may_set_up
 
 mod lines;
@@ -38,7 +38,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/lines", get(lines::list))
         .route("/lines/{line_id}", get(lines::show))
         .route("/vonage", get(vonage::show))
-        .route_layer(middleware::from_fn(session::sees_settings));
+        .route_layer(middleware::from_fn(session::oversees));
     let changed = Router::new()
         .route("/surveys", post(surveys::create))
         .route("/surveys/new", get(surveys::new))

@@ -705,7 +705,7 @@ words! {
     TAB_UNROUTED = "Unrouted";
     TAB_HEALTH = "Health";
     TAB_REPORTS = "Reports";
-    ONLY_OWNERS = "Only owners can see and change the settings.";
+    ONLY_OWNERS = "Only owners can change the settings.";
     SAVE = "Save";
 }
 
@@ -1260,7 +1260,7 @@ words! {
     EXPORT_BUTTON = "Export the log";
     NO_SUCH_ACTOR = "Write an email, or Vonage, or Docket, as who did it.";
     NO_SUCH_REFERENCE = "Write the number of a case, such as #123.";
-    ONLY_OVERSEERS = "The log is for auditors and owners.";
+    ONLY_OVERSEERS = "This is for auditors and owners.";
 }
 
 pub(super) fn searched_back_to(position: i64) -> String {

@@ -86,7 +86,7 @@ impl Caller {
     }
 
     /// Whether they may read what people do at Docket beside their work.
-    pub const fn may_audit(&self) -> bool {
+    pub const fn oversees(&self) -> bool {
         matches!(self.role, Role::Owner | Role::Auditor)
     }
 

@@ -55,7 +55,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct EventView {
     /// Its place in the log: 1, 2, 3 … without a gap.
     position: i64,
-    /// `Case`, `Survey`, `Line`, `HeldWebhook`, `User`, `Session`, `SignInAttempts`, `CaseViews` or `Export`.
+    /// `Case`, `Survey`, `Line`, `HeldWebhook`, `User`, `Session`, `SignInAttempts`, `CaseViews`,
+    /// `Export` or `Installation`.
     aggregate_type: String,
     /// Which one of them: a case's reference, or an id.
     aggregate_id: String,
@@ -164,7 +165,7 @@ async fn list(
     let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
     let mut page = EventPage::of(events, limit, |event| event.position);
     page.items
-        .retain(|event| caller.may_audit() || !is_about_people(&event.aggregate_type));
+        .retain(|event| caller.oversees() || !is_about_people(&event.aggregate_type));
     Ok(Json(page))
 }
 
@@ -359,7 +360,7 @@ impl Follower {
     async fn next(&mut self) -> Option<SseEvent> {
         loop {
             if let Some(event) = self.read.pop_front() {
-                if !self.caller.may_audit() && is_about_people(&event.aggregate_type) {
+                if !self.caller.oversees() && is_about_people(&event.aggregate_type) {
                     continue;
                 }
                 let (id, event_type) = (event.position.to_string(), event.event_type.clone());

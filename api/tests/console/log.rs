@@ -33,7 +33,7 @@ async fn auditors_and_owners_read_the_log_and_agents_do_not() {
             .get(path)
             .await
             .is(403)
-            .shows("The log is for auditors and owners.");
+            .shows("This is for auditors and owners.");
     }
     house.close().await;
 }
@@ -85,6 +85,7 @@ async fn the_log_is_searched_and_paged() {
         ("number=447700900778", 0),
         ("case=%23102", 2),
         ("case=999", 0),
+        ("before=-9223372036854775808", 0),
         ("case=101&type=CaseViewed", 1),
         ("since=2026-03-01T12:30&type=MessageReceived", 1),
         ("until=2026-03-01T12:30&type=MessageReceived", 30),

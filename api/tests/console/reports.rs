@@ -75,6 +75,9 @@ async fn reports_show_days_and_times() {
         "/reports?from=x&to=2026-13-40&survey=x",
         "/reports?from=0000-01-01&to=9999-12-31",
         "/reports?from=-262143-01-01",
+        // Before the first time that the database knows.
+        "/reports?to=-262143-12-31",
+        "/reports?from=-4800-01-01&to=-4800-01-02",
     ] {
         auditor.get(odd).await.is(200);
     }

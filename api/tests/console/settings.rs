@@ -91,7 +91,11 @@ async fn settings_are_for_owners_to_change_and_for_auditors_to_read() {
         assert!(to.starts_with("/sign-in"), "{method} {path} leads to {to}");
 
         let answer = agent.once(method, &path, is_post.then_some(&agents)).await;
-        answer.is(403).shows("Only owners");
+        answer.is(403).shows(if owns {
+            "Only owners"
+        } else {
+            "for auditors and owners"
+        });
 
         let answer = auditor
             .once(method, &path, is_post.then_some(&auditors))

@@ -411,8 +411,12 @@ fn of_user(event: &UserEvent) -> String {
                 ids.join(", ")
             )
         }
-        UserEvent::PasswordChanged {} => "The user's password was changed".to_owned(),
-        UserEvent::UserRemoved {} => "The user was removed, and their tokens with them".to_owned(),
+        UserEvent::PasswordChanged {} => {
+            "The user's password was changed, which ended their other sessions".to_owned()
+        }
+        UserEvent::UserRemoved {} => {
+            "The user was removed, and their tokens and sessions with them".to_owned()
+        }
         UserEvent::TokenCreated { token_id, name } => {
             format!("The user got token {} ({token_id})", quoted(name))
         }

@@ -131,7 +131,10 @@ pub async fn page(pool: &PgPool, search: &Search, limit: i64) -> Result<Found, R
     let head = reader::head(pool).await?;
     let mut span = Span {
         low: 0,
-        high: search.before.map_or(head, |before| head.min(before - 1)),
+        // Whoever writes an address writes any number into it.
+        high: search
+            .before
+            .map_or(head, |before| before.saturating_sub(1).clamp(0, head)),
     };
     if let Some(since) = search.since {
         span.low = position_at(pool, since, head).await? - DISORDER;

@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chrono::{Days as DaysBefore, NaiveDate};
+use chrono::{DateTime, Days as DaysBefore, NaiveDate};
 use docket_domain::ids::{SurveyId, UserId};
 use docket_projections::read::reports::{self, Day, Group, Span, Times};
 use docket_projections::read::surveys::{self, SurveyRow};
@@ -42,7 +42,12 @@ pub(in crate::console) struct Asking {
 impl Asking {
     /// What is asked for: whole days that end no later than today, a year of them at most.
     fn span(&self, today: NaiveDate) -> Span {
-        let day = |text: &str| text.parse::<NaiveDate>().ok().filter(|day| *day <= today);
+        // Nothing was recorded before 1970, and the database knows no time before 4713 BC.
+        let first = DateTime::UNIX_EPOCH.date_naive();
+        let day = |text: &str| {
+            let day = text.parse::<NaiveDate>().ok();
+            day.filter(|day| *day <= today).map(|day| day.max(first))
+        };
         let to = day(&self.to).unwrap_or(today);
         let before = |days: u64| to.checked_sub_days(DaysBefore::new(days - 1)).unwrap_or(to);
         let from = day(&self.from).unwrap_or_else(|| before(USUAL_DAYS));

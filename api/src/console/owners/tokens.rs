@@ -68,7 +68,7 @@ async fn with(
     let mut frame = Frame::of(app, session);
     frame.notice = notice;
     let now = (app.clock)();
-    let tokens = if session.sees_settings() {
+    let tokens = if session.oversees() {
         users::all_tokens(&app.pool).await?
     } else {
         users::tokens_of(&app.pool, session.user_id).await?
@@ -94,7 +94,7 @@ async fn with(
     let template = Tokens {
         frame,
         tab: Tab::Tokens,
-        about: if session.sees_settings() {
+        about: if session.oversees() {
             words::TOKENS_ABOUT_ALL
         } else {
             words::TOKENS_ABOUT_OWN

@@ -46,10 +46,10 @@ export class Person {
     if (this.complaints.length) throw new Error(`the page complained:\n${this.complaints.join("\n")}`);
   }
 
-  async signIn(role = "agent") {
+  async signIn(role = "agent", password = PASSWORD) {
     await this.page.goto(`${this.url}/sign-in`);
     await this.page.getByLabel("Email").fill(`${role}@example.com`);
-    await this.page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await this.page.getByLabel("Password", { exact: true }).fill(password);
     await this.page.getByRole("button", { name: "Sign in" }).click();
     await this.page.waitForURL((address) => address.pathname !== "/sign-in");
     return this;
@@ -101,4 +101,18 @@ export async function axe(page) {
 
 export async function screenshot(page, name) {
   await page.screenshot({ path: path.join("artefacts", `${name}.png`), fullPage: false });
+}
+
+/// Has people at browsers of their own do something together, who leave afterwards; of one that failed their screens are kept.
+export async function together(name, people, work) {
+  try {
+    await work(...people);
+    for (const person of people) await person.leave();
+  } catch (error) {
+    for (const [index, person] of people.entries()) {
+      await screenshot(person.page, `failed-${name.replaceAll(/\W+/g, "-")}-${index}`).catch(() => {});
+      await person.context.close().catch(() => {});
+    }
+    throw error;
+  }
 }

@@ -28,8 +28,9 @@ const REQUESTS: usize = 300;
 const EMAIL: &str = "owner@example.com";
 const PASSWORD: &str = "docket-bench-pages";
 /// Each page: what it is, and where. `{open}` and `{closed}` are cases in the middle of the list.
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 15] = [
     ("inbox: open cases", "/"),
+    ("inbox: unread cases", "/?view=unread"),
     ("inbox: my cases", "/?view=mine"),
     ("inbox: nobody's cases", "/?view=unassigned"),
     ("inbox: closed cases", "/?view=closed"),
@@ -39,6 +40,13 @@ const PAGES: [(&str, &str); 10] = [
     ("search: a word that all have said", "/?view=all&q=crew"),
     ("search: a word that few have said", "/?view=all&q=4711"),
     ("a case", "/cases/{open}"),
+    ("a case's history", "/cases/{open}/history"),
+    ("a case as it was", "/cases/{open}/history?at=5"),
+    ("the whole log", "/log"),
+    (
+        "a report of a month",
+        "/reports?from=2026-01-01&to=2026-01-31",
+    ),
 ];
 
 #[tokio::main]

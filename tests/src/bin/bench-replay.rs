@@ -26,8 +26,9 @@ use sqlx::{ConnectOptions, Connection};
 const LENGTHS: [i64; 2] = [10_000, 1_000_000];
 /// How many events a replay holds at once.
 const PAGE: i64 = 5_000;
-/// What is measured, in this order: the rows alone, reading and decoding them into handlers, all read models, and a check.
-const MEASURES: [&str; 4] = ["copy", "replay", "rebuild", "check"];
+/// What is measured, in this order: the rows alone, reading and decoding them into handlers, all read models, a check, and a check
+/// that has to find the one row that was altered.
+const MEASURES: [&str; 5] = ["copy", "replay", "rebuild", "check", "find"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -72,6 +73,9 @@ async fn measure_on(url: &str, length: i64) -> anyhow::Result<()> {
     conn.close().await?;
     let mut copy = None;
     for measure in MEASURES {
+        if measure == "find" {
+            alter_one_row(&options).await?;
+        }
         let measured = in_process_of_its_own(measure, url)?;
         if measured.events != length {
             bail!("{measure} saw {} of {length} events", measured.events);
@@ -85,6 +89,22 @@ async fn measure_on(url: &str, length: i64) -> anyhow::Result<()> {
         say(&format!(
             "{length:<10} {measure:<10} {seconds:>10.2} {rate:>10.0} {of_copy:>7.1} %   {peak:>11}"
         ));
+    }
+    Ok(())
+}
+
+/// Spoils the title of the case in the middle, as somebody with access to the database could.
+async fn alter_one_row(options: &PgConnectOptions) -> anyhow::Result<()> {
+    let mut conn = options.connect().await?;
+    let altered = sqlx::query(
+        "UPDATE docket_read.cases SET title = title || '.'
+          WHERE reference = (SELECT (min(reference) + max(reference)) / 2 FROM docket_read.cases)",
+    )
+    .execute(&mut conn)
+    .await?;
+    conn.close().await?;
+    if altered.rows_affected() != 1 {
+        bail!("{} rows were altered", altered.rows_affected());
     }
     Ok(())
 }
@@ -139,10 +159,17 @@ async fn run(measure: &str, url: &str) -> anyhow::Result<()> {
                 .await?
                 .events
         }
-        _ => {
+        "check" => {
             let (events, differences) = rebuild::check(&options, ReadModels::ALL, |_| {}).await?;
             if let Some(difference) = differences.first() {
                 bail!("{difference}");
+            }
+            events
+        }
+        _ => {
+            let (events, differences) = rebuild::check(&options, ReadModels::ALL, |_| {}).await?;
+            if differences.is_empty() {
+                bail!("the altered row was not found");
             }
             events
         }

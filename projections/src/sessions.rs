@@ -23,6 +23,8 @@ pub struct NewSession<'a> {
     pub token_hash: [u8; 32],
     /// Whose it is.
     pub user_id: UserId,
+    /// The hash that their password was compared with.
+    pub password_hash: &'a str,
     /// The browser in a few words.
     pub label: &'a str,
     /// When it begins.
@@ -61,28 +63,33 @@ pub struct SessionRow {
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// Begins a session.
+/// Begins a session, if the password is still the one that was compared.
+///
+/// Its row is locked meanwhile: whoever changes the password waits, and then ends this session with the others.
 ///
 /// # Errors
 ///
-/// The database's error, a unique violation where the id or the token is there already.
+/// The database's error, a unique violation where the id or the token is there already; [`sqlx::Error::RowNotFound`] where the
+/// password is another by now.
 pub async fn add(
     executor: impl PgExecutor<'_>,
     session: &NewSession<'_>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+    sqlx::query_scalar!(
         "INSERT INTO sessions (session_id, token_hash, user_id, label, created_at, last_seen_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $5, $6)",
+         SELECT $1, $2, user_id, $4, $5, $5, $6 FROM credentials WHERE user_id = $3 AND password_hash = $7 FOR SHARE
+         RETURNING session_id",
         session.session_id,
         &session.token_hash[..],
         session.user_id.0,
         session.label,
         session.created_at,
         session.expires_at,
+        session.password_hash,
     )
-    .execute(executor)
-    .await?;
-    Ok(())
+    .fetch_one(executor)
+    .await
+    .map(drop)
 }
 
 /// The session of the token with that SHA-256; `None` where there is none that counts at `now`.

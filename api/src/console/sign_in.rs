@@ -100,10 +100,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(from)| from.ip().to_string());
     match check(&console, &posted, from.clone().unwrap_or_default()).await {
-        Ok(Checked::Good(asked, role)) => {
-            let who = (asked, role, from);
-            begin(&console.app, who, &posted, &parts.headers).await
-        }
+        Ok(Checked::Good(who)) => begin(&console.app, who, from, &posted, &parts.headers).await,
         Ok(Checked::Not(why, user_id)) => {
             let (status, refusal) = match why {
                 Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
@@ -125,10 +122,19 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
 }
 
 enum Checked {
-    /// Who signs in, and what they may do.
-    Good(Asked, Role),
+    /// Who signs in.
+    Good(Good),
     /// Why not, and whose address it is, where that is known.
     Not(Refusal, Option<UserId>),
+}
+
+/// Whose password was right.
+struct Good {
+    asked: Asked,
+    /// What they may do.
+    role: Role,
+    /// What the password was compared with.
+    password_hash: String,
 }
 
 async fn check(console: &Console, posted: &Posted, from: String) -> Result<Checked, Failed> {
@@ -156,7 +162,7 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
         Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    match (passwords::verify(password, hash).await, known) {
+    match (passwords::verify(password, hash.clone()).await, known) {
         (true, Some((user_id, role))) => {
             console.throttle.forgive(&account);
             let asked = Asked {
@@ -167,7 +173,11 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
                 request_id: RequestId::current().map(|id| id.to_string()),
                 idempotency: None,
             };
-            Ok(Checked::Good(asked, role))
+            Ok(Checked::Good(Good {
+                asked,
+                role,
+                password_hash: hash,
+            }))
         }
         (_, known) => Ok(Checked::Not(
             Refusal::Wrong,
@@ -190,7 +200,8 @@ async fn nobodys_hash() -> String {
 
 async fn begin(
     app: &App,
-    (asked, role, from): (Asked, Role, Option<String>),
+    who: Good,
+    from: Option<String>,
     posted: &Posted,
     headers: &HeaderMap,
 ) -> Response {
@@ -203,11 +214,12 @@ async fn begin(
     let new = BeginSession {
         session_id: SessionId((app.new_id)()),
         token_hash: hash_token(&token),
+        password_hash: who.password_hash,
         browser,
         from,
         created_at: now,
         expires_at: now + TimeDelta::days(MAX_DAYS),
-        asked,
+        asked: who.asked,
     };
     if let Err(error) = sessions::remove_expired(&app.pool, now).await {
         return Failed::from(error).into_response();
@@ -220,7 +232,7 @@ async fn begin(
     let next = if place::is_ours(next) && next != "/" {
         next
     } else {
-        match settings::beginning(app, role).await {
+        match settings::beginning(app, who.role).await {
             Ok(beginning) => beginning,
             Err(failed) => return failed.into_response(),
         }

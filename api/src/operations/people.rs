@@ -31,6 +31,8 @@ pub struct BeginSession {
     pub session_id: SessionId,
     /// SHA-256 of what the browser keeps.
     pub token_hash: [u8; 32],
+    /// The hash that the password was compared with; where it is another by now, nothing is recorded.
+    pub password_hash: String,
     /// The browser in a few words.
     pub browser: String,
     /// The network address that the request came from, where it is known.
@@ -70,6 +72,7 @@ impl Operation for BeginSession {
             session_id: self.session_id,
             token_hash: self.token_hash,
             user_id: self.asked.user_id,
+            password_hash: self.password_hash.clone(),
             label: self.browser.clone(),
             created_at: self.created_at,
             expires_at: self.expires_at,

@@ -1,17 +1,24 @@
 //! What is recorded about people: signing in and out, failing to, and looking at cases.
 
+use chrono::TimeDelta;
 use docket::audit::Attempt;
+use docket::operations::people::BeginSession;
+use docket::operations::user::ChangeUser;
+use docket::operations::{Administrator, Asked};
+use docket_domain::access::Access;
 use docket_domain::event::Event;
+use docket_domain::ids::SessionId;
 use docket_domain::people::attempts::{AttemptsEvent, Refusal};
 use docket_domain::people::session::{SessionEvent, SignOut};
 use docket_domain::people::views::CaseViewsEvent;
 use docket_projections::connect::connect_options;
+use docket_projections::ledger::operation::LedgerError;
 use docket_projections::log::reader;
 use docket_projections::log::recorded::Recorded;
 use docket_projections::log::upcasters::upcasters;
-use docket_projections::rebuild;
+use docket_projections::{accounts, rebuild, sessions};
 
-use crate::support::{Browser, House, wait};
+use crate::support::{Browser, House, new_id, wait};
 
 /// All events behind `after`, once all that was noted is recorded.
 async fn recorded(house: &House, after: i64) -> Vec<Recorded> {
@@ -43,6 +50,43 @@ async fn looks(house: &House) -> Vec<(String, u32)> {
         _ => None,
     });
     looks.collect()
+}
+
+#[tokio::test]
+async fn nobody_signs_in_with_a_password_that_is_changed_as_it_is_compared() {
+    let house = House::start().await;
+    let pool = &house.app.pool;
+    let known = accounts::password_hash(pool, "agent@example.com").await;
+    let known = known.unwrap().unwrap();
+    let begin = |token: u8| {
+        let now = (house.app.clock)();
+        house.app.ledger.submit(BeginSession {
+            session_id: SessionId(new_id()),
+            token_hash: [token; 32],
+            password_hash: known.password_hash.clone(),
+            browser: "Firefox on Linux".to_owned(),
+            from: None,
+            created_at: now,
+            expires_at: now + TimeDelta::days(1),
+            asked: Asked {
+                user_id: known.user_id,
+                email: "agent@example.com".to_owned(),
+                access: Access::default(),
+                request_id: None,
+                idempotency: None,
+            },
+        })
+    };
+    begin(1).await.unwrap();
+    let by = Administrator::System;
+    let change = ChangeUser::password(known.user_id, "another hash".to_owned(), None, by);
+    house.app.ledger.submit(change).await.unwrap();
+    let after = head(&house).await;
+    assert!(matches!(begin(2).await, Err(LedgerError::Broken)));
+    assert!(recorded(&house, after).await.is_empty());
+    let sessions = sessions::of_user(pool, known.user_id, (house.app.clock)()).await;
+    assert!(sessions.unwrap().is_empty());
+    house.close().await;
 }
 
 async fn fails(browser: &mut Browser, email: &str) -> u16 {

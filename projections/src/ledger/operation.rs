@@ -189,6 +189,8 @@ pub enum SecretWrite {
         token_hash: [u8; 32],
         /// Whose it is.
         user_id: UserId,
+        /// The hash that their password was compared with; with another one by now, the session does not begin.
+        password_hash: String,
         /// The browser in a few words.
         label: String,
         /// When it begins.

@@ -398,3 +398,18 @@ test("what comes while I write disturbs neither text nor focus nor place", async
   assert.ok(end.y + end.height <= foot.y + 1, "the newest message is in view");
   assert.equal(await box.inputValue(), "What I think of it");
 }));
+
+test("the header stays when the page opens where I left off, however long the list is", async () => together("header", [await come()], async (ada) => {
+  const { number, reference } = await newCase(["Before"]);
+  for (let more = 0; more < 8; more += 1) await newCase(["One more for the list"]);
+  await ada.open(reference);
+  await ada.message("Before").waitFor();
+  await ada.go("/cases/new");
+  await docket.text(number, "After");
+  await ada.open(reference);
+  await ada.log.getByText("New since you looked").waitFor();
+  assert.equal(await ada.page.evaluate(() => document.activeElement.id), "new");
+  const { list, room } = await ada.page.locator("#entries").evaluate((entries) => ({ list: entries.scrollHeight, room: entries.clientHeight }));
+  assert.ok(list > room + 300, "the list is longer than the screen");
+  assert.deepEqual(await ada.page.evaluate(() => [scrollY, document.documentElement.scrollHeight - innerHeight]), [0, 0]);
+}));

@@ -1,8 +1,11 @@
-// A running Docket: the demonstration, with its invented people, cases and simulated Vonage.
+// A running Docket: the demonstration, with its invented people, cases and simulated Vonage, or a new installation without any of them.
 import { spawn } from "node:child_process";
+import { createHash, createHmac, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 
 const START_TIMEOUT_MS = 90_000;
@@ -44,14 +47,7 @@ export class Installation {
     Object.assign(this, { child, url, phone, token });
   }
 
-  async stop() {
-    const ended = new Promise((resolve) => this.child.once("exit", resolve));
-    this.child.kill("SIGTERM");
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), STOP_TIMEOUT_MS);
-    const code = await ended;
-    clearTimeout(timer);
-    if (code !== 0) throw new Error(`the demonstration ended with ${code}`);
-  }
+  async stop() { await stop(this.child); }
 
   /// Says `text` as a customer; gives the message's id at the simulated Vonage.
   async text(from, text, { to = HELP_DESK, channel = "sms", kind = "text", quoted } = {}) {
@@ -84,6 +80,94 @@ export class Installation {
     const { items } = await this.api(`/cases?state=${state}&number=${number}&limit=200`);
     return items.map((item) => item.reference).sort((a, b) => a - b);
   }
+}
+
+/// A new installation: one owner, no survey, no line, and an account at Vonage of which Docket knows nothing yet.
+export class NewInstallation {
+  static async start(name) {
+    const log = createWriteStream(path.join("artefacts", `${name}.log`));
+    const folder = await mkdtemp(path.join(tmpdir(), "docket-browser-"));
+    // Where we are root, Postgres is not, and has to pass through.
+    await chmod(folder, 0o711);
+    const vonage = await Vonage.start();
+    const listen = `127.0.0.1:${await freePort()}`;
+    const child = spawn(process.env.DOCKET_BINARY, ["serve"], {
+      cwd: folder,
+      env: {
+        PATH: process.env.PATH, HOME: process.env.HOME, RUST_LOG: "info", DOCKET_LISTEN: listen, DOCKET_DATA_DIR: path.join(folder, "data"),
+        DOCKET_VONAGE_API_URL: vonage.url, DOCKET_OWNER_EMAIL: "owner@example.com", DOCKET_OWNER_PASSWORD: PASSWORD,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => log.write(chunk));
+    const installation = Object.assign(new NewInstallation(), { child, folder, vonage, url: `http://${listen}` });
+    const isReady = async () => {
+      if (child.exitCode !== null) throw new Error(`docket serve ended with ${child.exitCode}; artefacts/${name}.log says why`);
+      return (await fetch(`${installation.url}/readyz`).catch(() => null))?.ok;
+    };
+    await until("docket serve", isReady, START_TIMEOUT_MS);
+    return installation;
+  }
+
+  async stop() {
+    await stop(this.child);
+    await this.vonage.stop();
+    await rm(this.folder, { recursive: true });
+  }
+
+  /// Posts a message as Vonage does, signed with the account's secret; gives the status of the answer.
+  async inbound(secret, { from, to, text, applicationId }) {
+    const body = JSON.stringify({
+      channel: "sms", message_uuid: randomUUID(), to, from, timestamp: new Date().toISOString(), text, sms: { num_messages: "1" },
+    });
+    const claims = {
+      iat: Math.floor(Date.now() / 1000), jti: randomUUID(), iss: "Vonage", api_key: "abcd1234", application_id: applicationId,
+      payload_hash: createHash("sha256").update(body).digest("hex"),
+    };
+    const encode = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
+    const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
+    const token = `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await fetch(`${this.url}/webhooks/vonage/inbound`, { method: "POST", headers, body });
+    return answer.status;
+  }
+}
+
+/// Vonage's Messages API, as far as Docket calls it: takes messages, and refuses what is none. `calls` are what came, with the token.
+class Vonage {
+  static async start() {
+    const vonage = new Vonage();
+    vonage.calls = [];
+    vonage.server = createHttpServer((request, response) => {
+      const chunks = [];
+      request.on("data", (chunk) => chunks.push(chunk));
+      request.on("end", () => {
+        const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+        const isMessage = Boolean(body.from && body.to);
+        vonage.calls.push({ path: request.url, token: request.headers.authorization?.replace(/^Bearer /, ""), body });
+        response.writeHead(isMessage ? 202 : 422, { "content-type": isMessage ? "application/json" : "application/problem+json" });
+        response.end(JSON.stringify(isMessage ? { message_uuid: randomUUID() } : { title: "Invalid params", detail: "The value of one or more parameters is invalid." }));
+      });
+    });
+    await new Promise((resolve) => vonage.server.listen(0, "127.0.0.1", resolve));
+    vonage.url = `http://127.0.0.1:${vonage.server.address().port}`;
+    return vonage;
+  }
+
+  async stop() {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+async function stop(child) {
+  if (child.exitCode !== null) throw new Error(`Docket had ended with ${child.exitCode}`);
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  const code = await ended;
+  clearTimeout(timer);
+  if (code !== 0) throw new Error(`Docket ended with ${code}`);
 }
 
 /// Waits until `ask` gives something that is true, and gives it.

@@ -75,10 +75,10 @@ export class Installation {
     return answer.json();
   }
 
-  /// The references of the number's cases in that state, oldest first.
+  /// The references of the number's cases in that state, oldest first: a later case may have a lower reference.
   async casesOf(number, state = "open") {
     const { items } = await this.api(`/cases?state=${state}&number=${number}&limit=200`);
-    return items.map((item) => item.reference).sort((a, b) => a - b);
+    return items.sort((a, b) => new Date(a.opened_at) - new Date(b.opened_at)).map((item) => item.reference);
   }
 }
 

@@ -36,11 +36,12 @@ sqlx-check: setup
 browser-test: setup ## run the browser tests (installs chromium and node)
 	.ci/browser-test
 
-bench: setup ## measure Docket beside bare Postgres and stock postgres-es
+bench: setup ## measure Docket beside bare Postgres and stock postgres-es, then replay and rebuild (takes minutes)
 	cargo build --release --workspace --bins
 	cargo run --release -p docket-tests --bin bench
+	cargo run --release -p docket-tests --bin bench-replay
 
-bench-replay: setup ## measure replay and rebuild beside COPY of the same rows (takes minutes)
+bench-replay: setup ## measure replay and rebuild alone, beside COPY of the same rows
 	cargo run --release -p docket-tests --bin bench-replay
 
 bench-pages: setup ## measure the console's pages with 100,000 cases and 1,000,000 messages (takes minutes)

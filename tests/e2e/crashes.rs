@@ -68,16 +68,7 @@ async fn a_killed_process_loses_and_doubles_nothing_that_it_acknowledged() {
                 promised.len() < MESSAGES,
                 "it was killed too late to show anything"
             );
-            let there: BTreeSet<String> = log::received(&desk.installation.pool)
-                .await
-                .into_keys()
-                .map(|(id, _)| id)
-                .collect();
-            assert!(
-                promised.is_subset(&there),
-                "acknowledged and lost: {:?}",
-                promised.difference(&there)
-            );
+            log::assert_not_lost(&desk.installation.pool, &promised).await;
             let docket = desk.installation.serve().await;
             docket.url().clone_into(&mut url.borrow_mut());
             running.replace(Some(docket));

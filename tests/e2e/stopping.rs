@@ -48,16 +48,7 @@ async fn told_to_stop_under_load_it_finishes_what_it_began() {
             promised.len() < MESSAGES,
             "it was stopped too late to show anything"
         );
-        let there: BTreeSet<String> = log::received(&desk.installation.pool)
-            .await
-            .into_keys()
-            .map(|(id, _)| id)
-            .collect();
-        assert!(
-            promised.is_subset(&there),
-            "acknowledged and lost: {:?}",
-            promised.difference(&there)
-        );
+        log::assert_not_lost(&desk.installation.pool, &promised).await;
         let docket = desk.installation.serve().await;
         docket.url().clone_into(&mut url.borrow_mut());
         running.replace(Some(docket));

@@ -1,6 +1,6 @@
 //! What the processes have written, as it stands in the database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use docket_projections::PgPool;
 use docket_projections::read::ReadModels;
@@ -76,6 +76,17 @@ pub async fn types_of_case(pool: &PgPool, reference: u64, leave_out: &[&str]) ->
         .map(|event| event.event_type)
         .filter(|name| !leave_out.contains(&name.as_str()))
         .collect()
+}
+
+/// Fails unless every message that was acknowledged, by Vonage's id, is in the log.
+///
+/// # Panics
+///
+/// With those that are missing.
+pub async fn assert_not_lost(pool: &PgPool, acknowledged: &BTreeSet<String>) {
+    let there = received(pool).await.into_keys().map(|(id, _)| id).collect();
+    let lost: Vec<_> = acknowledged.difference(&there).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }
 
 /// How often each inbound message stands in each case: `(Vonage's id, reference)`.

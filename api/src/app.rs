@@ -1,5 +1,6 @@
 //! What every part of the running service shares.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -18,7 +19,11 @@ use crate::vonage_settings::VonageSettings;
 
 /// What every part of the running service shares; cloning it is cheap.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What it consists of.
+#[derive(Clone)]
+pub struct Parts {
     /// The write path.
     pub ledger: Ledger,
     /// Where it is noted what people look at and fail to do.
@@ -37,6 +42,21 @@ pub struct App {
     pub public_url: Arc<str>,
     /// Cancelled when the service begins to shut down.
     pub stopping: CancellationToken,
+}
+
+impl App {
+    /// Shares the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// Who we are at Vonage; each part can be absent until it is configured or an owner has entered it. It changes while the service runs:

@@ -45,6 +45,7 @@ use tracing::{Instrument as _, debug, error, field, info, info_span};
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
 
 use self::problem::Problem;
 use self::request_id::RequestId;
@@ -87,11 +88,14 @@ pub fn router(app: App) -> Router {
 }
 
 /// Gives each request to `router` an id and a span, and turns a panic into a problem. Goes around everything that is served, once.
-pub fn observed(router: Router, app: App) -> Router {
+pub fn observed(router: Router, new_id: fn() -> Uuid) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(trace))
-        .layer(middleware::from_fn_with_state(app, request_id::middleware))
+        .layer(middleware::from_fn_with_state(
+            new_id,
+            request_id::middleware,
+        ))
 }
 
 /// The OpenAPI document.

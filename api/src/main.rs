@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use docket::cli::{self, Cli, terminal};
 use docket::config;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();

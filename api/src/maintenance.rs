@@ -6,7 +6,7 @@ use docket_projections::ledger::{Ledger, LedgerOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient;
-use crate::app::{App, Vonage};
+use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::serve::metrics_handle;
@@ -44,7 +44,7 @@ pub async fn on_store<T>(
         ..LedgerOptions::new(ambient::now)
     };
     let ledger = Ledger::start(store.connect.clone(), options).await?;
-    let app = App {
+    let app = App::new(Parts {
         audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
         ledger,
         pool: store.pool(),
@@ -54,7 +54,7 @@ pub async fn on_store<T>(
         metrics: metrics_handle(),
         public_url: public_url.into(),
         stopping: CancellationToken::new(),
-    };
+    });
     let done = work(&app).await;
     app.audit.close().await;
     app.ledger.close().await;

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::app::{App, Vonage};
+use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::delivery::Delivery;
@@ -98,7 +98,7 @@ impl Service {
         let ledger = Ledger::start(store.connect.clone(), LedgerOptions::new(ambient::now))
             .await
             .context("the ledger could not be started")?;
-        let app = App {
+        let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: store.pool(),
@@ -112,7 +112,7 @@ impl Service {
                 .unwrap_or_else(|| format!("http://{address}"))
                 .into(),
             stopping: CancellationToken::new(),
-        };
+        });
         vonage_settings::refresh(&app)
             .await
             .context("Vonage's settings could not be read")?;
@@ -219,6 +219,7 @@ fn spawn_http(app: App, listener: TcpListener) -> JoinHandle<()> {
 
 /// Every route of the service.
 pub fn router(app: App) -> Router {
+    let new_id = app.new_id;
     let health = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -227,8 +228,8 @@ pub fn router(app: App) -> Router {
     let router = http::router(app.clone())
         .merge(health)
         .nest("/webhooks/vonage", webhooks::router(app.clone()))
-        .merge(console::router(app.clone()));
-    http::observed(router, app)
+        .merge(console::router(app));
+    http::observed(router, new_id)
 }
 
 /// Whether requests can be answered: the database is there, and we are not stopping.

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::App;
+use uuid::Uuid;
 
 /// The header that carries the id, in requests and answers.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,9 +61,13 @@ impl fmt::Display for RequestId {
 }
 
 /// Gives each request an id, as extension, in the request's header, as [`RequestId::current`] and in the answer's header.
-pub async fn middleware(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers())
-        .unwrap_or_else(|| RequestId((app.new_id)().to_string().into()));
+pub async fn middleware(
+    State(new_id): State<fn() -> Uuid>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id =
+        RequestId::of(request.headers()).unwrap_or_else(|| RequestId(new_id().to_string().into()));
     let header = id.header();
     request.headers_mut().insert(HEADER, header.clone());
     request.extensions_mut().insert(id.clone());

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
-use docket::app::{App, Vonage};
+use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::operations::Administrator;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
@@ -90,7 +90,7 @@ impl House {
             ..LedgerOptions::new(clock)
         };
         let ledger = Ledger::start(connect, options).await.unwrap();
-        let app = App {
+        let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), clock, new_id),
             ledger,
             pool: database.pool.clone(),
@@ -100,7 +100,7 @@ impl House {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: public_url.into(),
             stopping: CancellationToken::new(),
-        };
+        });
         let password = SecretString::from(PASSWORD);
         for role in [Role::Owner, Role::Agent, Role::Auditor] {
             let email = format!("{}@example.com", role.as_str());
@@ -113,7 +113,7 @@ impl House {
         } else {
             LineId(Uuid::nil())
         };
-        let router = http::observed(console::router(app.clone()), app.clone());
+        let router = http::observed(console::router(app.clone()), app.new_id);
         Self {
             app,
             router,
@@ -144,7 +144,7 @@ impl House {
     /// A browser of another process on the same database.
     pub(crate) fn in_process(&self, app: App) -> Browser {
         Browser {
-            router: http::observed(console::router(app.clone()), app),
+            router: http::observed(console::router(app.clone()), app.new_id),
             ..self.browser()
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use docket::app::{App, Vonage};
+use docket::app::{App, Parts, Vonage};
 use docket::secrets::{PRIVATE_KEY, SIGNATURE_SECRET, SecretKey};
 use docket::simulator::{Keys, Simulator, SimulatorOptions, keys};
 use docket::vonage::signature::{SignParams, sign};
@@ -102,11 +102,11 @@ async fn other_process(house: &House, vonage: Vonage) -> App {
         writers: 1,
         ..LedgerOptions::new(house.app.clock)
     };
-    App {
+    App::new(Parts {
         ledger: Ledger::start(connect, options).await.unwrap(),
         vonage: Arc::new(vonage),
-        ..house.app.clone()
-    }
+        ..Parts::clone(&house.app)
+    })
 }
 
 #[tokio::test]

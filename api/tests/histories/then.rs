@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
-use docket::app::{App, Vonage};
+use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::{ambient, http, users};
 use docket_domain::user::Role;
@@ -59,7 +59,7 @@ impl Api {
         let ledger = Ledger::start(connect, LedgerOptions::new(ambient::now))
             .await
             .map_err(|error| error.to_string())?;
-        let app = App {
+        let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: database.pool.clone(),
@@ -69,7 +69,7 @@ impl Api {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
             stopping: CancellationToken::new(),
-        };
+        });
         let email = "auditor@example.com";
         users::add(&app, email, Role::Auditor, None)
             .await

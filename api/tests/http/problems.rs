@@ -213,7 +213,7 @@ async fn a_ledger_that_is_closed_is_503() {
 async fn a_panic_is_a_problem_that_says_nothing_of_the_inside() {
     let api = Api::start().await;
     let router = Router::new().route("/boom", get(async || -> String { panic!("447700900123") }));
-    let router = http::observed(router, api.app.clone());
+    let router = http::observed(router, api.app.new_id);
     let request = Request::get("/boom").body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 500);

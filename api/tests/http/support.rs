@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
-use docket::app::{App, Vonage};
+use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::http;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
@@ -168,7 +168,7 @@ impl Api {
             ..LedgerOptions::new(clock)
         };
         let ledger = Ledger::start(connect, options).await.unwrap();
-        let app = App {
+        let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), clock, new_id),
             ledger,
             pool: database.pool.clone(),
@@ -178,9 +178,9 @@ impl Api {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
             stopping: CancellationToken::new(),
-        };
+        });
         let [owner, agent, auditor] = tokens(&app).await;
-        let router = http::observed(http::router(app.clone()), app.clone());
+        let router = http::observed(http::router(app.clone()), app.new_id);
         Self {
             app,
             router,

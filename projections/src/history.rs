@@ -215,7 +215,9 @@ async fn told_elsewhere(
         r#"WITH contact AS (
                SELECT contact_id FROM cases WHERE reference = $1
            ), other AS (
-               SELECT c.reference, c.opened_at FROM cases c JOIN contact USING (contact_id) WHERE c.reference <> $1
+               SELECT c.reference, c.opened_at
+                 FROM contact JOIN contact_cases k USING (contact_id) JOIN cases c ON c.reference = k.reference
+                WHERE k.reference <> $1
            ), named AS (
                SELECT o.reference, e.sequence
                  FROM other o

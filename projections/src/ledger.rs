@@ -13,9 +13,11 @@
 //! retried from fresh state; a transaction that fails for another reason is split, so that one poisoned operation cannot take
 //! others with it; a commit that broke off is asked after, never repeated blindly.
 
+mod announce;
 mod job;
 mod load;
 pub mod operation;
+mod queue;
 pub mod scope;
 mod writer;
 
@@ -24,19 +26,20 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::job::{Job, Ticket};
 use self::operation::{Answer, LedgerError, Operation};
+use self::queue::{Entrance, Rejected, queue};
 use self::writer::{CaseCache, References, Shared, Writer};
 use crate::settings::Settings;
 
 /// How the ledger is set up.
 #[derive(Clone, Debug)]
 pub struct LedgerOptions {
-    /// How many writers there are; each has a connection of its own.
+    /// How many writers there are, at least one; each has a connection of its own.
     pub writers: usize,
     /// How many operations can wait before callers are told to come back.
     pub queue: usize,
@@ -55,7 +58,7 @@ impl LedgerOptions {
             writers: 2,
             queue: 4_096,
             max_batch: 256,
-            cache_bytes: 24 << 20,
+            cache_bytes: 40 << 20,
             clock,
         }
     }
@@ -64,7 +67,7 @@ impl LedgerOptions {
 /// The write path; cloning it is cheap.
 #[derive(Clone)]
 pub struct Ledger {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    queue: Entrance<Box<dyn Job>>,
     settings: Arc<ArcSwap<Settings>>,
     head: watch::Sender<i64>,
     outbox: watch::Sender<u64>,
@@ -88,26 +91,29 @@ impl Ledger {
         let head = watch::Sender::new(crate::log::reader::head(&mut conn).await?);
         conn.close().await?;
 
-        let (queue, waiting) = mpsc::channel(options.queue);
+        let stop = CancellationToken::new();
+        let (queue, waiting) = queue(options.queue, options.max_batch, stop.clone());
+        let written = watch::Sender::new(*head.borrow());
+        let mut writers = JoinSet::new();
+        writers.spawn(announce::run(connect.clone(), written.subscribe()));
         let shared = Shared {
             connect,
-            waiting: Arc::new(Mutex::new(waiting)),
+            waiting: Arc::new(waiting),
             cache: Arc::new(CaseCache::new(options.cache_bytes)),
             settings,
             head,
+            written,
             outbox: watch::Sender::new(0),
             references: References::default(),
-            stop: CancellationToken::new(),
         };
-        let mut writers = JoinSet::new();
-        for _ in 0..options.writers.max(1) {
-            writers.spawn(Writer::new(shared.clone(), options.clone()).run());
+        writers.spawn(Writer::new(shared.clone(), options.clone()).run(true));
+        for _ in 1..options.writers {
+            writers.spawn(Writer::new(shared.clone(), options.clone()).run(false));
         }
         let Shared {
             settings,
             head,
             outbox,
-            stop,
             ..
         } = shared;
         Ok(Self {
@@ -130,14 +136,12 @@ impl Ledger {
         operation: O,
     ) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
         let (answer, answered) = oneshot::channel();
-        match self
-            .queue
-            .try_send(Box::new(Ticket::new(operation, answer)))
-        {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(LedgerError::Busy),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(LedgerError::Unavailable),
-        }
+        self.queue
+            .put(Box::new(Ticket::new(operation, answer)))
+            .map_err(|rejected| match rejected {
+                Rejected::Full => LedgerError::Busy,
+                Rejected::Closed => LedgerError::Unavailable,
+            })?;
         answered.await.unwrap_or(Err(LedgerError::Unavailable))
     }
 
@@ -158,7 +162,7 @@ impl Ledger {
 
     /// How many operations wait.
     pub fn waiting(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        self.queue.waiting()
     }
 
     /// Ends the ledger: nothing more is taken, and all that waits is done before this returns.

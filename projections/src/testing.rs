@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::connect::{connect_options, for_migrations};
 
@@ -70,6 +70,41 @@ pub async fn set_model_version(pool: &PgPool, name: &str, version: i32) {
     .execute(pool)
     .await
     .expect("the test server takes a version");
+}
+
+/// Writers that wait where every transaction begins, until they are let go.
+#[derive(Debug)]
+pub struct Halted(Transaction<'static, Postgres>);
+
+impl Halted {
+    /// Lets the writers go on.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub async fn let_go(self) {
+        self.0
+            .rollback()
+            .await
+            .expect("the test server ends a transaction");
+    }
+}
+
+/// Halts all writers: the first takes what waits and can do nothing with it, and all that comes meanwhile will be one batch.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn halt_writers(pool: &PgPool) -> Halted {
+    let mut transaction = pool
+        .begin()
+        .await
+        .expect("the test server begins a transaction");
+    sqlx::query!("LOCK TABLE webhook_receipts IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *transaction)
+        .await
+        .expect("the test server locks a table");
+    Halted(transaction)
 }
 
 /// Makes a database for one test.

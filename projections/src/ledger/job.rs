@@ -19,6 +19,17 @@ pub(super) struct ToWrite {
     pub(super) secrets: Vec<SecretWrite>,
     /// The outcome as JSON, where an idempotency key asks for it.
     pub(super) outcome: Option<String>,
+    /// Whether nothing came of it.
+    pub(super) is_refused: bool,
+}
+
+impl ToWrite {
+    fn refused() -> Self {
+        Self {
+            is_refused: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a job was given up without a decision.
@@ -83,7 +94,7 @@ impl<O: Operation> Job for Ticket<O> {
                 "a decision panicked"
             );
             self.decided = Some(Err(LedgerError::Broken));
-            return ToWrite::default();
+            return ToWrite::refused();
         };
         match decision {
             Ok(decided) => {
@@ -97,11 +108,12 @@ impl<O: Operation> Job for Ticket<O> {
                     events: decided.events,
                     secrets: decided.secrets,
                     outcome,
+                    is_refused: false,
                 }
             }
             Err(refusal) => {
                 self.decided = Some(Err(LedgerError::Refused(refusal)));
-                ToWrite::default()
+                ToWrite::refused()
             }
         }
     }

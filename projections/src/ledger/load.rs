@@ -142,6 +142,26 @@ pub(super) async fn lock(
     })
 }
 
+/// Deletes receipts that this transaction gave.
+pub(super) async fn take_back(
+    conn: &mut PgConnection,
+    receipts: &HashSet<&Receipt>,
+) -> Result<(), sqlx::Error> {
+    let (kinds, keys): (Vec<_>, Vec<_>) = receipts
+        .iter()
+        .map(|receipt| (receipt.kind, receipt.key.as_str()))
+        .unzip();
+    sqlx::query!(
+        "DELETE FROM webhook_receipts r USING unnest($1::text[], $2::text[]) AS u (kind, key)
+          WHERE r.kind = u.kind AND r.key = u.key",
+        &kinds as &[&str],
+        &keys as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Makes contacts, or waits for whoever makes the same ones at this moment; either way they are locked afterwards.
 async fn make_contacts(
     conn: &mut PgConnection,
@@ -218,6 +238,9 @@ pub(super) async fn load(
     world: &mut World,
 ) -> Result<(), Failure> {
     load_messages(conn, needs, world).await?;
+    world.keeps_messages = needs
+        .iter()
+        .any(|needs| needs.quoted.is_some() || needs.message.is_some());
     let mut wanted = load_cases(conn, needs, locked, cache, world).await?;
     wanted.extend(
         needs
@@ -226,7 +249,7 @@ pub(super) async fn load(
             .map(|stream| (*stream, 0)),
     );
     load_streams(conn, wanted, upcasters, world).await?;
-    count_automatic_replies(conn, world).await?;
+    count_automatic_replies(conn, needs, world).await?;
     let emails: Vec<&str> = needs
         .iter()
         .filter_map(|needs| needs.email.as_deref())
@@ -374,15 +397,25 @@ async fn load_streams(
     Ok(())
 }
 
-/// Only contacts with several open cases get automatic replies, so only theirs are counted.
+/// Only contacts with several open cases get automatic replies, so only theirs are counted, and of those who may come to
+/// have several in this transaction.
 async fn count_automatic_replies(
     conn: &mut PgConnection,
+    needs: &[Needs],
     world: &mut World,
 ) -> Result<(), sqlx::Error> {
+    let mut operations: HashMap<ContactId, usize> = HashMap::new();
+    for key in needs.iter().filter_map(|needs| needs.contact.as_ref()) {
+        if let Some(contact) = world.contacts.get(&(key.survey_id, key.number.clone())) {
+            *operations.entry(*contact).or_default() += 1;
+        }
+    }
     let contacts: Vec<Uuid> = world
         .open
         .iter()
-        .filter(|(_, open)| open.len() > 1)
+        .filter(|(contact, open)| {
+            open.len() > 1 || operations.get(contact).is_some_and(|count| *count > 1)
+        })
         .map(|(contact, _)| contact.0)
         .collect();
     if contacts.is_empty() {
@@ -444,10 +477,10 @@ async fn load_last_lines(
 ) -> Result<(), sqlx::Error> {
     let contacts: Vec<Uuid> = locked.contacts.iter().map(|contact| contact.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT DISTINCT ON (contact_id) contact_id, last_inbound_line_id AS "line_id!"
-             FROM cases
-            WHERE contact_id = ANY ($1) AND last_inbound_line_id IS NOT NULL
-            ORDER BY contact_id, last_inbound_at DESC, reference DESC"#,
+        r#"SELECT DISTINCT ON (k.contact_id) k.contact_id, c.last_inbound_line_id AS "line_id!"
+             FROM contact_cases k JOIN cases c USING (reference)
+            WHERE k.contact_id = ANY ($1) AND c.last_inbound_line_id IS NOT NULL
+            ORDER BY k.contact_id, c.last_inbound_at DESC, c.reference DESC"#,
         &contacts,
     )
     .fetch_all(conn)

@@ -107,6 +107,14 @@ pub(crate) struct KnownMessage {
     pub(crate) references: Vec<Reference>,
 }
 
+impl KnownMessage {
+    fn stands_in(&mut self, reference: Reference) {
+        if let Err(place) = self.references.binary_search(&reference) {
+            self.references.insert(place, reference);
+        }
+    }
+}
+
 /// Everything that the operations of one transaction need, locked and loaded, and kept up with what they record.
 #[derive(Default)]
 pub(crate) struct World {
@@ -116,6 +124,8 @@ pub(crate) struct World {
     /// The open cases of the locked contacts, as far as any operation asked for them.
     pub(crate) open: HashMap<ContactId, BTreeSet<Reference>>,
     pub(crate) messages: Vec<KnownMessage>,
+    /// Whether any operation asked for messages, so that those of this transaction must be known too.
+    pub(crate) keeps_messages: bool,
     pub(crate) automatic_replies: HashMap<ContactId, usize>,
     pub(crate) last_lines: HashMap<ContactId, LineId>,
     /// Whose address it is, as far as any operation asked.
@@ -156,32 +166,86 @@ impl World {
         if let (StreamId::Case(reference), Aggregate::Case(case)) = (stream, &entry.aggregate)
             && let Some(state) = case.state()
         {
-            let open = self.open.entry(state.origin.contact_id).or_default();
+            let contact = state.origin.contact_id;
+            let open = self.open.entry(contact).or_default();
             if case.is_open() {
                 open.insert(reference);
             } else {
                 open.remove(&reference);
             }
+            if let Event::Case(event) = event {
+                if let CaseEvent::MessageReceived { message, .. } = event {
+                    self.last_lines.insert(contact, message.line_id);
+                }
+                if self.keeps_messages {
+                    self.take_in_message(contact, reference, event);
+                }
+            }
         }
         version
     }
 
-    /// Counts the automatic replies that an operation recorded: one for each message, in however many cases it stands.
-    pub(crate) fn count_automatic_replies(&mut self, events: &[(StreamId, Event)]) {
-        let replies: BTreeSet<(ContactId, MessageId)> = events
-            .iter()
-            .filter_map(|(stream, event)| match (stream, event) {
-                (StreamId::Case(reference), Event::Case(CaseEvent::MessageQueued(message)))
-                    if message.author == Author::Automatic =>
-                {
-                    Some((
-                        self.case(*reference)?.state()?.origin.contact_id,
-                        message.message_id,
-                    ))
+    /// Keeps what is known of messages true: an operation may quote one of this very transaction.
+    fn take_in_message(&mut self, contact_id: ContactId, reference: Reference, event: &CaseEvent) {
+        let known = |messages: &mut Vec<KnownMessage>, message_id| {
+            messages
+                .iter()
+                .position(|message| message.message_id == message_id)
+        };
+        match event {
+            CaseEvent::MessageReceived { message, .. }
+            | CaseEvent::MessageMovedIn { message, .. } => {
+                match known(&mut self.messages, message.message_id) {
+                    Some(place) => self.messages[place].stands_in(reference),
+                    None => self.messages.push(KnownMessage {
+                        message_id: message.message_id,
+                        provider_id: Some(message.provider_id.clone()),
+                        contact_id,
+                        outbound: false,
+                        references: vec![reference],
+                    }),
                 }
-                _ => None,
-            })
-            .collect();
+            }
+            CaseEvent::MessageQueued(message) => {
+                match known(&mut self.messages, message.message_id) {
+                    Some(place) => self.messages[place].stands_in(reference),
+                    None => self.messages.push(KnownMessage {
+                        message_id: message.message_id,
+                        provider_id: None,
+                        contact_id,
+                        outbound: true,
+                        references: vec![reference],
+                    }),
+                }
+            }
+            CaseEvent::MessageReturned { message_id, .. } => {
+                if let Some(place) = known(&mut self.messages, *message_id) {
+                    self.messages[place].stands_in(reference);
+                }
+            }
+            CaseEvent::MessageMovedOut { message_id, .. }
+            | CaseEvent::MoveUndone { message_id, .. } => {
+                if let Some(place) = known(&mut self.messages, *message_id) {
+                    self.messages[place]
+                        .references
+                        .retain(|known| *known != reference);
+                }
+            }
+            CaseEvent::MessageSent {
+                message_id,
+                provider_id: Some(provider_id),
+                ..
+            } => {
+                if let Some(place) = known(&mut self.messages, *message_id) {
+                    self.messages[place].provider_id = Some(provider_id.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts automatic replies that were recorded.
+    pub(crate) fn count_automatic_replies(&mut self, replies: BTreeSet<(ContactId, MessageId)>) {
         for (contact, _) in replies {
             *self.automatic_replies.entry(contact).or_default() += 1;
         }
@@ -193,6 +257,21 @@ impl World {
             _ => None,
         }
     }
+}
+
+/// The automatic replies among the events of an operation: one for each message, in however many cases it stands.
+pub(crate) fn automatic_replies(events: &[(StreamId, Event)]) -> BTreeSet<(ContactId, MessageId)> {
+    events
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Case(CaseEvent::MessageQueued(message))
+                if message.author == Author::Automatic =>
+            {
+                Some((message.contact_id, message.message_id))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// What one operation can see: the aggregates it asked for, its contact's cases, and the settings.

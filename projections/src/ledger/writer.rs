@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,16 +18,16 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
-use tokio::sync::{Mutex, mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::LedgerOptions;
-use super::job::{GivenUp, Job, ToWrite};
+use super::job::{GivenUp, Job};
 use super::load;
-use super::operation::{IdempotencyKey, Needs, SecretWrite};
-use super::scope::{Aggregate, Entry, Scope, World};
+use super::operation::{IdempotencyKey, Needs, Receipt, SecretWrite};
+use super::queue::Exit;
+use super::scope::{Aggregate, Entry, Scope, World, automatic_replies};
 use crate::accounts;
 use crate::log::append::{self, Appended, append};
 use crate::log::follow::advance;
@@ -77,6 +78,9 @@ pub(super) enum Failure {
     /// The connection is of no use any more.
     #[error("the connection to the database broke")]
     Connection(#[source] sqlx::Error),
+    /// The answer to COMMIT is missing, and so is an answer to the question whether it has committed.
+    #[error("whether the transaction has committed is not known")]
+    Unknown(#[source] ReadError),
     /// It would fail again.
     #[error("the transaction failed")]
     Poison(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -204,24 +208,26 @@ impl References {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) connect: PgConnectOptions,
-    pub(super) waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>,
+    pub(super) waiting: Arc<Exit<Box<dyn Job>>>,
     pub(super) cache: Arc<CaseCache>,
     pub(super) settings: Arc<ArcSwap<Settings>>,
+    /// The newest position that this process knows of.
     pub(super) head: watch::Sender<i64>,
+    /// The newest position that this process wrote; its senders are the writers alone.
+    pub(super) written: watch::Sender<i64>,
     pub(super) outbox: watch::Sender<u64>,
     pub(super) references: References,
-    pub(super) stop: CancellationToken,
 }
 
 pub(super) struct Writer {
     connect: PgConnectOptions,
     options: LedgerOptions,
-    waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>,
+    waiting: Arc<Exit<Box<dyn Job>>>,
     cache: Arc<CaseCache>,
     settings: Arc<ArcSwap<Settings>>,
     head: watch::Sender<i64>,
+    written: watch::Sender<i64>,
     outbox: watch::Sender<u64>,
-    stop: CancellationToken,
     conn: Option<PgConnection>,
     references: References,
     upcasters: Vec<Box<dyn EventUpcaster>>,
@@ -235,9 +241,9 @@ impl Writer {
             cache,
             settings,
             head,
+            written,
             outbox,
             references,
-            stop,
         } = ledger;
         let connect = connect.options(SESSION);
         Self {
@@ -247,16 +253,17 @@ impl Writer {
             cache,
             settings,
             head,
+            written,
             outbox,
-            stop,
             conn: None,
             references,
             upcasters: upcasters(),
         }
     }
 
-    pub(super) async fn run(mut self) {
-        while let Some(batch) = self.next_batch().await {
+    /// Does what there is to do, as the `first` writer or as a helper, until the ledger is closed.
+    pub(super) async fn run(mut self, first: bool) {
+        while let Some(batch) = self.next_batch(first).await {
             histogram!("docket_ledger_batch_operations")
                 .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
             self.work(batch).await;
@@ -267,19 +274,12 @@ impl Writer {
         }
     }
 
-    /// Waits for work, and takes all of it up to the limit; `None` once the ledger is closed and empty.
-    async fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
-        let mut waiting = self.waiting.lock().await;
-        let mut batch = Vec::new();
-        let taken = tokio::select! {
-            biased;
-            taken = waiting.recv_many(&mut batch, self.options.max_batch) => taken,
-            () = self.stop.cancelled() => {
-                waiting.close();
-                waiting.recv_many(&mut batch, self.options.max_batch).await
-            }
-        };
-        (taken > 0).then_some(batch)
+    async fn next_batch(&self, first: bool) -> Option<Vec<Box<dyn Job>>> {
+        if first {
+            self.waiting.take_first().await
+        } else {
+            self.waiting.take_as_helper().await
+        }
     }
 
     /// Does a batch, trying again and splitting it as its failures ask for.
@@ -288,7 +288,12 @@ impl Writer {
         let mut conflicts = 0;
         let mut connection_failures = 0;
         while let Some(mut batch) = left.pop() {
-            match self.attempt(&mut batch).await {
+            // A bug must not end the writer that everybody waits for.
+            let attempted = AssertUnwindSafe(self.attempt(&mut batch))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(Failure::Poison("a bug: it panicked".into())));
+            match attempted {
                 Ok(()) => {
                     for job in batch {
                         job.answer();
@@ -314,6 +319,12 @@ impl Writer {
                         tokio::time::sleep(RECONNECT_PAUSE * connection_failures).await;
                         left.push(batch);
                     }
+                }
+                Err(Failure::Unknown(error)) => {
+                    // Done again it might be done twice. Receipts and keys keep a repetition by the caller from that.
+                    self.conn = None;
+                    error!(%error, operations = batch.len(), "whether a batch has committed cannot be found out; callers are told to come back");
+                    give_up(batch, GivenUp::Unavailable);
                 }
                 Err(error) if batch.len() > 1 => {
                     counter!("docket_ledger_retries_total", "cause" => "split").increment(1);
@@ -502,18 +513,16 @@ impl Writer {
 
     /// Whether a transaction whose COMMIT got no answer has committed; asked on a new connection.
     async fn has_committed(&mut self, committed: &Committed) -> Result<bool, Failure> {
-        let mut last_error = sqlx::Error::WorkerCrashed;
+        let mut last_error = ReadError::Database(sqlx::Error::WorkerCrashed);
         for _ in 0..MAX_TRANSACTION_CHECKS {
             match self.is_in_the_log(committed).await {
                 Ok(Some(is_there)) => return Ok(is_there),
                 Ok(None) => {}
-                Err(ReadError::Database(error)) => last_error = error,
-                Err(error) => return Err(error.into()),
+                Err(error) => last_error = error,
             }
             tokio::time::sleep(TRANSACTION_CHECK_PAUSE).await;
         }
-        // The callers are told to come back; their receipts and keys keep a repetition from doubling anything.
-        Err(Failure::Connection(last_error))
+        Err(Failure::Unknown(last_error))
     }
 
     /// Whether the events of a transaction are in the log; `None` while the server still works on it.
@@ -567,6 +576,7 @@ impl Writer {
         }
         if let Some(position) = committed.position {
             advance(&self.head, position);
+            advance(&self.written, position);
         }
         if committed.is_to_send {
             self.outbox.send_modify(|changes| *changes += 1);
@@ -621,6 +631,8 @@ struct Written<'a> {
     secrets: Vec<SecretWrite>,
     keys: Vec<&'a IdempotencyKey>,
     outcomes: Vec<String>,
+    /// The receipts of webhooks that were refused: what is not recorded was not taken.
+    refused: HashSet<&'a Receipt>,
 }
 
 impl<'a> Written<'a> {
@@ -656,6 +668,14 @@ impl<'a> Written<'a> {
                 settings,
                 needs,
             });
+            if let Some(receipt) = &needs.receipt {
+                if to_write.is_refused {
+                    receipts.insert((receipt.kind.to_owned(), receipt.key.clone()));
+                    self.refused.insert(receipt);
+                } else {
+                    self.refused.remove(receipt);
+                }
+            }
             if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
                 && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
                 && let MapEntry::Vacant(vacant) = kept.entry((key.actor, key.key.clone()))
@@ -668,28 +688,31 @@ impl<'a> Written<'a> {
                 self.outcomes
                     .push(to_write.outcome.clone().unwrap_or_default());
             }
-            self.take_in(&job.metadata(), to_write, world);
+            if !to_write.events.is_empty() {
+                self.take_in(&job.metadata(), to_write.events, world);
+            }
+            self.secrets.extend(to_write.secrets);
         }
     }
 
-    fn take_in(&mut self, metadata: &Metadata, to_write: ToWrite, world: &mut World) {
-        self.secrets.extend(to_write.secrets);
-        for (stream, event) in &to_write.events {
+    fn take_in(&mut self, metadata: &Metadata, events: Vec<(StreamId, Event)>, world: &mut World) {
+        let replies = automatic_replies(&events);
+        for (stream, event) in events {
             let earliest = world
                 .streams
-                .get(stream)
+                .get(&stream)
                 .map_or(world.now, |entry| entry.last_recorded_at);
             let recorded_at = world.now.max(earliest);
-            let sequence = world.take_in(*stream, event, recorded_at);
+            let sequence = world.take_in(stream, &event, recorded_at);
             self.events.push(Recorded {
-                stream: *stream,
+                stream,
                 sequence,
-                event: event.clone(),
+                event,
                 metadata: metadata.clone(),
                 recorded_at,
             });
         }
-        world.count_automatic_replies(&to_write.events);
+        world.count_automatic_replies(replies);
     }
 
     /// Everything but the events themselves, which come last.
@@ -702,6 +725,9 @@ impl<'a> Written<'a> {
             self.models.apply(recorded);
         }
         self.models.flush(conn).await?;
+        if !self.refused.is_empty() {
+            load::take_back(conn, &self.refused).boxed().await?;
+        }
         for secret in &self.secrets {
             match secret {
                 SecretWrite::Password { user_id, hash } => {

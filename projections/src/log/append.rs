@@ -13,9 +13,6 @@ pub struct Appended {
     pub transaction_id: String,
 }
 
-/// The channel on which an append says the log's new position.
-pub const CHANNEL: &str = "docket_log";
-
 /// Appends `events` in order. From here to the commit all other appends wait.
 ///
 /// # Errors
@@ -63,9 +60,7 @@ pub(crate) async fn append(
                       WITH ORDINALITY AS e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
                                             metadata, recorded_at, ordinality)
            )
-           SELECT position AS "position!", pg_current_xact_id()::text AS "transaction_id!",
-                  pg_notify($11, position::text)::text AS notified
-             FROM head"#,
+           SELECT position AS "position!", pg_current_xact_id()::text AS "transaction_id!" FROM head"#,
         count,
         changes_settings,
         &aggregate_types as &[&str],
@@ -76,7 +71,6 @@ pub(crate) async fn append(
         &payloads,
         &metadata,
         &recorded_at,
-        CHANNEL,
     )
     .fetch_one(conn)
     .await?;

@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::append::CHANNEL;
 use super::reader;
 
+/// The channel on which the log's newest position is made known.
+pub const CHANNEL: &str = "docket_log";
 /// How long a wake-up that got lost can go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// The pause before a broken connection is tried again.
@@ -49,6 +50,18 @@ async fn listen(pool: &PgPool, head: &watch::Sender<i64>) -> Result<(), sqlx::Er
             Err(_) => advance(head, reader::head(pool).await?),
         }
     }
+}
+
+/// Makes the position of the newest event known to every process that follows the log.
+pub(crate) async fn announce(conn: &mut PgConnection, position: i64) -> Result<(), sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT pg_notify($1, $2)::text",
+        CHANNEL,
+        position.to_string()
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
 }
 
 /// Moves `head` forward, never back.

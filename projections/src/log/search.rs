@@ -222,7 +222,7 @@ async fn streams_of(
         About::Number(number) => {
             let cases = sqlx::query_scalar!(
                 "SELECT c.reference
-                   FROM contacts k JOIN cases c USING (contact_id)
+                   FROM contacts k JOIN contact_cases c USING (contact_id)
                   WHERE k.number = $1
                   ORDER BY c.reference DESC LIMIT $2",
                 number,

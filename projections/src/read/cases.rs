@@ -42,7 +42,7 @@ const PAGES_BEFORE_LOOKING_UP: u32 = 4;
 /// At most so many cases are searched one by one in one statement.
 const MAX_SEARCHED_AT_ONCE: u32 = 3_200;
 
-/// Builds `cases` and `case_links`.
+/// Builds `cases`, `contact_cases` and `case_links`.
 #[derive(Debug, Default)]
 pub struct CasesHandler {
     changes: BTreeMap<i32, Change>,
@@ -110,7 +110,7 @@ impl CasesHandler {
 impl Projection for CasesHandler {
     const NAME: &'static str = "cases";
     const VERSION: i32 = 2;
-    const TABLES: &'static [&'static str] = &["cases", "case_links"];
+    const TABLES: &'static [&'static str] = &["cases", "contact_cases", "case_links"];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -218,7 +218,7 @@ impl NewCase {
 
 async fn write_new(conn: &mut PgConnection, cases: &[NewCase]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO cases (
+        "WITH new AS (INSERT INTO cases (
              reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
              assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
              last_inbound_line_id, last_message
@@ -229,7 +229,8 @@ async fn write_new(conn: &mut PgConnection, cases: &[NewCase]) -> Result<(), sql
              $12::uuid[], $13::text[], $14::bigint[], $15::integer[], $16::timestamptz[], $17::timestamptz[],
              $18::timestamptz[],
              $19::uuid[], $20::bigint[]
-         )",
+         ) RETURNING contact_id, reference)
+         INSERT INTO contact_cases (contact_id, reference) SELECT contact_id, reference FROM new",
         &column(cases, |case| case.origin().reference.as_i32()),
         &column(cases, |case| case.origin().contact_id.0),
         &column(cases, |case| case.origin().number.as_str()) as _,
@@ -695,7 +696,7 @@ pub async fn of_contact(
     contact_id: ContactId,
 ) -> Result<Vec<CaseRow>, sqlx::Error> {
     let raw = cases!(
-        "FROM cases c WHERE c.contact_id = $1 ORDER BY c.reference",
+        "FROM contact_cases k JOIN cases c USING (reference) WHERE k.contact_id = $1 ORDER BY c.reference",
         contact_id.0,
     )
     .fetch_all(executor)
@@ -813,7 +814,7 @@ async fn references_of_number(
 ) -> Result<Option<Vec<i32>>, sqlx::Error> {
     let (least, greatest) = number.bounds();
     let found = sqlx::query_scalar!(
-        "SELECT c.reference FROM contacts k JOIN cases c USING (contact_id)
+        "SELECT c.reference FROM contacts k JOIN contact_cases c USING (contact_id)
          WHERE k.number ~>=~ $1 AND k.number ~<=~ $2
          LIMIT $3",
         least,
@@ -840,7 +841,7 @@ async fn references_of_search(
     }
     if let Some(digits) = &search.number_part {
         let of_number = sqlx::query_scalar!(
-            "SELECT c.reference FROM contacts k JOIN cases c USING (contact_id)
+            "SELECT c.reference FROM contacts k JOIN contact_cases c USING (contact_id)
              WHERE k.number LIKE '%' || $1::text || '%'
              LIMIT $2",
             digits,

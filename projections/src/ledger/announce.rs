@@ -1,0 +1,55 @@
+//! Telling other processes that the log has grown.
+//!
+//! A NOTIFY is no part of the transactions that append: there it would add to every commit the work of waking all who listen,
+//! while a lock is held. Here one word stands for all commits since the last. It can get lost between a commit and this; whoever
+//! follows the log asks by themselves now and then.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::log::follow;
+
+/// The pause between two announcements.
+const PAUSE: Duration = Duration::from_millis(20);
+/// The pause before a broken connection is tried again.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// How the session is set up: an announcement is nothing that a crash must not lose.
+const SESSION: [(&str, &str); 2] = [("synchronous_commit", "off"), ("statement_timeout", "5s")];
+
+/// Announces the newest position `written`, until its senders are gone and the last is announced.
+pub(super) async fn run(connect: PgConnectOptions, mut written: watch::Receiver<i64>) {
+    let connect = connect.options(SESSION);
+    let mut conn = None;
+    while written.changed().await.is_ok() {
+        let position = *written.borrow_and_update();
+        let pause = match announce(&connect, &mut conn, position).await {
+            Ok(()) => PAUSE,
+            Err(error) => {
+                warn!(%error, "other processes could not be told that the log has grown");
+                conn = None;
+                RECONNECT_PAUSE
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+    if let Some(conn) = conn {
+        // Whether the goodbye arrives is of no matter.
+        let _ = conn.close().await;
+    }
+}
+
+async fn announce(
+    connect: &PgConnectOptions,
+    conn: &mut Option<PgConnection>,
+    position: i64,
+) -> Result<(), sqlx::Error> {
+    let conn = match conn {
+        Some(conn) => conn,
+        None => conn.insert(connect.connect().await?),
+    };
+    follow::announce(conn, position).await
+}

@@ -276,7 +276,7 @@ mod tests {
                 .unwrap();
 
         assert_eq!(name, database.name);
-        assert_eq!(search_path, "docket_read,public");
+        assert_eq!(search_path, "docket_read,public,pg_temp");
         connection.close().await.unwrap();
         database.close().await;
     }

@@ -4,6 +4,7 @@
 //! tens of milliseconds.
 
 pub mod conversation;
+pub mod reports;
 pub mod volume;
 
 use std::sync::atomic::{AtomicU32, Ordering};

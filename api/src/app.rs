@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use docket_projections::PgPool;
 use docket_projections::ledger::Ledger;
+use docket_projections::read::reports::KeptReports;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub struct Parts {
     pub audit: Audit,
     /// Connections for reading.
     pub pool: PgPool,
+    /// What reports ask, read from the database once.
+    pub reports: Arc<KeptReports>,
     /// Who we are at Vonage.
     pub vonage: Arc<Vonage>,
     /// What time it is.

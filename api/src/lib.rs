@@ -18,6 +18,7 @@ pub mod operations;
 pub mod passwords;
 pub mod reach;
 pub mod rebuilding;
+pub mod reports;
 pub mod rerouting;
 pub mod secrets;
 pub mod serve;

@@ -48,6 +48,7 @@ pub async fn on_store<T>(
         audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
         ledger,
         pool: store.pool(),
+        reports: Arc::default(),
         vonage: Arc::new(Vonage::default()),
         clock: ambient::now,
         new_id: ambient::new_id,

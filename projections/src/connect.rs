@@ -17,6 +17,10 @@ const TRUSTED_FOR: Duration = Duration::from_millis(100);
 /// What Docket's connections are called in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "docket";
 
+/// Temporary tables come last: the database would otherwise look among them first, and those that a connection keeps (see
+/// [`history`](crate::history)) have the names of live ones.
+const SEARCH_PATH: &str = "docket_read,public,pg_temp";
+
 /// Options for a connection to the database at `url` (`postgres://…`), with Docket's search path and application name.
 ///
 /// # Errors
@@ -40,7 +44,7 @@ pub fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
 pub fn with_search_path(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name(APPLICATION_NAME)
-        .options([("search_path", "docket_read,public")])
+        .options([("search_path", SEARCH_PATH)])
 }
 
 /// Up to `max_connections` connections for reading, made when they are needed.
@@ -87,7 +91,7 @@ mod tests {
         // Postgres takes the last of several settings.
         assert_eq!(
             options.get_options(),
-            Some("-csearch_path=public -c search_path=docket_read,public")
+            Some("-csearch_path=public -c search_path=docket_read,public,pg_temp")
         );
         assert_eq!(options.get_application_name(), Some("docket"));
     }
@@ -98,7 +102,7 @@ mod tests {
 
         assert_eq!(
             for_migrations(options).get_options(),
-            Some("-c search_path=docket_read,public -c search_path=public")
+            Some("-c search_path=docket_read,public,pg_temp -c search_path=public")
         );
     }
 

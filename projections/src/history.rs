@@ -4,6 +4,9 @@
 //! today's commands and through the handlers that write today's pages, into temporary tables that stand before the live ones for
 //! the length of one transaction, and today's queries read them. The transaction is then rolled back.
 //!
+//! To make those tables takes the database longer than all the rest, so a connection that has made them keeps them, empty. They come
+//! last in its search path ([`connect`](crate::connect)), behind the live ones, except in these transactions.
+//!
 //! Some of what is shown of a case is told by events of the same contact's other cases: that another case follows this one, and
 //! what the person calls themselves. Which cases those are, the live read models say; what they say of the case, the log.
 
@@ -17,7 +20,7 @@ use docket_domain::case::Case;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
-use sqlx::{Executor, PgConnection, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::log::reader::{self, LogEvent, ReadError};
@@ -32,6 +35,8 @@ const PAGE: i64 = 500;
 /// The end of the year 9999: no event was recorded later, and unlike chrono's own last time Postgres knows it.
 const LAST_TIME: DateTime<Utc> =
     DateTime::from_timestamp(253_402_300_799, 0).expect("a year of four digits");
+/// How large a connection's temporary tables may grow with rows that were rolled back, in bytes, before they are cleared of them.
+const MAX_LEFT: i64 = 256 * 1024;
 /// The read models that show a case.
 const MODELS: [&str; 3] = ["contacts", "cases", "thread"];
 
@@ -114,8 +119,10 @@ impl Cut {
 ///
 /// [`AsOfError`].
 pub async fn as_of(pool: &PgPool, reference: Reference, at: At) -> Result<CaseAsOf, AsOfError> {
+    let mut conn = pool.acquire().await?;
+    shadow_tables(&mut conn).boxed().await?;
     // Dropped without a commit, it leaves nothing, whatever happens below.
-    let mut tx = pool.begin().await?;
+    let mut tx = conn.begin().await?;
     let case = as_of_in_tx(&mut tx, reference, at).boxed().await?;
     tx.rollback().await?;
     Ok(case)
@@ -128,7 +135,8 @@ async fn as_of_in_tx(
 ) -> Result<CaseAsOf, AsOfError> {
     let (first, cut) = cut(conn, reference, at).await?;
     let told_elsewhere = told_elsewhere(conn, reference, cut).await?;
-    shadow_tables(conn).await?;
+    conn.execute("SET LOCAL search_path = pg_temp, docket_read, public")
+        .await?;
     let (case, recorded_at) = replay(conn, reference, cut, told_elsewhere).await?;
     let not_begun = || AsOfError::NotBegun {
         reference,
@@ -255,20 +263,65 @@ async fn told_elsewhere(
     Ok(events.into())
 }
 
-/// Temporary tables like the live ones, which every statement of this transaction finds before those.
+/// Makes temporary tables like the live ones, unless the connection has them.
 async fn shadow_tables(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let mut statement = String::new();
-    for table in models().iter().flat_map(|model| model.tables) {
-        statement += "CREATE TEMPORARY TABLE ";
-        statement += table;
-        statement += " (LIKE docket_read.";
-        statement += table;
-        statement += " INCLUDING ALL) ON COMMIT DROP; ";
+    let tables: Vec<&str> = models()
+        .iter()
+        .flat_map(|model| model.tables)
+        .copied()
+        .collect();
+    let kept = sqlx::query!(
+        r#"SELECT current_setting('search_path') AS "search_path!",
+                  sum(pg_relation_size(to_regclass('pg_temp.' || name)))::bigint AS bytes
+           FROM unnest($1::text[]) name"#,
+        &tables as &[&str],
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    match kept.bytes {
+        None => {
+            let last = kept.search_path.rsplit(',').next().map(str::trim);
+            if last != Some("pg_temp") {
+                // Everybody who is given this connection later would read these tables and find nothing.
+                let reason = "the connection's search path does not end with pg_temp";
+                return Err(sqlx::Error::Configuration(reason.into()));
+            }
+            make_shadow_tables(conn, &tables).await
+        }
+        Some(bytes) if bytes > MAX_LEFT => {
+            let tables: Vec<String> = tables
+                .iter()
+                .map(|name| format!("pg_temp.{name}"))
+                .collect();
+            conn.execute(&*format!("VACUUM {}", tables.join(", ")))
+                .await?;
+            Ok(())
+        }
+        Some(_) => Ok(()),
     }
-    // Said explicitly: a statement that was planned before would go on with the live tables while the path stays the same.
-    statement += "SET LOCAL search_path = pg_temp, docket_read, public";
-    conn.execute(&*statement).await?;
-    Ok(())
+}
+
+/// They have the live ones' keys, and none of the indexes that find one case among all.
+async fn make_shadow_tables(conn: &mut PgConnection, tables: &[&str]) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    for table in tables {
+        let statement =
+            format!("CREATE TEMPORARY TABLE {table} (LIKE docket_read.{table} INCLUDING ALL)");
+        tx.execute(&*statement).await?;
+    }
+    let indexes = sqlx::query_scalar!(
+        r#"SELECT indexrelid::regclass::text AS "name!"
+           FROM pg_index
+           WHERE indrelid = ANY (SELECT to_regclass('pg_temp.' || name) FROM unnest($1::text[]) name) AND NOT indisunique"#,
+        tables as &[&str],
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if !indexes.is_empty() {
+        tx.execute(&*format!("DROP INDEX {}", indexes.join(", ")))
+            .await?;
+    }
+    tx.commit().await
 }
 
 fn models() -> Vec<Description> {

@@ -4,6 +4,7 @@
 //! tens of milliseconds.
 
 pub mod conversation;
+pub mod reports;
 pub mod volume;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -311,7 +312,7 @@ mod tests {
                 .unwrap();
 
         assert_eq!(name, database.name);
-        assert_eq!(search_path, "docket_read,public");
+        assert_eq!(search_path, "docket_read,public,pg_temp");
         connection.close().await.unwrap();
         database.close().await;
     }

@@ -276,7 +276,7 @@ async fn the_server_is_set_up_as_durable_and_closed() {
         ("listen_addresses", ""),
         ("server_encoding", "UTF8"),
         ("max_connections", "60"),
-        ("search_path", "docket_read,public"),
+        ("search_path", "docket_read,public,pg_temp"),
         ("application_name", "docket"),
     ] {
         let found = ask(&postgres, &format!("SELECT current_setting('{setting}')")).await;

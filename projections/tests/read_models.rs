@@ -1521,6 +1521,77 @@ async fn a_search_finds_words_titles_references_and_numbers() {
 }
 
 #[tokio::test]
+async fn a_search_one_by_one_finds_what_the_index_of_words_finds() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = World::default();
+    for text in [
+        "The KITCHEN of İSTANBUL",
+        "20 \u{212A} and \u{212A}itchen",
+        "istanbul",
+        "ΣΠΊΤΙ και σπίτι",
+        "habitación, año",
+        "https://example.com/Roof?a=b well-known 1.5e3",
+    ] {
+        world.said(0, text);
+        for contact in 1..4 {
+            world.said(contact, &format!("Crew {contact}: {text}"));
+        }
+    }
+    build(pool, &world.log, 1000).await;
+    for q in [
+        "kitchen",
+        "KITCH",
+        "\u{212A}itchen",
+        "k",
+        "istanbul",
+        "İstanbul",
+        "İSTAN",
+        "σπίτι",
+        "ΣΠΊΤΙ",
+        "σπίτι kai",
+        "habitaci",
+        "habitación",
+        "AÑO habitación",
+        "crew 2",
+        "crew",
+        "example.com",
+        "/Roof",
+        "well-known",
+        "known",
+        "1.5e3",
+        "!?",
+        "none",
+    ] {
+        let mut expected: Vec<i32> = sqlx::query_scalar(
+            "SELECT DISTINCT reference FROM thread_items
+             WHERE NOT hidden AND to_tsvector('simple', left(said, 20000))
+                 @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery",
+        )
+        .bind(q)
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        expected.sort_unstable();
+        let filter = CaseFilter {
+            q: Some(q.into()),
+            ..CaseFilter::default()
+        };
+        // A page of one looks few up by the index, a page of all searches every case.
+        for limit in [1, 100] {
+            let mut found: Vec<i32> = read(pool, &filter, limit)
+                .await
+                .into_iter()
+                .map(|case| case.reference.as_i32())
+                .collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{q}, {limit} a page");
+        }
+    }
+    database.close().await;
+}
+
+#[tokio::test]
 async fn cases_follow_one_another() {
     let database = database().await;
     let pool = &database.pool;

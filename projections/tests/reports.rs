@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use docket_domain::case::{Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage};
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
@@ -16,10 +16,12 @@ use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
+use docket_projections::connect::connect_options;
 use docket_projections::log::recorded::{Actor, Metadata, Recorded};
 use docket_projections::read::ReadModels;
-use docket_projections::read::reports::{self, Group, Span, Times};
-use docket_projections::testing::{TestDatabase, database};
+use docket_projections::read::reports::{Group, KeptReports, Report, Span, Times};
+use docket_projections::testing::{self, TestDatabase, database};
+use docket_projections::{PgPool, rebuild};
 use uuid::Uuid;
 
 const SUPPORT: SurveyId = SurveyId(Uuid::from_u128(1));
@@ -167,6 +169,13 @@ impl Story {
     }
 }
 
+/// The report of a span, as the page shows it; the database by itself tells the same.
+async fn report(pool: &PgPool, span: Span) -> Report {
+    let told = KeptReports::default().report(pool, span).await.unwrap();
+    assert_eq!(told, testing::reports::report(pool, span).await.unwrap());
+    told
+}
+
 fn times(group: Group, count: u64, median_seconds: f64, p90_seconds: f64) -> Times {
     Times {
         group,
@@ -229,18 +238,18 @@ async fn first_responses_have_their_exact_median_and_ninetieth_percentile() {
         };
         let database = story.write(flush_every).await;
         let pool = &database.pool;
-        let told = reports::responses(pool, march(None)).await.unwrap();
+        let told = report(pool, march(None)).await.responses;
         assert_close(&told, &expected);
-        let sales = reports::responses(pool, march(Some(SALES))).await.unwrap();
+        let sales = report(pool, march(Some(SALES))).await.responses;
         let expected = [
             times(Group::All, 2, 5_400.0, 6_840.0),
             times(Group::Survey(SALES), 2, 5_400.0, 6_840.0),
             times(Group::Person(Some(BEN)), 2, 5_400.0, 6_840.0),
         ];
         assert_close(&sales, &expected);
-        assert_eq!(reports::unanswered(pool, march(None)).await.unwrap(), 1);
+        assert_eq!(report(pool, march(None)).await.unanswered, 1);
         let sales = march(Some(SALES));
-        assert_eq!(reports::unanswered(pool, sales).await.unwrap(), 0);
+        assert_eq!(report(pool, sales).await.unanswered, 0);
         database.close().await;
     }
 }
@@ -294,11 +303,9 @@ async fn a_case_counts_as_closed_when_it_was_closed_last() {
             ..Story::default()
         };
         let database = story.write(flush_every).await;
-        let told = reports::closings(&database.pool, march(None))
-            .await
-            .unwrap();
+        let told = report(&database.pool, march(None)).await.closings;
         assert_close(&told, &expected);
-        let days = reports::days(&database.pool, march(None)).await.unwrap();
+        let days = report(&database.pool, march(None)).await.days;
         let closed: Vec<u64> = days.iter().map(|day| day.closed).collect();
         assert_eq!(closed, [2, 1, 0]);
         database.close().await;
@@ -319,7 +326,7 @@ async fn days_are_those_of_utc_and_count_each_message_once() {
     story.asks(105, SALES, "2026-03-04T00:00:00");
     let database = story.write(2).await;
     let told = async |survey| {
-        let days = reports::days(&database.pool, march(survey)).await.unwrap();
+        let days = report(&database.pool, march(survey)).await.days;
         days.into_iter()
             .map(|day| (day.day.to_string(), day.inbound, day.outbound, day.opened))
             .collect::<Vec<_>>()
@@ -360,9 +367,187 @@ async fn a_move_that_was_undone_counts_nowhere() {
     story.record(102, at("2026-03-01T10:00:00"), Some(ANN), undone);
     let database = story.write(3).await;
     let pool = &database.pool;
-    assert_eq!(reports::responses(pool, march(None)).await.unwrap(), []);
-    assert_eq!(reports::closings(pool, march(None)).await.unwrap(), []);
-    let first = &reports::days(pool, march(None)).await.unwrap()[0];
+    assert_eq!(report(pool, march(None)).await.responses, []);
+    assert_eq!(report(pool, march(None)).await.closings, []);
+    let first = &report(pool, march(None)).await.days[0];
     assert_eq!((first.opened, first.closed), (1, 0));
+    database.close().await;
+}
+
+/// Numbers that look random and are the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn chance(&mut self, of: u64) -> bool {
+        self.below(of) == 0
+    }
+}
+
+impl Story {
+    /// One thing that can happen, at about that time.
+    fn goes_on(&mut self, dice: &mut Dice, now: DateTime<Utc>) {
+        let cases = u64::try_from(self.sequences.len()).unwrap();
+        // Clocks are not set alike, and are set anew.
+        let time = (now - TimeDelta::seconds(dice.below(3).cast_signed() * 40))
+            .format("%Y-%m-%dT%H:%M:%S%.6f")
+            .to_string();
+        if cases < 3 || dice.chance(6) {
+            let case = 101 + u32::try_from(cases).unwrap();
+            let survey = if dice.chance(3) { SALES } else { SUPPORT };
+            let from = Reference::new(101).unwrap();
+            match dice.below(6) {
+                0 => self.opens(case, survey, Origin::Agent, &time),
+                1 => self.opens(case, survey, Origin::Move { from }, &time),
+                2 => {
+                    self.opens(case, survey, Origin::Record, &time);
+                    self.hears(&[case], &time);
+                }
+                _ => self.asks(case, survey, &time),
+            }
+            return;
+        }
+        // Young cases get most of what happens, and old ones some of it.
+        let case = |dice: &mut Dice| {
+            let nth = if dice.chance(4) {
+                dice.below(cases)
+            } else {
+                cases - 1 - dice.below(cases.min(5))
+            };
+            101 + u32::try_from(nth).unwrap()
+        };
+        let of = case(dice);
+        let by = [None, Some(ANN), Some(BEN)][usize::try_from(dice.below(3)).unwrap()];
+        match dice.below(8) {
+            0 | 1 => self.hears(&[of], &time),
+            2 => {
+                let other = case(dice);
+                let both = if of == other {
+                    vec![of]
+                } else {
+                    vec![of, other]
+                };
+                self.hears(&both, &time);
+            }
+            3 | 4 => self.answers(of, by, &time),
+            5 => self.sets(of, by, true, &time),
+            6 => self.sets(of, by, dice.chance(2), &time),
+            _ if dice.chance(4) => {
+                let undone = CaseEvent::MoveUndone {
+                    message_id: MessageId(Uuid::from_u128(10_001)),
+                    to: Reference::new(101).unwrap(),
+                    status: None,
+                };
+                self.record(of, at(&time), by, undone);
+            }
+            _ => self.sets(of, by, true, &time),
+        }
+    }
+}
+
+/// Writes events to the log and to the read models, as one transaction.
+async fn record(pool: &PgPool, events: &[Recorded]) {
+    let mut tx = pool.begin().await.unwrap();
+    let mut models = ReadModels::default();
+    for recorded in events {
+        models.apply(recorded);
+        sqlx::query(
+            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                                 position, recorded_at)
+             SELECT $1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, position, $8 FROM head",
+        )
+        .bind(recorded.stream.aggregate_type())
+        .bind(recorded.stream.aggregate_id())
+        .bind(recorded.sequence.cast_signed())
+        .bind(recorded.event.type_name())
+        .bind(recorded.event.version())
+        .bind(serde_json::to_string(&recorded.event).unwrap())
+        .bind(serde_json::to_string(&recorded.metadata).unwrap())
+        .bind(recorded.recorded_at)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    }
+    models.flush(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_kept_is_what_the_database_tells_whatever_happens_to_past_days() {
+    for seed in 1..=6 {
+        let mut dice = Dice(seed);
+        let database = database().await;
+        let pool = &database.pool;
+        let kept = KeptReports::default();
+        let mut story = Story::default();
+        let mut now = at("2026-03-01T21:00:00.123457");
+        let mut written = 0;
+        for step in 0..60 {
+            for _ in 0..=dice.below(8) {
+                story.goes_on(&mut dice, now);
+                let seconds = if dice.chance(20) { 90_000 } else { 2_000 };
+                now += TimeDelta::microseconds(dice.below(seconds * 1_000_000).cast_signed());
+            }
+            record(pool, &story.events[written..]).await;
+            written = story.events.len();
+            if dice.chance(3) {
+                kept.keep_up(pool).await.unwrap();
+            }
+            let last = now.date_naive();
+            let from = last - chrono::Days::new(dice.below(12));
+            let span = Span {
+                from,
+                to: from + chrono::Days::new(dice.below(8)),
+                survey: [None, None, Some(SALES), Some(SUPPORT)]
+                    [usize::try_from(dice.below(4)).unwrap()],
+            };
+            let told = kept.report(pool, span).await.unwrap();
+            let expected = testing::reports::report(pool, span).await.unwrap();
+            assert_eq!(told, expected, "seed {seed}, step {step}, {span:?}");
+        }
+        let all = Span {
+            from: day("2026-02-28"),
+            to: now.date_naive(),
+            survey: None,
+        };
+        let told = kept.report(pool, all).await.unwrap();
+        assert_eq!(told, report(pool, all).await, "seed {seed}");
+        let closed: u64 = told.days.iter().map(|day| day.closed).sum();
+        assert!(
+            told.responses.len() > 3 && told.closings.len() > 4 && closed > 10,
+            "something happens in a story: {told:?}"
+        );
+        database.close().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_beyond_a_rebuild() {
+    let story = waiting();
+    let database = database().await;
+    let pool = &database.pool;
+    record(pool, &story.events).await;
+    let right = report(pool, march(None)).await;
+    for spoil in [
+        "UPDATE report_cases SET responded_at = responded_at + interval '1 hour'",
+        "UPDATE messages SET recorded_at = recorded_at + interval '1 day'",
+    ] {
+        sqlx::query(spoil).execute(pool).await.unwrap();
+    }
+    let kept = KeptReports::default();
+    assert_ne!(kept.report(pool, march(None)).await.unwrap(), right);
+    let connect = connect_options(&database.url).unwrap();
+    rebuild::rebuild(&connect, ReadModels::ALL, at("2026-03-04T00:00:00"), |_| {})
+        .await
+        .unwrap();
+    assert_eq!(kept.report(pool, march(None)).await.unwrap(), right);
     database.close().await;
 }

@@ -94,6 +94,7 @@ impl House {
             audit: Audit::start(ledger.clone(), clock, new_id),
             ledger,
             pool: database.pool.clone(),
+            reports: Arc::default(),
             vonage: Arc::new(vonage),
             clock,
             new_id,

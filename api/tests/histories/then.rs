@@ -63,6 +63,7 @@ impl Api {
             audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: database.pool.clone(),
+            reports: Arc::default(),
             vonage: Arc::new(Vonage::default()),
             clock: ambient::now,
             new_id: ambient::new_id,

@@ -172,6 +172,7 @@ impl Api {
             audit: Audit::start(ledger.clone(), clock, new_id),
             ledger,
             pool: database.pool.clone(),
+            reports: Arc::default(),
             vonage: Arc::new(Vonage::default()),
             clock,
             new_id,

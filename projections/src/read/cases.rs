@@ -4,9 +4,13 @@
 //!
 //! The list is ordered by the last message and read in pages, so a query is fast when an index gives its rows in that order,
 //! or when few rows are left to order. Which index that is depends on the filter, and `… OR $1 IS NULL` would hide it from
-//! the planner; hence one statement for each way to begin ([`Driver`]), all with the same conditions after that. Numbers and
-//! words have no such index. What they match is looked up first, and where that is too much to order ([`FEW_OF_WORDS`]), it is so
-//! frequent that reading cases in order soon finds a page of them.
+//! the planner; hence one statement for each way to begin ([`Driver`]), all with the same conditions after that.
+//!
+//! Numbers and words have no such index. The newest cases are searched first, one by one, which fills a page at once where what
+//! is looked for is frequent. Where it is not, all that match are looked up and ordered, unless they are too many for that
+//! ([`FEW_OF_WORDS`], [`FEW_OF_NUMBER`]); then the search one by one goes on. Both ways take about as long where one case in
+//! [`FREQUENT`] matches. To cut a text into words takes far longer than to find some letters in it, so an item is cut only where
+//! it has the letters that it must have ([`search::letters`]).
 //!
 //! What somebody has not read has no index either: cases are looked at in order, each with one look at the person's mark. Nobody
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
@@ -31,14 +35,15 @@ use super::Projection;
 use super::rows::{Row, column};
 use crate::log::recorded::Recorded;
 
-/// So many cases, found by words, are ordered without an index; more are not even looked up. To search one case for words takes
-/// some 50 µs, so it pays to order many.
+/// So many cases, found by words, are ordered without an index; more are not even looked up.
 const FEW_OF_WORDS: usize = 30_000;
 /// The same of cases found by a number, which takes no time to compare.
 const FEW_OF_NUMBER: usize = 5_000;
-/// So many pages' worth of cases are searched one by one before words are looked up: the index needs long to tell that
+/// So many pages' worth of cases are searched one by one before anything is looked up: the index needs long to tell that
 /// a word is everywhere, and the newest cases show it at once.
 const PAGES_BEFORE_LOOKING_UP: u32 = 4;
+/// Where one case in so many matches, to go on searching one by one takes no longer than to look up and order all that match.
+const FREQUENT: usize = 30;
 /// At most so many cases are searched one by one in one statement.
 const MAX_SEARCHED_AT_ONCE: u32 = 3_200;
 
@@ -757,10 +762,15 @@ pub async fn list(
         cursor,
         limit,
     };
-    match filter.q.as_ref().and_then(|q| Search::of(q)) {
-        None => page.read(pool).await,
-        Some(search) => page.read_found(pool, &search).await,
+    let Some(mut search) = filter.q.as_ref().and_then(|q| Search::of(q)) else {
+        return page.read(pool).await;
+    };
+    if let Some(words) = search.words.take() {
+        let lexemes = lexemes(pool, &words).await?;
+        search.words = (!lexemes.is_empty()).then_some(words);
+        search.letters = search::letters(&lexemes);
     }
+    page.read_found(pool, &search).await
 }
 
 /// What the database begins with when it looks for a page of cases.
@@ -843,6 +853,7 @@ async fn references_of_search(
         let of_number = sqlx::query_scalar!(
             "SELECT c.reference FROM contacts k JOIN contact_cases c USING (contact_id)
              WHERE k.number LIKE '%' || $1::text || '%'
+             WHERE number_parts(k.number) @> number_parts($1::text) AND k.number LIKE '%' || $1::text || '%'
              LIMIT $2",
             digits,
             more_than(FEW_OF_NUMBER),
@@ -862,9 +873,14 @@ async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sql
     let mut transaction = pool.begin().await?;
     // What the index finds is noted down in this memory, in kB. With Postgres's own 4 MB it has to note whole pages where
     // a word is frequent, and then every item of them is searched again: seconds instead of milliseconds.
-    sqlx::query!("SELECT set_config('work_mem', '65536', true)")
-        .fetch_one(&mut *transaction)
-        .await?;
+    // The planner takes every word for one in many items, and would start other processes to help, which takes longer than
+    // all the rest.
+    sqlx::query!(
+        "SELECT set_config('work_mem', '65536', true) AS memory,
+                set_config('max_parallel_workers_per_gather', '0', true) AS helpers"
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
     let found = sqlx::query_scalar!(
         "SELECT reference FROM thread_items
          WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', left(said, 20000))
@@ -879,19 +895,50 @@ async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sql
     Ok(found)
 }
 
-/// Those of the cases in which the words stand.
+/// The words of a search as the index has them: in small letters, each once.
+async fn lexemes(pool: &PgPool, words: &str) -> Result<Vec<String>, sqlx::Error> {
+    let lexemes = sqlx::query_scalar!(
+        r#"SELECT tsvector_to_array(to_tsvector('simple', $1)) AS "lexemes!""#,
+        words,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(lexemes)
+}
+
+/// Those of the cases in which the words stand; the first `limit` of them.
 async fn references_with_words(
     pool: &PgPool,
-    cases: &[CaseRow],
-    words: &str,
+    cases: &[i32],
+    search: &Search,
+    limit: u32,
 ) -> Result<HashSet<i32>, sqlx::Error> {
-    // The empty text keeps the planner from the index of words, which knows nothing of these few cases.
+    // The cases are looked at in their order, each in a search of its own that ends with the first item, until there are enough.
+    // What stands in a CASE is looked at in this order, and not by the index of words, which knows nothing of these few cases.
+    // The two signs are all that become ASCII letters when they are made small, and are none themselves.
+    let [letters, more, others] = &search.letters;
     let found = sqlx::query_scalar!(
-        "SELECT DISTINCT reference FROM thread_items
-         WHERE reference = ANY ($1) AND NOT hidden AND to_tsvector('simple', left(said || '', 20000))
-             @@ (NULLIF(plainto_tsquery('simple', $2)::text, '') || ':*')::tsquery",
-        &column(cases, |case| case.reference.as_i32()),
-        words,
+        r#"SELECT c.reference AS "reference!"
+           FROM UNNEST($1::integer[]) WITH ORDINALITY c (reference, n)
+           CROSS JOIN LATERAL (
+               SELECT FROM thread_items t
+               WHERE t.reference = c.reference AND NOT t.hidden AND CASE
+                   WHEN position($3 IN lower(replace(replace(t.said, U&'\212A', 'k'), U&'\0130', 'i') COLLATE "C")) = 0 THEN false
+                   WHEN position($5 IN lower(replace(replace(t.said, U&'\212A', 'k'), U&'\0130', 'i') COLLATE "C")) = 0 THEN false
+                   WHEN position($6 IN lower(replace(replace(t.said, U&'\212A', 'k'), U&'\0130', 'i') COLLATE "C")) = 0 THEN false
+                   ELSE to_tsvector('simple', left(t.said, 20000))
+                       @@ (NULLIF(plainto_tsquery('simple', $2)::text, '') || ':*')::tsquery
+                   END
+               LIMIT 1
+           ) t
+           ORDER BY c.n
+           LIMIT $4"#,
+        cases,
+        search.words,
+        letters,
+        i64::from(limit),
+        more,
+        others,
     )
     .fetch_all(pool)
     .await?;
@@ -1062,6 +1109,7 @@ impl Page<'_> {
         search: &Search,
     ) -> Result<Vec<CaseRow>, sqlx::Error> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let begins = self.cursor;
         let mut found = Vec::new();
         // A reference is found at once, and is in the newest cases by chance only.
         let mut is_looked_up = !search.may_find_many();
@@ -1077,31 +1125,53 @@ impl Page<'_> {
                 limit: searched_at_once.clamp(1, MAX_SEARCHED_AT_ONCE),
             };
             let cases = newest.read(pool).await?;
-            let is_last = cases.len() < usize::try_from(newest.limit).unwrap_or(usize::MAX);
+            let searched = cases.len();
+            let is_last = searched < usize::try_from(newest.limit).unwrap_or(usize::MAX);
             let last = cases.last().map(CaseRow::cursor);
             self.driver = newest.driver;
 
-            let with_words = match &search.words {
-                Some(words) => references_with_words(pool, &cases, words).await?,
-                None => HashSet::new(),
-            };
-            found.extend(cases.into_iter().filter(|case| {
-                let reference = case.reference.as_i32();
-                with_words.contains(&reference) || search.finds(reference, &case.number)
-            }));
+            let known = found.len();
+            found.extend(self.found_among(pool, cases, search).await?);
             if is_last || found.len() >= limit {
                 found.truncate(limit);
                 return Ok(found);
             }
-            if !is_looked_up {
+            let is_frequent = (found.len() - known) * FREQUENT >= searched;
+            if !is_looked_up && !is_frequent {
                 is_looked_up = true;
                 if let Some(references) = references_of_search(pool, search).await? {
+                    // What was found on the way is found again.
+                    self.cursor = begins;
                     return self.read_looked_up(pool, references).await;
                 }
             }
             self.cursor = last;
             searched_at_once = searched_at_once.saturating_mul(2);
         }
+    }
+
+    /// Those of the cases that the search finds, in their order, or more than a page of them.
+    async fn found_among(
+        &self,
+        pool: &PgPool,
+        cases: Vec<CaseRow>,
+        search: &Search,
+    ) -> Result<impl Iterator<Item = CaseRow>, sqlx::Error> {
+        let is_found = |case: &CaseRow| search.finds(case.reference.as_i32(), case.number.as_str());
+        let others: Vec<i32> = cases
+            .iter()
+            .filter(|case| !is_found(case))
+            .map(|case| case.reference.as_i32())
+            .collect();
+        let with_words = if search.words.is_some() && !others.is_empty() {
+            references_with_words(pool, &others, search, self.limit).await?
+        } else {
+            HashSet::new()
+        };
+        Ok(cases.into_iter().filter(move |case| {
+            with_words.contains(&case.reference.as_i32())
+                || search.finds(case.reference.as_i32(), case.number.as_str())
+        }))
     }
 
     /// Reads it with those of these cases alone that it would have had.

@@ -3,16 +3,21 @@
 //! Messages are counted in `messages`, where each stands once however many cases it is in. Times come from a row a case: when it
 //! began, when a person first answered in it, and when it was closed. Records of surveys without cases are messages, and no cases.
 //! A case that a move made begins with the move; one whose move was undone counts nowhere.
+//!
+//! To count and to order all of that for a month takes the database long, so what was read once is kept in memory: [`KeptReports`].
+
+mod kept;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use docket_domain::case::{Author, CaseEvent, Opened, Origin};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{SurveyId, UserId};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use self::kept::KeptReports;
 use super::Projection;
 use super::cases::CaseOrigin;
 use super::rows::column;
@@ -228,18 +233,19 @@ pub struct Span {
 
 impl Span {
     /// When it begins.
-    fn begins(self) -> DateTime<Utc> {
-        self.from.and_time(chrono::NaiveTime::MIN).and_utc()
+    pub(crate) fn begins(self) -> DateTime<Utc> {
+        self.from.and_time(NaiveTime::MIN).and_utc()
     }
 
     /// When it has ended.
-    fn ends(self) -> DateTime<Utc> {
+    pub(crate) fn ends(self) -> DateTime<Utc> {
         let next = self.to.succ_opt().unwrap_or(self.to);
-        next.and_time(chrono::NaiveTime::MIN).and_utc()
+        next.and_time(NaiveTime::MIN).and_utc()
     }
 
-    fn survey(self) -> Option<Uuid> {
-        self.survey.map(|survey| survey.0)
+    /// Its days.
+    pub(crate) fn all(self) -> impl Iterator<Item = NaiveDate> {
+        self.from.iter_days().take_while(move |day| *day <= self.to)
     }
 }
 
@@ -258,97 +264,6 @@ pub struct Day {
     pub closed: u64,
 }
 
-/// Every day of the span, those on which nothing was included.
-///
-/// # Errors
-///
-/// The database's error.
-pub async fn days(pool: &PgPool, span: Span) -> Result<Vec<Day>, sqlx::Error> {
-    // Without a survey nothing has to be known of contacts, and the index alone tells.
-    let messages = if span.survey.is_some() {
-        sqlx::query!(
-            r#"SELECT (m.recorded_at AT TIME ZONE 'UTC')::date AS "day!",
-                      count(*) FILTER (WHERE m.direction = 'inbound') AS "inbound!",
-                      count(*) FILTER (WHERE m.direction = 'outbound') AS "outbound!"
-               FROM messages m JOIN contacts k USING (contact_id)
-               WHERE m.recorded_at >= $1 AND m.recorded_at < $2 AND k.survey_id = $3
-               GROUP BY 1"#,
-            span.begins(),
-            span.ends(),
-            span.survey(),
-        )
-        .fetch_all(pool)
-        .await?
-        .into_iter()
-        .map(|row| (row.day, (row.inbound, row.outbound)))
-        .collect::<BTreeMap<_, _>>()
-    } else {
-        sqlx::query!(
-            r#"SELECT (recorded_at AT TIME ZONE 'UTC')::date AS "day!",
-                      count(*) FILTER (WHERE direction = 'inbound') AS "inbound!",
-                      count(*) FILTER (WHERE direction = 'outbound') AS "outbound!"
-               FROM messages
-               WHERE recorded_at >= $1 AND recorded_at < $2
-               GROUP BY 1"#,
-            span.begins(),
-            span.ends(),
-        )
-        .fetch_all(pool)
-        .await?
-        .into_iter()
-        .map(|row| (row.day, (row.inbound, row.outbound)))
-        .collect()
-    };
-    let opened: BTreeMap<NaiveDate, i64> = sqlx::query!(
-        r#"SELECT (opened_at AT TIME ZONE 'UTC')::date AS "day!", count(*) AS "count!"
-           FROM report_cases
-           WHERE opened_at >= $1 AND opened_at < $2 AND NOT withdrawn AND ($3::uuid IS NULL OR survey_id = $3)
-           GROUP BY 1"#,
-        span.begins(),
-        span.ends(),
-        span.survey(),
-    )
-    .fetch_all(pool)
-    .await?
-    .into_iter()
-    .map(|row| (row.day, row.count))
-    .collect();
-    let closed: BTreeMap<NaiveDate, i64> = sqlx::query!(
-        r#"SELECT (closed_at AT TIME ZONE 'UTC')::date AS "day!", count(*) AS "count!"
-           FROM report_cases
-           WHERE closed_at >= $1 AND closed_at < $2 AND NOT withdrawn AND ($3::uuid IS NULL OR survey_id = $3)
-           GROUP BY 1"#,
-        span.begins(),
-        span.ends(),
-        span.survey(),
-    )
-    .fetch_all(pool)
-    .await?
-    .into_iter()
-    .map(|row| (row.day, row.count))
-    .collect();
-    let of = |counts: &BTreeMap<NaiveDate, i64>, day| {
-        counts
-            .get(&day)
-            .copied()
-            .unwrap_or_default()
-            .cast_unsigned()
-    };
-    let all = span.from.iter_days().take_while(|day| *day <= span.to);
-    Ok(all
-        .map(|day| {
-            let (inbound, outbound) = messages.get(&day).copied().unwrap_or_default();
-            Day {
-                day,
-                inbound: inbound.cast_unsigned(),
-                outbound: outbound.cast_unsigned(),
-                opened: of(&opened, day),
-                closed: of(&closed, day),
-            }
-        })
-        .collect())
-}
-
 /// What times are told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -358,17 +273,6 @@ pub enum Group {
     Survey(SurveyId),
     /// Of those that a person answered first, or closed; of nobody's where it was no person.
     Person(Option<UserId>),
-}
-
-impl Group {
-    fn of(grouping: i32, survey: Option<Uuid>, person: Option<Uuid>) -> Self {
-        // As GROUPING (survey_id, person) counts: a bit is set for what was not grouped by.
-        match (grouping, survey) {
-            (1, Some(survey)) => Self::Survey(SurveyId(survey)),
-            (2, _) => Self::Person(person.map(UserId)),
-            _ => Self::All,
-        }
-    }
 }
 
 /// How long it took, for a group of cases.
@@ -384,87 +288,17 @@ pub struct Times {
     pub p90_seconds: f64,
 }
 
-/// From the beginning of a case to a person's first answer, of the contacts' cases that began in the span: of all, by survey, and by who
-/// answered. Cases that an agent began are left out: nobody waited.
-///
-/// # Errors
-///
-/// The database's error.
-pub async fn responses(pool: &PgPool, span: Span) -> Result<Vec<Times>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT GROUPING (survey_id, responder_id) AS "grouping!", survey_id AS "survey_id?", responder_id, count(*) AS "count!",
-                  percentile_cont(0.5) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM responded_at - opened_at)::float8) AS "median!",
-                  percentile_cont(0.9) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM responded_at - opened_at)::float8) AS "p90!"
-           FROM report_cases
-           WHERE opened_at >= $1 AND opened_at < $2 AND NOT withdrawn AND origin <> 'agent'
-               AND responded_at IS NOT NULL AND ($3::uuid IS NULL OR survey_id = $3)
-           GROUP BY GROUPING SETS ((), (survey_id), (responder_id))
-           HAVING count(*) > 0"#,
-        span.begins(),
-        span.ends(),
-        span.survey(),
-    )
-    .fetch_all(pool)
-    .await?;
-    let times = rows.into_iter().map(|row| Times {
-        group: Group::of(row.grouping, row.survey_id, row.responder_id),
-        count: row.count.cast_unsigned(),
-        median_seconds: row.median,
-        p90_seconds: row.p90,
-    });
-    Ok(sorted(times.collect()))
-}
-
-/// From the beginning of a case to its last closing, of the cases that were closed in the span and are closed still: of all, by
-/// survey, and by who closed them.
-///
-/// # Errors
-///
-/// The database's error.
-pub async fn closings(pool: &PgPool, span: Span) -> Result<Vec<Times>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT GROUPING (survey_id, closer_id) AS "grouping!", survey_id AS "survey_id?", closer_id, count(*) AS "count!",
-                  percentile_cont(0.5) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM closed_at - opened_at)::float8) AS "median!",
-                  percentile_cont(0.9) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM closed_at - opened_at)::float8) AS "p90!"
-           FROM report_cases
-           WHERE closed_at >= $1 AND closed_at < $2 AND NOT withdrawn AND ($3::uuid IS NULL OR survey_id = $3)
-           GROUP BY GROUPING SETS ((), (survey_id), (closer_id))
-           HAVING count(*) > 0"#,
-        span.begins(),
-        span.ends(),
-        span.survey(),
-    )
-    .fetch_all(pool)
-    .await?;
-    let times = rows.into_iter().map(|row| Times {
-        group: Group::of(row.grouping, row.survey_id, row.closer_id),
-        count: row.count.cast_unsigned(),
-        median_seconds: row.median,
-        p90_seconds: row.p90,
-    });
-    Ok(sorted(times.collect()))
-}
-
-fn sorted(mut times: Vec<Times>) -> Vec<Times> {
-    times.sort_by_key(|times| times.group);
-    times
-}
-
-/// How many of the contacts' cases that began in the span are open and without a person's answer.
-///
-/// # Errors
-///
-/// The database's error.
-pub async fn unanswered(pool: &PgPool, span: Span) -> Result<u64, sqlx::Error> {
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM report_cases
-           WHERE opened_at >= $1 AND opened_at < $2 AND NOT withdrawn AND origin <> 'agent'
-               AND responded_at IS NULL AND closed_at IS NULL AND ($3::uuid IS NULL OR survey_id = $3)"#,
-        span.begins(),
-        span.ends(),
-        span.survey(),
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(count.cast_unsigned())
+/// What there was in a span, and how long people waited.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Every day of the span, those on which nothing was included.
+    pub days: Vec<Day>,
+    /// From the beginning of a case to a person's first answer, of the contacts' cases that began in the span: of all, by survey, and by who
+    /// answered. Cases that an agent began are left out: nobody waited.
+    pub responses: Vec<Times>,
+    /// From the beginning of a case to its last closing, of the cases that were closed in the span and are closed still: of all, by
+    /// survey, and by who closed them.
+    pub closings: Vec<Times>,
+    /// How many of the contacts' cases that began in the span are open and without a person's answer.
+    pub unanswered: u64,
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Days as DaysBefore, NaiveDate};
 use docket_domain::ids::{SurveyId, UserId};
-use docket_projections::read::reports::{self, Day, Group, Span, Times};
+use docket_projections::read::reports::{Day, Group, Report, Span, Times};
 use docket_projections::read::surveys::{self, SurveyRow};
 use docket_projections::read::users;
 use serde::Deserialize;
@@ -185,10 +185,12 @@ pub(super) async fn show(
     let frame = Frame::of(&app, &session);
     let today = (app.clock)().date_naive();
     let span = asking.span(today);
-    let days = reports::days(&app.pool, span).await?;
-    let responses = reports::responses(&app.pool, span).await?;
-    let closings = reports::closings(&app.pool, span).await?;
-    let unanswered = reports::unanswered(&app.pool, span).await?;
+    let Report {
+        days,
+        responses,
+        closings,
+        unanswered,
+    } = app.reports.report(&app.pool, span).await?;
     let names = Names::of(&app, &[&responses, &closings]).await?;
     let csv = |table: Table| {
         let (from, to) = (span.from.to_string(), span.to.to_string());
@@ -308,10 +310,11 @@ pub(super) async fn download(
         return Ok(failure(StatusCode::NOT_FOUND, sentence));
     };
     let span = asking.span((app.clock)().date_naive());
+    let report = app.reports.report(&app.pool, span).await?;
     let text = match table {
-        Table::Days => csv_of_days(&reports::days(&app.pool, span).await?),
-        Table::Responses => csv_of_times(&app, &reports::responses(&app.pool, span).await?).await?,
-        Table::Closings => csv_of_times(&app, &reports::closings(&app.pool, span).await?).await?,
+        Table::Days => csv_of_days(&report.days),
+        Table::Responses => csv_of_times(&app, &report.responses).await?,
+        Table::Closings => csv_of_times(&app, &report.closings).await?,
     };
     let file = format!(
         "attachment; filename=\"docket-{}-{}-{}.csv\"",

@@ -11,6 +11,8 @@ const MIN_NUMBER_DIGITS: usize = 3;
 pub(super) struct Search {
     /// Words that one item of the thread has, the last of them perhaps as a beginning.
     pub(super) words: Option<String>,
+    /// Letters that stand side by side, as small ones, in every text that has the words; see [`letters`]. Perhaps none.
+    pub(super) letters: [String; 3],
     /// The case of that reference.
     pub(super) reference: Option<i32>,
     /// Digits that stand side by side in the contact's number.
@@ -47,6 +49,7 @@ impl Search {
             words,
             reference: q.parse::<Reference>().ok().map(Reference::as_i32),
             number_part: (part.len() >= MIN_NUMBER_DIGITS).then(|| part.to_owned()),
+            ..Self::default()
         })
     }
 
@@ -60,6 +63,23 @@ impl Search {
     pub(super) const fn may_find_many(&self) -> bool {
         self.words.is_some() || self.number_part.is_some()
     }
+}
+
+/// The three longest rows of ASCII characters in these words, each of another word, as the index has them; empty where there are
+/// fewer. Every text that has the words has those characters side by side in it, small or capital: the index cuts words out of a text,
+/// makes them small, and changes nothing else.
+pub(super) fn letters(lexemes: &[String]) -> [String; 3] {
+    let mut rows: Vec<&str> = lexemes
+        .iter()
+        .filter_map(|lexeme| {
+            lexeme
+                .split(|letter: char| !letter.is_ascii())
+                .max_by_key(|letters| letters.len())
+        })
+        .collect();
+    rows.sort_by_key(|letters| std::cmp::Reverse(letters.len()));
+    let mut rows = rows.into_iter();
+    [(); 3].map(|()| rows.next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -106,6 +126,22 @@ mod tests {
         assert_eq!(found("roof 12").0.as_deref(), Some("roof 12"));
         assert_eq!(found("roof 12").2, None);
         assert_eq!(found("a\0b").0.as_deref(), Some("a b"));
+    }
+
+    #[test]
+    fn letters_are_what_every_text_with_the_words_has() {
+        let letters = |lexemes: &[&str]| {
+            let lexemes: Vec<String> = lexemes.iter().map(ToString::to_string).collect();
+            super::letters(&lexemes)
+        };
+        assert_eq!(letters(&[]), ["", "", ""]);
+        assert_eq!(letters(&["roof", "leaking"]), ["leaking", "roof", ""]);
+        assert_eq!(letters(&["habitación", "año"]), ["habitaci", "a", ""]);
+        assert_eq!(letters(&["σπίτι"]), ["", "", ""]);
+        assert_eq!(
+            letters(&["a", "four", "two", "three"]),
+            ["three", "four", "two"]
+        );
     }
 
     #[test]

@@ -1328,6 +1328,7 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
     match error {
         SurveyError::NotCreated => NO_SUCH_SURVEY.to_owned(),
         SurveyError::AlreadyCreated => "The survey exists already.".to_owned(),
+        SurveyError::ChangedSince { .. } => SETTINGS_CHANGED.to_owned(),
         SurveyError::Name(field) => {
             let what = match *field {
                 "name" => "The name",
@@ -1359,6 +1360,7 @@ pub(super) fn line_refusal(error: &ChangeLineError) -> String {
             NO_SUCH_LINE_THERE.to_owned()
         }
         ChangeLineError::Line(LineError::AlreadyAdded) => "The line exists already.".to_owned(),
+        ChangeLineError::Line(LineError::ChangedSince { .. }) => SETTINGS_CHANGED.to_owned(),
         ChangeLineError::Line(LineError::Number) => {
             "The number must be an international number of 3 to 15 digits, such as +44 7700 900123."
                 .to_owned()
@@ -1476,6 +1478,23 @@ pub(super) fn chart_of_times(count: usize) -> String {
 
 pub(super) fn median_and_p90(median: &str, p90: &str) -> String {
     format!("{median}, nine of ten {p90}")
+}
+
+// Settings that somebody else has changed since.
+
+words! {
+    SETTINGS_CHANGED = "Somebody else has changed these settings since you opened this page, so yours were not saved.";
+    SETTINGS_CHANGED_KEPT = "What you changed is kept below, and everything else is as it is now. Save again to have it so.";
+    SETTINGS_CHANGED_WAS = "was";
+    SETTINGS_CHANGED_NOW = "is now";
+    SETTINGS_CHANGED_YOURS = "you entered";
+    SETTINGS_CHANGED_NOTHING = "none";
+    SETTING_ON = "on";
+    SETTING_OFF = "off";
+}
+
+pub(super) fn changed_by(who: &str) -> String {
+    format!("Changed by {who},")
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub struct SetSurvey {
     pub settings: SurveySettings,
     /// Whether it is a new one.
     pub create: bool,
+    /// The version of one that is there, as far as whoever asks knows: what others have changed since stays.
+    pub seen: Option<u64>,
     /// Who asks.
     pub by: Administrator,
 }
@@ -48,7 +50,8 @@ impl Operation for SetSurvey {
                 settings,
             }
         } else {
-            SurveyCommand::Change { settings }
+            let seen = self.seen;
+            SurveyCommand::Change { settings, seen }
         };
         let survey = scope.survey(survey_id).cloned().unwrap_or_default();
         Ok(Decided::on(

@@ -264,6 +264,7 @@ impl History {
                 survey_id,
                 settings,
                 create: true,
+                seen: None,
                 by: Administrator::System,
             })
             .await;
@@ -655,6 +656,7 @@ impl History {
                     survey_id,
                     settings,
                     create: false,
+                    seen: None,
                     by: Administrator::System,
                 })
                 .await;

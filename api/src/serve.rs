@@ -32,7 +32,9 @@ use crate::delivery::Delivery;
 use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
-use crate::{activity, ambient, console, http, rebuilding, users, vonage_settings, webhooks};
+use crate::{
+    activity, ambient, console, housekeeping, http, rebuilding, users, vonage_settings, webhooks,
+};
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -126,6 +128,7 @@ impl Service {
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
             tokio::spawn(activity::run(app.clone())),
+            tokio::spawn(housekeeping::run(app.clone())),
         ];
         Ok((app, tasks))
     }

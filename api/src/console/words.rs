@@ -1497,6 +1497,69 @@ pub(super) fn changed_by(who: &str) -> String {
     format!("Changed by {who},")
 }
 
+// The open cases of somebody who does not reach them any more.
+
+words! {
+    HAND_OVER = "Open cases out of their reach";
+    HAND_OVER_ABOUT = "Nobody else is told of these cases until they are given on.";
+    HAND_OVER_WHAT = "Open cases of theirs that they will not reach any more";
+    HAND_OVER_REMOVED = "Their open cases";
+    HAND_OVER_TO = "Give them to";
+    HAND_OVER_SUBMIT = "Give on";
+    HAND_TO_NOBODY = "Give back to nobody: they stand under Unassigned";
+    HAND_LEAVE = "Leave them for now";
+    LEFT_BEHIND = "Open cases of people who were removed";
+}
+
+pub(super) fn hand_to(email: &str) -> String {
+    format!("Give to {email}")
+}
+
+fn open_cases(count: u64) -> String {
+    match count {
+        1 => "1 open case".to_owned(),
+        count => format!("{count} open cases"),
+    }
+}
+
+/// How many open cases somebody sees to; empty for none.
+pub(super) fn sees_to(count: u64) -> String {
+    if count == 0 {
+        String::new()
+    } else {
+        format!("Sees to {}", open_cases(count))
+    }
+}
+
+/// How many open cases are somebody's whom they are out of reach of.
+pub(super) fn stranded(count: u64) -> String {
+    format!("{} out of reach", open_cases(count))
+}
+
+/// How many open cases somebody has left behind who was removed.
+pub(super) fn left_behind(count: u64) -> String {
+    format!("Was removed and still has {}.", open_cases(count))
+}
+
+/// What became of somebody's open cases; empty where there were none.
+pub(super) fn handed_over(count: u64, kept: u64) -> String {
+    let cases = |count: u64| match count {
+        1 => "1 open case of theirs was".to_owned(),
+        count => format!("{count} open cases of theirs were"),
+    };
+    let mut said = vec![];
+    if count > 0 {
+        said.push(format!("{} given on.", cases(count)));
+    }
+    if kept > 0 {
+        said.push(format!(
+            "{} not, because whoever was chosen does not reach it.",
+            cases(kept)
+        ));
+    }
+    said.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

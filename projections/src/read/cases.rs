@@ -12,6 +12,7 @@
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
 
 mod search;
+pub mod stranded;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;

@@ -308,6 +308,7 @@ pub(super) fn messages(count: u32) -> String {
 pub(super) fn done(what: &str) -> &'static str {
     match what {
         "replied" => "Your reply is on its way.",
+        "replied-closed" => "Your reply is on its way, and the case was closed.",
         "noted" => "The note was added.",
         "status" => "The status was set.",
         "closed" => "The case was closed.",
@@ -858,7 +859,7 @@ words! {
     TEMPLATE_REMOVE = "Remove";
     TEMPLATE_INSERT = "Insert an answer";
     TEMPLATE_INSERT_BUTTON = "Insert";
-    TEMPLATE_CHOOSE = "Choose …";
+    TEMPLATE_CHOOSE = "Insert an answer …";
 
     LINES_TITLE = "Lines";
     LINES_ABOUT = "A line is one of your own numbers on one channel. Its messages go to one survey.";
@@ -1497,22 +1498,25 @@ pub(super) fn changed_by(who: &str) -> String {
     format!("Changed by {who},")
 }
 
+// The reply box: where to write, and sending with closing.
+
+words! {
+    WRITE_HERE = "Write a reply or a note";
+    SEND_AND_CLOSE = "Send and close";
+}
+
 // The open cases of somebody who does not reach them any more.
 
 words! {
     HAND_OVER = "Open cases out of their reach";
     HAND_OVER_ABOUT = "Nobody else is told of these cases until they are given on.";
-    HAND_OVER_WHAT = "Open cases of theirs that they will not reach any more";
-    HAND_OVER_REMOVED = "Their open cases";
-    HAND_OVER_TO = "Give them to";
+    HAND_OVER_WHAT = "Open cases that they will not reach any more go to";
+    HAND_OVER_REMOVED = "Their open cases go to";
+    HAND_OVER_TO = "They go to";
     HAND_OVER_SUBMIT = "Give on";
-    HAND_TO_NOBODY = "Give back to nobody: they stand under Unassigned";
-    HAND_LEAVE = "Leave them for now";
+    HAND_TO_NOBODY = "Nobody: back to Unassigned";
+    HAND_LEAVE = "Stay with them for now";
     LEFT_BEHIND = "Open cases of people who were removed";
-}
-
-pub(super) fn hand_to(email: &str) -> String {
-    format!("Give to {email}")
 }
 
 fn open_cases(count: u64) -> String {

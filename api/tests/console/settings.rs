@@ -388,7 +388,7 @@ async fn a_line_is_added_previewed_changed_and_removed() {
     let survey = survey_path(&house).await;
     let survey = survey.trim_start_matches("/surveys/");
     let page = owner.get("/lines").await;
-    page.shows("+447700900000 ·")
+    page.shows("<strong>+447700900000</strong>")
         .shows("Support")
         .shows("Sends");
     let form = owner.get(&page.link("/lines/new")).await;

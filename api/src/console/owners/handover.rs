@@ -38,7 +38,8 @@ pub(super) async fn takers(app: &App, from: UserId) -> Result<Vec<Choice>, Faile
     let colleagues = users.filter(|user| user.user_id != from && user.role != Role::Auditor);
     choices.extend(colleagues.map(|user| {
         let email = user.email.0;
-        choice(words::hand_to(&email), format!("to:{email}"))
+        let value = format!("to:{email}");
+        choice(email, value)
     }));
     choices.push(choice(words::HAND_LEAVE.to_owned(), LEAVE.to_owned()));
     Ok(choices)

@@ -211,6 +211,9 @@ pub enum SurveyError {
     /// The closing value is no choice.
     #[error("status.closed_value must be one of status.choices")]
     ClosedValue,
+    /// Somebody else has changed the template.
+    #[error("the template was changed since; look at it as it is now, and ask again")]
+    TemplateChangedSince,
     /// Too many templates.
     #[error("templates must be {MAX_TEMPLATES} at most")]
     Templates,

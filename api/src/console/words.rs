@@ -1341,6 +1341,7 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
         SurveyError::Choices => format!("The status question needs 2 to {MAX_CHOICES} answers."),
         SurveyError::RepeatedChoice => "Two answers are the same.".to_owned(),
         SurveyError::ClosedValue => "Choose which answer closes a case.".to_owned(),
+        SurveyError::TemplateChangedSince => TEMPLATE_CHANGED.to_owned(),
         SurveyError::Templates => format!("A survey can have {MAX_TEMPLATES} templates at most."),
         SurveyError::TemplateName => {
             format!(
@@ -1485,6 +1486,8 @@ pub(super) fn median_and_p90(median: &str, p90: &str) -> String {
 
 words! {
     SETTINGS_CHANGED = "Somebody else has changed these settings since you opened this page, so yours were not saved.";
+    TEMPLATE_CHANGED = "Somebody else has changed this template since you opened the page, so yours was not saved. Save again to put yours in its place.";
+    TEMPLATE_SAYS_NOW = "It says now:";
     SETTINGS_CHANGED_KEPT = "What you changed is kept below, and everything else is as it is now. Save again to have it so.";
     SETTINGS_CHANGED_WAS = "was";
     SETTINGS_CHANGED_NOW = "is now";

@@ -470,6 +470,7 @@ impl From<SurveyError> for Problem {
             SurveyError::ChangedSince { version } => {
                 return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
             }
+            SurveyError::TemplateChangedSince => Kind::ChangedSince,
             SurveyError::AlreadyCreated => Kind::Exists,
             SurveyError::Name(_)
             | SurveyError::Choices

@@ -732,3 +732,45 @@ async fn two_owners_at_one_line_do_not_undo_each_others_changes() {
         .shows("The line was saved.");
     house.close().await;
 }
+
+#[tokio::test]
+async fn two_owners_at_one_template_do_not_undo_each_others_changes() {
+    let house = House::start().await;
+    let mut one = house.signed_in("owner").await;
+    let mut other = house.signed_in("owner").await;
+    let path = survey_path(&house).await;
+    let action = format!("{path}/templates");
+    let page = one.get(&path).await;
+    let hours = |was, text| [("was", was), ("name", "Hours"), ("text", text)];
+    one.send(&page, &action, &hours("", "9 to 5\n{agent}"))
+        .await
+        .is(200);
+    let (mine, theirs) = (one.get(&path).await, other.get(&path).await);
+    let saved = one.send(&mine, &action, &hours("Hours", "9 to 6")).await;
+    saved.is(200).shows("The templates were saved.");
+    let refused = other
+        .send(&theirs, &action, &hours("Hours", "8 to 5"))
+        .await;
+    refused
+        .is(409)
+        .shows("Somebody else has changed this template")
+        .shows("<p class=\"text\" dir=\"auto\">9 to 6</p>")
+        .shows(">8 to 5</textarea>");
+    let said = || async {
+        let survey = surveys::all(&house.app.pool).await.unwrap().remove(0);
+        survey.templates[0].text.clone()
+    };
+    assert_eq!(said().await, "9 to 6");
+    other
+        .send(&refused, &action, &hours("Hours", "8 to 5"))
+        .await
+        .is(200);
+    assert_eq!(said().await, "8 to 5");
+    // Whoever saves what it says already is told of nothing, and one that is removed needs no such look.
+    one.send(&saved, &action, &hours("Hours", "8 to 5"))
+        .await
+        .is(200);
+    let remove = [("was", "Hours"), ("remove", "yes")];
+    one.send(&saved, &action, &remove).await.is(200);
+    house.close().await;
+}

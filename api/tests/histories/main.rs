@@ -669,7 +669,11 @@ impl History {
                 };
                 let change = match n % 4 {
                     0 => TemplateChange::Remove { name },
-                    1 => TemplateChange::Replace { name, template },
+                    1 => TemplateChange::Replace {
+                        name,
+                        was: None,
+                        template,
+                    },
                     _ => TemplateChange::Add(template),
                 };
                 self.does(ChangeTemplates {

@@ -66,18 +66,24 @@ pub(super) struct SurveyForm {
 struct TemplateForm {
     /// Its name until now; empty for a new one.
     was: String,
+    /// What it said when the form was made.
+    was_text: String,
     name: String,
     text: String,
     refusal: String,
+    /// What somebody else has made of it since.
+    theirs: Option<String>,
 }
 
 impl TemplateForm {
     fn empty() -> Self {
         Self {
             was: String::new(),
+            was_text: String::new(),
             name: String::new(),
             text: String::new(),
             refusal: String::new(),
+            theirs: None,
         }
     }
 
@@ -336,9 +342,11 @@ fn with(app: &App, frame: Frame, status: StatusCode, row: SurveyRow, refused: Re
         .into_iter()
         .map(|Template { name, text }| TemplateForm {
             was: name.clone(),
+            was_text: text.clone(),
             name,
             text,
             refusal: String::new(),
+            theirs: None,
         })
         .collect();
     let mut new_template = TemplateForm::empty();
@@ -346,7 +354,14 @@ fn with(app: &App, frame: Frame, status: StatusCode, row: SurveyRow, refused: Re
         // One that is gone meanwhile is shown as a new one, so that what was written is not lost.
         let known = templates.iter_mut().find(|form| form.was == sent.was);
         match known {
-            Some(form) => *form = sent,
+            Some(form) => {
+                let is_theirs = sent.was_text != form.text;
+                *form = TemplateForm {
+                    was_text: form.text.clone(),
+                    theirs: is_theirs.then(|| form.text.clone()),
+                    ..sent
+                };
+            }
             None => {
                 new_template = TemplateForm {
                     was: String::new(),
@@ -544,7 +559,12 @@ pub(super) async fn change_template(
     } else if name.is_empty() {
         TemplateChange::Add(template)
     } else {
-        TemplateChange::Replace { name, template }
+        let was = posted.field("was_text").to_owned();
+        TemplateChange::Replace {
+            name,
+            was: Some(was).filter(|was| !was.is_empty()),
+            template,
+        }
     };
     let operation = ChangeTemplates {
         survey_id: row.survey_id,
@@ -554,9 +574,15 @@ pub(super) async fn change_template(
     match ask(&app, operation, words::survey_refusal).await {
         Ok(()) => Ok(done(&posted, &path(row.survey_id), "template")),
         Err(Refusal { status, sentence }) => {
+            // As it is now: somebody else may have changed it since it was read.
+            let Some(row) = self::row(&app, &survey_id).await? else {
+                return Ok(no_such_survey());
+            };
             let refused = Refused {
                 template: Some(TemplateForm {
                     was: posted.field("was").to_owned(),
+                    was_text: posted.field("was_text").to_owned(),
+                    theirs: None,
                     name: posted.field("name").to_owned(),
                     text: posted.field("text").to_owned(),
                     refusal: sentence,

@@ -42,7 +42,7 @@ pub async fn run(app: App) {
             Ok(0) => {}
             Ok(count) => info!(count, "old idempotency keys were forgotten"),
             Err(error) => {
-                warn!(%error, "old idempotency keys could not be forgotten; trying again in an hour")
+                warn!(%error, "old idempotency keys could not be forgotten; trying again in an hour");
             }
         }
         tokio::select! {

@@ -101,7 +101,7 @@ pub(super) async fn hand_over(
         after = last.get();
         let given = cases
             .into_iter()
-            .map(|reference| give(app, session, posted, reference, &to));
+            .map(|reference| give(app, session, posted, reference, to.as_ref()));
         for is_given in join_all(given).await {
             if is_given {
                 handed.count += 1;
@@ -118,11 +118,11 @@ async fn give(
     session: &Session,
     posted: &Posted,
     reference: Reference,
-    to: &Option<Assignee>,
+    to: Option<&Assignee>,
 ) -> bool {
     let operation = ChangeCase {
         reference,
-        change: Change::Assignee(to.clone()),
+        change: Change::Assignee(to.cloned()),
         asked: asked_for(posted, session, reference),
     };
     submit(app, operation).await.is_ok()

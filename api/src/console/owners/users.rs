@@ -40,7 +40,8 @@ const ROLES: [Role; 3] = [Role::Owner, Role::Agent, Role::Auditor];
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in crate::console) struct Done {
-    done: String,
+    #[serde(rename = "done")]
+    what: String,
     /// How many cases were given on.
     handed: String,
     /// How many were not, though they should have been.
@@ -55,7 +56,7 @@ impl Done {
     }
 
     pub(super) fn notice(&self) -> &'static str {
-        words::done_with_people(&self.done)
+        words::done_with_people(&self.what)
     }
 }
 

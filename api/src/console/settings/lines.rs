@@ -474,7 +474,7 @@ fn compare(
         |settings| settings.multi_case_reply.clone().unwrap_or_default(),
         &now,
         typed,
-        since::text,
+        |text| since::text(text),
     );
     let settings = LineSettings {
         survey_id,

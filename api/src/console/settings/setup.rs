@@ -59,7 +59,7 @@ struct StepView {
 /// What stands below the steps.
 pub(super) enum Body {
     Vonage(Box<VonageForm>),
-    Survey(SurveyForm),
+    Survey(Box<SurveyForm>),
     Line(Box<LineForm>),
     /// A line needs a survey first.
     NoSurvey,
@@ -144,7 +144,7 @@ pub(super) async fn show(
         _ if !session.may_set_up() => Body::Nothing,
         None => Body::Done,
         Some(Step::Vonage) => Body::Vonage(Box::new(vonage)),
-        Some(Step::Survey) => Body::Survey(super::surveys::blank_for_setup(&app)),
+        Some(Step::Survey) => Body::Survey(Box::new(super::surveys::blank_for_setup(&app))),
         Some(Step::Line) if progress.surveys.is_empty() => Body::NoSurvey,
         Some(Step::Line) => {
             let form = super::lines::blank_for_setup(&app, &progress.surveys);

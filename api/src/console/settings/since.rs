@@ -122,17 +122,17 @@ impl<S> Comparison<S> {
 }
 
 /// A text as the page tells it.
-pub(super) fn text(text: &String) -> String {
+pub(super) fn text(text: &str) -> String {
     if text.is_empty() {
         words::SETTINGS_CHANGED_NOTHING.to_owned()
     } else {
-        text.clone()
+        text.to_owned()
     }
 }
 
 /// A setting that is on or off, as the page tells it.
-pub(super) fn switch(is_on: &bool) -> String {
-    let word = if *is_on {
+pub(super) fn switch(is_on: bool) -> String {
+    let word = if is_on {
         words::SETTING_ON
     } else {
         words::SETTING_OFF

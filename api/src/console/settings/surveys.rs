@@ -291,7 +291,7 @@ pub(super) async fn create(
                 ..form_of(&app, None, &settings)
             };
             if is_from_setup(&posted) {
-                return setup::refused(&app, &session, status, Body::Survey(form)).await;
+                return setup::refused(&app, &session, status, Body::Survey(Box::new(form))).await;
             }
             Ok(show_new(&app, &session, status, form))
         }
@@ -492,28 +492,28 @@ fn compare(
         |settings: &SurveySettings| settings.name.clone(),
         now,
         typed,
-        since::text,
+        |text| since::text(text),
     );
     let cases_enabled = with.field(
         words::SURVEY_CASES_ON,
         |settings| settings.cases_enabled,
         now,
         typed,
-        since::switch,
+        |is_on| since::switch(*is_on),
     );
     let append_reference = with.field(
         words::SURVEY_REFERENCE_ON,
         |settings| settings.append_reference,
         now,
         typed,
-        since::switch,
+        |is_on| since::switch(*is_on),
     );
     let question = with.field(
         words::SURVEY_QUESTION,
         |settings| settings.status.question.clone(),
         now,
         typed,
-        since::text,
+        |text| since::text(text),
     );
     // The answers and which of them closes belong together.
     let (choices, closed_value) = with.field(

@@ -119,7 +119,7 @@
   const draftKey = (as) => `draft-${reference}-${as}`;
   const modeKey = `mode-${reference}`;
   if (text) {
-    if (done === "replied") remember.set(sessionStorage, draftKey("reply"), "");
+    if (done === "replied" || done === "replied-closed") remember.set(sessionStorage, draftKey("reply"), "");
     if (done === "noted") remember.set(sessionStorage, draftKey("note"), "");
     // What the server gives back after a refusal is newer than what is remembered.
     if (text.value) {
@@ -147,6 +147,8 @@
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) write.requestSubmit();
     });
     showCount();
+    // On a phone the box is small until it is used, and from then on it stays as it is, so that nothing moves under a finger.
+    write.addEventListener("focusin", () => document.body.classList.add("wrote"), { once: true });
   }
 
   // WhatsApp's window.
@@ -250,7 +252,7 @@
   const answers = find("#answers");
   answers?.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const choice = find("select", answers);
+    const choice = answers.elements.template;
     if (!choice.value) return;
     try {
       const answer = await fetch(`${answers.getAttribute("action")}?${new URLSearchParams(new FormData(answers))}`);

@@ -12,6 +12,7 @@ pub mod config;
 pub mod console;
 pub mod delivery;
 pub mod export;
+pub mod housekeeping;
 pub mod http;
 pub mod maintenance;
 pub mod operations;

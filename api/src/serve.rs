@@ -33,7 +33,8 @@ use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, http, rebuilding, reports, users, vonage_settings, webhooks,
+    activity, ambient, console, housekeeping, http, rebuilding, reports, users, vonage_settings,
+    webhooks,
 };
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
@@ -130,6 +131,7 @@ impl Service {
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
             tokio::spawn(activity::run(app.clone())),
             tokio::spawn(reports::run(app.clone())),
+            tokio::spawn(housekeeping::run(app.clone())),
         ];
         Ok((app, tasks))
     }

@@ -9,6 +9,7 @@ use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
 use docket_projections::ledger::operation::{LedgerError, SecretWrite};
 use docket_projections::read::users;
+use docket_projections::{DatabaseError, accounts};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -123,6 +124,23 @@ pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<
     )
     .await?;
     Ok(token)
+}
+
+/// Whether that is somebody's password now. What an idempotency key stands for leaves passwords out, so a request that repeats a key
+/// asks this before it says that its password was set.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn has_password(
+    app: &App,
+    email: &str,
+    password: SecretString,
+) -> Result<bool, DatabaseError> {
+    match accounts::password_hash(&app.pool, email).await? {
+        Some(known) => Ok(passwords::verify(password, known.password_hash).await),
+        None => Ok(false),
+    }
 }
 
 /// Makes the first owner, unless there is any user.

@@ -58,6 +58,8 @@ impl HaltReason {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     version: u64,
+    /// The version of the last event that set the settings.
+    settings_version: u64,
     state: Option<LineState>,
 }
 
@@ -94,6 +96,8 @@ pub enum LineCommand {
     Change {
         /// All of them.
         settings: LineSettings,
+        /// The version that whoever asks knows: settings that others have changed since stay. `None` to change them whatever they are.
+        seen: Option<u64>,
     },
     /// Remove it; what came in on it stays.
     Remove,
@@ -148,6 +152,14 @@ pub enum LineError {
     /// The line was removed.
     #[error("the line was removed")]
     Removed,
+    /// Somebody else has changed the settings.
+    #[error(
+        "the settings were changed since; look at them as they are in version {version}, and ask again"
+    )]
+    ChangedSince {
+        /// The line's version now.
+        version: u64,
+    },
     /// The number is none.
     #[error("number must be an international number of 3 to 15 digits, such as 447700900000")]
     Number,
@@ -201,13 +213,16 @@ impl Line {
             LineCommand::Add { .. } => Err(LineError::AlreadyAdded),
             LineCommand::Remove if state.removed => Ok(vec![]),
             _ if state.removed => Err(LineError::Removed),
-            LineCommand::Change { settings } => {
+            LineCommand::Change { settings, .. } if settings == state.settings => Ok(vec![]),
+            LineCommand::Change {
+                seen: Some(seen), ..
+            } if seen < self.settings_version => {
+                let version = self.version;
+                Err(LineError::ChangedSince { version })
+            }
+            LineCommand::Change { settings, .. } => {
                 settings.check()?;
-                Ok(if settings == state.settings {
-                    vec![]
-                } else {
-                    vec![LineEvent::LineChanged { settings }]
-                })
+                Ok(vec![LineEvent::LineChanged { settings }])
             }
             LineCommand::Remove => Ok(vec![LineEvent::LineRemoved {}]),
             LineCommand::Halt { reason } if state.halted != Some(reason) => {
@@ -221,6 +236,12 @@ impl Line {
     /// Takes one event in.
     pub fn evolve(&mut self, event: &LineEvent) {
         self.version += 1;
+        if matches!(
+            event,
+            LineEvent::LineAdded { .. } | LineEvent::LineChanged { .. }
+        ) {
+            self.settings_version = self.version;
+        }
         match (event, &mut self.state) {
             (
                 LineEvent::LineAdded {
@@ -376,6 +397,36 @@ mod tests {
             .then_expect_events(vec![LineEvent::SendingResumed {}]);
         given(vec![added()])
             .when(LineCommand::Resume)
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn settings_that_others_have_changed_since_stay() {
+        let replying = |reply: &str| LineSettings {
+            multi_case_reply: Some(reply.into()),
+            ..settings()
+        };
+        let changed = |reply| LineEvent::LineChanged {
+            settings: replying(reply),
+        };
+        let change = |reply, seen| LineCommand::Change {
+            settings: replying(reply),
+            seen,
+        };
+        let halted = LineEvent::SendingHalted {
+            reason: HaltReason::Balance,
+        };
+        let events = || vec![added(), changed("Which of %s1?"), halted.clone()];
+        for seen in [None, Some(2), Some(3)] {
+            given(events())
+                .when(change("You have %s1", seen))
+                .then_expect_events(vec![changed("You have %s1")]);
+        }
+        given(events())
+            .when(change("You have %s1", Some(1)))
+            .then_expect_error(LineError::ChangedSince { version: 3 });
+        given(events())
+            .when(change("Which of %s1?", Some(1)))
             .then_expect_events(vec![]);
     }
 

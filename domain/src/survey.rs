@@ -130,6 +130,8 @@ fn check_templates(templates: &[Template]) -> Result<(), SurveyError> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survey {
     version: u64,
+    /// The version of the last event that set the settings.
+    settings_version: u64,
     settings: Option<SurveySettings>,
     templates: Vec<Template>,
 }
@@ -148,6 +150,8 @@ pub enum SurveyCommand {
     Change {
         /// All of them.
         settings: SurveySettings,
+        /// The version that whoever asks knows: settings that others have changed since stay. `None` to change them whatever they are.
+        seen: Option<u64>,
     },
     /// Give it other templates of frequent answers.
     ChangeTemplates {
@@ -187,6 +191,14 @@ pub enum SurveyError {
     /// The survey exists.
     #[error("the survey exists already")]
     AlreadyCreated,
+    /// Somebody else has changed the settings.
+    #[error(
+        "the settings were changed since; look at them as they are in version {version}, and ask again"
+    )]
+    ChangedSince {
+        /// The survey's version now.
+        version: u64,
+    },
     /// A name is empty, too long or has control characters.
     #[error("{0} must have 1 to {MAX_NAME_CHARS} characters on one line")]
     Name(&'static str),
@@ -199,6 +211,9 @@ pub enum SurveyError {
     /// The closing value is no choice.
     #[error("status.closed_value must be one of status.choices")]
     ClosedValue,
+    /// Somebody else has changed the template.
+    #[error("the template was changed since; look at it as it is now, and ask again")]
+    TemplateChangedSince,
     /// Too many templates.
     #[error("templates must be {MAX_TEMPLATES} at most")]
     Templates,
@@ -253,13 +268,19 @@ impl Survey {
             (SurveyCommand::Change { .. } | SurveyCommand::ChangeTemplates { .. }, None) => {
                 Err(SurveyError::NotCreated)
             }
-            (SurveyCommand::Change { settings }, Some(now)) => {
+            (SurveyCommand::Change { settings, .. }, Some(now)) if settings == *now => Ok(vec![]),
+            (
+                SurveyCommand::Change {
+                    seen: Some(seen), ..
+                },
+                _,
+            ) if seen < self.settings_version => {
+                let version = self.version;
+                Err(SurveyError::ChangedSince { version })
+            }
+            (SurveyCommand::Change { settings, .. }, Some(_)) => {
                 settings.check()?;
-                Ok(if settings == *now {
-                    vec![]
-                } else {
-                    vec![SurveyEvent::SurveyChanged { settings }]
-                })
+                Ok(vec![SurveyEvent::SurveyChanged { settings }])
             }
             (SurveyCommand::ChangeTemplates { templates }, Some(_)) => {
                 check_templates(&templates)?;
@@ -279,6 +300,7 @@ impl Survey {
             SurveyEvent::SurveyCreated { settings, .. }
             | SurveyEvent::SurveyChanged { settings } => {
                 self.settings = Some(settings.clone());
+                self.settings_version = self.version;
             }
             SurveyEvent::TemplatesChanged { templates } => self.templates.clone_from(templates),
         }
@@ -385,10 +407,46 @@ mod tests {
     fn the_same_settings_again_are_no_event() {
         let change = SurveyCommand::Change {
             settings: settings(),
+            seen: None,
         };
         TestFramework::<Survey>::with(())
             .given(vec![created()])
             .when(change)
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn settings_that_others_have_changed_since_stay() {
+        let named = |name: &str| SurveySettings {
+            name: name.into(),
+            ..settings()
+        };
+        let changed = |name| SurveyEvent::SurveyChanged {
+            settings: named(name),
+        };
+        let templates = SurveyEvent::TemplatesChanged {
+            templates: vec![template("Hours", "9 to 5")],
+        };
+        let change = |name, seen| SurveyCommand::Change {
+            settings: named(name),
+            seen,
+        };
+        let given = || vec![created(), changed("Front desk"), templates.clone()];
+        // Templates are no settings: whoever saw the survey before them has seen the settings.
+        for seen in [None, Some(2), Some(3)] {
+            TestFramework::<Survey>::with(())
+                .given(given())
+                .when(change("Clinic", seen))
+                .then_expect_events(vec![changed("Clinic")]);
+        }
+        TestFramework::<Survey>::with(())
+            .given(given())
+            .when(change("Clinic", Some(1)))
+            .then_expect_error(SurveyError::ChangedSince { version: 3 });
+        // Who wants what is there already has it.
+        TestFramework::<Survey>::with(())
+            .given(given())
+            .when(change("Front desk", Some(1)))
             .then_expect_events(vec![]);
     }
 
@@ -423,7 +481,10 @@ mod tests {
             spoil(&mut settings);
             TestFramework::<Survey>::with(())
                 .given(vec![created()])
-                .when(SurveyCommand::Change { settings })
+                .when(SurveyCommand::Change {
+                    settings,
+                    seen: None,
+                })
                 .then_expect_error(error);
         }
     }

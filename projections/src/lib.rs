@@ -7,6 +7,7 @@ pub mod activity;
 pub mod connect;
 pub mod health;
 pub mod history;
+pub mod idempotency;
 pub mod ledger;
 pub mod log;
 pub mod outbox_claims;

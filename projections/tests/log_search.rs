@@ -210,12 +210,18 @@ async fn what_is_about_a_case_or_a_number_is_found() {
     let expected = brute(
         pool,
         &format!(
-            "aggregate_type = 'Case' AND aggregate_id IN (SELECT reference::text FROM docket_read.cases WHERE number = '{number}')"
+            "aggregate_type IN ('Case', 'CaseViews')
+             AND split_part(aggregate_id, '-', 1) IN (SELECT reference::text FROM docket_read.cases WHERE number = '{number}')"
         ),
     )
     .await;
-    assert!(expected.len() >= 20, "two cases");
+    assert!(expected.len() >= 22, "two cases, and two looks at one");
     let of_number = about(About::Number(number.to_owned()));
     assert_eq!(all(pool, &of_number, 7).await.0, expected);
+    let looks = Search {
+        aggregates: vec!["CaseViews"],
+        ..of_number
+    };
+    assert_eq!(all(pool, &looks, 1).await.0, expected[..2]);
     database.close().await;
 }

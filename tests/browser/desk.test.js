@@ -299,6 +299,54 @@ bothWays("several cases are assigned and closed at once, and closing is undone",
   await ada.entry(first.reference).waitFor();
 });
 
+test("what is counted as chosen is what the list still has", async () => together("chosen", [await come(), await come("owner")], async (ada, otto) => {
+  const [first, second] = [await newCase(["Chosen and closed"]), await newCase(["Chosen and kept"])];
+  await ada.go("/");
+  const bulk = ada.page.getByRole("button", { name: "Do it" });
+  for (const { reference } of [first, second]) await ada.page.getByLabel(`Choose #${reference}`, { exact: true }).check();
+  await ada.page.getByText("2 chosen").waitFor();
+  await otto.open(first.reference);
+  await otto.page.getByRole("button", { name: "Close case" }).click();
+  await otto.page.getByText("The case was closed.").waitFor();
+  await ada.entry(first.reference).waitFor({ state: "detached" });
+  await ada.page.getByText("1 chosen").waitFor();
+  assert.equal(await ada.page.getByLabel(`Choose #${second.reference}`, { exact: true }).isChecked(), true);
+  await otto.open(second.reference);
+  await otto.page.getByRole("button", { name: "Close case" }).click();
+  await ada.entry(second.reference).waitFor({ state: "detached" });
+  await bulk.waitFor({ state: "hidden" });
+  assert.equal((await ada.page.locator("#chosen").textContent()).trim(), "");
+}));
+
+test("on a phone the reply box is small until it is used", async () => together("phone", [await come("agent", { viewport: { width: 375, height: 780 } })], async (ada) => {
+  const { number, reference } = await newCase(["By WhatsApp, to a phone"], { channel: "whatsapp" });
+  const { page } = ada;
+  const height = async () => (await page.locator(".foot").boundingBox()).height;
+  const send = page.locator("#write button.main");
+  await ada.open(reference);
+  assert.ok(await height() < 80, `the reply box takes ${await height()} px of 780`);
+  assert.equal(await send.isVisible(), false);
+  await page.getByLabel("Text", { exact: true }).focus();
+  await send.waitFor();
+  await page.locator("#window").waitFor();
+  for (const part of await page.locator("#write :is(textarea, button, select):visible").all()) {
+    const { x, width } = await part.boundingBox();
+    assert.ok(x >= 0 && x + width <= 375, `${await part.evaluate((node) => node.outerHTML.slice(0, 60))} ends at ${x + width} px of 375`);
+  }
+  // It stays as it is from then on: nothing moves under the finger that taps beside it.
+  const open = await height();
+  await page.locator(".head h1").click();
+  assert.equal(await height(), open);
+  await page.getByLabel("Text", { exact: true }).fill("Half a reply");
+  await page.reload();
+  await send.waitFor();
+  await page.getByRole("button", { name: "Send and close" }).click();
+  await page.getByText("Your reply is on its way, and the case was closed.").waitFor();
+  await until("the reply", async () => (await docket.received(number)).some((text) => text.startsWith("Half a reply")));
+  assert.deepEqual(await docket.casesOf(number), []);
+  assert.equal(await page.locator("#text").inputValue(), "");
+}));
+
 test("keys close, choose and mark, and can be turned off", async () => together("keys", [await come()], async (ada) => {
   const { number, reference } = await newCase(["By key"]);
   const { page } = ada;

@@ -354,6 +354,7 @@ async fn add_survey(
             survey_id,
             settings,
             create: true,
+            seen: None,
             by: Administrator::System,
         },
     )

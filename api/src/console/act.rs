@@ -12,6 +12,7 @@ use docket_projections::read::cases::{self, CaseRow, CaseState};
 use docket_projections::read::thread::{ThreadItem, What};
 use docket_projections::read::{surveys, thread as threads, users};
 
+use super::bulk::asked_for;
 use super::case::{self, Refused, no_such_case, reference_of};
 use super::pages::{self, Choice, Frame};
 use super::place::Place;
@@ -70,6 +71,34 @@ impl Sent {
         .await
     }
 
+    /// Closes the case to which a reply was just sent. Where that is refused the reply is out all the same, and the case, open as
+    /// it is, says so.
+    async fn close_after_reply(self) -> Result<Response, Failed> {
+        let Some(case) = cases::find(&self.app.pool, self.reference).await? else {
+            return Ok(no_such_case());
+        };
+        let survey = surveys::find(&self.app.pool, case.survey_id).await?;
+        let Some(question) = survey.map(|survey| survey.settings.status) else {
+            return Ok(no_such_case());
+        };
+        let operation = ChangeCase {
+            reference: self.reference,
+            change: Change::Status(question.closed_value.clone()),
+            // The reply has the form's own key already.
+            asked: asked_for(&self.posted, &self.session, self.reference),
+        };
+        if submit(&self.app, operation).await.is_err() {
+            return Ok(go(&self.done(self.reference, "replied")));
+        }
+        let mut said = vec![("done", "replied-closed")];
+        let before = case
+            .status
+            .filter(|before| *before != question.closed_value);
+        said.extend(before.as_deref().map(|before| ("undo", before)));
+        let path = format!("/cases/{}", self.reference);
+        Ok(go(&self.place.link_with(&path, &said)))
+    }
+
     async fn change(&self, change: Change) -> Result<(), Problem> {
         let operation = ChangeCase {
             reference: self.reference,
@@ -123,10 +152,9 @@ pub(super) async fn write(
         submit(&sent.app, reply).await.map(drop)
     };
     match result {
-        Ok(()) => {
-            let done = if is_note { "noted" } else { "replied" };
-            Ok(go(&sent.done(sent.reference, done)))
-        }
+        Ok(()) if is_note => Ok(go(&sent.done(sent.reference, "noted"))),
+        Ok(()) if sent.posted.field("then") == "close" => sent.close_after_reply().await,
+        Ok(()) => Ok(go(&sent.done(sent.reference, "replied"))),
         Err(problem) => {
             let refused = Refused {
                 text,

@@ -315,7 +315,7 @@ async fn find_action(
 }
 
 /// Each case's own part of the form: sent twice, it is done once.
-fn asked_for(posted: &Posted, session: &Session, reference: Reference) -> Asked {
+pub(super) fn asked_for(posted: &Posted, session: &Session, reference: Reference) -> Asked {
     let asked = posted.asked(session);
     let idempotency = asked.idempotency.map(|once| IdempotencyKey {
         key: format!("{}-{reference}", once.key),

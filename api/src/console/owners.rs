@@ -5,6 +5,7 @@
 //! add a page: its routes here, behind the door it belongs to, and a row in the tests' table of these routes.
 
 mod account;
+mod handover;
 pub(super) mod health;
 mod reports;
 mod tokens;
@@ -26,6 +27,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/users/{user_id}/rights", post(users::change_rights))
         .route("/users/{user_id}/password", post(users::set_password))
         .route("/users/{user_id}/remove", post(users::remove))
+        .route("/users/{user_id}/cases", post(users::hand_over))
         .route("/unrouted/{held_id}/route", post(unrouted::route))
         .route("/unrouted/route", post(unrouted::route_all))
         .route("/health/lines/{line_id}/resume", post(health::resume))

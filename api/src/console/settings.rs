@@ -9,6 +9,7 @@
 
 mod lines;
 mod setup;
+mod since;
 mod surveys;
 mod vonage;
 
@@ -84,6 +85,15 @@ const FROM_SETUP: &str = "setup";
 
 fn is_from_setup(posted: &Posted) -> bool {
     posted.field(FROM) == FROM_SETUP
+}
+
+/// The same as a form that is shown again says it.
+fn from(posted: &Posted) -> &'static str {
+    if is_from_setup(posted) {
+        FROM_SETUP
+    } else {
+        ""
+    }
 }
 
 /// Where a form leads that was done: back to the set-up if it came from there.

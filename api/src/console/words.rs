@@ -308,6 +308,7 @@ pub(super) fn messages(count: u32) -> String {
 pub(super) fn done(what: &str) -> &'static str {
     match what {
         "replied" => "Your reply is on its way.",
+        "replied-closed" => "Your reply is on its way, and the case was closed.",
         "noted" => "The note was added.",
         "status" => "The status was set.",
         "closed" => "The case was closed.",
@@ -858,7 +859,7 @@ words! {
     TEMPLATE_REMOVE = "Remove";
     TEMPLATE_INSERT = "Insert an answer";
     TEMPLATE_INSERT_BUTTON = "Insert";
-    TEMPLATE_CHOOSE = "Choose …";
+    TEMPLATE_CHOOSE = "Insert an answer …";
 
     LINES_TITLE = "Lines";
     LINES_ABOUT = "A line is one of your own numbers on one channel. Its messages go to one survey.";
@@ -1328,6 +1329,7 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
     match error {
         SurveyError::NotCreated => NO_SUCH_SURVEY.to_owned(),
         SurveyError::AlreadyCreated => "The survey exists already.".to_owned(),
+        SurveyError::ChangedSince { .. } => SETTINGS_CHANGED.to_owned(),
         SurveyError::Name(field) => {
             let what = match *field {
                 "name" => "The name",
@@ -1339,6 +1341,7 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
         SurveyError::Choices => format!("The status question needs 2 to {MAX_CHOICES} answers."),
         SurveyError::RepeatedChoice => "Two answers are the same.".to_owned(),
         SurveyError::ClosedValue => "Choose which answer closes a case.".to_owned(),
+        SurveyError::TemplateChangedSince => TEMPLATE_CHANGED.to_owned(),
         SurveyError::Templates => format!("A survey can have {MAX_TEMPLATES} templates at most."),
         SurveyError::TemplateName => {
             format!(
@@ -1359,6 +1362,7 @@ pub(super) fn line_refusal(error: &ChangeLineError) -> String {
             NO_SUCH_LINE_THERE.to_owned()
         }
         ChangeLineError::Line(LineError::AlreadyAdded) => "The line exists already.".to_owned(),
+        ChangeLineError::Line(LineError::ChangedSince { .. }) => SETTINGS_CHANGED.to_owned(),
         ChangeLineError::Line(LineError::Number) => {
             "The number must be an international number of 3 to 15 digits, such as +44 7700 900123."
                 .to_owned()
@@ -1476,6 +1480,91 @@ pub(super) fn chart_of_times(count: usize) -> String {
 
 pub(super) fn median_and_p90(median: &str, p90: &str) -> String {
     format!("{median}, nine of ten {p90}")
+}
+
+// Settings that somebody else has changed since.
+
+words! {
+    SETTINGS_CHANGED = "Somebody else has changed these settings since you opened this page, so yours were not saved.";
+    TEMPLATE_CHANGED = "Somebody else has changed this template since you opened the page, so yours was not saved. Save again to put yours in its place.";
+    TEMPLATE_SAYS_NOW = "It says now:";
+    SETTINGS_CHANGED_KEPT = "What you changed is kept below, and everything else is as it is now. Save again to have it so.";
+    SETTINGS_CHANGED_WAS = "was";
+    SETTINGS_CHANGED_NOW = "is now";
+    SETTINGS_CHANGED_YOURS = "you entered";
+    SETTINGS_CHANGED_NOTHING = "none";
+    SETTING_ON = "on";
+    SETTING_OFF = "off";
+}
+
+pub(super) fn changed_by(who: &str) -> String {
+    format!("Changed by {who},")
+}
+
+// The reply box: where to write, and sending with closing.
+
+words! {
+    WRITE_HERE = "Write a reply or a note";
+    SEND_AND_CLOSE = "Send and close";
+}
+
+// The open cases of somebody who does not reach them any more.
+
+words! {
+    HAND_OVER = "Open cases out of their reach";
+    HAND_OVER_ABOUT = "Nobody else is told of these cases until they are given on.";
+    HAND_OVER_WHAT = "Open cases that they will not reach any more go to";
+    HAND_OVER_REMOVED = "Their open cases go to";
+    HAND_OVER_TO = "They go to";
+    HAND_OVER_SUBMIT = "Give on";
+    HAND_TO_NOBODY = "Nobody: back to Unassigned";
+    HAND_LEAVE = "Stay with them for now";
+    LEFT_BEHIND = "Open cases of people who were removed";
+}
+
+fn open_cases(count: u64) -> String {
+    match count {
+        1 => "1 open case".to_owned(),
+        count => format!("{count} open cases"),
+    }
+}
+
+/// How many open cases somebody sees to; empty for none.
+pub(super) fn sees_to(count: u64) -> String {
+    if count == 0 {
+        String::new()
+    } else {
+        format!("Sees to {}", open_cases(count))
+    }
+}
+
+/// How many open cases are somebody's whom they are out of reach of.
+pub(super) fn stranded(count: u64) -> String {
+    format!("{} out of reach", open_cases(count))
+}
+
+/// How many open cases somebody has left behind who was removed.
+pub(super) fn left_behind(count: u64) -> String {
+    format!("Was removed and still has {}.", open_cases(count))
+}
+
+/// What became of somebody's open cases; empty where there were none.
+pub(super) fn handed_over(count: u64, kept: u64) -> String {
+    let cases = |count: u64| match count {
+        1 => "1 open case of theirs was".to_owned(),
+        count => format!("{count} open cases of theirs were"),
+    };
+    let mut said = vec![];
+    if count > 0 {
+        said.push(format!("{} given on.", cases(count)));
+    }
+    if kept > 0 {
+        said.push(format!(
+            "{} not, because whoever was chosen does not reach it.",
+            cases(kept)
+        ));
+    }
+    said.join(" ")
 }
 
 #[cfg(test)]

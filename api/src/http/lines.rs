@@ -207,9 +207,14 @@ struct LineChange {
     /// `resume`, in a request of its own: send again, once the cause is mended for which sending was halted.
     #[serde(default)]
     sending: Option<String>,
+    /// The version that you know: settings that were changed since stay, and you are told.
+    #[serde(default)]
+    version: Option<u64>,
 }
 
 /// Changes a line's settings, or resumes its sending.
+///
+/// Where somebody else changed the settings since `version`, or at the same moment, nothing is done: `changed-since`.
 #[utoipa::path(
     patch,
     path = "/lines/{id}",
@@ -231,6 +236,7 @@ async fn change(
         survey_id,
         multi_case_reply,
         sending,
+        version,
     } = asks.body;
     let command = match sending.as_deref() {
         None => LineCommand::Change {
@@ -238,6 +244,8 @@ async fn change(
                 survey_id: survey_id.map_or(now.survey_id, SurveyId),
                 multi_case_reply: multi_case_reply.unwrap_or(now.multi_case_reply),
             },
+            // What is left out stays as it was read just now, so that it must not have changed since either.
+            seen: Some(version.unwrap_or(now.version)),
         },
         // Each request is one event at most, or an idempotency key could not stand for it.
         Some("resume") if survey_id.is_some() || multi_case_reply.is_some() => {

@@ -101,6 +101,8 @@ kinds! {
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not have that method";
     /// Something was said since the caller last looked. Members: `version`, `new`.
     SaidSince = "said-since", CONFLICT, "Something was said since you looked";
+    /// The settings were changed since the caller last looked. Member: `version`.
+    ChangedSince = "changed-since", CONFLICT, "It was changed since you looked";
     /// A closed case receives nothing.
     CaseClosed = "case-closed", CONFLICT, "The case is closed";
     /// The move that made the case was undone.
@@ -465,6 +467,10 @@ impl From<SurveyError> for Problem {
     fn from(error: SurveyError) -> Self {
         let kind = match error {
             SurveyError::NotCreated => Kind::NotFound,
+            SurveyError::ChangedSince { version } => {
+                return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
+            }
+            SurveyError::TemplateChangedSince => Kind::ChangedSince,
             SurveyError::AlreadyCreated => Kind::Exists,
             SurveyError::Name(_)
             | SurveyError::Choices
@@ -484,6 +490,10 @@ impl From<ChangeLineError> for Problem {
         let kind = match &error {
             ChangeLineError::Line(LineError::NotAdded | LineError::Removed) => Kind::NotFound,
             ChangeLineError::Line(LineError::AlreadyAdded) => Kind::Exists,
+            ChangeLineError::Line(LineError::ChangedSince { version }) => {
+                let version = *version;
+                return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
+            }
             ChangeLineError::Line(LineError::Number | LineError::Reply)
             | ChangeLineError::NoSurvey => Kind::InvalidValue,
             ChangeLineError::NumberTaken(_) => Kind::NumberTaken,

@@ -231,6 +231,7 @@ async fn create(State(app): State<App>, asks: Asks<Owner, NewSurvey>) -> Result<
             append_reference,
         },
         create: true,
+        seen: None,
         by,
     };
     let id = super::submit(&app, operation).await?.output;
@@ -254,9 +255,14 @@ struct SurveyChange {
     /// Whether replies carry the case's reference.
     #[serde(default)]
     append_reference: Option<bool>,
+    /// The version that you know: settings that were changed since stay, and you are told.
+    #[serde(default)]
+    version: Option<u64>,
 }
 
 /// Changes a survey's settings; what cases are and were does not change with them.
+///
+/// Where somebody else changed them since `version`, or at the same moment, nothing is done: `changed-since`.
 #[utoipa::path(
     patch,
     path = "/surveys/{id}",
@@ -272,13 +278,18 @@ async fn change(
     asks: Asks<Owner, SurveyChange>,
 ) -> Result<Json<SurveyView>, Problem> {
     let survey_id = SurveyId(id);
-    let now = row(&app, survey_id).await?.settings;
+    let SurveyRow {
+        settings: now,
+        version: read,
+        ..
+    } = row(&app, survey_id).await?;
     let by = asks.by();
     let SurveyChange {
         name,
         cases_enabled,
         status,
         append_reference,
+        version,
     } = asks.body;
     let settings = SurveySettings {
         name: name.unwrap_or(now.name),
@@ -292,6 +303,8 @@ async fn change(
             survey_id,
             settings,
             create: false,
+            // What is left out stays as it was read just now, so that it must not have changed since either.
+            seen: Some(version.unwrap_or(read)),
             by,
         },
     )

@@ -11,6 +11,7 @@ use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
 use docket_projections::ledger::operation::{LedgerError, SecretWrite};
 use docket_projections::read::users::{self, UserRow};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,6 +27,7 @@ use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::operations::user::ChangeUser;
 use crate::passwords::{self, PasswordError};
+use crate::users::has_password;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -92,6 +94,25 @@ pub(crate) fn unhashed(error: PasswordError) -> Problem {
     }
 }
 
+/// What was done before must have been done with the password that is asked for now.
+async fn must_hold(
+    app: &App,
+    is_repeated: bool,
+    email: &str,
+    password: Option<SecretString>,
+) -> Result<(), Problem> {
+    let Some(password) = password.filter(|_| is_repeated) else {
+        return Ok(());
+    };
+    if has_password(app, email, password).await? {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::IdempotencyKeyReused,
+        "the idempotency key was used before, and the user has another password; send this one with a key of its own",
+    ))
+}
+
 fn email_taken() -> Problem {
     Problem::new(Kind::EmailTaken, "another user has that address")
 }
@@ -135,7 +156,7 @@ struct Password(Personal<String>);
 
 /// Adds a user.
 ///
-/// A request that repeats an idempotency key with another password changes nothing.
+/// A request that repeats an idempotency key with another password changes nothing, and is refused.
 #[utoipa::path(
     post,
     path = "/users",
@@ -176,10 +197,11 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     if is_taken(users::find_by_email(&app.pool, &email).await?) {
         return Err(email_taken());
     }
-    let secrets = match password {
+    let password = password.map(|Password(Personal(password))| SecretString::from(password));
+    let secrets = match password.clone() {
         None => vec![],
-        Some(Password(Personal(password))) => {
-            let hash = passwords::hash(password.into()).await.map_err(unhashed)?;
+        Some(password) => {
+            let hash = passwords::hash(password).await.map_err(unhashed)?;
             vec![SecretWrite::Password { user_id, hash }]
         }
     };
@@ -200,7 +222,7 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     )
     .await
     {
-        Ok(_) => {}
+        Ok(outcome) => must_hold(&app, outcome.is_repeated, &email, password).await?,
         // Two at once: the database took one of them.
         Err(LedgerError::Broken) if is_taken(users::find_by_email(&app.pool, &email).await?) => {
             return Err(email_taken());
@@ -272,7 +294,7 @@ struct NewPassword {
 
 /// Gives a user another password, which ends all their sessions at the console; their tokens go on.
 ///
-/// A request that repeats an idempotency key with another password changes nothing.
+/// A request that repeats an idempotency key with another password changes nothing, and is refused.
 #[utoipa::path(
     put,
     path = "/users/{id}/password",
@@ -292,8 +314,13 @@ async fn set_password(
     asks.fingerprint_of(&Method::PUT, &path, &[]);
     let by = asks.by();
     let Password(Personal(password)) = asks.body.password;
-    let hash = passwords::hash(password.into()).await.map_err(unhashed)?;
-    super::submit(&app, ChangeUser::password(user_id, hash, None, by)).await?;
+    let password = SecretString::from(password);
+    let hash = passwords::hash(password.clone()).await.map_err(unhashed)?;
+    let operation = ChangeUser::password(user_id, hash, None, by);
+    let is_repeated = super::submit(&app, operation).await?.is_repeated;
+    let row = users::find(&app.pool, user_id).await?;
+    let email = row.ok_or_else(no_such_user)?.email;
+    must_hold(&app, is_repeated, &email, Some(password)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

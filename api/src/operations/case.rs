@@ -4,6 +4,7 @@ use docket_domain::case::{Assignee, CaseCommand, CaseError};
 use docket_domain::event::StreamId;
 use docket_domain::ids::{NoteId, Reference};
 use docket_domain::personal::Personal;
+use docket_domain::user::{Role, UserState};
 use docket_projections::ledger::operation::{Decided, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -114,8 +115,12 @@ impl Operation for ChangeCase {
             }
             Change::Assignee(to) => {
                 let user = to.as_ref().and_then(|to| scope.user(to.user_id)?.state());
-                let reach = user.map(|user| user.access.clone().of(user.role));
-                if reach.is_some_and(|reach| !reach.reaches(survey_id)) {
+                // Whoever was removed meanwhile, or only looks now, could not see to it.
+                let may_act = |user: &UserState| !user.removed && user.role != Role::Auditor;
+                let is_out = |user: &UserState| {
+                    !may_act(user) || !user.access.clone().of(user.role).reaches(survey_id)
+                };
+                if user.is_some_and(is_out) {
                     return Err(ChangeCaseError::OutOfReach);
                 }
                 CaseCommand::Assign { to }

@@ -60,7 +60,8 @@ impl Operation for ChangeLine {
         {
             return Err(ChangeLineError::NumberTaken(*channel));
         }
-        if let LineCommand::Add { settings, .. } | LineCommand::Change { settings } = &self.command
+        if let LineCommand::Add { settings, .. } | LineCommand::Change { settings, .. } =
+            &self.command
             && scope.settings().survey(settings.survey_id).is_none()
         {
             return Err(ChangeLineError::NoSurvey);

@@ -19,6 +19,8 @@ pub struct SetSurvey {
     pub settings: SurveySettings,
     /// Whether it is a new one.
     pub create: bool,
+    /// The version of one that is there, as far as whoever asks knows: what others have changed since stays.
+    pub seen: Option<u64>,
     /// Who asks.
     pub by: Administrator,
 }
@@ -48,7 +50,8 @@ impl Operation for SetSurvey {
                 settings,
             }
         } else {
-            SurveyCommand::Change { settings }
+            let seen = self.seen;
+            SurveyCommand::Change { settings, seen }
         };
         let survey = scope.survey(survey_id).cloned().unwrap_or_default();
         Ok(Decided::on(
@@ -70,6 +73,8 @@ pub enum TemplateChange {
     Replace {
         /// Its name until now.
         name: String,
+        /// What it said as far as whoever asks knows: one that others have changed since stays. `None` to replace it whatever it says.
+        was: Option<String>,
         /// What it is from now on.
         template: Template,
     },
@@ -81,13 +86,27 @@ pub enum TemplateChange {
 }
 
 impl TemplateChange {
+    /// Whether somebody else has made something else of the template that is to be replaced.
+    fn is_outrun(&self, now: &[Template]) -> bool {
+        let Self::Replace {
+            name,
+            was: Some(was),
+            template,
+        } = self
+        else {
+            return false;
+        };
+        let known = now.iter().find(|known| known.name == *name);
+        known.is_some_and(|known| known.text != *was && known.text != template.text)
+    }
+
     /// The templates afterwards. One that somebody else has renamed or removed meanwhile is added anew rather than lost.
     fn of(&self, now: &[Template]) -> Vec<Template> {
         let mut templates = now.to_vec();
         match self {
             Self::All(all) => templates.clone_from(all),
             Self::Add(template) => templates.push(template.clone()),
-            Self::Replace { name, template } => {
+            Self::Replace { name, template, .. } => {
                 match templates.iter_mut().find(|known| known.name == *name) {
                     Some(known) => known.clone_from(template),
                     None => templates.push(template.clone()),
@@ -130,6 +149,9 @@ impl Operation for ChangeTemplates {
         let survey = scope
             .survey(self.survey_id)
             .ok_or(SurveyError::NotCreated)?;
+        if self.change.is_outrun(survey.templates()) {
+            return Err(SurveyError::TemplateChangedSince);
+        }
         let command = SurveyCommand::ChangeTemplates {
             templates: self.change.of(survey.templates()),
         };

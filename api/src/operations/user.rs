@@ -41,6 +41,15 @@ impl ChangeUser {
         }
     }
 
+    /// The same, whatever an earlier request with its idempotency key did.
+    #[must_use]
+    pub fn anew(mut self) -> Self {
+        if let Administrator::User(asked) = &mut self.by {
+            asked.idempotency = None;
+        }
+        self
+    }
+
     /// Whether the user is no owner afterwards.
     const fn takes_ownership(&self) -> bool {
         match &self.command {

@@ -1,6 +1,7 @@
 //! Users, accounts and tokens: who may open and send what, and what comes of it.
 
-use docket_domain::ids::UserId;
+use docket_domain::ids::{Reference, UserId};
+use docket_projections::read::cases;
 use docket_projections::read::users::{self, UserRow};
 
 use crate::support::{Browser, House, PASSWORD, Page, wait};
@@ -21,7 +22,7 @@ enum May {
 const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 
 /// Every route of `console/owners.rs`; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 19] = [
+const ROUTES: [(&str, &str, May); 20] = [
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
     ("GET", "/tokens", May::All),
@@ -41,6 +42,7 @@ const ROUTES: [(&str, &str, May); 19] = [
     ("POST", "/users/{id}/rights", May::SetUp),
     ("POST", "/users/{id}/password", May::SetUp),
     ("POST", "/users/{id}/remove", May::SetUp),
+    ("POST", "/users/{id}/cases", May::SetUp),
 ];
 
 #[test]
@@ -331,6 +333,132 @@ async fn the_last_owner_stays_one() {
     house.close().await;
 }
 
+impl House {
+    /// Has cases assigned to somebody.
+    async fn assigns(&self, references: &[u32], email: &str) {
+        let mut owner = self.signed_in("owner").await;
+        for reference in references {
+            let path = format!("/cases/{reference}");
+            let page = owner.get(&path).await;
+            let action = format!("{path}/assignee");
+            owner
+                .send(&page, &action, &[("email", email)])
+                .await
+                .is(200);
+        }
+    }
+
+    /// Who sees to a case.
+    async fn assignee(&self, reference: u32) -> Option<String> {
+        let reference = Reference::new(reference).unwrap();
+        let case = cases::find(&self.app.pool, reference).await.unwrap();
+        case.unwrap().assignee.map(|assignee| assignee.email.0)
+    }
+}
+
+#[tokio::test]
+async fn whoever_loses_their_rights_gives_their_open_cases_on() {
+    let house = House::start().await;
+    let (one, _) = house.receives("Hello").await;
+    let (two, _) = house.receives("And hours? #0").await;
+    let (closed, _) = house.receives("Thanks #0").await;
+    house
+        .assigns(&[one, two, closed], "agent@example.com")
+        .await;
+    let mut owner = house.signed_in("owner").await;
+    let page = owner.get(&format!("/cases/{closed}")).await;
+    let action = format!("/cases/{closed}/status");
+    owner
+        .send(&page, &action, &[("value", "Resolved")])
+        .await
+        .is(200);
+    let path = format!("/users/{}", house.user("agent@example.com").await.user_id);
+    let page = owner.get(&path).await;
+    page.shows("Sees to 2 open cases").lacks("out of reach");
+
+    // What they reach is theirs still, whatever the form says of the rest.
+    let rights = format!("{path}/rights");
+    let all = [("role", "agent"), ("reach", "all"), ("hand", "nobody")];
+    let page = owner.send(&page, &rights, &all).await;
+    page.is(200).lacks("given on").shows("Sees to 2 open cases");
+
+    // Left where they are, they are shown until they are given on.
+    let none = [("role", "agent"), ("reach", "only"), ("hand", "leave")];
+    let page = owner.send(&page, &rights, &none).await;
+    page.is(200).shows("2 open cases out of reach");
+    owner.get("/users").await.shows("2 open cases out of reach");
+    let mut auditor = house.signed_in("auditor").await;
+    let seen = auditor.get(&path).await;
+    seen.shows("2 open cases out of reach")
+        .lacks("name=\"hand\"");
+    let hand = format!("{path}/cases");
+    let page = owner.send(&page, &hand, &[("hand", "nobody")]).await;
+    page.is(200)
+        .shows("2 open cases of theirs were given on.")
+        .lacks("out of reach")
+        .lacks("Sees to");
+    assert_eq!(house.assignee(one).await, None);
+    assert_eq!(house.assignee(two).await, None);
+    assert_eq!(
+        house.assignee(closed).await.as_deref(),
+        Some("agent@example.com"),
+        "a closed case waits for nobody"
+    );
+    // The case tells who did it.
+    owner
+        .get(&format!("/cases/{one}/history"))
+        .await
+        .shows("owner@example.com");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_cases_of_whoever_is_removed_go_to_a_colleague() {
+    let house = House::start().await;
+    let (one, _) = house.receives("Hello").await;
+    let (two, _) = house.receives("And hours? #0").await;
+    house.assigns(&[one, two], "agent@example.com").await;
+    let mut owner = house.signed_in("owner").await;
+    let user_id = house.user("agent@example.com").await.user_id;
+    let path = format!("/users/{user_id}");
+
+    // A colleague who does not reach them takes none.
+    let form = owner.get("/users/new").await;
+    let new = [
+        ("email", "new@example.com"),
+        ("role", "agent"),
+        ("reach", "only"),
+    ];
+    owner.send(&form, "/users", &new).await.is(200);
+    let page = owner.get(&path).await;
+    let remove = format!("{path}/remove");
+    let to_new = [("hand", "to:new@example.com")];
+    let page = owner.send(&page, &remove, &to_new).await;
+    page.is(200)
+        .shows("The user was removed.")
+        .shows("2 open cases of theirs were not, because")
+        .shows("Was removed and still has 2 open cases.");
+    assert_eq!(
+        house.assignee(one).await.as_deref(),
+        Some("agent@example.com")
+    );
+
+    // From the list they are given to one who does.
+    let hand = format!("{path}/cases");
+    let to_owner = [("hand", "to:owner@example.com")];
+    let page = owner.send(&page, &hand, &to_owner).await;
+    page.is(200)
+        .shows("2 open cases of theirs were given on.")
+        .lacks("Was removed");
+    for case in [one, two] {
+        assert_eq!(
+            house.assignee(case).await.as_deref(),
+            Some("owner@example.com")
+        );
+    }
+    house.close().await;
+}
+
 #[tokio::test]
 async fn whoever_is_removed_is_signed_out() {
     let house = House::start().await;
@@ -384,6 +512,64 @@ async fn another_password_ends_all_sessions() {
     sign_in(&mut agent, "agent@example.com", "a chosen password")
         .await
         .is(200);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_form_sent_again_with_another_password_sets_that_one() {
+    let house = House::start().await;
+    let mut owner = house.signed_in("owner").await;
+    let user_id = house.user("agent@example.com").await.user_id;
+    let can_sign_in = async |password| {
+        let page = sign_in(&mut house.browser(), "agent@example.com", password).await;
+        page.status == 200
+    };
+    let page = owner.get(&format!("/users/{user_id}")).await;
+    let action = format!("/users/{user_id}/password");
+    for password in ["the first of them", "the second of them"] {
+        let (to, body) = Browser::filled(&page, &action, &[("password", password)]);
+        // The same twice is done once: whoever has signed in meanwhile stays signed in.
+        owner.post(&to, &body).await.is(200);
+        assert!(can_sign_in(password).await, "{password}");
+        let mut agent = house.browser();
+        sign_in(&mut agent, "agent@example.com", password).await;
+        owner.post(&to, &body).await.is(200);
+        agent.once("GET", "/", None).await.is(200);
+    }
+    assert!(!can_sign_in("the first of them").await);
+
+    // Somebody is added once, and with one password.
+    let form = owner.get("/users/new").await;
+    for (password, status) in [("the first of them", 200), ("the second of them", 409)] {
+        let fields = [
+            ("email", "new@example.com"),
+            ("role", "agent"),
+            ("reach", "all"),
+            ("password", password),
+        ];
+        let (to, body) = Browser::filled(&form, "/users", &fields);
+        owner.post(&to, &body).await.is(status);
+    }
+
+    // One's own.
+    let mut agent = house.browser();
+    sign_in(&mut agent, "agent@example.com", "the second of them").await;
+    let form = agent.get("/account").await;
+    let own = [
+        "the second of them",
+        "the third of them",
+        "the fourth of them",
+    ];
+    for pair in own.windows(2) {
+        let fields = [
+            ("old-password", pair[0]),
+            ("new-password", pair[1]),
+            ("again-password", pair[1]),
+        ];
+        let (to, body) = Browser::filled(&form, "/account/password", &fields);
+        agent.post(&to, &body).await.is(200);
+    }
+    assert!(can_sign_in("the fourth of them").await);
     house.close().await;
 }
 

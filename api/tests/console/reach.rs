@@ -31,6 +31,7 @@ impl House {
             survey_id,
             settings,
             create: true,
+            seen: None,
             by: by.clone(),
         };
         self.app.ledger.submit(survey).await.unwrap();

@@ -9,7 +9,7 @@ use docket_projections::read::surveys;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{CUSTOMER, House, OUR_NUMBER, wait};
+use crate::support::{Browser, CUSTOMER, House, OUR_NUMBER, Page, wait};
 
 const HOUR: i64 = 3_600;
 
@@ -170,5 +170,48 @@ async fn a_reply_into_a_closed_case_says_what_will_happen() {
         .await
         .is(200)
         .shows("Your reply is on its way.");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_reply_can_close_the_case() {
+    let house = House::start().await;
+    let (reference, _) = house.receives("Are you open?").await;
+    let mut agent = house.signed_in("agent").await;
+    let path = format!("/cases/{reference}");
+    let action = format!("{path}/write");
+    let page = agent.get(&path).await;
+    page.shows("Send and close");
+    let fields = [
+        ("as", "reply"),
+        ("text", "Yes, until five"),
+        ("then", "close"),
+    ];
+    let (to, body) = Browser::filled(&page, &action, &fields);
+    let closed = agent.post(&to, &body).await;
+    closed
+        .is(200)
+        .shows("Your reply is on its way, and the case was closed.")
+        .shows("Yes, until five")
+        .lacks("Send and close");
+    // Sent twice, it is done once.
+    let again = agent.post(&to, &body).await;
+    let said = |page: &Page| page.text.matches("Yes, until five").count();
+    assert_eq!(said(&again), said(&closed));
+    let undone = agent
+        .send(&closed, &format!("{path}/status"), &[("value", "New")])
+        .await;
+    undone.is(200).shows("Send and close");
+
+    // What is refused closes nothing, and a note never does.
+    house.receives("Hello?").await;
+    let refused = agent.send(&undone, &action, &fields).await;
+    refused.is(409).shows("Send and close");
+    let fields = [("as", "note"), ("text", "Friendly"), ("then", "close")];
+    let noted = agent.send(&refused, &action, &fields).await;
+    noted
+        .is(200)
+        .shows("The note was added.")
+        .shows("Send and close");
     house.close().await;
 }

@@ -34,6 +34,7 @@ impl House {
             survey_id,
             settings,
             create: false,
+            seen: None,
             by: Administrator::System,
         };
         self.app.ledger.submit(change).await.unwrap();

@@ -388,7 +388,7 @@ async fn a_line_is_added_previewed_changed_and_removed() {
     let survey = survey_path(&house).await;
     let survey = survey.trim_start_matches("/surveys/");
     let page = owner.get("/lines").await;
-    page.shows("+447700900000 ·")
+    page.shows("<strong>+447700900000</strong>")
         .shows("Support")
         .shows("Sends");
     let form = owner.get(&page.link("/lines/new")).await;
@@ -616,5 +616,161 @@ async fn an_owner_is_led_from_the_survey_to_the_line() {
         ("password", crate::support::PASSWORD),
     ];
     assert_eq!(owner.send(&page, "/sign-in", &fields).await.at, "/");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn two_owners_at_one_survey_do_not_undo_each_others_changes() {
+    let house = House::start().await;
+    let mut one = house.signed_in("owner").await;
+    let mut other = house.signed_in("owner").await;
+    let path = survey_path(&house).await;
+    let (mine, theirs) = (one.get(&path).await, other.get(&path).await);
+    let fields = |name, question, cases| {
+        let mut fields = vec![
+            ("name", name),
+            ("reference", "yes"),
+            ("question", question),
+            ("answer-0", "New"),
+            ("answer-1", "In progress"),
+            ("answer-2", "Resolved"),
+            ("closes", "2"),
+        ];
+        fields.extend(Some(("cases", "yes")).filter(|_| cases));
+        fields
+    };
+    let saved = one
+        .send(&mine, &path, &fields("Front desk", "How far is it?", false))
+        .await;
+    saved.is(200).shows("The survey was saved.");
+
+    // Nothing is saved; what was typed stays, and what was left alone is as it is now.
+    let typed = fields("Support", "Done <yet>?", true);
+    let refused = other.send(&theirs, &path, &typed).await;
+    refused
+        .is(409)
+        .shows("Somebody else has changed these settings")
+        .shows("Changed by owner@example.com")
+        .shows("<q dir=\"auto\">Support</q>")
+        .shows("<q dir=\"auto\">Front desk</q>")
+        .shows("name=\"name\" value=\"Front desk\"")
+        .lacks("name=\"cases\" value=\"yes\" checked")
+        .shows("name=\"question\" value=\"Done &#60;yet&#62;?\"")
+        .lacks("you entered");
+    let settings = || async {
+        let survey = surveys::all(&house.app.pool).await.unwrap().remove(0);
+        (survey.settings.name, survey.settings.status.question)
+    };
+    assert_eq!(settings().await.1, "How far is it?");
+
+    // Meanwhile once more; and what both have typed stands beside what is there.
+    let mine = one.get(&path).await;
+    one.send(&mine, &path, &fields("Clinic", "Is it done?", false))
+        .await
+        .is(200);
+    let refused = other
+        .send(&refused, &path, &fields("Front desk", "Done?", false))
+        .await;
+    refused
+        .is(409)
+        .shows("name=\"name\" value=\"Clinic\"")
+        .shows("; you entered <q dir=\"auto\">Done?</q>");
+    // What cannot be saved is no excuse to overwrite, and the version stays.
+    let refused = other
+        .send(&refused, &path, &fields("", "Done?", false))
+        .await;
+    refused.is(422);
+    let saved = other
+        .send(&refused, &path, &fields("Clinic", "Done?", false))
+        .await;
+    saved.is(200).shows("The survey was saved.");
+    assert_eq!(settings().await, ("Clinic".into(), "Done?".into()));
+
+    // A template is no setting: it may come in between.
+    let form = one.get(&path).await;
+    let page = other.get(&path).await;
+    let template = [("name", "Hours"), ("text", "9 to 5")];
+    let action = format!("{path}/templates");
+    other.send(&page, &action, &template).await.is(200);
+    one.send(&form, &path, &fields("Surgery", "Done?", false))
+        .await
+        .is(200);
+    assert_eq!(settings().await.0, "Surgery");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn two_owners_at_one_line_do_not_undo_each_others_changes() {
+    let house = House::start().await;
+    let mut one = house.signed_in("owner").await;
+    let mut other = house.signed_in("owner").await;
+    let survey_id = surveys::all(&house.app.pool).await.unwrap()[0].survey_id;
+    let survey = survey_id.to_string();
+    let path = format!("/lines/{}", house.line);
+    let (mine, theirs) = (one.get(&path).await, other.get(&path).await);
+    let reply = |text| [("survey", survey.as_str()), ("reply", text)];
+    one.send(&mine, &path, &reply("Which of %s2?"))
+        .await
+        .is(200);
+    // A preview of what is typed makes the form no newer.
+    let preview = [
+        ("survey", survey.as_str()),
+        ("reply", "You have %s1"),
+        ("preview", "yes"),
+    ];
+    let theirs = other.send(&theirs, &path, &preview).await;
+    let refused = other.send(&theirs, &path, &reply("You have %s1")).await;
+    refused
+        .is(409)
+        .shows("Changed by owner@example.com")
+        .shows("<q dir=\"auto\">Which of %s2?</q>; you entered <q dir=\"auto\">You have %s1</q>")
+        .shows(">You have %s1</textarea>");
+    other
+        .send(&refused, &path, &reply("You have %s1"))
+        .await
+        .is(200)
+        .shows("The line was saved.");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn two_owners_at_one_template_do_not_undo_each_others_changes() {
+    let house = House::start().await;
+    let mut one = house.signed_in("owner").await;
+    let mut other = house.signed_in("owner").await;
+    let path = survey_path(&house).await;
+    let action = format!("{path}/templates");
+    let page = one.get(&path).await;
+    let hours = |was, text| [("was", was), ("name", "Hours"), ("text", text)];
+    one.send(&page, &action, &hours("", "9 to 5\n{agent}"))
+        .await
+        .is(200);
+    let (mine, theirs) = (one.get(&path).await, other.get(&path).await);
+    let saved = one.send(&mine, &action, &hours("Hours", "9 to 6")).await;
+    saved.is(200).shows("The templates were saved.");
+    let refused = other
+        .send(&theirs, &action, &hours("Hours", "8 to 5"))
+        .await;
+    refused
+        .is(409)
+        .shows("Somebody else has changed this template")
+        .shows("<p class=\"text\" dir=\"auto\">9 to 6</p>")
+        .shows(">8 to 5</textarea>");
+    let said = || async {
+        let survey = surveys::all(&house.app.pool).await.unwrap().remove(0);
+        survey.templates[0].text.clone()
+    };
+    assert_eq!(said().await, "9 to 6");
+    other
+        .send(&refused, &action, &hours("Hours", "8 to 5"))
+        .await
+        .is(200);
+    assert_eq!(said().await, "8 to 5");
+    // Whoever saves what it says already is told of nothing, and one that is removed needs no such look.
+    one.send(&saved, &action, &hours("Hours", "8 to 5"))
+        .await
+        .is(200);
+    let remove = [("was", "Hours"), ("remove", "yes")];
+    one.send(&saved, &action, &remove).await.is(200);
     house.close().await;
 }

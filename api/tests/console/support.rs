@@ -250,6 +250,7 @@ async fn set_up(app: &App) -> LineId {
         survey_id,
         settings,
         create: true,
+        seen: None,
         by: by.clone(),
     };
     app.ledger.submit(survey).await.unwrap();

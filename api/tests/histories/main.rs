@@ -264,6 +264,7 @@ impl History {
                 survey_id,
                 settings,
                 create: true,
+                seen: None,
                 by: Administrator::System,
             })
             .await;
@@ -655,6 +656,7 @@ impl History {
                     survey_id,
                     settings,
                     create: false,
+                    seen: None,
                     by: Administrator::System,
                 })
                 .await;
@@ -667,7 +669,11 @@ impl History {
                 };
                 let change = match n % 4 {
                     0 => TemplateChange::Remove { name },
-                    1 => TemplateChange::Replace { name, template },
+                    1 => TemplateChange::Replace {
+                        name,
+                        was: None,
+                        template,
+                    },
                     _ => TemplateChange::Add(template),
                 };
                 self.does(ChangeTemplates {

@@ -1,12 +1,14 @@
 //! Repeating a request with the same idempotency key does nothing twice.
 
+use docket::housekeeping;
 use docket_domain::case::News;
 use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
+use docket_projections::ledger::operation::Answer;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Api, OUR_NUMBER, inbound, survey, text};
+use crate::support::{Api, OUR_NUMBER, inbound, survey, text, wait};
 
 async fn post(
     api: &Api,
@@ -202,9 +204,24 @@ async fn a_password_is_no_part_of_what_a_key_stands_for() {
     let first = post(&api, "/users", &api.owner, "k", &user("correct horse")).await;
     assert_eq!(first.0, 201);
     assert_eq!(
-        post(&api, "/users", &api.owner, "k", &user("battery staple")).await,
+        post(&api, "/users", &api.owner, "k", &user("correct horse")).await,
         first
     );
+    let refused = post(&api, "/users", &api.owner, "k", &user("battery staple")).await;
+    assert_eq!(
+        (refused.0, &refused.1["type"]),
+        (422, &json!("/problems/idempotency-key-reused"))
+    );
+    let path = format!("/users/{}/password", text(&first.1["id"]));
+    let put = async |password: &str| {
+        let call = api.call("PUT", &path, Some(&api.owner)).key("k3");
+        call.json(&json!({"password": password})).send().await
+    };
+    put("battery staple").await.expect(204);
+    put("battery staple").await.expect(204);
+    put("correct horse")
+        .await
+        .problem(422, "idempotency-key-reused");
     let other = json!({"email": "other@example.com", "role": "agent", "password": "correct horse"});
     let call = api
         .call("POST", "/users", Some(&api.owner))
@@ -241,5 +258,38 @@ async fn changes_by_other_methods_honour_keys_too() {
     put(&json!({"title": "Third"}))
         .await
         .problem(422, "idempotency-key-reused");
+    api.close().await;
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_thirty_days_and_receipts_never() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let provider_id = Uuid::from_u128(9);
+    api.is_told(provider_id, OUR_NUMBER, "Hello").await;
+    let path = "/cases/101/notes";
+    let note = json!({"text": "Friendly"});
+    let first = post(&api, path, &api.agent, "old", &note).await;
+    wait(86_400);
+    let second = post(&api, path, &api.agent, "new", &note).await;
+    assert_eq!((first.0, second.0), (201, 201));
+    let events_before = events(&api).await;
+    assert_eq!(housekeeping::round(&api.app).await.unwrap(), 0);
+
+    wait(29 * 86_400 + 1);
+    assert_eq!(housekeeping::round(&api.app).await.unwrap(), 1);
+    assert_eq!(
+        post(&api, path, &api.agent, "new", &note).await,
+        second,
+        "one of 29 days is kept"
+    );
+    assert_eq!(events(&api).await, events_before);
+    post(&api, path, &api.agent, "old", &note).await;
+    assert_eq!(events(&api).await, events_before + 1, "it is a new request");
+
+    wait(400 * 86_400);
+    assert_eq!(housekeeping::round(&api.app).await.unwrap(), 2);
+    let again = api.is_told(provider_id, OUR_NUMBER, "Hello").await;
+    assert!(matches!(again, Answer::Duplicate));
     api.close().await;
 }

@@ -194,6 +194,39 @@ async fn lines_are_added_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn what_others_changed_since_a_version_stays() {
+    let api = Api::start().await;
+    let ids = api.set_up().await;
+    let survey = format!("/surveys/{}", ids.survey);
+    let line = format!("/lines/{}", ids.line);
+    for (path, change, other) in [
+        (
+            survey,
+            json!({"name": "Clinic"}),
+            json!({"name": "Surgery"}),
+        ),
+        (
+            line,
+            json!({"multi_case_reply": "Which?"}),
+            json!({"multi_case_reply": null}),
+        ),
+    ] {
+        let version = json!({"version": api.get(&path).await.expect(200)["version"]});
+        let patch = async |body: &Value| api.owner_does("PATCH", &path, body).await;
+        let now = patch(&with(change.clone(), &version)).await.expect(200);
+        let problem = patch(&with(other.clone(), &version)).await;
+        let problem = problem.problem(409, "changed-since");
+        assert_eq!(problem["version"], now["version"]);
+        // Who wants what is there already has it, and who names no version changes what is there now.
+        patch(&with(change, &version)).await.expect(200);
+        let now = json!({"version": now["version"]});
+        patch(&with(other.clone(), &now)).await.expect(200);
+        patch(&json!({})).await.expect(200);
+    }
+    api.close().await;
+}
+
+#[tokio::test]
 async fn two_lines_of_one_number_at_once_are_one() {
     let api = Api::with_writers(4).await;
     let survey = api

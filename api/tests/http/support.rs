@@ -268,9 +268,13 @@ impl Api {
         self.receives_at(OUR_NUMBER, said).await
     }
 
-    /// The same, to that number of ours.
-    pub(crate) async fn receives_at(&self, number: &str, said: &str) -> (Vec<u32>, Uuid) {
-        let provider_id = new_id();
+    /// A message is told to us under that id of Vonage's.
+    pub(crate) async fn is_told(
+        &self,
+        provider_id: Uuid,
+        number: &str,
+        said: &str,
+    ) -> LedgerAnswer<Received> {
         let body = inbound(provider_id, number, said).to_string();
         let operation = ReceiveMessage {
             inbound: decode_inbound(body.as_bytes()).unwrap(),
@@ -278,7 +282,12 @@ impl Api {
             ids: fresh_ids(),
             request_id: None,
         };
-        match self.app.ledger.submit(operation).await.unwrap() {
+        self.app.ledger.submit(operation).await.unwrap()
+    }
+
+    /// The same, to that number of ours.
+    pub(crate) async fn receives_at(&self, number: &str, said: &str) -> (Vec<u32>, Uuid) {
+        match self.is_told(new_id(), number, said).await {
             LedgerAnswer::Done(Received::Routed {
                 message_id,
                 references,

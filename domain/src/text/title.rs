@@ -21,7 +21,7 @@ pub const MAX_TYPED_CHARS: usize = 200;
 /// Never empty.
 pub fn title(content: &Content) -> String {
     let said = content.said().unwrap_or_default();
-    let title = one_line(words(said).map(without_references), MAX_CHARS);
+    let title = one_line(without_references(said), MAX_CHARS);
     if title.is_empty() {
         match content {
             // "Text" alone reads like a title that somebody wrote.
@@ -59,29 +59,153 @@ fn visible(word: &str) -> String {
     word.chars().filter(|c| !is_dropped(*c)).collect()
 }
 
-/// One word without its references; empty where only the punctuation around them would be left, as of `(#123)` or
-/// `#0:`.
-fn without_references(word: &str) -> String {
-    let stripped = references::strip(word);
-    let shown = visible(&stripped);
-    // A dropped character can have kept a sign from its digits; without it they would read as a reference.
-    let bare = references::strip(&shown);
-    let is_stripped = matches!(stripped, Cow::Owned(_)) || matches!(bare, Cow::Owned(_));
-    if is_stripped && bare.chars().all(is_punctuation) {
-        String::new()
-    } else {
-        bare.into_owned()
+/// The words of a text without its references, and without the punctuation that only stood around them, as of `(#123)` or
+/// `#0:`. A bracket that holds something else stays with that: `(see #123)` becomes `(see)`, and `(#123, hours)` becomes `(hours)`.
+fn without_references(text: &str) -> Vec<String> {
+    let mut line = Unreferenced::default();
+    let mut has_references = false;
+    for word in words(text) {
+        let stripped = references::strip(word);
+        let shown = visible(&stripped);
+        // A dropped character can have kept a sign from its digits; without it they would read as a reference.
+        let bare = references::strip(&shown);
+        let is_stripped = matches!(stripped, Cow::Owned(_)) || matches!(bare, Cow::Owned(_));
+        has_references |= is_stripped;
+        if is_stripped && bare.chars().all(is_punctuation) {
+            line.push_rest(&bare);
+        } else {
+            line.push(&bare);
+        }
     }
+    let line = line.end(has_references);
+    line.split(' ').map(str::to_owned).collect()
+}
+
+/// A line as it is gathered from words without references, character by character, since brackets reach over words.
+#[derive(Default)]
+struct Unreferenced {
+    chars: Vec<Gathered>,
+    is_next_glued: bool,
+}
+
+struct Gathered {
+    c: char,
+    /// Whether it is a bracket around a reference that was removed, which stays only if it holds something else.
+    is_rest: bool,
+}
+
+impl Unreferenced {
+    fn push(&mut self, word: &str) {
+        if !std::mem::take(&mut self.is_next_glued) {
+            self.push_one(' ', false);
+        }
+        for c in word.chars() {
+            self.push_one(c, false);
+        }
+    }
+
+    /// The brackets of what a removed reference leaves: those that open stand before the next word, those that close behind the
+    /// last one.
+    fn push_rest(&mut self, punctuation: &str) {
+        for c in punctuation.chars() {
+            if closing_of(c).is_some() {
+                if !self.is_next_glued {
+                    self.push_one(' ', false);
+                }
+                self.push_one(c, true);
+                self.is_next_glued = true;
+            } else if is_closing(c) {
+                self.push_one(c, true);
+                self.is_next_glued = false;
+            }
+        }
+    }
+
+    fn push_one(&mut self, c: char, is_rest: bool) {
+        self.chars.push(Gathered { c, is_rest });
+    }
+
+    /// The line. Where references were removed, brackets with nothing between them, and those at the end with nothing behind them,
+    /// go with them.
+    fn end(self, has_references: bool) -> String {
+        if !has_references {
+            return self.chars.iter().map(|gathered| gathered.c).collect();
+        }
+        let mut is_kept: Vec<bool> = self.chars.iter().map(|one| !one.is_rest).collect();
+        // The brackets that are open, each with what was seen before it.
+        let mut open: Vec<(usize, usize)> = vec![];
+        let mut seen = 0;
+        for (at, Gathered { c, .. }) in self.chars.iter().enumerate() {
+            if closing_of(*c).is_some() {
+                open.push((at, seen));
+            } else if let Some((opened_at, before)) =
+                open.pop_if(|(opened_at, _)| closing_of(self.chars[*opened_at].c) == Some(*c))
+            {
+                let is_filled = seen > before;
+                is_kept[opened_at] = is_filled;
+                is_kept[at] = is_filled;
+            } else if *c != ' ' && is_kept[at] {
+                seen += 1;
+            }
+        }
+        let kept = self
+            .chars
+            .iter()
+            .zip(is_kept)
+            .filter(|(_, is_kept)| *is_kept);
+        let mut line: String = kept.map(|(gathered, _)| gathered.c).collect();
+        line.truncate(without_opening_end(&line).len());
+        line
+    }
+}
+
+/// The brackets that stand around something, in pairs.
+const BRACKETS: [(char, char); 12] = [
+    ('(', ')'),
+    ('[', ']'),
+    ('{', '}'),
+    ('\u{3008}', '\u{3009}'),
+    ('\u{300a}', '\u{300b}'),
+    ('\u{300c}', '\u{300d}'),
+    ('\u{300e}', '\u{300f}'),
+    ('\u{3010}', '\u{3011}'),
+    ('\u{3014}', '\u{3015}'),
+    ('\u{ff08}', '\u{ff09}'),
+    ('\u{ff3b}', '\u{ff3d}'),
+    ('\u{ff5b}', '\u{ff5d}'),
+];
+
+fn closing_of(opening: char) -> Option<char> {
+    let mut pairs = BRACKETS.iter();
+    pairs
+        .find(|(open, _)| *open == opening)
+        .map(|(_, close)| *close)
+}
+
+fn is_closing(c: char) -> bool {
+    BRACKETS.iter().any(|(_, close)| *close == c)
+}
+
+/// The line without the words at its end that are nothing but opening brackets.
+fn without_opening_end(line: &str) -> &str {
+    let mut line = line.trim_end();
+    while let Some(last) = line.rsplit(' ').next()
+        && !last.is_empty()
+        && last.chars().all(|c| closing_of(c).is_some())
+    {
+        line = line[..line.len() - last.len()].trim_end();
+    }
+    line
 }
 
 /// Joins words by single spaces up to `max_chars`, cut after a whole word; a first word that is too long by itself is
 /// cut hard.
-fn one_line(words: impl Iterator<Item = String>, max_chars: usize) -> String {
+fn one_line(words: impl IntoIterator<Item = String>, max_chars: usize) -> String {
     let mut line = String::new();
     let mut chars = 0;
     // The bytes of the words that leave room for the `…`.
     let mut whole_words = 0;
-    for word in words.filter(|word| !word.is_empty()) {
+    for word in words.into_iter().filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
             chars += 1;
@@ -97,6 +221,8 @@ fn one_line(words: impl Iterator<Item = String>, max_chars: usize) -> String {
             } else {
                 whole_words
             };
+            line.truncate(end);
+            let end = without_opening_end(&line).len();
             line.truncate(end);
             if end > 0 {
                 line.push('…');
@@ -127,6 +253,8 @@ fn is_blank(c: char) -> bool {
 
 fn is_punctuation(c: char) -> bool {
     c.is_ascii_punctuation()
+        || is_closing(c)
+        || closing_of(c).is_some()
         || matches!(c, '\u{2010}'..='\u{2027}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
 }
 
@@ -159,6 +287,21 @@ mod tests {
             ("Re:#123 hours", "Re: hours"),
             ("（＃１２３） hours", "hours"),
             ("#123👍", "👍"),
+            ("Hello (#123)", "Hello"),
+            ("Hello (#123", "Hello"),
+            ("Hello ( #123", "Hello"),
+            ("Hello ( #123 )", "Hello"),
+            ("Hello [(#123)]", "Hello"),
+            ("Hello (see #123)", "Hello (see)"),
+            ("Hello (see #123).", "Hello (see)"),
+            ("Hello (#123, hours)", "Hello (hours)"),
+            ("Hello (#123 and #124) there", "Hello (and) there"),
+            ("(#0 Question", "Question"),
+            ("Hours(#123)", "Hours"),
+            ("予約（＃１２３）", "予約"),
+            ("Hello #123)", "Hello"),
+            (":( #123", ":("),
+            ("#123 :)", ":)"),
             ("?", "?"),
             ("a\u{2028}b\u{a0}c\u{3000}d", "a b c d"),
             ("\u{202e}hello\u{202c} \u{2066}you\u{2069}", "hello you"),
@@ -323,6 +466,24 @@ mod tests {
                     let next = rest.split(' ').nth(1).map_or(0, str::len);
                     prop_assert!(!rest.starts_with(' ') || kept.len() + 1 + next + 1 > MAX_CHARS);
                 }
+            }
+        }
+
+        #[test]
+        fn a_removed_reference_leaves_no_bracket_behind(
+            parts in proptest::collection::vec("[ab]|#1|#23[,.]?|\\((#1|#0|a #1|#1 b)\\)|\\[#1, #2\\]|\\( a #1 \\)", 1..8),
+            opens in "(\\(|\\[| |\\{){0,3}"
+        ) {
+            // All brackets but those at the end are closed.
+            let title = of(&format!("{} #1{opens}", parts.join(" ")));
+            prop_assert!(!title.ends_with(['(', '[', '{', ' ']), "{title:?}");
+            for empty in ["()", "( )", "[]", "[ ]"] {
+                prop_assert!(!title.contains(empty), "{title:?}");
+            }
+            if !title.ends_with('…') {
+                let count = |bracket: char| title.matches(bracket).count();
+                prop_assert_eq!(count('('), count(')'), "{:?}", title);
+                prop_assert_eq!(count('['), count(']'), "{:?}", title);
             }
         }
 

@@ -22,6 +22,8 @@ const MAX_LOOKED: i64 = 200_000;
 const DISORDER: i64 = 2_000;
 /// So many cases of one number are looked into, the newest ones.
 const MAX_CASES: i64 = 500;
+/// So many days of these cases on which somebody can have looked at them, of the newest cases first; `docs/auditing.md` says so too.
+const MAX_VIEW_DAYS: usize = 20_000;
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub enum By {
 pub enum About {
     /// A case: what happened in it, and who looked at it.
     Case(Reference),
-    /// An outside number, digits alone: what happened in its cases, and what came from it and could not be routed.
+    /// An outside number, digits alone: what happened in its cases and who looked at them, and what came from it and could not be
+    /// routed.
     Number(String),
 }
 
@@ -204,25 +207,15 @@ async fn streams_of(
             let Some(opened_at) = opened_at else {
                 return Ok(vec![]);
             };
-            let last = sqlx::query_scalar!(
-                r#"SELECT max(recorded_at) AS "last" FROM events WHERE position = (SELECT position FROM log_head)"#
-            )
-            .fetch_one(pool)
-            .await?;
-            let first = opened_at.max(search.since.unwrap_or(opened_at));
-            let last = last.unwrap_or(opened_at);
-            let last = last.min(search.until.unwrap_or(last));
+            let last = last_recorded_at(pool).await?;
             let mut streams = vec![StreamId::Case(*reference)];
-            streams.extend(
-                days(first.date_naive(), last.date_naive())
-                    .map(|day| StreamId::Views(*reference, day)),
-            );
+            streams.extend(views(*reference, opened_at, last, search));
             Ok(streams)
         }
         About::Number(number) => {
-            let cases = sqlx::query_scalar!(
-                "SELECT c.reference
-                   FROM contacts k JOIN contact_cases c USING (contact_id)
+            let cases = sqlx::query!(
+                "SELECT c.reference, c.opened_at
+                   FROM contacts k JOIN contact_cases o USING (contact_id) JOIN cases c USING (reference)
                   WHERE k.number = $1
                   ORDER BY c.reference DESC LIMIT $2",
                 number,
@@ -237,13 +230,44 @@ async fn streams_of(
             )
             .fetch_all(pool)
             .await?;
-            let cases = cases.into_iter().filter_map(Reference::from_i32);
+            let last = last_recorded_at(pool).await?;
+            let cases: Vec<_> = cases
+                .into_iter()
+                .filter_map(|row| Some((Reference::from_i32(row.reference)?, row.opened_at)))
+                .collect();
+            let looks = cases
+                .iter()
+                .flat_map(|(reference, opened_at)| views(*reference, *opened_at, last, search));
             Ok(cases
-                .map(StreamId::Case)
+                .iter()
+                .map(|(reference, _)| StreamId::Case(*reference))
                 .chain(held.into_iter().map(|id| StreamId::Held(HeldId(id))))
+                .chain(looks.take(MAX_VIEW_DAYS))
                 .collect())
         }
     }
+}
+
+/// When the newest event was recorded; `None` in an empty log.
+async fn last_recorded_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT max(recorded_at) AS "last" FROM events WHERE position = (SELECT position FROM log_head)"#
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The looks at a case in the time that is searched, a stream for each day.
+fn views(
+    reference: Reference,
+    opened_at: DateTime<Utc>,
+    last: Option<DateTime<Utc>>,
+    search: &Search,
+) -> impl Iterator<Item = StreamId> {
+    let first = opened_at.max(search.since.unwrap_or(opened_at));
+    let last = last.unwrap_or(opened_at);
+    let last = last.min(search.until.unwrap_or(last));
+    days(first.date_naive(), last.date_naive()).map(move |day| StreamId::Views(reference, day))
 }
 
 /// The days around which somebody can have looked: a day more on either side, since a look is recorded a little later.

@@ -16,6 +16,7 @@
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
 
 mod search;
+pub mod stranded;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -852,7 +853,6 @@ async fn references_of_search(
     if let Some(digits) = &search.number_part {
         let of_number = sqlx::query_scalar!(
             "SELECT c.reference FROM contacts k JOIN contact_cases c USING (contact_id)
-             WHERE k.number LIKE '%' || $1::text || '%'
              WHERE number_parts(k.number) @> number_parts($1::text) AND k.number LIKE '%' || $1::text || '%'
              LIMIT $2",
             digits,

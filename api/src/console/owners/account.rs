@@ -7,9 +7,8 @@ use axum::response::{IntoResponse, Response};
 use docket_projections::accounts;
 use secrecy::SecretString;
 
-use super::users::Done;
+use super::users::{Chosen, Done, submit_with};
 use crate::app::App;
-use crate::console::act::submit;
 use crate::console::pages::Frame;
 use crate::console::session::{Posted, Session};
 use crate::console::throttle::Key;
@@ -113,6 +112,10 @@ async fn changed(console: &Console, session: &Session, posted: &Posted) -> Resul
     let hash = passwords::hash(new.into()).await.map_err(unhashed)?;
     let by = Administrator::User(posted.asked(session));
     let operation = ChangeUser::password(session.user_id, hash, Some(session.id), by);
-    submit(app, operation).await?;
+    let chosen = Chosen {
+        password: new.into(),
+        is_ours: false,
+    };
+    submit_with(app, operation, &session.email, &chosen).await?;
     Ok(())
 }

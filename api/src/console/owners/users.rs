@@ -10,16 +10,20 @@ use docket_domain::access::Access;
 use docket_domain::ids::UserId;
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
-use docket_projections::ledger::operation::{Answer, LedgerError, SecretWrite};
+use docket_projections::ledger::operation::{Answer, SecretWrite};
+use docket_projections::read::cases::stranded;
 use docket_projections::read::surveys::{self, SurveyRow};
 use docket_projections::read::users::{self, UserRow};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use uuid::Uuid;
 
+use super::handover::{self, Handed};
 use crate::ambient;
 use crate::app::App;
 use crate::console::act::submit;
 use crate::console::pages::{Choice, Frame, When};
+use crate::console::place::with_query;
 use crate::console::session::{Posted, Session};
 use crate::console::settings::Tab;
 use crate::console::{Console, Failed, failure, go, page, words};
@@ -28,6 +32,7 @@ use crate::http::users::unhashed;
 use crate::operations::Administrator;
 use crate::operations::user::ChangeUser;
 use crate::passwords;
+use crate::users::has_password;
 
 const ROLES: [Role; 3] = [Role::Owner, Role::Agent, Role::Auditor];
 
@@ -35,12 +40,23 @@ const ROLES: [Role; 3] = [Role::Owner, Role::Agent, Role::Auditor];
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in crate::console) struct Done {
-    done: String,
+    #[serde(rename = "done")]
+    what: String,
+    /// How many cases were given on.
+    handed: String,
+    /// How many were not, though they should have been.
+    kept: String,
 }
 
 impl Done {
+    /// What became of somebody's open cases.
+    fn handed(&self) -> String {
+        let count = |text: &str| text.parse().unwrap_or_default();
+        words::handed_over(count(&self.handed), count(&self.kept))
+    }
+
     pub(super) fn notice(&self) -> &'static str {
-        words::done_with_people(&self.done)
+        words::done_with_people(&self.what)
     }
 }
 
@@ -51,6 +67,15 @@ struct UserEntry {
     reach: String,
     added: When,
     is_me: bool,
+    /// How many open cases are theirs and out of their reach, in words; empty for none.
+    stranded: String,
+}
+
+/// Open cases of somebody who was removed.
+struct LeftBehind {
+    email: String,
+    sentence: String,
+    action: String,
 }
 
 #[derive(Template)]
@@ -59,6 +84,10 @@ struct Users {
     frame: Frame,
     tab: Tab,
     entries: Vec<UserEntry>,
+    handed: String,
+    left_behind: Vec<LeftBehind>,
+    takers: Vec<Choice>,
+    once: String,
 }
 
 /// Which surveys somebody reaches, in words.
@@ -87,20 +116,42 @@ pub(super) async fn list(
     let now = (app.clock)();
     let surveys = surveys::all(&app.pool).await?;
     let users = users::all(&app.pool).await?;
+    let stranded = stranded::all(&app.pool).await?;
     let users = users.into_iter().map(|user| UserEntry {
-        href: format!("/users/{}", user.user_id),
+        href: path(user.user_id, ""),
         role: words::role(user.role),
         reach: reach(&user, &surveys),
         added: When::of(user.created_at, now),
         is_me: user.user_id == session.user_id,
+        stranded: stranded
+            .iter()
+            .find(|stranded| stranded.user_id == user.user_id)
+            .map(|stranded| words::stranded(stranded.count))
+            .unwrap_or_default(),
         email: user.email.0,
+    });
+    let entries = users.collect();
+    let removed = stranded.into_iter().filter(|stranded| stranded.removed);
+    let left_behind = removed.map(|stranded| LeftBehind {
+        sentence: words::left_behind(stranded.count),
+        action: path(stranded.user_id, "/cases"),
+        email: stranded.email.0,
     });
     let template = Users {
         frame,
         tab: Tab::Users,
-        entries: users.collect(),
+        entries,
+        handed: done.handed(),
+        left_behind: left_behind.collect(),
+        takers: handover::takers(&app, UserId(Uuid::nil())).await?,
+        once: (app.new_id)().to_string(),
     };
     Ok(page(StatusCode::OK, &template))
+}
+
+/// Where somebody's page is, or what is below it.
+fn path(user_id: UserId, below: &str) -> String {
+    format!("/users/{user_id}{below}")
 }
 
 /// The part of a form that says what somebody may do.
@@ -194,9 +245,9 @@ struct Given {
 }
 
 /// A password from a form, or one that is made because the form leaves it to us.
-struct Chosen {
-    password: SecretString,
-    is_ours: bool,
+pub(super) struct Chosen {
+    pub(super) password: SecretString,
+    pub(super) is_ours: bool,
 }
 
 impl Chosen {
@@ -291,8 +342,27 @@ async fn add_user(
         secrets: vec![SecretWrite::Password { user_id, hash }],
         by: Administrator::User(posted.asked(session)),
     };
-    let answer = app.ledger.submit(operation).await?;
-    Ok((email, matches!(answer, Answer::Repeated(_))))
+    let is_repeated = submit_with(app, operation, &email, chosen).await?;
+    Ok((email, is_repeated))
+}
+
+/// Has done what comes with a password; whether an earlier sending of the form did it. A form that was sent, given another password
+/// and sent again is done again, though what it is known by leaves passwords out.
+pub(super) async fn submit_with(
+    app: &App,
+    operation: ChangeUser,
+    email: &str,
+    chosen: &Chosen,
+) -> Result<bool, Problem> {
+    let answer = app.ledger.submit(operation.clone()).await?;
+    if !matches!(answer, Answer::Repeated(_)) {
+        return Ok(false);
+    }
+    if chosen.is_ours || has_password(app, email, chosen.password.clone()).await? {
+        return Ok(true);
+    }
+    submit(app, operation.anew()).await?;
+    Ok(false)
 }
 
 #[derive(Template)]
@@ -309,6 +379,13 @@ struct ShownUser {
     rights_action: String,
     password_action: String,
     remove_action: String,
+    hand_action: String,
+    /// How many open cases they see to, in words; empty for none.
+    sees_to: String,
+    /// How many of these they do not reach; empty for none.
+    stranded: String,
+    handed: String,
+    takers: Vec<Choice>,
     once: String,
     refusal: String,
 }
@@ -323,22 +400,26 @@ pub(super) async fn show(
     let Some(user) = find(&app, &user_id).await? else {
         return Ok(no_such_user());
     };
-    let notice = done.notice();
-    with(&app, &session, user, notice, StatusCode::OK, String::new()).await
+    with(&app, &session, user, &done, StatusCode::OK, String::new()).await
 }
 
 async fn with(
     app: &App,
     session: &Session,
     user: UserRow,
-    notice: &'static str,
+    done: &Done,
     status: StatusCode,
     refusal: String,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(app, session);
-    frame.notice = notice;
+    frame.notice = done.notice();
     let surveys = surveys::all(&app.pool).await?;
-    let action = |what: &str| format!("/users/{}/{what}", user.user_id);
+    let action = |what: &str| path(user.user_id, what);
+    let open = stranded::open_of(&app.pool, user.user_id).await?;
+    let stranded = stranded::all(&app.pool).await?;
+    let stranded = stranded
+        .iter()
+        .find(|stranded| stranded.user_id == user.user_id);
     let template = ShownUser {
         frame,
         tab: Tab::Users,
@@ -347,9 +428,14 @@ async fn with(
         added: When::of(user.created_at, (app.clock)()),
         is_me: user.user_id == session.user_id,
         rights: Rights::of(user.role, &user.access, &surveys),
-        rights_action: action("rights"),
-        password_action: action("password"),
-        remove_action: action("remove"),
+        rights_action: action("/rights"),
+        password_action: action("/password"),
+        remove_action: action("/remove"),
+        hand_action: action("/cases"),
+        sees_to: words::sees_to(open),
+        stranded: stranded.map_or_else(String::new, |stranded| words::stranded(stranded.count)),
+        handed: done.handed(),
+        takers: handover::takers(app, user.user_id).await?,
         once: (app.new_id)().to_string(),
         refusal,
         email: user.email.0,
@@ -380,7 +466,7 @@ async fn refused(
     }
     let sentence = words::refusal(&problem);
     let status = problem.into_response().status();
-    with(app, session, user, "", status, sentence).await
+    with(app, session, user, &Done::default(), status, sentence).await
 }
 
 /// What somebody may do.
@@ -404,12 +490,47 @@ pub(super) async fn change_rights(
         }
         Err(problem) => Err(problem),
     };
-    match changed {
-        // Whoever has made themselves something else may not see this page any more.
-        Ok(()) if user.user_id == session.user_id => Ok(go("/account?done=rights")),
-        Ok(()) => Ok(go(&format!("/users/{}?done=rights", user.user_id))),
-        Err(problem) => refused(&app, &session, user, problem).await,
+    if let Err(problem) = changed {
+        return refused(&app, &session, user, problem).await;
     }
+    let handed = handover::hand_over(&app, &session, &posted, user.user_id).await?;
+    // Whoever has made themselves something else may not see this page any more.
+    let to = if user.user_id == session.user_id {
+        "/account".to_owned()
+    } else {
+        path(user.user_id, "")
+    };
+    Ok(go_done(&to, "rights", handed))
+}
+
+/// To a page that says what was done, and what became of somebody's cases.
+fn go_done(path: &str, done: &str, handed: Handed) -> Response {
+    let handed = handed.query();
+    let said = handed.iter().map(|(name, value)| (*name, value.as_str()));
+    let said: Vec<_> = std::iter::once(("done", done)).chain(said).collect();
+    go(&with_query(path, &said))
+}
+
+/// Gives on the cases of somebody that they do not reach, of one who was removed too.
+pub(super) async fn hand_over(
+    State(Console { app, .. }): State<Console>,
+    Path(user_id): Path<String>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let Ok(user_id) = user_id.parse::<UserId>() else {
+        return Ok(no_such_user());
+    };
+    let Some(user) = users::find(&app.pool, user_id).await? else {
+        return Ok(no_such_user());
+    };
+    let handed = handover::hand_over(&app, &session, &posted, user_id).await?;
+    let to = if user.removed {
+        "/users".to_owned()
+    } else {
+        path(user_id, "")
+    };
+    Ok(go_done(&to, "", handed))
 }
 
 async fn change(
@@ -449,13 +570,11 @@ pub(super) async fn set_password(
     };
     let by = Administrator::User(posted.asked(&session));
     let operation = ChangeUser::password(user.user_id, hash, None, by);
-    let answer = app.ledger.submit(operation).await;
-    match answer.map_err(|error: LedgerError<UserError>| Problem::from(error)) {
+    match submit_with(&app, operation, &user.email, &chosen).await {
         Ok(_) if !chosen.is_ours => Ok(go(&format!("/users/{}?done=password", user.user_id))),
-        Ok(answer) => {
+        Ok(is_repeated) => {
             let email = user.email.0;
             let heading = words::password_given(&email);
-            let is_repeated = matches!(answer, Answer::Repeated(_));
             Ok(give(&app, &session, heading, email, &chosen, is_repeated))
         }
         Err(problem) => refused(&app, &session, user, problem).await,
@@ -477,7 +596,10 @@ pub(super) async fn remove(
         return refused(&app, &session, user, problem).await;
     }
     match change(&app, &session, &posted, user.user_id, UserCommand::Remove).await {
-        Ok(()) => Ok(go("/users?done=removed")),
+        Ok(()) => {
+            let handed = handover::hand_over(&app, &session, &posted, user.user_id).await?;
+            Ok(go_done("/users", "removed", handed))
+        }
         Err(problem) => refused(&app, &session, user, problem).await,
     }
 }

@@ -4,14 +4,17 @@ use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::channel::{Channel, normalise_number};
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, Reference, SurveyId};
-use docket_domain::line::{HaltReason, LineCommand, LineSettings};
+use docket_domain::line::{HaltReason, LineCommand, LineEvent, LineSettings};
 use docket_domain::text::auto_reply::{OpenCase, render_within};
 use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::surveys::{self, SurveyRow};
 use uuid::Uuid;
 
-use super::{FROM_SETUP, Query, Refusal, Tab, ask, by, done, is_from_setup, setup};
+use super::setup::{self, Body};
+use super::since::{self, Comparison, Past, Since};
+use super::{FROM_SETUP, Query, Refusal, Tab, ask, by, done, from, is_from_setup};
 use crate::app::App;
 use crate::console::pages::{Choice, Frame};
 use crate::console::session::{Posted, Session};
@@ -41,7 +44,10 @@ pub(super) struct LineForm {
     pub(super) action: String,
     pub(super) from: &'static str,
     pub(super) once: String,
+    /// The version that it was made from; empty for a new one.
+    pub(super) version: String,
     pub(super) refusal: String,
+    pub(super) since: Option<Since>,
     /// Whether it is a new one, whose number and channel can be chosen.
     pub(super) is_new: bool,
     pub(super) number: String,
@@ -146,7 +152,9 @@ fn form_of(app: &App, line_id: Option<LineId>, surveys: &[SurveyRow], filled: &F
         action: line_id.map_or_else(|| "/lines".to_owned(), path),
         from: "",
         once: (app.new_id)().to_string(),
+        version: String::new(),
         refusal: String::new(),
+        since: None,
         is_new: line_id.is_none(),
         number: filled.number.clone(),
         channels: channels
@@ -286,15 +294,12 @@ pub(super) async fn add(
     };
     let surveys = surveys::all(&app.pool).await?;
     let form = LineForm {
+        from: from(&posted),
         refusal,
         ..form_of(&app, None, &surveys, &filled)
     };
     if is_from_setup(&posted) {
-        let form = LineForm {
-            from: FROM_SETUP,
-            ..form
-        };
-        return setup::refused_line(&app, &session, status, form).await;
+        return setup::refused(&app, &session, status, Body::Line(Box::new(form))).await;
     }
     Ok(show_new(&app, &session, status, form))
 }
@@ -302,8 +307,10 @@ pub(super) async fn add(
 /// How a line is shown after a form was sent.
 #[derive(Default)]
 struct Sent {
-    /// The settings that were sent, where they were not saved.
-    filled: Option<Filled>,
+    /// What the form shows where the settings were sent and not saved, and the version that it was made from.
+    filled: Option<(Filled, Option<u64>)>,
+    /// What somebody else has changed.
+    since: Option<Since>,
     /// Why they were not.
     settings_refusal: String,
     /// Why another form was refused.
@@ -338,14 +345,17 @@ async fn with(
         survey_id: Some(row.survey_id),
         reply: row.multi_case_reply.clone().unwrap_or_default(),
     };
-    let filled = match sent.filled {
+    let (filled, version) = match sent.filled {
         // Number and channel are not in the form of a line that is there.
-        Some(sent) => Filled {
-            number: filled.number,
-            channel: filled.channel,
-            ..sent
-        },
-        None => filled,
+        Some((sent, version)) => {
+            let filled = Filled {
+                number: filled.number,
+                channel: filled.channel,
+                ..sent
+            };
+            (filled, version)
+        }
+        None => (filled, Some(row.version)),
     };
     let template = Line {
         frame,
@@ -356,7 +366,11 @@ async fn with(
         reply: row.multi_case_reply,
         halted: row.halted.map(HaltReason::sentence).map(words::sentence),
         form: LineForm {
+            version: version
+                .map(|version| version.to_string())
+                .unwrap_or_default(),
             refusal: sent.settings_refusal,
+            since: sent.since,
             ..form_of(app, Some(row.line_id), &surveys, &filled)
         },
         resume_action: format!("{}/resume", path(row.line_id)),
@@ -378,26 +392,95 @@ pub(super) async fn change(
         return Ok(no_such_line());
     };
     let filled = Filled::of(&posted);
-    let (status, settings_refusal) = if posted.field("preview") == "yes" {
-        (StatusCode::OK, String::new())
-    } else {
-        let settings = filled.settings();
-        let operation = ChangeLine {
-            line_id: row.line_id,
-            command: LineCommand::Change { settings },
-            by: by(&posted, &session),
+    let seen = since::seen(&posted);
+    let frame = Frame::of(&app, &session);
+    if posted.field("preview") == "yes" {
+        let sent = Sent {
+            filled: Some((filled, seen)),
+            ..Sent::default()
         };
-        match ask(&app, operation, words::line_refusal).await {
-            Ok(line_id) => return Ok(done(&posted, &path(line_id), "line")),
-            Err(Refusal { status, sentence }) => (status, sentence),
-        }
+        return with(&app, frame, StatusCode::OK, row, sent).await;
+    }
+    let settings = filled.settings();
+    let operation = ChangeLine {
+        line_id: row.line_id,
+        command: LineCommand::Change {
+            settings: settings.clone(),
+            seen,
+        },
+        by: by(&posted, &session),
     };
-    let sent = Sent {
-        filled: Some(filled),
-        settings_refusal,
+    let Refusal { status, sentence } = match ask(&app, operation, words::line_refusal).await {
+        Ok(line_id) => return Ok(done(&posted, &path(line_id), "line")),
+        Err(refusal) => refusal,
+    };
+    // As it is now: somebody else may have changed it since it was read.
+    let Some(row) = self::row(&app, &line_id).await? else {
+        return Ok(no_such_line());
+    };
+    let stream = StreamId::Line(row.line_id);
+    let past = since::past(&app, stream, seen.unwrap_or(row.version), settings_of).await?;
+    let mut sent = Sent {
+        settings_refusal: sentence,
         ..Sent::default()
     };
-    with(&app, Frame::of(&app, &session), status, row, sent).await
+    match past {
+        Some(past) if status == StatusCode::CONFLICT => {
+            let surveys = surveys::all(&app.pool).await?;
+            let (settings, since) = compare(past, &row, &settings, &surveys);
+            let filled = Filled {
+                survey_id: Some(settings.survey_id),
+                reply: settings.multi_case_reply.unwrap_or_default(),
+                ..filled
+            };
+            sent.filled = Some((filled, Some(row.version)));
+            sent.since = Some(since);
+        }
+        _ => sent.filled = Some((filled, seen)),
+    }
+    with(&app, frame, status, row, sent).await
+}
+
+fn settings_of(event: &Event) -> Option<LineSettings> {
+    match event {
+        Event::Line(
+            LineEvent::LineAdded { settings, .. } | LineEvent::LineChanged { settings },
+        ) => Some(settings.clone()),
+        _ => None,
+    }
+}
+
+/// The settings that the form shows after somebody else has changed some, and what the page tells of that.
+fn compare(
+    past: Past<LineSettings>,
+    row: &LineRow,
+    typed: &LineSettings,
+    surveys: &[SurveyRow],
+) -> (LineSettings, Since) {
+    let now = LineSettings {
+        survey_id: row.survey_id,
+        multi_case_reply: row.multi_case_reply.clone(),
+    };
+    let mut with = Comparison::with(past);
+    let survey_id = with.field(
+        words::LINE_SURVEY,
+        |settings: &LineSettings| settings.survey_id,
+        &now,
+        typed,
+        |survey_id| inbox::survey_name(surveys, *survey_id),
+    );
+    let reply = with.field(
+        words::LINE_REPLY,
+        |settings| settings.multi_case_reply.clone().unwrap_or_default(),
+        &now,
+        typed,
+        |text| since::text(text),
+    );
+    let settings = LineSettings {
+        survey_id,
+        multi_case_reply: Some(reply),
+    };
+    (settings, with.end())
 }
 
 /// Removes a line.

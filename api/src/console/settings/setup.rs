@@ -57,9 +57,9 @@ struct StepView {
 }
 
 /// What stands below the steps.
-enum Body {
+pub(super) enum Body {
     Vonage(Box<VonageForm>),
-    Survey(SurveyForm),
+    Survey(Box<SurveyForm>),
     Line(Box<LineForm>),
     /// A line needs a survey first.
     NoSurvey,
@@ -67,6 +67,18 @@ enum Body {
     Done,
     /// The person only looks.
     Nothing,
+}
+
+impl Body {
+    /// The step that it belongs to.
+    const fn step(&self) -> Option<Step> {
+        match self {
+            Self::Vonage(_) => Some(Step::Vonage),
+            Self::Survey(_) => Some(Step::Survey),
+            Self::Line(_) | Self::NoSurvey => Some(Step::Line),
+            Self::Done | Self::Nothing => None,
+        }
+    }
 }
 
 #[derive(askama::Template)]
@@ -132,7 +144,7 @@ pub(super) async fn show(
         _ if !session.may_set_up() => Body::Nothing,
         None => Body::Done,
         Some(Step::Vonage) => Body::Vonage(Box::new(vonage)),
-        Some(Step::Survey) => Body::Survey(super::surveys::blank_for_setup(&app)),
+        Some(Step::Survey) => Body::Survey(Box::new(super::surveys::blank_for_setup(&app))),
         Some(Step::Line) if progress.surveys.is_empty() => Body::NoSurvey,
         Some(Step::Line) => {
             let form = super::lines::blank_for_setup(&app, &progress.surveys);
@@ -179,51 +191,14 @@ fn with(
     page(status, &template)
 }
 
-/// The page after Vonage's settings were refused.
-pub(super) async fn refused_vonage(
+/// The page after the form of a step was refused, or previewed.
+pub(super) async fn refused(
     app: &App,
     session: &Session,
     status: StatusCode,
-    form: VonageForm,
-) -> Result<Response, Failed> {
-    refused(
-        app,
-        session,
-        status,
-        Step::Vonage,
-        Body::Vonage(Box::new(form)),
-    )
-    .await
-}
-
-/// The page after the survey was refused.
-pub(super) async fn refused_survey(
-    app: &App,
-    session: &Session,
-    status: StatusCode,
-    form: SurveyForm,
-) -> Result<Response, Failed> {
-    refused(app, session, status, Step::Survey, Body::Survey(form)).await
-}
-
-/// The page after the line was refused, or previewed.
-pub(super) async fn refused_line(
-    app: &App,
-    session: &Session,
-    status: StatusCode,
-    form: LineForm,
-) -> Result<Response, Failed> {
-    refused(app, session, status, Step::Line, Body::Line(Box::new(form))).await
-}
-
-async fn refused(
-    app: &App,
-    session: &Session,
-    status: StatusCode,
-    step: Step,
     body: Body,
 ) -> Result<Response, Failed> {
     let frame = Frame::of(app, session);
     let progress = Progress::of(app).await?;
-    Ok(with(frame, status, &progress, Some(step), body))
+    Ok(with(frame, status, &progress, body.step(), body))
 }

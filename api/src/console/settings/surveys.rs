@@ -3,11 +3,14 @@
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::SurveyId;
-use docket_domain::survey::{MAX_CHOICES, StatusQuestion, SurveySettings, Template};
+use docket_domain::survey::{MAX_CHOICES, StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_projections::read::surveys::{self, SurveyRow};
 
-use super::{FROM_SETUP, Query, Refusal, Tab, ask, by, done, is_from_setup, setup};
+use super::setup::{self, Body};
+use super::since::{self, Comparison, Past, Since};
+use super::{FROM_SETUP, Query, Refusal, Tab, ask, by, done, from, is_from_setup};
 use crate::app::App;
 use crate::console::pages::{Choice, Frame};
 use crate::console::session::{Posted, Session};
@@ -47,7 +50,10 @@ pub(super) struct SurveyForm {
     pub(super) action: String,
     pub(super) from: &'static str,
     pub(super) once: String,
+    /// The version that it was made from; empty for a new one.
+    pub(super) version: String,
     pub(super) refusal: String,
+    pub(super) since: Option<Since>,
     pub(super) name: String,
     pub(super) cases_enabled: bool,
     pub(super) append_reference: bool,
@@ -60,18 +66,24 @@ pub(super) struct SurveyForm {
 struct TemplateForm {
     /// Its name until now; empty for a new one.
     was: String,
+    /// What it said when the form was made.
+    was_text: String,
     name: String,
     text: String,
     refusal: String,
+    /// What somebody else has made of it since.
+    theirs: Option<String>,
 }
 
 impl TemplateForm {
     fn empty() -> Self {
         Self {
             was: String::new(),
+            was_text: String::new(),
             name: String::new(),
             text: String::new(),
             refusal: String::new(),
+            theirs: None,
         }
     }
 
@@ -138,7 +150,9 @@ fn form_of(app: &App, survey_id: Option<SurveyId>, settings: &SurveySettings) ->
         action: survey_id.map_or_else(|| "/surveys".to_owned(), path),
         from: "",
         once: (app.new_id)().to_string(),
+        version: String::new(),
         refusal: String::new(),
+        since: None,
         name: settings.name.clone(),
         cases_enabled: settings.cases_enabled,
         append_reference: settings.append_reference,
@@ -265,21 +279,19 @@ pub(super) async fn create(
         survey_id: SurveyId((app.new_id)()),
         settings: settings.clone(),
         create: true,
+        seen: None,
         by: by(&posted, &session),
     };
     match ask(&app, operation, words::survey_refusal).await {
         Ok(survey_id) => Ok(done(&posted, &path(survey_id), "survey-created")),
         Err(Refusal { status, sentence }) => {
             let form = SurveyForm {
+                from: from(&posted),
                 refusal: sentence,
                 ..form_of(&app, None, &settings)
             };
             if is_from_setup(&posted) {
-                let form = SurveyForm {
-                    from: FROM_SETUP,
-                    ..form
-                };
-                return setup::refused_survey(&app, &session, status, form).await;
+                return setup::refused(&app, &session, status, Body::Survey(Box::new(form))).await;
             }
             Ok(show_new(&app, &session, status, form))
         }
@@ -289,8 +301,10 @@ pub(super) async fn create(
 /// How a survey is shown after something was refused.
 #[derive(Default)]
 struct Refused {
-    /// The settings that were sent, and why not.
-    settings: Option<(SurveySettings, String)>,
+    /// The settings that the form shows, the version that it was made from, and why not.
+    settings: Option<(SurveySettings, Option<u64>, String)>,
+    /// What somebody else has changed.
+    since: Option<Since>,
     /// The template that was sent, and why not.
     template: Option<TemplateForm>,
 }
@@ -311,21 +325,28 @@ pub(super) async fn show(
 
 fn with(app: &App, frame: Frame, status: StatusCode, row: SurveyRow, refused: Refused) -> Response {
     let survey_id = row.survey_id;
-    let form = match refused.settings {
-        Some((settings, refusal)) => SurveyForm {
-            refusal,
-            ..form_of(app, Some(survey_id), &settings)
-        },
-        None => form_of(app, Some(survey_id), &row.settings),
+    let (settings, version, refusal) = match refused.settings {
+        Some(sent) => sent,
+        None => (row.settings.clone(), Some(row.version), String::new()),
+    };
+    let form = SurveyForm {
+        version: version
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
+        refusal,
+        since: refused.since,
+        ..form_of(app, Some(survey_id), &settings)
     };
     let mut templates: Vec<_> = row
         .templates
         .into_iter()
         .map(|Template { name, text }| TemplateForm {
             was: name.clone(),
+            was_text: text.clone(),
             name,
             text,
             refusal: String::new(),
+            theirs: None,
         })
         .collect();
     let mut new_template = TemplateForm::empty();
@@ -333,7 +354,14 @@ fn with(app: &App, frame: Frame, status: StatusCode, row: SurveyRow, refused: Re
         // One that is gone meanwhile is shown as a new one, so that what was written is not lost.
         let known = templates.iter_mut().find(|form| form.was == sent.was);
         match known {
-            Some(form) => *form = sent,
+            Some(form) => {
+                let is_theirs = sent.was_text != form.text;
+                *form = TemplateForm {
+                    was_text: form.text.clone(),
+                    theirs: is_theirs.then(|| form.text.clone()),
+                    ..sent
+                };
+            }
             None => {
                 new_template = TemplateForm {
                     was: String::new(),
@@ -375,19 +403,24 @@ fn facts(settings: &SurveySettings) -> Vec<Choice> {
             is_current: false,
         },
     ];
-    let answers = settings.status.choices.iter().map(|choice| {
-        if *choice == settings.status.closed_value {
+    facts.push(Choice {
+        name: words::SURVEY_ANSWERS.to_owned(),
+        value: answers(&settings.status.choices, &settings.status.closed_value),
+        is_current: false,
+    });
+    facts
+}
+
+/// The answers in words, with the one that closes a case.
+fn answers(choices: &[String], closed_value: &str) -> String {
+    let told = choices.iter().map(|choice| {
+        if choice == closed_value {
             words::closing_answer(choice)
         } else {
             choice.clone()
         }
     });
-    facts.push(Choice {
-        name: words::SURVEY_ANSWERS.to_owned(),
-        value: answers.collect::<Vec<_>>().join(" · "),
-        is_current: false,
-    });
-    facts
+    told.collect::<Vec<_>>().join(" · ")
 }
 
 /// Changes a survey's settings.
@@ -401,23 +434,109 @@ pub(super) async fn change(
         return Ok(no_such_survey());
     };
     let settings = settings_in(&posted);
+    let seen = since::seen(&posted);
     let operation = SetSurvey {
         survey_id: row.survey_id,
         settings: settings.clone(),
         create: false,
+        seen,
         by: by(&posted, &session),
     };
     match ask(&app, operation, words::survey_refusal).await {
         Ok(survey_id) => Ok(done(&posted, &path(survey_id), "survey")),
         Err(Refusal { status, sentence }) => {
-            let refused = Refused {
-                settings: Some((settings, sentence)),
-                ..Refused::default()
+            // As it is now: somebody else may have changed it since it was read.
+            let Some(row) = self::row(&app, &survey_id).await? else {
+                return Ok(no_such_survey());
+            };
+            let stream = StreamId::Survey(row.survey_id);
+            let past = since::past(&app, stream, seen.unwrap_or(row.version), settings_of).await?;
+            let refused = match past {
+                Some(past) if status == StatusCode::CONFLICT => {
+                    let (settings, since) = compare(past, &row.settings, &settings);
+                    Refused {
+                        settings: Some((settings, Some(row.version), sentence)),
+                        since: Some(since),
+                        ..Refused::default()
+                    }
+                }
+                _ => Refused {
+                    settings: Some((settings, seen, sentence)),
+                    ..Refused::default()
+                },
             };
             let frame = Frame::of(&app, &session);
             Ok(with(&app, frame, status, row, refused))
         }
     }
+}
+
+fn settings_of(event: &Event) -> Option<SurveySettings> {
+    match event {
+        Event::Survey(
+            SurveyEvent::SurveyCreated { settings, .. } | SurveyEvent::SurveyChanged { settings },
+        ) => Some(settings.clone()),
+        _ => None,
+    }
+}
+
+/// The settings that the form shows after somebody else has changed some, and what the page tells of that.
+fn compare(
+    past: Past<SurveySettings>,
+    now: &SurveySettings,
+    typed: &SurveySettings,
+) -> (SurveySettings, Since) {
+    let mut with = Comparison::with(past);
+    let name = with.field(
+        words::SURVEY_NAME,
+        |settings: &SurveySettings| settings.name.clone(),
+        now,
+        typed,
+        |text| since::text(text),
+    );
+    let cases_enabled = with.field(
+        words::SURVEY_CASES_ON,
+        |settings| settings.cases_enabled,
+        now,
+        typed,
+        |is_on| since::switch(*is_on),
+    );
+    let append_reference = with.field(
+        words::SURVEY_REFERENCE_ON,
+        |settings| settings.append_reference,
+        now,
+        typed,
+        |is_on| since::switch(*is_on),
+    );
+    let question = with.field(
+        words::SURVEY_QUESTION,
+        |settings| settings.status.question.clone(),
+        now,
+        typed,
+        |text| since::text(text),
+    );
+    // The answers and which of them closes belong together.
+    let (choices, closed_value) = with.field(
+        words::SURVEY_ANSWERS,
+        |settings| {
+            let status = settings.status.clone();
+            (status.choices, status.closed_value)
+        },
+        now,
+        typed,
+        |(choices, closed_value)| answers(choices, closed_value),
+    );
+    let settings = SurveySettings {
+        name,
+        cases_enabled,
+        status: StatusQuestion {
+            question,
+            choices,
+            closed_value,
+        },
+        append_reference,
+    };
+    (settings, with.end())
 }
 
 /// Adds, changes or removes one template of answers.
@@ -440,7 +559,12 @@ pub(super) async fn change_template(
     } else if name.is_empty() {
         TemplateChange::Add(template)
     } else {
-        TemplateChange::Replace { name, template }
+        let was = posted.field("was_text").to_owned();
+        TemplateChange::Replace {
+            name,
+            was: Some(was).filter(|was| !was.is_empty()),
+            template,
+        }
     };
     let operation = ChangeTemplates {
         survey_id: row.survey_id,
@@ -450,9 +574,15 @@ pub(super) async fn change_template(
     match ask(&app, operation, words::survey_refusal).await {
         Ok(()) => Ok(done(&posted, &path(row.survey_id), "template")),
         Err(Refusal { status, sentence }) => {
+            // As it is now: somebody else may have changed it since it was read.
+            let Some(row) = self::row(&app, &survey_id).await? else {
+                return Ok(no_such_survey());
+            };
             let refused = Refused {
                 template: Some(TemplateForm {
                     was: posted.field("was").to_owned(),
+                    was_text: posted.field("was_text").to_owned(),
+                    theirs: None,
                     name: posted.field("name").to_owned(),
                     text: posted.field("text").to_owned(),
                     refusal: sentence,

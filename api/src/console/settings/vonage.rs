@@ -11,7 +11,8 @@ use docket_projections::secrets::SealedSecret;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::{FROM_SETUP, Query, Refusal, Tab, ask, is_from_setup, setup};
+use super::setup::{self, Body};
+use super::{FROM_SETUP, Query, Refusal, Tab, ask, is_from_setup};
 use crate::app::App;
 use crate::console::case::line_name;
 use crate::console::pages::{Choice, Frame, When};
@@ -219,7 +220,7 @@ pub(super) async fn change(
             }
             if is_from_setup(&posted) {
                 form.from = FROM_SETUP;
-                return setup::refused_vonage(&app, &session, status, form).await;
+                return setup::refused(&app, &session, status, Body::Vonage(Box::new(form))).await;
             }
             let template = Vonage {
                 frame: Frame::of(&app, &session),

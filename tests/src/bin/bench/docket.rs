@@ -423,6 +423,7 @@ async fn set_up(server: &Server) -> anyhow::Result<()> {
             survey_id,
             settings,
             create: true,
+            seen: None,
             by: Administrator::System,
         },
     )

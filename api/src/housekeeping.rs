@@ -1,0 +1,53 @@
+//! What is forgotten in time: keys of requests, which would otherwise gather for ever.
+//!
+//! The receipts of webhooks stay: however late Vonage delivers one again, no message is doubled.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use docket_projections::idempotency;
+use tracing::{info, warn};
+
+use crate::app::App;
+
+/// How often it is looked for what is to be forgotten.
+const EVERY: Duration = Duration::from_hours(1);
+/// How long the key of a request stands for it, in days. `docs/api.md` and `docs/operations.md` say so too.
+const KEY_DAYS: i64 = 30;
+/// So many keys are forgotten in one statement, which locks them for that moment only.
+const STEP: i64 = 1_000;
+
+/// Forgets whatever is old enough, step by step; gives how many keys it were.
+///
+/// # Errors
+///
+/// The database's error; what was forgotten until then is.
+pub async fn round(app: &App) -> Result<u64, docket_projections::DatabaseError> {
+    let before = (app.clock)() - TimeDelta::days(KEY_DAYS);
+    let mut all = 0;
+    while !app.stopping.is_cancelled() {
+        let count = idempotency::forget(&app.pool, before, STEP).await?;
+        all += count;
+        if count < STEP.cast_unsigned() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// Does a round every hour, until the service stops.
+pub async fn run(app: App) {
+    loop {
+        match round(&app).await {
+            Ok(0) => {}
+            Ok(count) => info!(count, "old idempotency keys were forgotten"),
+            Err(error) => {
+                warn!(%error, "old idempotency keys could not be forgotten; trying again in an hour");
+            }
+        }
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}

@@ -132,6 +132,18 @@ impl Case {
             .is_some_and(|state| state.stage == Stage::Open)
     }
 
+    /// Whether the matching rules may bring it messages: it is open, and no record of its own, which nobody can refer to.
+    pub fn is_routed_to(&self) -> bool {
+        self.is_open() && !self.is_record()
+    }
+
+    /// Whether it is a record of a message in a survey without cases; it stays one when the survey gets cases.
+    pub fn is_record(&self) -> bool {
+        self.opened
+            .as_ref()
+            .is_some_and(|state| state.origin.origin == Origin::Record)
+    }
+
     /// Decides a command.
     ///
     /// # Errors

@@ -247,7 +247,7 @@ impl World {
     fn open_of(&self, contact_number: u32) -> Vec<Reference> {
         self.cases
             .iter()
-            .filter(|(_, case)| case.is_open())
+            .filter(|(_, case)| case.is_routed_to())
             .filter(|(_, case)| case.state().unwrap().origin.contact_id == contact(contact_number))
             .map(|(reference, _)| *reference)
             .collect()
@@ -364,7 +364,10 @@ fn happen(world: &mut World, dice: &mut Dice) {
                 .iter()
                 .find(|case| !world.cases[*case].is_open())
                 .copied();
-            world.open(&who, contact_number, "Begun", Origin::Agent, follows);
+            let origin = dice
+                .of(&[Origin::Agent, Origin::Agent, Origin::Record])
+                .unwrap();
+            world.open(&who, contact_number, "Begun", origin, follows);
         }
         1..=3 => {
             let name = dice.of(&["Ann", "Bea"]);

@@ -290,7 +290,7 @@ fn decide(
         .filter(|reference| {
             scope
                 .case_of(contact, *reference)
-                .is_some_and(|case| !case.is_open())
+                .is_some_and(|case| !case.is_open() && !case.is_record())
         })
         .collect();
     let cases = ContactCases {

@@ -13,6 +13,7 @@ mod permissions;
 mod problems;
 mod reach;
 mod replies;
+mod routing;
 mod settings;
 mod support;
 mod unrouted;

@@ -308,7 +308,7 @@ async fn load_cases(
     }
     let references: Vec<i32> = references.into_iter().collect();
     let rows = sqlx::query!(
-        r#"SELECT c.reference, c.contact_id, c.state = 'open' AS "open!", c.version
+        r#"SELECT c.reference, c.contact_id, c.state = 'open' AND c.origin <> 'record' AS "open!", c.version
              FROM cases c
             WHERE c.reference IN (SELECT o.reference FROM open_cases o WHERE o.contact_id = ANY ($1::uuid[])
                                   UNION SELECT unnest($2::integer[]))"#,

@@ -157,7 +157,7 @@ impl World {
             && let Some(state) = case.state()
         {
             let open = self.open.entry(state.origin.contact_id).or_default();
-            if case.is_open() {
+            if case.is_routed_to() {
                 open.insert(reference);
             } else {
                 open.remove(&reference);
@@ -225,7 +225,7 @@ impl Scope<'_> {
             .copied()
     }
 
-    /// The open cases of a contact, ordered.
+    /// The open cases of a contact, ordered; records are none.
     pub fn open_cases(&self, contact: ContactId) -> Vec<Reference> {
         self.world
             .open

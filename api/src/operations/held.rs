@@ -4,6 +4,7 @@ use docket_domain::case::CaseError;
 use docket_domain::event::StreamId;
 use docket_domain::held::{HeldCommand, HeldError, HeldEvent, HeldWebhook};
 use docket_domain::ids::{HeldId, Reference};
+use docket_domain::routing::TooManyOpenCases;
 use docket_projections::ledger::operation::{Decided, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::{Actor, Metadata};
@@ -11,7 +12,7 @@ use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
-use super::receive::{FreshIds, route, routing_needs};
+use super::receive::{FreshIds, Unroutable, route, routing_needs};
 use crate::vonage::webhook::Inbound;
 
 /// The events that keep a webhook.
@@ -87,6 +88,18 @@ pub enum RouteHeldError {
         /// The channel it came on.
         channel: docket_domain::channel::Channel,
     },
+    /// Still its sender has too many open cases.
+    #[error(transparent)]
+    TooMany(#[from] TooManyOpenCases),
+}
+
+impl From<Unroutable> for RouteHeldError {
+    fn from(unroutable: Unroutable) -> Self {
+        match unroutable {
+            Unroutable::Case(error) => error.into(),
+            Unroutable::TooMany(error) => error.into(),
+        }
+    }
 }
 
 /// Where a kept message came to stand.

@@ -1,5 +1,6 @@
 //! Where messages go, as far as the survey's settings and the number of open cases bear on it.
 
+use docket_domain::routing::MAX_OPEN_CASES;
 use serde_json::json;
 
 use crate::support::Api;
@@ -37,5 +38,47 @@ async fn a_record_stays_one_when_its_survey_gets_cases() {
         "no automatic reply is among them"
     );
     assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 1);
+    api.close().await;
+}
+
+#[tokio::test]
+async fn who_has_too_many_open_cases_waits_until_some_are_closed() {
+    let api = Api::start().await;
+    let ids = api.set_up().await;
+    let line = json!({"multi_case_reply": "%s1 are open"});
+    let path = format!("/lines/{}", ids.line);
+    api.owner_does("PATCH", &path, &line).await.expect(200);
+    let many = u32::try_from(MAX_OPEN_CASES).unwrap();
+    for reference in (101..).take(MAX_OPEN_CASES) {
+        assert_eq!(api.receives("#0").await.0, [reference]);
+    }
+    // One more finds no place, and is not lost.
+    assert_eq!(
+        api.is_held("#0, and another subject").await,
+        "too_many_open_cases"
+    );
+    let kept = api.get("/unrouted").await.expect(200);
+    let kept = &kept["items"][0];
+    assert_eq!(kept["from"], "447700900123");
+    assert!(kept["body"].as_str().unwrap().contains("another subject"));
+    let route = format!("/unrouted/{}/route", kept["id"].as_str().unwrap());
+    let problem = api.owner_does("POST", &route, &json!({})).await;
+    problem.problem(409, "not-routable");
+    // What names one case goes there, and what names none to all of them.
+    assert_eq!(api.receives("about #150").await.0, [150]);
+    assert_eq!(api.receives("Hello?").await.0.len(), MAX_OPEN_CASES);
+
+    // Agents open as many as they like, and then a message can no longer go to all of them.
+    let begun = json!({"line_id": ids.line, "number": "+447700900123", "text": "Good morning"});
+    api.does("POST", "/cases", &begun).await.expect(201);
+    assert_eq!(api.is_held("Hello again?").await, "too_many_open_cases");
+
+    for reference in [101, 101 + many] {
+        let path = format!("/cases/{reference}/status");
+        let value = json!({"value": "Resolved"});
+        api.does("PUT", &path, &value).await.expect(200);
+    }
+    let routed = api.owner_does("POST", &route, &json!({})).await.expect(200);
+    assert_eq!(routed, json!({"references": [102 + many]}));
     api.close().await;
 }

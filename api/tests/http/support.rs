@@ -269,15 +269,7 @@ impl Api {
 
     /// The same, to that number of ours.
     pub(crate) async fn receives_at(&self, number: &str, said: &str) -> (Vec<u32>, Uuid) {
-        let provider_id = new_id();
-        let body = inbound(provider_id, number, said).to_string();
-        let operation = ReceiveMessage {
-            inbound: decode_inbound(body.as_bytes()).unwrap(),
-            body: HeldBody::Text(body),
-            ids: fresh_ids(),
-            request_id: None,
-        };
-        match self.app.ledger.submit(operation).await.unwrap() {
+        match self.takes(number, said).await {
             LedgerAnswer::Done(Received::Routed {
                 message_id,
                 references,
@@ -288,6 +280,30 @@ impl Api {
             ),
             other => panic!("not routed: {other:?}"),
         }
+    }
+
+    /// A customer writes what finds no place; gives the reason.
+    pub(crate) async fn is_held(&self, said: &str) -> String {
+        match self.takes(OUR_NUMBER, said).await {
+            LedgerAnswer::Done(Received::Held { held_id }) => {
+                let kept = self.get("/unrouted").await.expect(200);
+                let items = kept["items"].as_array().unwrap();
+                let kept = items.iter().find(|kept| kept["id"] == held_id.to_string());
+                text(&kept.unwrap()["reason"])
+            }
+            other => panic!("not kept: {other:?}"),
+        }
+    }
+
+    async fn takes(&self, number: &str, said: &str) -> LedgerAnswer<Received> {
+        let body = inbound(new_id(), number, said).to_string();
+        let operation = ReceiveMessage {
+            inbound: decode_inbound(body.as_bytes()).unwrap(),
+            body: HeldBody::Text(body),
+            ids: fresh_ids(),
+            request_id: None,
+        };
+        self.app.ledger.submit(operation).await.unwrap()
     }
 
     /// A webhook is kept as unrouted.

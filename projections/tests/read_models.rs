@@ -486,9 +486,9 @@ fn happen_to_delivery(
     let ours: Vec<_> = of_case
         .iter()
         .filter_map(|(message_id, body)| match body {
-            Body::Outbound { message, progress } => {
-                Some((*message_id, message.references.clone(), progress.attempt))
-            }
+            Body::Outbound {
+                message, progress, ..
+            } => Some((*message_id, message.references.clone(), progress.attempt)),
             Body::Inbound(_) => None,
         })
         .collect();
@@ -518,7 +518,10 @@ fn happen_to_delivery(
             message_id,
             attempt,
         },
-        2 => CaseCommand::Resend { message_id },
+        2 => CaseCommand::Resend {
+            message_id,
+            line_id: None,
+        },
         _ => CaseCommand::RecordDelivery {
             message_id,
             attempt,
@@ -669,6 +672,7 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
                     let Body::Outbound {
                         message: ours,
                         progress,
+                        ..
                     } = &state.messages[&message.message_id].body
                     else {
                         panic!("not outbound")

@@ -5,6 +5,7 @@
 mod accounts;
 mod auditor;
 mod cases;
+mod deliveries;
 mod events;
 mod idempotency;
 mod moves;

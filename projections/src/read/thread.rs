@@ -81,6 +81,8 @@ struct Delivered {
     /// The attempt, where a new one begins.
     attempt: Option<i32>,
     /// Vonage's id, where it became known.
+    /// The line, where a new attempt goes out from one.
+    line_id: Option<Uuid>,
     provider_id: Option<String>,
 }
 
@@ -93,6 +95,7 @@ impl Delivered {
             at: None,
             attempt: None,
             provider_id: None,
+            line_id: None,
         }
     }
 
@@ -100,9 +103,11 @@ impl Delivered {
     fn then(&mut self, newer: Self) {
         let attempt = newer.attempt.or(self.attempt);
         let provider_id = newer.provider_id.clone().or(self.provider_id.take());
+        let line_id = newer.line_id.or(self.line_id);
         *self = Self {
             attempt,
             provider_id,
+            line_id,
             ..newer
         };
     }
@@ -174,6 +179,7 @@ impl Delivered {
                 Self {
                     attempt: Some(to_i32(*attempt)),
                     ..Self::status(Status::Queued)
+                    line_id: Some(message.line_id.0),
                 },
             ),
             _ => return None,
@@ -299,6 +305,9 @@ impl ThreadHandler {
             item.provider_id = Some(provider_id);
         }
         match &mut item.delivery {
+        if let Some(line_id) = delivered.line_id.take() {
+            item.line_id = Some(line_id);
+        }
             Some(known) => known.then(delivered),
             None => item.delivery = Some(delivered),
         }
@@ -477,10 +486,11 @@ async fn write_deliveries(
     sqlx::query!(
         "UPDATE thread_items t SET
              delivery = u.delivery, delivery_reason = u.reason, delivery_code = u.code, delivery_at = u.at,
-             attempt = COALESCE(u.attempt, t.attempt), provider_id = COALESCE(u.provider_id, t.provider_id)
+             attempt = COALESCE(u.attempt, t.attempt), provider_id = COALESCE(u.provider_id, t.provider_id),
+             line_id = COALESCE(u.line_id, t.line_id)
          FROM UNNEST($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[],
-             $7::integer[], $8::text[])
-             AS u (reference, message_id, delivery, reason, code, at, attempt, provider_id)
+             $7::integer[], $8::text[], $9::uuid[])
+             AS u (reference, message_id, delivery, reason, code, at, attempt, provider_id, line_id)
          WHERE t.message_id = u.message_id AND t.direction = 'outbound' AND t.reference = u.reference",
         &column(rows, |((reference, _), _)| *reference),
         &column(rows, |((_, message_id), _)| *message_id),
@@ -491,6 +501,7 @@ async fn write_deliveries(
         &column(rows, |(_, known)| known.attempt) as _,
         &column(rows, |(_, known)| known.provider_id.as_deref()) as _,
     )
+        &column(rows, |(_, known)| known.line_id) as _,
     .execute(conn)
     .await?;
     Ok(())

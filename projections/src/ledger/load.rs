@@ -43,7 +43,7 @@ pub(super) async fn lock(
     // Sorted, so that two transactions with the same receipts meet in the same order.
     let receipts: BTreeSet<&Receipt> = needs
         .iter()
-        .filter_map(|needs| needs.receipt.as_ref())
+        .flat_map(|needs| needs.receipt.iter().chain(&needs.gives))
         .collect();
     let (kinds, keys): (Vec<_>, Vec<_>) = receipts
         .iter()
@@ -202,7 +202,7 @@ fn message_keys(needs: &[Needs]) -> (Vec<Uuid>, Vec<String>) {
     for key in needs.iter().filter_map(|needs| needs.message.as_ref()) {
         match key {
             MessageKey::Id(id) => ids.push(id.0),
-            MessageKey::ProviderId(id) => provider_ids.push(id.clone()),
+            MessageKey::ProviderId(id) | MessageKey::Inbound(id) => provider_ids.push(id.clone()),
         }
     }
     (ids, provider_ids)

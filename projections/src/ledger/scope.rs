@@ -277,6 +277,14 @@ impl Scope<'_> {
                 .messages
                 .iter()
                 .find(|message| message.outbound && message.provider_id.as_ref() == Some(id))?,
+            MessageKey::Inbound(id) => {
+                let contact = self.contact()?;
+                self.world.messages.iter().find(|message| {
+                    !message.outbound
+                        && message.contact_id == contact
+                        && message.provider_id.as_ref() == Some(id)
+                })?
+            }
         };
         Some((message.message_id, &message.references))
     }

@@ -656,6 +656,11 @@ impl<'a> Written<'a> {
                 settings,
                 needs,
             });
+            if let Some(receipt) = &needs.gives
+                && !to_write.events.is_empty()
+            {
+                receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()));
+            }
             if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
                 && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
                 && let MapEntry::Vacant(vacant) = kept.entry((key.actor, key.key.clone()))

@@ -352,9 +352,11 @@ async fn hold(
         Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => {
             HeldReason::UnknownType
         }
-        Cause::NotJson | Cause::NotAnObject | Cause::MissingField(_) | Cause::BadValue(_) => {
-            HeldReason::Undecodable
-        }
+        Cause::NotJson
+        | Cause::NotAnObject
+        | Cause::TooDeep
+        | Cause::MissingField(_)
+        | Cause::BadValue(_) => HeldReason::Undecodable,
     };
     let Undecodable {
         cause,

@@ -1,9 +1,11 @@
 //! Where messages go, as far as the survey's settings and the number of open cases bear on it.
 
+use docket::vonage::webhook::{Inbound, decode_inbound};
+use docket_domain::content::Content;
 use docket_domain::routing::MAX_OPEN_CASES;
 use serde_json::json;
 
-use crate::support::Api;
+use crate::support::{Api, OUR_NUMBER, inbound, new_id};
 
 #[tokio::test]
 async fn a_record_stays_one_when_its_survey_gets_cases() {
@@ -80,5 +82,37 @@ async fn who_has_too_many_open_cases_waits_until_some_are_closed() {
     }
     let routed = api.owner_does("POST", &route, &json!({})).await.expect(200);
     assert_eq!(routed, json!({"references": [102 + many]}));
+    api.close().await;
+}
+
+/// Deeper than is taken today, and as deep as was taken once.
+#[tokio::test]
+async fn what_came_in_too_deep_is_still_read() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let order = (0..127).fold(json!(1), |inner, _| json!([inner]));
+    let body = inbound(new_id(), OUR_NUMBER, "an order");
+    let said = Inbound {
+        content: Content::Order {
+            order: order.clone(),
+        },
+        ..decode_inbound(body.to_string().as_bytes()).unwrap()
+    };
+    api.takes_decoded(said, &body).await;
+
+    for path in [
+        "/cases/101/thread",
+        "/cases/101",
+        "/cases/101?at=2",
+        "/cases/101/events",
+        "/events",
+    ] {
+        let answer = api.call("GET", path, Some(&api.owner)).send().await;
+        assert_eq!(answer.status, 200, "{path}");
+        if path.ends_with("/thread") {
+            assert!(answer.text.contains(&order.to_string()));
+        }
+    }
+    api.equals_its_log().await;
     api.close().await;
 }

@@ -15,6 +15,7 @@ use docket_domain::content::Content;
 use docket_domain::delivery::Status;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, MessageId, NoteId, Reference, UserId};
+use docket_domain::json::read_stored;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use sqlx::{PgConnection, PgExecutor};
@@ -80,9 +81,9 @@ struct Delivered {
     at: Option<DateTime<Utc>>,
     /// The attempt, where a new one begins.
     attempt: Option<i32>,
-    /// Vonage's id, where it became known.
     /// The line, where a new attempt goes out from one.
     line_id: Option<Uuid>,
+    /// Vonage's id, where it became known.
     provider_id: Option<String>,
 }
 
@@ -94,20 +95,20 @@ impl Delivered {
             code: None,
             at: None,
             attempt: None,
-            provider_id: None,
             line_id: None,
+            provider_id: None,
         }
     }
 
     /// What is known when `newer` comes after `self`.
     fn then(&mut self, newer: Self) {
         let attempt = newer.attempt.or(self.attempt);
-        let provider_id = newer.provider_id.clone().or(self.provider_id.take());
         let line_id = newer.line_id.or(self.line_id);
+        let provider_id = newer.provider_id.clone().or(self.provider_id.take());
         *self = Self {
             attempt,
-            provider_id,
             line_id,
+            provider_id,
             ..newer
         };
     }
@@ -178,8 +179,8 @@ impl Delivered {
                 &message.message_id,
                 Self {
                     attempt: Some(to_i32(*attempt)),
-                    ..Self::status(Status::Queued)
                     line_id: Some(message.line_id.0),
+                    ..Self::status(Status::Queued)
                 },
             ),
             _ => return None,
@@ -304,10 +305,10 @@ impl ThreadHandler {
         if let Some(provider_id) = delivered.provider_id.take() {
             item.provider_id = Some(provider_id);
         }
-        match &mut item.delivery {
         if let Some(line_id) = delivered.line_id.take() {
             item.line_id = Some(line_id);
         }
+        match &mut item.delivery {
             Some(known) => known.then(delivered),
             None => item.delivery = Some(delivered),
         }
@@ -500,8 +501,8 @@ async fn write_deliveries(
         &column(rows, |(_, known)| known.at) as _,
         &column(rows, |(_, known)| known.attempt) as _,
         &column(rows, |(_, known)| known.provider_id.as_deref()) as _,
-    )
         &column(rows, |(_, known)| known.line_id) as _,
+    )
     .execute(conn)
     .await?;
     Ok(())
@@ -915,7 +916,7 @@ impl RawItem {
     fn inbound(self) -> Result<Inbound, sqlx::Error> {
         let row = self.row();
         let content = match self.content {
-            Some(json) => row.read("content", serde_json::from_str(&json))?,
+            Some(json) => row.read("content", read_stored(&json))?,
             None => Content::text(row.some("said", self.said)?),
         };
         let rule = row.some("rule", self.rule)?;

@@ -112,6 +112,7 @@ impl Service {
                 .unwrap_or_else(|| format!("http://{address}"))
                 .into(),
             stopping: CancellationToken::new(),
+            proxies: Arc::new(config.trusted_proxies.clone()),
         };
         vonage_settings::refresh(&app)
             .await

@@ -179,6 +179,7 @@ impl Api {
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
+            proxies: Arc::default(),
             stopping: CancellationToken::new(),
         };
         let [owner, agent, auditor] = tokens(&app).await;
@@ -318,7 +319,6 @@ impl Api {
         self.app.ledger.submit(operation).await.unwrap()
     }
 
-    /// A webhook is kept as unrouted.
     /// The read models are what the log gives when it is replayed.
     pub(crate) async fn equals_its_log(&self) {
         let connect = connect_options(&self.database.url).unwrap();
@@ -333,6 +333,7 @@ impl Api {
         worker.round().await.unwrap();
     }
 
+    /// A webhook is kept as unrouted.
     pub(crate) async fn holds(
         &self,
         kind: WebhookKind,

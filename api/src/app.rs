@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::activity::Activity;
 use crate::audit::Audit;
+use crate::http::client_address::TrustedProxies;
 use crate::vonage::client::Client;
 use crate::vonage_settings::VonageSettings;
 
@@ -43,6 +44,8 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// Where people reach this installation, without a slash at the end; for links and webhook addresses.
     pub public_url: Arc<str>,
+    /// The proxies whose word for where a request came from counts.
+    pub proxies: Arc<TrustedProxies>,
     /// Cancelled when the service begins to shut down.
     pub stopping: CancellationToken,
 }

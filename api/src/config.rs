@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use crate::delivery::DeliveryOptions;
+use crate::http::client_address::TrustedProxies;
 use crate::secrets::SecretKey;
 use crate::vonage::client::{Client, ClientOptions, Credentials};
 
@@ -70,6 +71,17 @@ pub struct Given {
         value_name = "URL"
     )]
     pub public_url: Option<String>,
+    /// The proxies that stand before Docket, by address or network, with commas between them: where the connection comes from one
+    /// of them, the request came from the last other address of X-Forwarded-For.
+    #[arg(
+        long = "docket-trusted-proxies",
+        global = true,
+        env = "DOCKET_TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ADDRESSES"
+    )]
+    pub trusted_proxies: String,
     /// The base address of Vonage's API.
     #[arg(
         long = "docket-vonage-api-url",
@@ -195,6 +207,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where people and Vonage reach us, without a slash at the end.
     pub public_url: Option<String>,
+    /// The proxies whose word for where a request came from counts.
+    pub trusted_proxies: TrustedProxies,
     /// The base address of Vonage's API.
     pub vonage_api_url: String,
     /// The Vonage application's id.
@@ -320,6 +334,10 @@ impl Given {
             .public_url
             .as_ref()
             .and_then(|url| mistakes.note(check_url("DOCKET_PUBLIC_URL", url)));
+        let trusted_proxies = mistakes.note(
+            TrustedProxies::parse(&self.trusted_proxies)
+                .map_err(|error| format!("DOCKET_TRUSTED_PROXIES: {error}")),
+        );
         let vonage_api_url =
             mistakes.note(check_url("DOCKET_VONAGE_API_URL", &self.vonage_api_url));
         let signature_secret = mistakes.secret(
@@ -335,9 +353,13 @@ impl Given {
         let delivery = mistakes.note(self.delivery());
         let owner = self.owner(&mut mistakes);
         mistakes.note(self.log_filter());
-        let (Some(listen), Some(vonage_api_url), Some(delivery), true) =
-            (listen, vonage_api_url, delivery, mistakes.0.is_empty())
-        else {
+        let (Some(listen), Some(trusted_proxies), Some(vonage_api_url), Some(delivery), true) = (
+            listen,
+            trusted_proxies,
+            vonage_api_url,
+            delivery,
+            mistakes.0.is_empty(),
+        ) else {
             return Err(ConfigError(mistakes.0));
         };
         let config = Config {
@@ -345,6 +367,7 @@ impl Given {
             listen,
             data_dir: self.data_dir.clone(),
             public_url,
+            trusted_proxies,
             vonage_api_url,
             vonage_application_id: self
                 .vonage_application_id

@@ -13,6 +13,7 @@ mod begin;
 mod bulk;
 mod case;
 mod counter;
+mod device;
 mod history;
 mod inbox;
 mod live;

@@ -13,7 +13,7 @@ use docket_domain::case::{CaseError, News};
 use docket_domain::ids::LineId;
 use docket_domain::line::{HaltReason, LineCommand};
 use docket_projections::DatabaseError;
-use docket_projections::ledger::operation::LedgerError;
+use docket_projections::ledger::operation::{Answer, LedgerError};
 use docket_projections::outbox_claims::{self, Wanted};
 use docket_projections::read::outbox::{self, OutboxRow};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -23,7 +23,7 @@ use tracing::{error, warn};
 
 use crate::app::App;
 use crate::operations::Administrator;
-use crate::operations::delivery::{BeginSending, RecordOutcome};
+use crate::operations::delivery::{BeginSending, FailWithoutLine, RecordOutcome};
 use crate::operations::line::ChangeLine;
 use crate::vonage::client::{self, Client, OutboundText, SendOutcome};
 
@@ -38,8 +38,25 @@ pub struct DeliveryOptions {
     pub concurrency: usize,
     /// The first pause after a call that Vonage could not take.
     pub first_pause: Duration,
-    /// How long a message is offered before it is given up.
+    /// How long a message is offered before it is given up: so long are the pauses between its offers together. The time for
+    /// which its line stood still, or Docket was down, is no part of it.
     pub give_up_after: Duration,
+}
+
+impl DeliveryOptions {
+    /// The pause after a call that Vonage could not take, where it could not take so many before: each is twice the one before, up to
+    /// the longest.
+    fn pause_after(&self, deferrals: u32) -> Duration {
+        let times = 2_u32.checked_pow(deferrals).unwrap_or(u32::MAX);
+        self.first_pause.saturating_mul(times).min(LONGEST_PAUSE)
+    }
+
+    /// How long a message has been offered by those pauses.
+    fn offered_for(&self, deferrals: u32) -> Duration {
+        (0..deferrals)
+            .map(|earlier| self.pause_after(earlier))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
 }
 
 impl Default for DeliveryOptions {
@@ -130,6 +147,7 @@ impl Delivery {
     async fn begin(&self, calls: &mut JoinSet<()>, free: usize) -> Result<usize, DatabaseError> {
         let now = (self.app.clock)();
         self.mark_cut_off(now).await?;
+        self.fail_without_line().await?;
         let Some(client) = self.app.vonage.client.load_full() else {
             return Ok(0);
         };
@@ -168,6 +186,21 @@ impl Delivery {
         Ok(())
     }
 
+    /// Messages whose line was removed while they waited: an agent is to learn of it, and can send them again from another.
+    async fn fail_without_line(&self) -> Result<(), DatabaseError> {
+        for message in outbox_claims::without_line(&self.app.pool, 100).await? {
+            let fail = FailWithoutLine {
+                message_id: message.message_id,
+                attempt: message.attempt,
+            };
+            if let Err(error) = self.app.ledger.submit(fail).await {
+                warn!(%error, message_id = %message.message_id, "that a message lost its line could not be recorded; trying again");
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn pause(&self) -> Duration {
         let now = (self.app.clock)();
         match outbox::next_due(&self.app.pool, now).await {
@@ -201,14 +234,15 @@ impl Delivery {
             message_id: message.message_id,
             attempt: message.attempt,
         };
-        match self.app.ledger.submit(begin).await {
-            Ok(_) => {}
+        let deferrals = match self.app.ledger.submit(begin).await {
+            Ok(Answer::Done(deferrals) | Answer::Repeated(deferrals)) => deferrals,
+            Ok(Answer::Duplicate) => 0,
             Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return,
             Err(error) => {
                 warn!(%error, message_id = %message.message_id, "a message could not be claimed for sending");
                 return;
             }
-        }
+        };
         let client_ref = message.message_id.client_ref(message.attempt);
         let call = OutboundText {
             channel: message.channel,
@@ -225,11 +259,11 @@ impl Delivery {
         if let SendOutcome::Halted { reason } = &outcome {
             self.halt(message.line_id, *reason).await;
         }
-        let news = self.news(message, outcome);
+        let news = self.news(deferrals, outcome);
         self.record(message, news).await;
     }
 
-    fn news(&self, message: &OutboxRow, outcome: SendOutcome) -> News {
+    fn news(&self, deferrals: u32, outcome: SendOutcome) -> News {
         let now = (self.app.clock)();
         match outcome {
             SendOutcome::Accepted { provider_id } => News::Sent { provider_id },
@@ -244,15 +278,13 @@ impl Delivery {
                 reason,
                 retry_after,
             } => {
-                let waited = (now - message.queued_at).to_std().unwrap_or_default();
-                if waited >= self.options.give_up_after {
+                if self.options.offered_for(deferrals) >= self.options.give_up_after {
                     return News::Failed {
                         code: None,
                         reason: format!("given up after a day of trying: {reason}"),
                     };
                 }
-                // As long again as it has waited already: each pause is about twice the one before.
-                let pause = waited.clamp(self.options.first_pause, LONGEST_PAUSE);
+                let pause = self.options.pause_after(deferrals);
                 let pause = retry_after.map_or(pause, |asked| asked.clamp(pause, LONGEST_PAUSE));
                 News::Deferred {
                     not_before: now + pause,
@@ -312,5 +344,24 @@ const fn label(outcome: &SendOutcome) -> &'static str {
         SendOutcome::Refused { .. } => "refused",
         SendOutcome::Halted { .. } => "halted",
         SendOutcome::Uncertain { .. } => "uncertain",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_with_the_tries_and_fill_a_day() {
+        let options = DeliveryOptions::default();
+        let pauses: Vec<u64> = (0..12)
+            .map(|deferrals| options.pause_after(deferrals).as_secs())
+            .collect();
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
+        assert_eq!(options.pause_after(u32::MAX), LONGEST_PAUSE);
+        assert_eq!(options.offered_for(0), Duration::ZERO);
+        assert_eq!(options.offered_for(3), Duration::from_secs(14));
+        let tries = (0..1_000).find(|tries| options.offered_for(*tries) >= options.give_up_after);
+        assert_eq!(tries, Some(104));
     }
 }

@@ -9,6 +9,7 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod connections;
 pub mod console;
 pub mod delivery;
 pub mod export;

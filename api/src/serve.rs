@@ -28,6 +28,7 @@ use tracing::{info, warn};
 use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
+use crate::connections::{self, Limits};
 use crate::delivery::Delivery;
 use crate::secrets::SecretKey;
 use crate::store::Store;
@@ -115,6 +116,7 @@ impl Service {
                 .clone()
                 .unwrap_or_else(|| format!("http://{address}"))
                 .into(),
+            proxies: Arc::new(config.trusted_proxies.clone()),
             stopping: CancellationToken::new(),
         });
         vonage_settings::refresh(&app)
@@ -202,22 +204,17 @@ pub fn told_to_stop() -> std::io::Result<CancellationToken> {
 
 fn spawn_http(app: App, listener: TcpListener) -> JoinHandle<()> {
     let stopping = app.stopping.clone();
-    // Where a request came from is what attempts to sign in are counted by.
-    let router = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let proxies = Arc::clone(&app.proxies);
+    let router = router(app);
     tokio::spawn(async move {
-        let told = stopping.clone();
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { told.cancelled().await })
-            .into_future();
+        let limits = Limits::default();
+        let serving = connections::serve(listener, router, limits, proxies, stopping.clone());
         let hard_stop = async {
             stopping.cancelled().await;
             tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         tokio::select! {
-            result = serving => if let Err(error) = result {
-                warn!(%error, "serving HTTP ended");
-                stopping.cancel();
-            },
+            () = serving => {}
             () = hard_stop => warn!("connections that did not end in time are cut"),
         }
     })

@@ -25,6 +25,7 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::connections::took_too_long;
 use crate::operations::held::HoldWebhook;
 use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
 use crate::operations::status::{RecordStatus, Recorded};
@@ -140,6 +141,8 @@ async fn check(
 ) -> Result<Signed, Outcome> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+        // Whoever is slow today may be quicker next time, and a 4xx would be the last word.
+        _ if took_too_long(&rejection) => Outcome::Unavailable,
         _ => Outcome::Incomplete,
     })?;
     let authorization = headers
@@ -352,9 +355,11 @@ async fn hold(
         Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => {
             HeldReason::UnknownType
         }
-        Cause::NotJson | Cause::NotAnObject | Cause::MissingField(_) | Cause::BadValue(_) => {
-            HeldReason::Undecodable
-        }
+        Cause::NotJson
+        | Cause::NotAnObject
+        | Cause::TooDeep
+        | Cause::MissingField(_)
+        | Cause::BadValue(_) => HeldReason::Undecodable,
     };
     let Undecodable {
         cause,

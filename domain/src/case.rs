@@ -18,7 +18,7 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Progress, Status};
-use crate::ids::{MessageId, Reference, UserId};
+use crate::ids::{LineId, MessageId, Reference, UserId};
 use crate::personal::Personal;
 
 /// The longest title, in characters.
@@ -89,6 +89,8 @@ pub enum Body {
         message: Box<OutboundMessage>,
         /// How far it has come.
         progress: Progress,
+        /// How often Vonage could not take it in this attempt.
+        deferrals: u32,
     },
 }
 
@@ -132,6 +134,18 @@ impl Case {
             .is_some_and(|state| state.stage == Stage::Open)
     }
 
+    /// Whether the matching rules may bring it messages: it is open, and no record of its own, which nobody can refer to.
+    pub fn is_routed_to(&self) -> bool {
+        self.is_open() && !self.is_record()
+    }
+
+    /// Whether it is a record of a message in a survey without cases; it stays one when the survey gets cases.
+    pub fn is_record(&self) -> bool {
+        self.opened
+            .as_ref()
+            .is_some_and(|state| state.origin.origin == Origin::Record)
+    }
+
     /// Decides a command.
     ///
     /// # Errors
@@ -161,7 +175,10 @@ impl Case {
                 attempt,
                 news,
             } => state.record_delivery(message_id, attempt, news),
-            CaseCommand::Resend { message_id } => state.resend(message_id),
+            CaseCommand::Resend {
+                message_id,
+                line_id,
+            } => state.resend(message_id, line_id),
             CaseCommand::SetStatus {
                 question,
                 value,
@@ -338,9 +355,19 @@ impl State {
         message_id: MessageId,
     ) -> Result<(&OutboundMessage, Progress), CaseError> {
         match self.messages.get(&message_id).map(|message| &message.body) {
-            Some(Body::Outbound { message, progress }) => Ok((message, *progress)),
+            Some(Body::Outbound {
+                message, progress, ..
+            }) => Ok((message, *progress)),
             Some(Body::Inbound(_)) => Err(CaseError::NotOutbound(message_id)),
             None => Err(CaseError::NoSuchMessage(message_id)),
+        }
+    }
+
+    /// How often Vonage could not take the outbound message of that id in its current attempt; 0 where there is none.
+    pub fn deferrals(&self, message_id: MessageId) -> u32 {
+        match self.messages.get(&message_id).map(|message| &message.body) {
+            Some(Body::Outbound { deferrals, .. }) => *deferrals,
+            Some(Body::Inbound(_)) | None => 0,
         }
     }
 
@@ -443,13 +470,20 @@ impl State {
         }])
     }
 
-    fn resend(&self, message_id: MessageId) -> Result<Vec<CaseEvent>, CaseError> {
+    fn resend(
+        &self,
+        message_id: MessageId,
+        line_id: Option<LineId>,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
         let (message, progress) = self.outbound(message_id)?;
         match progress.status {
             Status::Failed | Status::Uncertain => {
-                let message = Box::new(message.clone());
+                let message = OutboundMessage {
+                    line_id: line_id.unwrap_or(message.line_id),
+                    ..message.clone()
+                };
                 Ok(vec![CaseEvent::MessageRequeued {
-                    message,
+                    message: Box::new(message),
                     attempt: progress.attempt + 1,
                 }])
             }
@@ -530,33 +564,50 @@ impl State {
                 let body = Body::Outbound {
                     message: Box::new(message.clone()),
                     progress: Progress::QUEUED,
+                    deferrals: 0,
                 };
                 self.messages
                     .insert(message.message_id, Message { sequence, body });
             }
             CaseEvent::MessageSending { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Sending);
+                self.set_progress(*message_id, Status::Sending);
             }
             CaseEvent::MessageDeferred { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Queued);
+                self.set_progress(*message_id, Status::Queued);
+                if let Some(Message {
+                    body: Body::Outbound { deferrals, .. },
+                    ..
+                }) = self.messages.get_mut(message_id)
+                {
+                    *deferrals += 1;
+                }
             }
             CaseEvent::MessageSent { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Sent);
+                self.set_progress(*message_id, Status::Sent);
             }
             CaseEvent::MessageDelivered { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Delivered);
+                self.set_progress(*message_id, Status::Delivered);
             }
             CaseEvent::MessageRead { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Read);
+                self.set_progress(*message_id, Status::Read);
             }
             CaseEvent::MessageFailed { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Failed);
+                self.set_progress(*message_id, Status::Failed);
             }
             CaseEvent::MessageUncertain { message_id, .. } => {
-                self.set_progress(*message_id, None, Status::Uncertain);
+                self.set_progress(*message_id, Status::Uncertain);
             }
             CaseEvent::MessageRequeued { message, attempt } => {
-                self.set_progress(message.message_id, Some(*attempt), Status::Queued);
+                if let Some(known) = self.messages.get_mut(&message.message_id) {
+                    known.body = Body::Outbound {
+                        message: message.clone(),
+                        progress: Progress {
+                            attempt: *attempt,
+                            status: Status::Queued,
+                        },
+                        deferrals: 0,
+                    };
+                }
             }
             CaseEvent::StatusChanged { to, closed, .. } => {
                 self.status = Some(to.clone());
@@ -588,16 +639,13 @@ impl State {
         }
     }
 
-    fn set_progress(&mut self, message_id: MessageId, new_attempt: Option<u32>, status: Status) {
+    fn set_progress(&mut self, message_id: MessageId, status: Status) {
         if let Some(Message {
             body: Body::Outbound { progress, .. },
             ..
         }) = self.messages.get_mut(&message_id)
         {
             progress.status = status;
-            if let Some(attempt) = new_attempt {
-                progress.attempt = attempt;
-            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::case::{Case, CaseEvent};
 use crate::held::{Held, HeldEvent};
 use crate::ids::{AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId};
 use crate::installation::{self, Installation, InstallationEvent};
+use crate::json::read_stored;
 use crate::line::{Line, LineEvent};
 use crate::people::attempts::{Attempts, AttemptsEvent};
 use crate::people::export::{Export, ExportEvent};
@@ -163,23 +164,23 @@ impl Event {
         }
     }
 
-    /// Reads an event from its JSON.
+    /// Reads an event from its JSON as the log keeps it.
     ///
     /// # Errors
     ///
     /// The JSON error, where the payload is not an event of that aggregate.
     pub fn from_json(aggregate_type: &str, payload: &str) -> Result<Self, serde_json::Error> {
         match aggregate_type {
-            Case::TYPE => serde_json::from_str(payload).map(Self::Case),
-            Survey::TYPE => serde_json::from_str(payload).map(Self::Survey),
-            Line::TYPE => serde_json::from_str(payload).map(Self::Line),
-            Held::TYPE => serde_json::from_str(payload).map(Self::Held),
-            User::TYPE => serde_json::from_str(payload).map(Self::User),
-            Session::TYPE => serde_json::from_str(payload).map(Self::Session),
-            Attempts::TYPE => serde_json::from_str(payload).map(Self::Attempts),
-            CaseViews::TYPE => serde_json::from_str(payload).map(Self::Views),
-            Export::TYPE => serde_json::from_str(payload).map(Self::Export),
-            Installation::TYPE => serde_json::from_str(payload).map(Self::Installation),
+            Case::TYPE => read_stored(payload).map(Self::Case),
+            Survey::TYPE => read_stored(payload).map(Self::Survey),
+            Line::TYPE => read_stored(payload).map(Self::Line),
+            Held::TYPE => read_stored(payload).map(Self::Held),
+            User::TYPE => read_stored(payload).map(Self::User),
+            Session::TYPE => read_stored(payload).map(Self::Session),
+            Attempts::TYPE => read_stored(payload).map(Self::Attempts),
+            CaseViews::TYPE => read_stored(payload).map(Self::Views),
+            Export::TYPE => read_stored(payload).map(Self::Export),
+            Installation::TYPE => read_stored(payload).map(Self::Installation),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),

@@ -39,6 +39,8 @@ pub enum HeldReason {
     UnknownType,
     /// It is a status of a message that is not known.
     UnknownMessage,
+    /// Its sender has as many open cases as one contact can have.
+    TooManyOpenCases,
 }
 
 impl HeldReason {
@@ -49,6 +51,7 @@ impl HeldReason {
             Self::Undecodable => "undecodable",
             Self::UnknownType => "unknown_type",
             Self::UnknownMessage => "unknown_message",
+            Self::TooManyOpenCases => "too_many_open_cases",
         }
     }
 }

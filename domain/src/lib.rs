@@ -16,6 +16,7 @@ pub mod event;
 pub mod held;
 pub mod ids;
 pub mod installation;
+pub mod json;
 pub mod line;
 pub mod people;
 pub mod personal;

@@ -3,11 +3,20 @@
 //! [`decide`] is one pure function of the message, the contact's cases and the survey's settings. What it decides, and why, is
 //! recorded in the event, so nobody ever has to ask the rules of another day. A reference to a case of somebody else never
 //! reaches this function as one of [`ContactCases`], and so is as if it were not there.
+//!
+//! A message can stand in all open cases of its contact, and each of them records it, so what one message costs grows with their
+//! number. Anybody can make cases by writing, and so that number has a bound, [`MAX_OPEN_CASES`]: what would go beyond it has no
+//! place, and is kept until cases have been closed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Reference;
 use crate::text::references::mentions;
+
+/// How many open cases a contact can have by writing, and how many cases one message can go to.
+pub const MAX_OPEN_CASES: usize = 100;
+/// How many of the references in a text are looked at where none of them is an open case: those that come first.
+pub const MAX_NAMED: usize = 100;
 
 /// The rule that took a message to where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,6 +110,11 @@ pub struct Decision {
     pub routed: Routed,
 }
 
+/// A message that has no place, since its contact has too many open cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this person has {MAX_OPEN_CASES} open cases or more; close some of them first")]
+pub struct TooManyOpenCases;
+
 impl Decision {
     fn new_case(rule: Rule, follows: Option<Reference>) -> Self {
         Self {
@@ -121,10 +135,29 @@ impl Decision {
 }
 
 /// Applies the matching rules, in their order.
-pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -> Decision {
+///
+/// # Errors
+///
+/// [`TooManyOpenCases`] where the message would open a case beyond [`MAX_OPEN_CASES`], or go to more cases than that.
+pub fn decide(
+    message: Message<'_>,
+    cases: &ContactCases,
+    cases_enabled: bool,
+) -> Result<Decision, TooManyOpenCases> {
     if !cases_enabled {
-        return Decision::new_case(Rule::CasesDisabled, None);
+        // A record is no open case.
+        return Ok(Decision::new_case(Rule::CasesDisabled, None));
     }
+    let decision = by_the_rules(message, cases);
+    let fits = match &decision.target {
+        Target::New { .. } => cases.open.len() < MAX_OPEN_CASES,
+        Target::Existing(references) => references.len() <= MAX_OPEN_CASES,
+    };
+    fits.then_some(decision).ok_or(TooManyOpenCases)
+}
+
+/// Rules 2 to 6.
+fn by_the_rules(message: Message<'_>, cases: &ContactCases) -> Decision {
     let mentioned = message.said.map(mentions).unwrap_or_default();
     if mentioned.new_case {
         return Decision::new_case(Rule::NewRequested, None);
@@ -133,7 +166,7 @@ pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -
         let mut open: Vec<_> = references
             .iter()
             .copied()
-            .filter(|r| cases.open.contains(r))
+            .filter(|r| cases.open.binary_search(r).is_ok())
             .collect();
         open.sort_unstable();
         // A case that is named twice gets the message once.
@@ -156,6 +189,7 @@ pub fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -
     let closed = mentioned
         .references
         .iter()
+        .take(MAX_NAMED)
         .chain(quoted_in)
         .find(|r| cases.closed.contains(r));
     if let Some(&closed) = closed {
@@ -195,6 +229,16 @@ mod tests {
             said: Some(text),
             quotes: false,
         }
+    }
+
+    fn decide(message: Message<'_>, cases: &ContactCases, cases_enabled: bool) -> Decision {
+        super::decide(message, cases, cases_enabled).expect("there are few cases")
+    }
+
+    /// A text that mentions all of these.
+    fn said_all(numbers: &[u32]) -> String {
+        let named: Vec<String> = numbers.iter().map(|number| format!("#{number}")).collect();
+        named.join(" ")
     }
 
     #[track_caller]
@@ -356,6 +400,60 @@ mod tests {
             decide(quoting, &contact, true).target,
             Target::Existing(references(&[123]))
         );
+    }
+
+    #[test]
+    fn nobody_opens_more_cases_than_the_bound() {
+        let many: Vec<u32> = (101..).take(MAX_OPEN_CASES).collect();
+        let (almost, full) = (cases(&many[1..], &[99]), cases(&many, &[99]));
+        for text in ["#0", "#99 again"] {
+            assert!(super::decide(said(text), &almost, true).is_ok());
+            assert_eq!(
+                super::decide(said(text), &full, true),
+                Err(TooManyOpenCases)
+            );
+        }
+        goes_to(&decide(said("hello"), &full, true), Rule::AllOpen, &many);
+        goes_to(
+            &decide(said("#101"), &full, true),
+            Rule::Reference,
+            &many[..1],
+        );
+        goes_to_new(&decide(said("#0"), &full, false), Rule::CasesDisabled, None);
+    }
+
+    #[test]
+    fn no_message_goes_to_more_cases_than_the_bound() {
+        // Agents open as many as they see fit.
+        let many: Vec<u32> = (101..).take(MAX_OPEN_CASES + 1).collect();
+        let contact = cases(&many, &[]);
+        for text in ["hello", &said_all(&many)] {
+            assert_eq!(
+                super::decide(said(text), &contact, true),
+                Err(TooManyOpenCases)
+            );
+        }
+        let text = said_all(&many[1..]);
+        goes_to(
+            &decide(said(&text), &contact, true),
+            Rule::Reference,
+            &many[1..],
+        );
+    }
+
+    #[test]
+    fn an_open_case_is_found_behind_any_number_of_other_references() {
+        let strangers: Vec<u32> = (1_000..).take(MAX_NAMED).collect();
+        let strangers = said_all(&strangers);
+        let contact = cases(&[101], &[99]);
+        let text = format!("{strangers} #101");
+        goes_to(
+            &decide(said(&text), &contact, true),
+            Rule::Reference,
+            &[101],
+        );
+        let text = format!("{strangers} #99");
+        goes_to(&decide(said(&text), &contact, true), Rule::OnlyOpen, &[101]);
     }
 
     proptest! {

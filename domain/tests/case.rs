@@ -321,6 +321,7 @@ fn tell(attempt: u32, news: News) -> CaseCommand {
 fn resend() -> CaseCommand {
     CaseCommand::Resend {
         message_id: message_id(20),
+        line_id: None,
     }
 }
 
@@ -1746,4 +1747,54 @@ fn a_refusal_says_what_is_the_matter() {
     for (error, sentence) in sentences {
         assert_eq!(error.to_string(), sentence);
     }
+}
+
+#[test]
+fn a_message_whose_line_is_gone_goes_out_from_another_one() {
+    let line_id = LineId(Uuid::from_u128(10));
+    let failed = told(1, news(Status::Failed));
+    let said = OutboundMessage {
+        line_id,
+        ..reply_of(ANN, 20)
+    };
+    let again = CaseEvent::MessageRequeued {
+        message: Box::new(said.clone()),
+        attempt: 2,
+    };
+    let command = CaseCommand::Resend {
+        message_id: message_id(20),
+        line_id: Some(line_id),
+    };
+    let events = vec![opened(), replied(), failed];
+    accepted(events.clone(), command, again.clone());
+
+    // From then on it belongs to that line.
+    let events = [events, vec![again]].concat();
+    let case = case_of(&events);
+    let state = case.state().expect("the case has begun");
+    assert_eq!(
+        state.outbound(message_id(20)).expect("it is there").0,
+        &said
+    );
+}
+
+#[test]
+fn deferrals_are_counted_in_each_attempt() {
+    let deferrals_of = |events: &[CaseEvent]| {
+        let case = case_of(events);
+        let state = case.state().expect("the case has begun");
+        state.deferrals(message_id(20))
+    };
+    let mut events = vec![opened(), received(10), replied()];
+    assert_eq!(deferrals_of(&events), 0);
+    for count in 1..=3 {
+        events.extend([sending(1), told(1, deferral())]);
+        assert_eq!(deferrals_of(&events), count);
+    }
+    events.extend([sending(1), told(1, news(Status::Failed))]);
+    events.push(requeued(2));
+    assert_eq!(deferrals_of(&events), 0);
+    let case = case_of(&events);
+    let state = case.state().expect("the case has begun");
+    assert_eq!(state.deferrals(message_id(10)), 0);
 }

@@ -622,6 +622,10 @@ fn held_examples() -> Vec<Example> {
             HeldEvent::WebhookHeld(webhook(HeldReason::UnknownType)),
         ),
         shape("unknown_message", HeldEvent::WebhookHeld(unknown_message)),
+        shape(
+            "too_many_open_cases",
+            HeldEvent::WebhookHeld(webhook(HeldReason::TooManyOpenCases)),
+        ),
         full(HeldEvent::WebhookRouted {
             message_id: message_id(),
             references: vec![reference(123), reference(124)],
@@ -979,8 +983,7 @@ fn every_kind_of_content_rule_and_origin_has_an_example() {
 #[test]
 fn every_reason_and_role_has_an_example() {
     let (halts, halt) = variants!(HaltReason: Credentials, Balance);
-    let (reasons, reason) =
-        variants!(HeldReason: UnknownLine, Undecodable, UnknownType, UnknownMessage);
+    let (reasons, reason) = variants!(HeldReason: UnknownLine, Undecodable, UnknownType, UnknownMessage, TooManyOpenCases);
     let (kinds, kind) = variants!(WebhookKind: Inbound, Status);
     let (bodies, body) = variants!(HeldBody: Text, Hex);
     let (roles, role) = variants!(Role: Owner, Agent, Auditor);

@@ -246,7 +246,7 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         12 => (ours(), attempt(), news()).prop_map(|(message_id, attempt, news)| {
             CaseCommand::RecordDelivery { message_id, attempt, news }
         }),
-        4 => ours().prop_map(|message_id| CaseCommand::Resend { message_id }),
+        4 => (ours(), proptest::option::of(Just(LineId(Uuid::from_u128(77))))).prop_map(|(message_id, line_id)| CaseCommand::Resend { message_id, line_id }),
         2 => (status(), any::<bool>())
             .prop_map(|(value, closes)| CaseCommand::SetStatus {
                 question: "How far is it?".into(),

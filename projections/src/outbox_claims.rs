@@ -159,6 +159,31 @@ pub async fn orphans(
     rows.into_iter().map(OutboxRow::try_from).collect()
 }
 
+/// Up to `limit` messages that wait on a line which was removed, oldest first: nobody sends them from there any more.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn without_line(
+    executor: impl PgExecutor<'_>,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Columnwise,
+        r#"SELECT message_id, contact_id, waiting.line_id, waiting.channel, to_number, sent_text, case_references, state,
+                  attempt, queued_at, due_at, since
+           FROM lines
+           JOIN outbox AS waiting ON waiting.line_id = lines.line_id AND waiting.state = 'queued'
+           WHERE lines.removed
+           ORDER BY queued_at, message_id
+           LIMIT $1"#,
+        i64::from(limit),
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(OutboxRow::try_from).collect()
+}
+
 /// Removes the claims that have ended, which workers that died left behind; gives their number.
 ///
 /// # Errors

@@ -247,7 +247,7 @@ impl World {
     fn open_of(&self, contact_number: u32) -> Vec<Reference> {
         self.cases
             .iter()
-            .filter(|(_, case)| case.is_open())
+            .filter(|(_, case)| case.is_routed_to())
             .filter(|(_, case)| case.state().unwrap().origin.contact_id == contact(contact_number))
             .map(|(reference, _)| *reference)
             .collect()
@@ -364,7 +364,10 @@ fn happen(world: &mut World, dice: &mut Dice) {
                 .iter()
                 .find(|case| !world.cases[*case].is_open())
                 .copied();
-            world.open(&who, contact_number, "Begun", Origin::Agent, follows);
+            let origin = dice
+                .of(&[Origin::Agent, Origin::Agent, Origin::Record])
+                .unwrap();
+            world.open(&who, contact_number, "Begun", origin, follows);
         }
         1..=3 => {
             let name = dice.of(&["Ann", "Bea"]);
@@ -483,9 +486,9 @@ fn happen_to_delivery(
     let ours: Vec<_> = of_case
         .iter()
         .filter_map(|(message_id, body)| match body {
-            Body::Outbound { message, progress } => {
-                Some((*message_id, message.references.clone(), progress.attempt))
-            }
+            Body::Outbound {
+                message, progress, ..
+            } => Some((*message_id, message.references.clone(), progress.attempt)),
             Body::Inbound(_) => None,
         })
         .collect();
@@ -515,7 +518,10 @@ fn happen_to_delivery(
             message_id,
             attempt,
         },
-        2 => CaseCommand::Resend { message_id },
+        2 => CaseCommand::Resend {
+            message_id,
+            line_id: None,
+        },
         _ => CaseCommand::RecordDelivery {
             message_id,
             attempt,
@@ -666,6 +672,7 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
                     let Body::Outbound {
                         message: ours,
                         progress,
+                        ..
                     } = &state.messages[&message.message_id].body
                     else {
                         panic!("not outbound")

@@ -139,7 +139,10 @@ impl EventfulCase {
                     reason: "no answer".to_owned(),
                 },
             ),
-            CaseCommand::Resend { message_id: REPLY },
+            CaseCommand::Resend {
+                message_id: REPLY,
+                line_id: None,
+            },
             CaseCommand::BeginSending {
                 message_id: REPLY,
                 attempt: 2,

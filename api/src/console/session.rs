@@ -331,7 +331,15 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .map(|cookie| cookie.value().to_owned())
 }
 
-/// A header that sets a cookie for so many seconds, or takes it away with 0. `value` is one of [`new_token`]'s, or empty.
+/// Whether there is a cookie whose name begins so.
+pub(super) fn has_cookie(headers: &HeaderMap, beginning: &str) -> bool {
+    CookieJar::from_headers(headers)
+        .iter()
+        .any(|cookie| cookie.name().starts_with(beginning))
+}
+
+/// A header that sets a cookie for so many seconds, or takes it away with 0. `value` is one of [`new_token`]'s, with letters, digits
+/// and full stops beside it, or empty.
 pub(super) fn set_cookie(app: &App, name: &str, value: &str, max_age_seconds: i64) -> HeaderValue {
     let secure = if app.public_url.starts_with("https:") {
         "; Secure"

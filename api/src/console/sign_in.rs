@@ -1,9 +1,8 @@
 //! Signing in and out, and a person's sessions.
 
-use std::net::SocketAddr;
 use std::sync::OnceLock;
 
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
@@ -22,7 +21,7 @@ use uuid::Uuid;
 use super::pages::{self, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
 use super::throttle::Key;
-use super::{Console, Failed, failure, go, page, place, settings, words};
+use super::{Console, Failed, device, failure, go, page, place, settings, words};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Attempt;
@@ -95,11 +94,13 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
         Ok(posted) => posted,
         Err(answer) => return answer,
     };
-    let from = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(from)| from.ip().to_string());
-    match check(&console, &posted, from.clone().unwrap_or_default()).await {
+    let client = console
+        .app
+        .proxies
+        .client_of(&parts.headers, &parts.extensions);
+    let from = client.map(|client| client.to_string());
+    let place = client.and_then(|client| client.place());
+    match check(&console, &posted, &parts.headers, place).await {
         Ok(Checked::Good(who)) => begin(&console.app, who, from, &posted, &parts.headers).await,
         Ok(Checked::Not(why, user_id)) => {
             let (status, refusal) = match why {
@@ -137,12 +138,39 @@ struct Good {
     password_hash: String,
 }
 
-async fn check(console: &Console, posted: &Posted, from: String) -> Result<Checked, Failed> {
+/// Checks the password of a form that came from `place`.
+async fn check(
+    console: &Console,
+    posted: &Posted,
+    headers: &HeaderMap,
+    place: Option<String>,
+) -> Result<Checked, Failed> {
     let now = (console.app.clock)();
     let email = normalise_email(posted.field("email"));
-    let account = Key::Account(email.clone().unwrap_or_default());
-    let takes = console.throttle.takes(Key::Address(from), now)
-        && console.throttle.takes(account.clone(), now);
+    let find = async || match &email {
+        Some(email) => accounts::password_hash(&console.app.pool, email).await,
+        None => Ok(None),
+    };
+    let mut known = None;
+    let mut device = None;
+    if device::is_claimed(headers) {
+        known = find().await?;
+        device = known
+            .as_ref()
+            .and_then(|known| device::find(headers, known.user_id, &known.password_hash));
+    }
+    let throttle = &console.throttle;
+    let (account, takes) = if let Some(device) = device {
+        // However many wrong passwords others try for the account, or from the same place.
+        let own = Key::Device(device);
+        let takes = throttle.takes(own.clone(), now);
+        (own, takes)
+    } else {
+        let account = Key::Account(email.clone().unwrap_or_default());
+        let takes = place.is_none_or(|place| throttle.takes(Key::Place(place), now))
+            && throttle.takes(account.clone(), now);
+        (account, takes)
+    };
     if !takes {
         info!("an attempt to sign in was one of too many");
         return Ok(Checked::Not(Refusal::TooOften, None));
@@ -151,10 +179,9 @@ async fn check(console: &Console, posted: &Posted, from: String) -> Result<Check
     if password.len() > passwords::MAX_BYTES {
         return Ok(Checked::Not(Refusal::Wrong, None));
     }
-    let known = match &email {
-        Some(email) => accounts::password_hash(&console.app.pool, email).await?,
-        None => None,
-    };
+    if known.is_none() {
+        known = find().await?;
+    }
     let password = SecretString::from(password);
     let _turn = console.throttle.turn().await;
     // Who is not known is answered as late as who is, so that nobody learns who has an account.
@@ -207,6 +234,7 @@ async fn begin(
 ) -> Response {
     let now = (app.clock)();
     let token = session::new_token();
+    let device = device::set_cookie(app, who.asked.user_id, &who.password_hash);
     let browser = headers
         .get(USER_AGENT)
         .and_then(|agent| agent.to_str().ok())
@@ -243,6 +271,7 @@ async fn begin(
             session::set_cookie(app, COOKIE, &token, MAX_DAYS * 24 * 3_600),
         ),
         (SET_COOKIE, session::set_cookie(app, FORM_COOKIE, "", 0)),
+        (SET_COOKIE, device),
     ]);
     (cookies, go(next)).into_response()
 }

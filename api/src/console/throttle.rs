@@ -1,6 +1,7 @@
 //! Slows down whoever tries passwords.
 //!
-//! Attempts are counted for an account and for an address, each with a few at once and then one every so often. It is kept in
+//! Attempts are counted for an account and for the place they come from, each with a few at once and then one every so often. A browser
+//! that the account was used in before is counted by itself, so that others who try wrong passwords keep nobody out of theirs. It is kept in
 //! memory: a second process gives as many attempts again, and a restart forgets, which argon2 makes up for.
 
 use std::collections::HashMap;
@@ -8,15 +9,18 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use super::device::Device;
 
 /// So many attempts at one account at once.
 const ACCOUNT_BURST: i32 = 8;
 /// After that, one in so many seconds.
 const ACCOUNT_SECONDS: i64 = 60;
-/// So many attempts from one address at once; a whole office can share one.
-const ADDRESS_BURST: i32 = 40;
+/// So many attempts from one place at once; a whole office can share one.
+const PLACE_BURST: i32 = 40;
 /// After that, one in so many seconds.
-const ADDRESS_SECONDS: i64 = 15;
+const PLACE_SECONDS: i64 = 15;
 /// So many keys are remembered before those that have recovered are forgotten.
 const MAX_KEYS: usize = 20_000;
 /// So many passwords are hashed at once: each takes a core and 19 MiB.
@@ -27,15 +31,21 @@ const AT_ONCE: usize = 4;
 pub(super) enum Key {
     /// An account, there or not, by its address in lower case.
     Account(String),
+    /// An account, in a browser that it was used in before.
+    Device(Device),
+    /// An account, in an open session of it.
+    Session(Uuid),
     /// Where a request came from.
-    Address(String),
+    Place(String),
 }
 
 impl Key {
     const fn limits(&self) -> (i32, i64) {
         match self {
-            Self::Account(_) => (ACCOUNT_BURST, ACCOUNT_SECONDS),
-            Self::Address(_) => (ADDRESS_BURST, ADDRESS_SECONDS),
+            Self::Account(_) | Self::Device(_) | Self::Session(_) => {
+                (ACCOUNT_BURST, ACCOUNT_SECONDS)
+            }
+            Self::Place(_) => (PLACE_BURST, PLACE_SECONDS),
         }
     }
 }

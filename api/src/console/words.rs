@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use docket_domain::delivery::Status;
 use docket_domain::held::{HeldReason, WebhookKind};
 use docket_domain::line::{LineError, MAX_REPLY_CHARS};
+use docket_domain::routing::MAX_OPEN_CASES;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{
     MAX_CHOICES, MAX_NAME_CHARS, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_NAME_CHARS, MAX_TEMPLATES,
@@ -998,6 +999,9 @@ pub(super) fn cause(cause: &Cause) -> String {
         (_, HeldReason::UnknownMessage) => {
             "Delivery reports of messages that Docket did not send".to_owned()
         }
+        (_, HeldReason::TooManyOpenCases) => {
+            format!("Messages of people with {MAX_OPEN_CASES} open cases or more")
+        }
     }
 }
 
@@ -1015,6 +1019,9 @@ pub(super) const fn cause_advice(reason: HeldReason) -> &'static str {
         }
         HeldReason::UnknownMessage => {
             "Another program may send with the same Vonage application. If Docket sent them, route them again; otherwise leave them."
+        }
+        HeldReason::TooManyOpenCases => {
+            "Look for the sender's number in the inbox and close the cases that are done with, then route them again. They go where they would have gone, in the order in which they came."
         }
     }
 }

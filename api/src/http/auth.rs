@@ -241,14 +241,16 @@ impl<P, T> Asks<P, T> {
         Administrator::User(self.asked.clone())
     }
 
-    /// An id for what the request makes: the same one whenever its idempotency key is repeated.
+    /// An id for what the request makes: the same one whenever the request is repeated with its idempotency key. Keys are forgotten
+    /// in time, and one that is used again for something else then makes something else.
+    ///
+    /// The id tells nothing of the body only if [`fingerprint_of`](Self::fingerprint_of) was asked before, where the body holds a
+    /// secret.
     pub fn id(&self, app: &App) -> Uuid {
         self.asked
             .idempotency
             .as_ref()
-            .map_or_else(app.new_id, |key| {
-                Uuid::new_v5(&key.actor, key.key.as_bytes())
-            })
+            .map_or_else(app.new_id, made_id)
     }
 
     /// Lets the idempotency key stand for `what` in place of the whole body, part of which is a secret that must not be guessed
@@ -297,6 +299,13 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
             permission: PhantomData,
         })
     }
+}
+
+/// Of the person, the key, and what is asked: method, path and body.
+fn made_id(key: &IdempotencyKey) -> Uuid {
+    // The fingerprint comes first, for it has one length.
+    let name = [&key.fingerprint, key.key.as_bytes()].concat();
+    Uuid::new_v5(&key.actor, &name)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -375,6 +384,27 @@ mod tests {
                 idempotency_key(&header(wrong)).unwrap_err().kind(),
                 Kind::InvalidHeader
             );
+        }
+    }
+
+    #[test]
+    fn what_a_request_makes_is_told_apart_by_what_it_asks() {
+        let id = |actor: u128, key: &str, method, path| {
+            made_id(&IdempotencyKey {
+                actor: Uuid::from_u128(actor),
+                key: key.to_owned(),
+                fingerprint: fingerprint(&method, path, &[b"{}"]),
+            })
+        };
+        let one = id(1, "a", Method::POST, "/users");
+        assert_eq!(one, id(1, "a", Method::POST, "/users"));
+        for other in [
+            id(2, "a", Method::POST, "/users"),
+            id(1, "b", Method::POST, "/users"),
+            id(1, "a", Method::PUT, "/users"),
+            id(1, "a", Method::POST, "/tokens"),
+        ] {
+            assert_ne!(one, other);
         }
     }
 

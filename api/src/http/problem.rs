@@ -543,7 +543,9 @@ impl From<RouteHeldError> for Problem {
             RouteHeldError::Held(HeldError::AlreadyRouted) => {
                 Self::new(Kind::AlreadyRouted, error.to_string())
             }
-            RouteHeldError::NoLine { .. } => Self::new(Kind::NotRoutable, error.to_string()),
+            RouteHeldError::NoLine { .. } | RouteHeldError::TooMany(_) => {
+                Self::new(Kind::NotRoutable, error.to_string())
+            }
         }
     }
 }

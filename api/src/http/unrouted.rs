@@ -37,7 +37,7 @@ struct UnroutedView {
     held_id: Uuid,
     /// Which webhook brought it: `inbound` or `status`.
     kind: &'static str,
-    /// Why it could not be routed: `unknown_line`, `undecodable`, `unknown_type` or `unknown_message`.
+    /// Why it could not be routed: `unknown_line`, `undecodable`, `unknown_type`, `unknown_message` or `too_many_open_cases`.
     reason: &'static str,
     /// The same in words.
     detail: String,

@@ -1,6 +1,7 @@
 //! The delivery worker's steps: claiming a message for a call, and recording what came of it.
 
 use docket_domain::case::{CaseCommand, CaseError, News};
+use docket_domain::delivery::{Progress, Status};
 use docket_domain::event::StreamId;
 use docket_domain::ids::MessageId;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation};
@@ -20,6 +21,69 @@ pub struct BeginSending {
 }
 
 impl Operation for BeginSending {
+    /// How often Vonage could not take the message before, in this attempt.
+    type Output = u32;
+    type Refusal = CaseError;
+
+    fn metadata(&self) -> Metadata {
+        Metadata {
+            actor: Actor::System,
+            request_id: None,
+            cause: Some("delivery".to_owned()),
+        }
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs {
+            message: Some(MessageKey::Id(self.message_id)),
+            ..Needs::default()
+        }
+    }
+
+    fn decide(&self, scope: &Scope<'_>) -> Result<Decided<u32>, CaseError> {
+        let Self {
+            message_id,
+            attempt,
+        } = *self;
+        let (_, references) = scope
+            .message()
+            .ok_or(CaseError::NoSuchMessage(message_id))?;
+        let mut events = vec![];
+        let mut deferrals = 0;
+        for reference in references {
+            let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+            deferrals = case.state().map_or(0, |state| state.deferrals(message_id));
+            let begun = case.decide(CaseCommand::BeginSending {
+                message_id,
+                attempt,
+            })?;
+            events.extend(
+                begun
+                    .into_iter()
+                    .map(|event| (StreamId::Case(*reference), event.into())),
+            );
+        }
+        Ok(Decided {
+            output: deferrals,
+            events,
+            secrets: vec![],
+        })
+    }
+}
+
+/// Why a message failed that waited on a line when the line was removed.
+const LINE_REMOVED: &str = "the line was removed before the message was sent";
+
+/// Records that a message fails which waits on a line that was removed; nothing where that is not so.
+#[derive(Clone, Copy, Debug)]
+pub struct FailWithoutLine {
+    /// The message.
+    pub message_id: MessageId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+impl Operation for FailWithoutLine {
     type Output = ();
     type Refusal = CaseError;
 
@@ -43,18 +107,31 @@ impl Operation for BeginSending {
             message_id,
             attempt,
         } = *self;
+        let waiting = Progress {
+            attempt,
+            status: Status::Queued,
+        };
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;
         let mut events = vec![];
         for reference in references {
             let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-            let begun = case.decide(CaseCommand::BeginSending {
+            let state = case.state().ok_or(CaseError::NotOpened)?;
+            let (message, progress) = state.outbound(message_id)?;
+            if progress != waiting || scope.settings().line(message.line_id).is_some() {
+                continue;
+            }
+            let failed = case.decide(CaseCommand::RecordDelivery {
                 message_id,
                 attempt,
+                news: News::Failed {
+                    code: None,
+                    reason: LINE_REMOVED.to_owned(),
+                },
             })?;
             events.extend(
-                begun
+                failed
                     .into_iter()
                     .map(|event| (StreamId::Case(*reference), event.into())),
             );

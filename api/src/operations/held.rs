@@ -4,14 +4,15 @@ use docket_domain::case::CaseError;
 use docket_domain::event::StreamId;
 use docket_domain::held::{HeldCommand, HeldError, HeldEvent, HeldWebhook};
 use docket_domain::ids::{HeldId, Reference};
-use docket_projections::ledger::operation::{Decided, Needs, Operation, Receipt};
+use docket_domain::routing::TooManyOpenCases;
+use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::{Actor, Metadata};
 use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
-use super::receive::{FreshIds, route, routing_needs};
+use super::receive::{FreshIds, RECEIPT, Unroutable, route, routing_needs};
 use crate::vonage::webhook::Inbound;
 
 /// The events that keep a webhook.
@@ -87,6 +88,18 @@ pub enum RouteHeldError {
         /// The channel it came on.
         channel: docket_domain::channel::Channel,
     },
+    /// Still its sender has too many open cases.
+    #[error(transparent)]
+    TooMany(#[from] TooManyOpenCases),
+}
+
+impl From<Unroutable> for RouteHeldError {
+    fn from(unroutable: Unroutable) -> Self {
+        match unroutable {
+            Unroutable::Case(error) => error.into(),
+            Unroutable::TooMany(error) => error.into(),
+        }
+    }
 }
 
 /// Where a kept message came to stand.
@@ -108,8 +121,16 @@ impl Operation for RouteHeld {
     }
 
     fn needs(&self, settings: &Settings) -> Needs {
-        let needs = routing_needs(&self.inbound, self.ids.contact_id, settings).unwrap_or_default();
+        let needs = routing_needs(&self.inbound, self.ids.contact_id, settings);
+        // Vonage may send it once more, as on the day when it was kept; from now on that is a repetition.
+        let gives = needs.is_some().then(|| Receipt {
+            kind: RECEIPT,
+            key: self.inbound.provider_id.clone(),
+        });
+        let needs = needs.unwrap_or_default();
         Needs {
+            gives,
+            message: Some(MessageKey::Inbound(self.inbound.provider_id.clone())),
             streams: vec![StreamId::Held(self.held_id)],
             idempotency: self.asked.idempotency.clone(),
             ..needs
@@ -128,6 +149,16 @@ impl Operation for RouteHeld {
             message_id: self.ids.message_id,
             references: vec![],
         })?;
+        if let Some((message_id, references)) = scope.message() {
+            // It came once more before it was routed, and was read by then: it stands where that took it.
+            let references = references.to_vec();
+            let marked = held.decide(HeldCommand::MarkRouted {
+                message_id,
+                references: references.clone(),
+            })?;
+            let output = RoutedHeld { references };
+            return Ok(Decided::on(StreamId::Held(self.held_id), marked, output));
+        }
         let routed = route(scope, &self.inbound, line, &self.ids)?;
         let command = HeldCommand::MarkRouted {
             message_id: self.ids.message_id,

@@ -8,7 +8,9 @@ use docket_domain::event::StreamId;
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId, Reference};
 use docket_domain::personal::Personal;
-use docket_domain::routing::{self, ContactCases, Decision, Routed, Rule, Target};
+use docket_domain::routing::{
+    self, ContactCases, Decision, MAX_NAMED, Routed, Rule, Target, TooManyOpenCases,
+};
 use docket_domain::text::auto_reply::{self, OpenCase};
 use docket_domain::text::references::mentions;
 use docket_domain::text::{opt_out, title};
@@ -70,6 +72,24 @@ pub enum Received {
     },
 }
 
+impl ReceiveMessage {
+    /// Keeps it, since it has no place.
+    fn hold(&self, reason: HeldReason, detail: String) -> Decided<Received> {
+        let held_id = self.ids.held_id;
+        let webhook = HeldWebhook {
+            held_id,
+            kind: WebhookKind::Inbound,
+            reason,
+            detail,
+            provider_id: Some(self.inbound.provider_id.clone()),
+            to: Some(Personal(self.inbound.to.clone())),
+            from: Some(Personal(self.inbound.from.clone())),
+            body: Personal(self.body.clone()),
+        };
+        hold(webhook, Received::Held { held_id })
+    }
+}
+
 impl Operation for ReceiveMessage {
     type Output = Received;
     type Refusal = CaseError;
@@ -103,24 +123,16 @@ impl Operation for ReceiveMessage {
             .settings()
             .line_of(&self.inbound.to, self.inbound.channel)
         else {
-            let webhook = HeldWebhook {
-                held_id: self.ids.held_id,
-                kind: WebhookKind::Inbound,
-                reason: HeldReason::UnknownLine,
-                detail: format!("no {} line has that number", self.inbound.channel),
-                provider_id: Some(self.inbound.provider_id.clone()),
-                to: Some(Personal(self.inbound.to.clone())),
-                from: Some(Personal(self.inbound.from.clone())),
-                body: Personal(self.body.clone()),
-            };
-            return Ok(hold(
-                webhook,
-                Received::Held {
-                    held_id: self.ids.held_id,
-                },
-            ));
+            let detail = format!("no {} line has that number", self.inbound.channel);
+            return Ok(self.hold(HeldReason::UnknownLine, detail));
         };
-        let routed = route(scope, &self.inbound, line, &self.ids)?;
+        let routed = match route(scope, &self.inbound, line, &self.ids) {
+            Ok(routed) => routed,
+            Err(Unroutable::TooMany(error)) => {
+                return Ok(self.hold(HeldReason::TooManyOpenCases, error.to_string()));
+            }
+            Err(Unroutable::Case(error)) => return Err(error),
+        };
         Ok(Decided {
             output: Received::Routed {
                 message_id: self.ids.message_id,
@@ -140,11 +152,13 @@ pub(super) fn routing_needs(
     settings: &Settings,
 ) -> Option<Needs> {
     let line = settings.line_of(&inbound.to, inbound.channel)?;
-    let mentioned = inbound
+    let mut mentioned = inbound
         .content
         .said()
         .map(|said| mentions(said).references)
         .unwrap_or_default();
+    // The open cases are loaded as the contact's, whether they are mentioned or not.
+    mentioned.truncate(MAX_NAMED);
     Some(Needs {
         contact: Some(ContactKey {
             survey_id: line.survey_id,
@@ -165,13 +179,28 @@ pub(super) struct RoutedMessage {
     pub(super) events: Vec<(StreamId, docket_domain::event::Event)>,
 }
 
+/// Why a message was not routed.
+#[derive(Debug)]
+pub(super) enum Unroutable {
+    /// A case refused it.
+    Case(CaseError),
+    /// Its sender has too many open cases.
+    TooMany(TooManyOpenCases),
+}
+
+impl From<CaseError> for Unroutable {
+    fn from(error: CaseError) -> Self {
+        Self::Case(error)
+    }
+}
+
 /// Applies the matching rules to what the ledger has loaded, and gives the events that follow.
 pub(super) fn route(
     scope: &Scope<'_>,
     inbound: &Inbound,
     line: &LineSnapshot,
     ids: &FreshIds,
-) -> Result<RoutedMessage, CaseError> {
+) -> Result<RoutedMessage, Unroutable> {
     let contact = scope.contact().unwrap_or(ids.contact_id);
     let message = InboundMessage {
         message_id: ids.message_id,
@@ -184,7 +213,7 @@ pub(super) fn route(
         quotes: inbound.quoted.clone(),
         profile_name: inbound.profile_name.clone().map(Personal),
     };
-    let decision = decide(scope, contact, inbound, line);
+    let decision = decide(scope, contact, inbound, line).map_err(Unroutable::TooMany)?;
     match decision.target {
         Target::New { follows } => {
             let reference = scope.new_reference();
@@ -277,7 +306,7 @@ fn decide(
     contact: ContactId,
     inbound: &Inbound,
     line: &LineSnapshot,
-) -> Decision {
+) -> Result<Decision, TooManyOpenCases> {
     let said = inbound.content.said();
     let quoted_in = scope.quoted_in(contact);
     let mentioned = said
@@ -285,12 +314,13 @@ fn decide(
         .unwrap_or_default();
     let closed = mentioned
         .iter()
+        .take(MAX_NAMED)
         .chain(&quoted_in)
         .copied()
         .filter(|reference| {
             scope
                 .case_of(contact, *reference)
-                .is_some_and(|case| !case.is_open())
+                .is_some_and(|case| !case.is_open() && !case.is_record())
         })
         .collect();
     let cases = ContactCases {

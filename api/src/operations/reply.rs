@@ -1,10 +1,12 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
-use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage};
+use docket_domain::case::{
+    Body, Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State,
+};
 use docket_domain::channel::normalise_number;
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
-use docket_domain::ids::{ContactId, LineId, MessageId, Reference};
+use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::{references, title};
 use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
@@ -76,27 +78,23 @@ impl Operation for Reply {
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
         let (case, state) = self.asked.case(scope, self.reference)?;
-        // A contact who has not written yet is answered from the line that the case began on.
-        let line_id = scope
-            .last_line(state.origin.contact_id)
-            .unwrap_or(state.origin.line_id);
-        let line = scope.settings().line(line_id).ok_or(ReplyError::NoLine)?;
+        let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
+        let sent_text = if state.origin.origin == Origin::Record {
+            // A record of its own has no reference that anybody could write.
+            self.text.clone()
+        } else {
+            sent_text(scope, state.origin.survey_id, &self.text, self.reference)
+        };
         let message = outbound(
-            scope,
             line,
             contact,
             &self.text,
+            sent_text,
             self.message_id,
             self.reference,
             &self.asked,
         );
-        let append = state.origin.origin != Origin::Record;
-        let message = if append {
-            message
-        } else {
-            without_reference(message)
-        };
         let events = case.decide(CaseCommand::Reply {
             message,
             seen_version: self.seen_version,
@@ -113,24 +111,52 @@ impl Operation for Reply {
     }
 }
 
+/// The line that a contact is answered from: the one that they last wrote to, or the case's where they have not written yet. Where
+/// that line was removed, the survey's only line of its channel takes its place, as when the number was added anew.
+fn line_to<'a>(scope: &'a Scope<'_>, state: &State) -> Option<&'a LineSnapshot> {
+    let settings = scope.settings();
+    let line_id = scope
+        .last_line(state.origin.contact_id)
+        .unwrap_or(state.origin.line_id);
+    settings.line(line_id).or_else(|| {
+        let channel = state
+            .messages
+            .values()
+            .filter_map(|message| match &message.body {
+                Body::Inbound(said) => Some((message.sequence, said.channel)),
+                Body::Outbound { .. } => None,
+            })
+            .max_by_key(|(sequence, _)| *sequence)
+            .map_or(state.origin.channel, |(_, channel)| channel);
+        let mut others = settings
+            .lines()
+            .filter(|line| line.survey_id == state.origin.survey_id && line.channel == channel);
+        others.next().filter(|_| others.next().is_none())
+    })
+}
+
+/// The text as it is sent from a case of that survey.
+fn sent_text(scope: &Scope<'_>, survey_id: SurveyId, text: &str, reference: Reference) -> String {
+    let append = scope
+        .settings()
+        .survey(survey_id)
+        .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
+    if append {
+        references::append(text, reference)
+    } else {
+        text.to_owned()
+    }
+}
+
 fn outbound(
-    scope: &Scope<'_>,
     line: &LineSnapshot,
     (contact_id, to): (ContactId, Personal<String>),
     text: &str,
+    sent_text: String,
     message_id: MessageId,
     reference: Reference,
     asked: &Asked,
 ) -> OutboundMessage {
-    let append = scope
-        .settings()
-        .survey(line.survey_id)
-        .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
-    let sent_text = if append {
-        references::append(text, reference)
-    } else {
-        text.to_owned()
-    };
     OutboundMessage {
         message_id,
         contact_id,
@@ -141,14 +167,6 @@ fn outbound(
         sent_text: Personal(sent_text),
         author: asked.author(),
         references: vec![reference],
-    }
-}
-
-/// A record of its own has no reference that anybody could write.
-fn without_reference(message: OutboundMessage) -> OutboundMessage {
-    OutboundMessage {
-        sent_text: message.text.clone(),
-        ..message
     }
 }
 
@@ -248,10 +266,10 @@ impl Operation for BeginCase {
             }),
         )?;
         let message = outbound(
-            scope,
             line,
             (contact_id, number),
             &self.text,
+            sent_text(scope, line.survey_id, &self.text, reference),
             self.message_id,
             reference,
             &self.asked,
@@ -297,6 +315,7 @@ impl Operation for Resend {
         Needs {
             cases: vec![self.reference],
             message: Some(MessageKey::Id(self.message_id)),
+            last_line: true,
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
         }
@@ -305,19 +324,28 @@ impl Operation for Resend {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
         let message_id = self.message_id;
         let (shown, state) = self.asked.case(scope, self.reference)?;
-        state.outbound(message_id)?;
+        let (message, _) = state.outbound(message_id)?;
+        let is_gone = scope.settings().line(message.line_id).is_none();
+        let line = line_to(scope, state).filter(|line| is_gone && line.channel == message.channel);
+        let line_id = line.map(|line| line.line_id);
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;
         let mut events = vec![];
         for reference in references {
             let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-            let requeued = case.decide(CaseCommand::Resend { message_id })?;
+            let requeued = case.decide(CaseCommand::Resend {
+                message_id,
+                line_id,
+            })?;
             events.extend(
                 requeued
                     .into_iter()
                     .map(|event| (StreamId::Case(*reference), event.into())),
             );
+        }
+        if is_gone && line_id.is_none() {
+            return Err(ReplyError::NoLine);
         }
         Ok(Decided {
             output: Queued {

@@ -14,6 +14,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
 use docket_domain::channel::{Channel, normalise_number};
 use docket_domain::content::{Content, Media, MoreMedia};
+use docket_domain::json::{MAX_FOREIGN_DEPTH, depth};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -160,6 +161,9 @@ pub enum Cause {
     /// The body is JSON, but no object.
     #[error("the payload is not a JSON object")]
     NotAnObject,
+    /// A part that would be kept as it came is nested too deep to be read again from within an event.
+    #[error("the payload is nested more than {MAX_FOREIGN_DEPTH} levels deep")]
+    TooDeep,
     /// A needed field is missing, null or empty.
     #[error("the field “{0}” is missing")]
     MissingField(&'static str),
@@ -676,8 +680,8 @@ fn content(channel: Channel, fields: &Fields<'_>, body: &[u8]) -> Result<Content
         }),
         "reaction" => reaction(given(fields.reaction, "reaction")?),
         "unsupported" => {
-            let mut raw = serde_json::from_slice(body).map_err(|_| Cause::NotJson)?;
-            remove_nul(&mut raw);
+            let body = std::str::from_utf8(body).map_err(|_| Cause::NotJson)?;
+            let raw = tree(body, Cause::NotJson)?;
             Ok(Content::Unsupported { raw })
         }
         unknown => Err(Cause::UnknownMessageType(shortened(unknown))),
@@ -712,7 +716,14 @@ fn given<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<&'a RawVal
 
 /// A part as a tree, for the kinds that are kept as Vonage gave them.
 fn value(raw: &RawValue, name: &'static str) -> Result<Value, Cause> {
-    let mut value = serde_json::from_str(raw.get()).map_err(|_| Cause::BadValue(name))?;
+    tree(raw.get(), Cause::BadValue(name))
+}
+
+fn tree(json: &str, unreadable: Cause) -> Result<Value, Cause> {
+    if depth(json) > MAX_FOREIGN_DEPTH {
+        return Err(Cause::TooDeep);
+    }
+    let mut value = serde_json::from_str(json).map_err(|_| unreadable)?;
     remove_nul(&mut value);
     Ok(value)
 }

@@ -71,6 +71,7 @@ impl Office {
                 append_reference: true,
             },
             create: true,
+            seen: None,
             by: Administrator::System,
         };
         ledger.submit(survey).await.unwrap();

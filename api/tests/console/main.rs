@@ -19,5 +19,6 @@ mod replies;
 mod reports;
 mod settings;
 mod support;
+mod throttle;
 mod unrouted;
 mod vonage;

@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
+use docket::http::client_address::TrustedProxies;
 use docket::operations::Administrator;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::line::ChangeLine;
@@ -80,6 +83,16 @@ impl House {
 
     /// With these settings of Vonage; without survey and line unless it `is_set_up`.
     pub(crate) async fn with(public_url: &str, vonage: Vonage, is_set_up: bool) -> Self {
+        Self::behind("", public_url, vonage, is_set_up).await
+    }
+
+    /// The same behind these proxies.
+    pub(crate) async fn behind(
+        proxies: &str,
+        public_url: &str,
+        vonage: Vonage,
+        is_set_up: bool,
+    ) -> Self {
         SECONDS.set(0);
         IDS.set(0);
         let database = database().await;
@@ -100,6 +113,7 @@ impl House {
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: public_url.into(),
+            proxies: Arc::new(TrustedProxies::parse(proxies).unwrap()),
             stopping: CancellationToken::new(),
         });
         let password = SecretString::from(PASSWORD);
@@ -135,6 +149,8 @@ impl House {
         Browser {
             router: self.router.clone(),
             cookies: HashMap::new(),
+            peer: None,
+            forwarded_for: None,
         }
     }
 
@@ -145,7 +161,7 @@ impl House {
     /// A browser of another process on the same database.
     pub(crate) fn in_process(&self, app: App) -> Browser {
         Browser {
-            router: http::observed(console::router(app.clone()), app.new_id),
+            router: http::observed(console::router(app), self.app.new_id),
             ..self.browser()
         }
     }
@@ -279,6 +295,10 @@ async fn set_up(app: &App) -> LineId {
 pub(crate) struct Browser {
     router: Router,
     pub(crate) cookies: HashMap<String, String>,
+    /// The other end of its connections, where that is known.
+    pub(crate) peer: Option<IpAddr>,
+    /// What a proxy says of where it stands.
+    pub(crate) forwarded_for: Option<String>,
 }
 
 /// A page, after redirects.
@@ -519,6 +539,14 @@ impl Browser {
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });
+        let request = match &self.forwarded_for {
+            Some(from) => request.header("x-forwarded-for", from),
+            None => request,
+        };
+        let request = match self.peer {
+            Some(peer) => request.extension(ConnectInfo(SocketAddr::new(peer, 4_711))),
+            None => request,
+        };
         let request = match body {
             Some(body) => request
                 .header("content-type", media_type)

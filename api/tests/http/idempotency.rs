@@ -266,7 +266,7 @@ async fn keys_are_forgotten_after_thirty_days_and_receipts_never() {
     let api = Api::start().await;
     api.set_up().await;
     let provider_id = Uuid::from_u128(9);
-    api.is_told(provider_id, OUR_NUMBER, "Hello").await;
+    api.takes(&inbound(provider_id, OUR_NUMBER, "Hello")).await;
     let path = "/cases/101/notes";
     let note = json!({"text": "Friendly"});
     let first = post(&api, path, &api.agent, "old", &note).await;
@@ -289,7 +289,7 @@ async fn keys_are_forgotten_after_thirty_days_and_receipts_never() {
 
     wait(400 * 86_400);
     assert_eq!(housekeeping::round(&api.app).await.unwrap(), 2);
-    let again = api.is_told(provider_id, OUR_NUMBER, "Hello").await;
+    let again = api.takes(&inbound(provider_id, OUR_NUMBER, "Hello")).await;
     assert!(matches!(again, Answer::Duplicate));
     api.close().await;
 }

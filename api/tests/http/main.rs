@@ -5,6 +5,7 @@
 mod accounts;
 mod auditor;
 mod cases;
+mod deliveries;
 mod events;
 mod idempotency;
 mod moves;
@@ -13,6 +14,7 @@ mod permissions;
 mod problems;
 mod reach;
 mod replies;
+mod routing;
 mod settings;
 mod support;
 mod unrouted;

@@ -12,12 +12,13 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
+use docket::delivery::{Delivery, DeliveryOptions};
 use docket::http;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
 use docket::users;
-use docket::vonage::webhook::decode_inbound;
+use docket::vonage::webhook::{Inbound, decode_inbound};
 use docket_domain::case::News;
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId};
@@ -26,6 +27,7 @@ use docket_domain::user::Role;
 use docket_projections::connect::connect_options;
 use docket_projections::ledger::operation::{Answer as LedgerAnswer, Receipt};
 use docket_projections::ledger::{Ledger, LedgerOptions};
+use docket_projections::rebuild;
 use docket_projections::testing::{TestDatabase, database};
 use http_body_util::BodyExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -178,6 +180,7 @@ impl Api {
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
+            proxies: Arc::default(),
             stopping: CancellationToken::new(),
         });
         let [owner, agent, auditor] = tokens(&app).await;
@@ -268,26 +271,9 @@ impl Api {
         self.receives_at(OUR_NUMBER, said).await
     }
 
-    /// A message is told to us under that id of Vonage's.
-    pub(crate) async fn is_told(
-        &self,
-        provider_id: Uuid,
-        number: &str,
-        said: &str,
-    ) -> LedgerAnswer<Received> {
-        let body = inbound(provider_id, number, said).to_string();
-        let operation = ReceiveMessage {
-            inbound: decode_inbound(body.as_bytes()).unwrap(),
-            body: HeldBody::Text(body),
-            ids: fresh_ids(),
-            request_id: None,
-        };
-        self.app.ledger.submit(operation).await.unwrap()
-    }
-
     /// The same, to that number of ours.
     pub(crate) async fn receives_at(&self, number: &str, said: &str) -> (Vec<u32>, Uuid) {
-        match self.is_told(new_id(), number, said).await {
+        match self.takes(&inbound(new_id(), number, said)).await {
             LedgerAnswer::Done(Received::Routed {
                 message_id,
                 references,
@@ -298,6 +284,54 @@ impl Api {
             ),
             other => panic!("not routed: {other:?}"),
         }
+    }
+
+    /// A customer writes what finds no place; gives the reason.
+    pub(crate) async fn is_held(&self, said: &str) -> String {
+        match self.takes(&inbound(new_id(), OUR_NUMBER, said)).await {
+            LedgerAnswer::Done(Received::Held { held_id }) => {
+                let kept = self.get("/unrouted").await.expect(200);
+                let items = kept["items"].as_array().unwrap();
+                let kept = items.iter().find(|kept| kept["id"] == held_id.to_string());
+                text(&kept.unwrap()["reason"])
+            }
+            other => panic!("not kept: {other:?}"),
+        }
+    }
+
+    /// The webhook of an inbound message comes.
+    pub(crate) async fn takes(&self, body: &Value) -> LedgerAnswer<Received> {
+        let inbound = decode_inbound(body.to_string().as_bytes()).unwrap();
+        self.takes_decoded(inbound, body).await
+    }
+
+    /// The same, of what it said.
+    pub(crate) async fn takes_decoded(
+        &self,
+        inbound: Inbound,
+        body: &Value,
+    ) -> LedgerAnswer<Received> {
+        let operation = ReceiveMessage {
+            inbound,
+            body: HeldBody::Text(body.to_string()),
+            ids: fresh_ids(),
+            request_id: None,
+        };
+        self.app.ledger.submit(operation).await.unwrap()
+    }
+
+    /// The read models are what the log gives when it is replayed.
+    pub(crate) async fn equals_its_log(&self) {
+        let connect = connect_options(&self.database.url).unwrap();
+        let all = rebuild::models(&[]).unwrap();
+        let (_, differences) = rebuild::check(&connect, &all, |_| {}).await.unwrap();
+        assert!(differences.is_empty(), "{differences:?}");
+    }
+
+    /// The delivery worker does one round.
+    pub(crate) async fn worker_rounds(&self) {
+        let worker = Delivery::new(self.app.clone(), DeliveryOptions::default());
+        worker.round().await.unwrap();
     }
 
     /// A webhook is kept as unrouted.

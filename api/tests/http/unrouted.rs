@@ -1,10 +1,16 @@
 //! What could not be routed, and routing it.
 
+use docket::operations::Asked;
+use docket::operations::held::RouteHeld;
+use docket::vonage::webhook::decode_inbound;
+use docket_domain::access::Access;
 use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
+use docket_domain::ids::{HeldId, UserId};
+use docket_projections::ledger::operation::Answer;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Api, inbound, wait};
+use crate::support::{Api, OUR_NUMBER, fresh_ids, inbound, wait};
 
 async fn route(api: &Api, id: Uuid) -> crate::support::Answer {
     api.owner_does("POST", &format!("/unrouted/{id}/route"), &json!({}))
@@ -60,6 +66,75 @@ async fn a_message_is_routed_when_its_line_is_there() {
     route(&api, Uuid::from_u128(0xff))
         .await
         .problem(404, "not-found");
+    api.close().await;
+}
+
+/// Kept since it could not be read, and sent again by Vonage when Docket had learnt to.
+#[tokio::test]
+async fn what_came_once_more_is_recorded_once() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let keeps = async |body: &Value| {
+        let body = HeldBody::Text(body.to_string());
+        api.holds(WebhookKind::Inbound, HeldReason::Undecodable, body)
+            .await
+    };
+    let first = inbound(Uuid::from_u128(7), OUR_NUMBER, "Hello");
+    let kept = keeps(&first).await;
+    assert!(matches!(api.takes(&first).await, Answer::Done(_)));
+    assert_eq!(
+        route(&api, kept).await.expect(200),
+        json!({"references": [101]})
+    );
+    assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 1);
+    assert_eq!(api.get("/unrouted").await.expect(200)["items"], json!([]));
+
+    let second = inbound(Uuid::from_u128(8), OUR_NUMBER, "Hello again");
+    let kept = keeps(&second).await;
+    assert_eq!(
+        route(&api, kept).await.expect(200),
+        json!({"references": [101]})
+    );
+    assert_eq!(api.takes(&second).await, Answer::Duplicate);
+    assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 2);
+
+    // The same id from somebody else is another message.
+    let mut other = inbound(Uuid::from_u128(8), OUR_NUMBER, "Good morning");
+    other["from"] = json!("447700900124");
+    let kept = keeps(&other).await;
+    assert_eq!(
+        route(&api, kept).await.expect(200),
+        json!({"references": [102]})
+    );
+    api.close().await;
+}
+
+/// Routed by an owner and sent again by Vonage at the same moment, in one transaction.
+#[tokio::test]
+async fn what_comes_once_more_while_it_is_routed_is_recorded_once() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let body = inbound(Uuid::from_u128(7), OUR_NUMBER, "Hello");
+    let kept = HeldBody::Text(body.to_string());
+    let kept = api
+        .holds(WebhookKind::Inbound, HeldReason::Undecodable, kept)
+        .await;
+    let routing = RouteHeld {
+        held_id: HeldId(kept),
+        inbound: decode_inbound(body.to_string().as_bytes()).unwrap(),
+        ids: fresh_ids(),
+        asked: Asked {
+            user_id: UserId(Uuid::from_u128(0xff)),
+            email: "owner@example.com".to_owned(),
+            access: Access::All,
+            request_id: None,
+            idempotency: None,
+        },
+    };
+    let (routed, again) = tokio::join!(api.app.ledger.submit(routing), api.takes(&body));
+    assert!(matches!(routed.unwrap(), Answer::Done(_)));
+    assert_eq!(again, Answer::Duplicate);
+    assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 1);
     api.close().await;
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage};
 use crate::delivery::Status;
-use crate::ids::{MessageId, NoteId, Reference};
+use crate::ids::{LineId, MessageId, NoteId, Reference};
 use crate::personal::Personal;
 use crate::routing::Routed;
 
@@ -49,6 +49,8 @@ pub enum CaseCommand {
     Resend {
         /// The message.
         message_id: MessageId,
+        /// The line of the same channel that it goes out from now, where its own is gone.
+        line_id: Option<LineId>,
     },
     /// Answer the status question.
     SetStatus {

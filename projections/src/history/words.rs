@@ -365,6 +365,7 @@ fn of_held(event: &HeldEvent) -> String {
                 HeldReason::Undecodable => "it could not be read",
                 HeldReason::UnknownType => "its kind of message is not known",
                 HeldReason::UnknownMessage => "its message is not known",
+                HeldReason::TooManyOpenCases => "its sender has too many open cases",
             };
             format!(
                 "{kind} was kept, since {reason} ({})",

@@ -43,7 +43,7 @@ pub(super) async fn lock(
     // Sorted, so that two transactions with the same receipts meet in the same order.
     let receipts: BTreeSet<&Receipt> = needs
         .iter()
-        .filter_map(|needs| needs.receipt.as_ref())
+        .flat_map(|needs| needs.receipt.iter().chain(&needs.gives))
         .collect();
     let (kinds, keys): (Vec<_>, Vec<_>) = receipts
         .iter()
@@ -145,11 +145,11 @@ pub(super) async fn lock(
 /// Deletes receipts that this transaction gave.
 pub(super) async fn take_back(
     conn: &mut PgConnection,
-    receipts: &HashSet<&Receipt>,
+    receipts: &HashSet<(String, String)>,
 ) -> Result<(), sqlx::Error> {
-    let (kinds, keys): (Vec<_>, Vec<_>) = receipts
+    let (kinds, keys): (Vec<&str>, Vec<&str>) = receipts
         .iter()
-        .map(|receipt| (receipt.kind, receipt.key.as_str()))
+        .map(|(kind, key)| (kind.as_str(), key.as_str()))
         .unzip();
     sqlx::query!(
         "DELETE FROM webhook_receipts r USING unnest($1::text[], $2::text[]) AS u (kind, key)
@@ -222,7 +222,7 @@ fn message_keys(needs: &[Needs]) -> (Vec<Uuid>, Vec<String>) {
     for key in needs.iter().filter_map(|needs| needs.message.as_ref()) {
         match key {
             MessageKey::Id(id) => ids.push(id.0),
-            MessageKey::ProviderId(id) => provider_ids.push(id.clone()),
+            MessageKey::ProviderId(id) | MessageKey::Inbound(id) => provider_ids.push(id.clone()),
         }
     }
     (ids, provider_ids)
@@ -331,7 +331,7 @@ async fn load_cases(
     }
     let references: Vec<i32> = references.into_iter().collect();
     let rows = sqlx::query!(
-        r#"SELECT c.reference, c.contact_id, c.state = 'open' AS "open!", c.version
+        r#"SELECT c.reference, c.contact_id, c.state = 'open' AND c.origin <> 'record' AS "open!", c.version
              FROM cases c
             WHERE c.reference IN (SELECT o.reference FROM open_cases o WHERE o.contact_id = ANY ($1::uuid[])
                                   UNION SELECT unnest($2::integer[]))"#,

@@ -41,6 +41,8 @@ pub trait Operation: Send + 'static {
 pub struct Needs {
     /// The webhook's receipt: if it was given before, the operation is a duplicate and is not decided at all.
     pub receipt: Option<Receipt>,
+    /// A webhook's receipt that is given by this too, whether it was given before or not.
+    pub gives: Option<Receipt>,
     /// The request's idempotency key: if it was used before, the earlier answer is given again.
     pub idempotency: Option<IdempotencyKey>,
     /// A contact by number, made where it is not known, with its open cases.
@@ -103,6 +105,8 @@ pub enum MessageKey {
     Id(MessageId),
     /// By Vonage's id; an outbound message is meant.
     ProviderId(String),
+    /// By Vonage's id; an inbound message of [`Needs::contact`] is meant, whose lock is the one that counts.
+    Inbound(String),
 }
 
 /// What an operation came to.

@@ -168,7 +168,7 @@ impl World {
         {
             let contact = state.origin.contact_id;
             let open = self.open.entry(contact).or_default();
-            if case.is_open() {
+            if case.is_routed_to() {
                 open.insert(reference);
             } else {
                 open.remove(&reference);
@@ -304,7 +304,7 @@ impl Scope<'_> {
             .copied()
     }
 
-    /// The open cases of a contact, ordered.
+    /// The open cases of a contact, ordered; records are none.
     pub fn open_cases(&self, contact: ContactId) -> Vec<Reference> {
         self.world
             .open
@@ -356,6 +356,14 @@ impl Scope<'_> {
                 .messages
                 .iter()
                 .find(|message| message.outbound && message.provider_id.as_ref() == Some(id))?,
+            MessageKey::Inbound(id) => {
+                let contact = self.contact()?;
+                self.world.messages.iter().find(|message| {
+                    !message.outbound
+                        && message.contact_id == contact
+                        && message.provider_id.as_ref() == Some(id)
+                })?
+            }
         };
         Some((message.message_id, &message.references))
     }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::LedgerOptions;
 use super::job::{GivenUp, Job};
 use super::load;
-use super::operation::{IdempotencyKey, Needs, Receipt, SecretWrite};
+use super::operation::{IdempotencyKey, Needs, SecretWrite};
 use super::queue::Exit;
 use super::scope::{Aggregate, Entry, Scope, World, automatic_replies};
 use crate::accounts;
@@ -631,8 +631,8 @@ struct Written<'a> {
     secrets: Vec<SecretWrite>,
     keys: Vec<&'a IdempotencyKey>,
     outcomes: Vec<String>,
-    /// The receipts of webhooks that were refused: what is not recorded was not taken.
-    refused: HashSet<&'a Receipt>,
+    /// Receipts that this transaction has given for nothing: of webhooks that were refused, for what is not recorded was not taken.
+    unused_receipts: HashSet<(String, String)>,
 }
 
 impl<'a> Written<'a> {
@@ -668,13 +668,18 @@ impl<'a> Written<'a> {
                 settings,
                 needs,
             });
-            if let Some(receipt) = &needs.receipt {
-                if to_write.is_refused {
-                    receipts.insert((receipt.kind.to_owned(), receipt.key.clone()));
-                    self.refused.insert(receipt);
-                } else {
-                    self.refused.remove(receipt);
-                }
+            let given = if to_write.events.is_empty() {
+                None
+            } else {
+                needs.gives.as_ref()
+            };
+            if let Some(receipt) = given {
+                receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()));
+            }
+            if to_write.is_refused
+                && let Some(receipt) = &needs.receipt
+            {
+                receipts.insert((receipt.kind.to_owned(), receipt.key.clone()));
             }
             if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
                 && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
@@ -693,6 +698,7 @@ impl<'a> Written<'a> {
             }
             self.secrets.extend(to_write.secrets);
         }
+        self.unused_receipts = receipts;
     }
 
     fn take_in(&mut self, metadata: &Metadata, events: Vec<(StreamId, Event)>, world: &mut World) {
@@ -725,8 +731,8 @@ impl<'a> Written<'a> {
             self.models.apply(recorded);
         }
         self.models.flush(conn).await?;
-        if !self.refused.is_empty() {
-            load::take_back(conn, &self.refused).boxed().await?;
+        if !self.unused_receipts.is_empty() {
+            load::take_back(conn, &self.unused_receipts).boxed().await?;
         }
         for secret in &self.secrets {
             match secret {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use docket_domain::event::{Event, StreamId};
+use docket_domain::json::read_stored;
 use serde_json::{Map, Value};
 
 /// Every change of an event's form, oldest first, so that an event of version 1 goes through all that its type has.
@@ -144,7 +145,7 @@ impl Stored<'_> {
             self.aggregate_type.to_owned(),
             self.event_type.to_owned(),
             self.event_version.to_owned(),
-            serde_json::from_str(self.payload)?,
+            read_stored(self.payload)?,
             Value::Null,
         );
         for upcaster in upcasters {

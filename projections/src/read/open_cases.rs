@@ -1,11 +1,14 @@
 //! The open cases of each contact: what decides where a message goes.
 //!
-//! Only a case's first event says whose it is. For a case that began before, the contact is looked up in `cases`, where it
-//! never changes.
+//! Records, which surveys without cases make of every message, are none of them: the matching rules offer no message to a record,
+//! not even when the survey has got cases since.
+//!
+//! Only a case's first event says whose it is, and whether it is a record. For a case that began before, both are looked up in
+//! `cases`, where they never change.
 
 use std::collections::BTreeMap;
 
-use docket_domain::case::CaseEvent;
+use docket_domain::case::{CaseEvent, Origin};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, Reference};
 use docket_domain::personal::Personal;
@@ -27,6 +30,8 @@ pub struct OpenCasesHandler {
 struct Change {
     /// Whose it is, where it began since the last flush.
     contact_id: Option<Uuid>,
+    /// Whether it began since the last flush as a record.
+    is_record: bool,
     is_open: bool,
 }
 
@@ -37,6 +42,7 @@ impl OpenCasesHandler {
             .and_modify(|change| change.is_open = is_open)
             .or_insert(Change {
                 contact_id: None,
+                is_record: false,
                 is_open,
             });
     }
@@ -44,7 +50,7 @@ impl OpenCasesHandler {
 
 impl Projection for OpenCasesHandler {
     const NAME: &'static str = "open_cases";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["open_cases"];
     const READS: &'static [&'static str] = &["cases"];
 
@@ -58,6 +64,7 @@ impl Projection for OpenCasesHandler {
             CaseEvent::CaseOpened(opened) => {
                 let change = Change {
                     contact_id: Some(opened.contact_id.0),
+                    is_record: opened.origin == Origin::Record,
                     is_open: true,
                 };
                 self.changes.insert(reference, change);
@@ -87,7 +94,7 @@ impl Projection for OpenCasesHandler {
 
         let open: Vec<_> = changes
             .into_iter()
-            .filter(|(_, change)| change.is_open)
+            .filter(|(_, change)| change.is_open && !change.is_record)
             .collect();
         if !open.is_empty() {
             // A status can change without the case having been closed.
@@ -96,6 +103,7 @@ impl Projection for OpenCasesHandler {
                  SELECT COALESCE(u.contact_id, c.contact_id), u.reference
                  FROM UNNEST($1::integer[], $2::uuid[]) AS u (reference, contact_id)
                  LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
+                 WHERE u.contact_id IS NOT NULL OR c.origin <> 'record'
                  ON CONFLICT DO NOTHING",
                 &column(&open, |(reference, _)| *reference),
                 &column(&open, |(_, change)| change.contact_id) as _,

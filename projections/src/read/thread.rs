@@ -15,6 +15,7 @@ use docket_domain::content::Content;
 use docket_domain::delivery::Status;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, MessageId, NoteId, Reference, UserId};
+use docket_domain::json::read_stored;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use sqlx::{PgConnection, PgExecutor};
@@ -80,6 +81,8 @@ struct Delivered {
     at: Option<DateTime<Utc>>,
     /// The attempt, where a new one begins.
     attempt: Option<i32>,
+    /// The line, where a new attempt goes out from one.
+    line_id: Option<Uuid>,
     /// Vonage's id, where it became known.
     provider_id: Option<String>,
 }
@@ -92,6 +95,7 @@ impl Delivered {
             code: None,
             at: None,
             attempt: None,
+            line_id: None,
             provider_id: None,
         }
     }
@@ -99,9 +103,11 @@ impl Delivered {
     /// What is known when `newer` comes after `self`.
     fn then(&mut self, newer: Self) {
         let attempt = newer.attempt.or(self.attempt);
+        let line_id = newer.line_id.or(self.line_id);
         let provider_id = newer.provider_id.clone().or(self.provider_id.take());
         *self = Self {
             attempt,
+            line_id,
             provider_id,
             ..newer
         };
@@ -173,6 +179,7 @@ impl Delivered {
                 &message.message_id,
                 Self {
                     attempt: Some(to_i32(*attempt)),
+                    line_id: Some(message.line_id.0),
                     ..Self::status(Status::Queued)
                 },
             ),
@@ -297,6 +304,9 @@ impl ThreadHandler {
         let item = &mut self.items[*index];
         if let Some(provider_id) = delivered.provider_id.take() {
             item.provider_id = Some(provider_id);
+        }
+        if let Some(line_id) = delivered.line_id.take() {
+            item.line_id = Some(line_id);
         }
         match &mut item.delivery {
             Some(known) => known.then(delivered),
@@ -477,10 +487,11 @@ async fn write_deliveries(
     sqlx::query!(
         "UPDATE thread_items t SET
              delivery = u.delivery, delivery_reason = u.reason, delivery_code = u.code, delivery_at = u.at,
-             attempt = COALESCE(u.attempt, t.attempt), provider_id = COALESCE(u.provider_id, t.provider_id)
+             attempt = COALESCE(u.attempt, t.attempt), provider_id = COALESCE(u.provider_id, t.provider_id),
+             line_id = COALESCE(u.line_id, t.line_id)
          FROM UNNEST($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[],
-             $7::integer[], $8::text[])
-             AS u (reference, message_id, delivery, reason, code, at, attempt, provider_id)
+             $7::integer[], $8::text[], $9::uuid[])
+             AS u (reference, message_id, delivery, reason, code, at, attempt, provider_id, line_id)
          WHERE t.message_id = u.message_id AND t.direction = 'outbound' AND t.reference = u.reference",
         &column(rows, |((reference, _), _)| *reference),
         &column(rows, |((_, message_id), _)| *message_id),
@@ -490,6 +501,7 @@ async fn write_deliveries(
         &column(rows, |(_, known)| known.at) as _,
         &column(rows, |(_, known)| known.attempt) as _,
         &column(rows, |(_, known)| known.provider_id.as_deref()) as _,
+        &column(rows, |(_, known)| known.line_id) as _,
     )
     .execute(conn)
     .await?;
@@ -904,7 +916,7 @@ impl RawItem {
     fn inbound(self) -> Result<Inbound, sqlx::Error> {
         let row = self.row();
         let content = match self.content {
-            Some(json) => row.read("content", serde_json::from_str(&json))?,
+            Some(json) => row.read("content", read_stored(&json))?,
             None => Content::text(row.some("said", self.said)?),
         };
         let rule = row.some("rule", self.rule)?;

@@ -323,6 +323,7 @@ fn reason_of(name: &str) -> Option<HeldReason> {
         HeldReason::Undecodable,
         HeldReason::UnknownType,
         HeldReason::UnknownMessage,
+        HeldReason::TooManyOpenCases,
     ]
     .into_iter()
     .find(|reason| reason.as_str() == name)

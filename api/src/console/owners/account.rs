@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
 use docket_projections::accounts;
 use secrecy::SecretString;
@@ -12,7 +13,7 @@ use crate::app::App;
 use crate::console::pages::Frame;
 use crate::console::session::{Posted, Session};
 use crate::console::throttle::Key;
-use crate::console::{Console, Failed, go, page, words};
+use crate::console::{Console, Failed, device, go, page, words};
 use crate::http::problem::Problem;
 use crate::http::users::unhashed;
 use crate::operations::Administrator;
@@ -60,7 +61,11 @@ pub(super) async fn change_password(
     posted: Posted,
 ) -> Result<Response, Failed> {
     match changed(&console, &session, &posted).await {
-        Ok(()) => Ok(go("/account?done=own-password")),
+        Ok(new_hash) => {
+            // The browser is known by the password, which is another one now.
+            let device = device::set_cookie(&console.app, session.user_id, &new_hash);
+            Ok(([(SET_COOKIE, device)], go("/account?done=own-password")).into_response())
+        }
         Err(Refused::TooOften) => {
             let sentence = words::SIGN_IN_TOO_OFTEN.to_owned();
             let status = StatusCode::TOO_MANY_REQUESTS;
@@ -86,7 +91,8 @@ impl<E: Into<Problem>> From<E> for Refused {
     }
 }
 
-async fn changed(console: &Console, session: &Session, posted: &Posted) -> Result<(), Refused> {
+/// Changes the password; gives the new one's hash.
+async fn changed(console: &Console, session: &Session, posted: &Posted) -> Result<String, Refused> {
     let app = &console.app;
     let (new, again) = (posted.field("new-password"), posted.field("again-password"));
     if new != again {
@@ -94,8 +100,8 @@ async fn changed(console: &Console, session: &Session, posted: &Posted) -> Resul
     }
     passwords::check(new).map_err(unhashed)?;
     // Whoever finds a browser open must not try passwords without an end.
-    let account = Key::Account(session.email.clone());
-    if !console.throttle.takes(account.clone(), (app.clock)()) {
+    let here = Key::Session(session.id);
+    if !console.throttle.takes(here.clone(), (app.clock)()) {
         return Err(Refused::TooOften);
     }
     let old = posted.field("old-password");
@@ -108,14 +114,14 @@ async fn changed(console: &Console, session: &Session, posted: &Posted) -> Resul
     if !passwords::verify(SecretString::from(old), known.password_hash).await {
         return Err(Problem::invalid(words::OLD_PASSWORD_WRONG).into());
     }
-    console.throttle.forgive(&account);
+    console.throttle.forgive(&here);
     let hash = passwords::hash(new.into()).await.map_err(unhashed)?;
     let by = Administrator::User(posted.asked(session));
-    let operation = ChangeUser::password(session.user_id, hash, Some(session.id), by);
+    let operation = ChangeUser::password(session.user_id, hash.clone(), Some(session.id), by);
     let chosen = Chosen {
         password: new.into(),
         is_ours: false,
     };
     submit_with(app, operation, &session.email, &chosen).await?;
-    Ok(())
+    Ok(hash)
 }

@@ -243,6 +243,50 @@ fn what_whatsapp_could_not_pass_on_is_kept_whole() {
 }
 
 #[test]
+fn what_is_nested_too_deep_to_be_kept_is_not_taken() {
+    type Part = fn(Value) -> Value;
+
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let parts: [(Part, usize); 4] = [
+        (|tree| json!({"message_type": "order", "order": tree}), 0),
+        (
+            |tree| json!({"message_type": "button", "button": {"text": "Yes", "payload": tree}}),
+            0,
+        ),
+        (
+            |tree| json!({"message_type": "contacts", "contacts": tree}),
+            0,
+        ),
+        // All of the payload is kept.
+        (
+            |tree| json!({"message_type": "unsupported", "odd": tree}),
+            1,
+        ),
+    ];
+    for (part, around) in parts {
+        let kept = payload("whatsapp", part(nested(MAX_FOREIGN_DEPTH - around)));
+        assert!(decode_inbound(&kept).is_ok());
+        for levels in [MAX_FOREIGN_DEPTH - around + 1, 126 - around, 127, 500] {
+            let deep = nested(levels).to_string();
+            let body = payload("whatsapp", part(json!("deep")));
+            let body = String::from_utf8(body)
+                .unwrap()
+                .replacen("\"deep\"", &deep, 1);
+            assert_eq!(
+                decode_inbound(body.as_bytes()).unwrap_err().cause,
+                Cause::TooDeep,
+                "{levels} levels"
+            );
+        }
+    }
+    // What is not kept may be as deep as it likes.
+    let deep = "[".repeat(1_000) + &"]".repeat(1_000);
+    let body = payload("sms", json!({"text": "Hi", "odd": "deep"}));
+    let body = String::from_utf8(body).unwrap().replace("\"deep\"", &deep);
+    assert!(decode_inbound(body.as_bytes()).is_ok());
+}
+
+#[test]
 fn mms_stands_on_the_sms_line_with_all_its_files() {
     let text = decode_inbound(&payload(
         "mms",

@@ -38,10 +38,11 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "contacts",
     "open_cases",
     "cases",
+    "contact_cases",
     "case_links",
     "thread_items",
     "messages",

@@ -136,7 +136,7 @@ mod tests {
         };
         assert_eq!(letters(&[]), ["", "", ""]);
         assert_eq!(letters(&["roof", "leaking"]), ["leaking", "roof", ""]);
-        assert_eq!(letters(&["habitación", "año"]), ["habitaci", "a", ""]);
+        assert_eq!(letters(&["habitación", "años"]), ["habitaci", "os", ""]);
         assert_eq!(letters(&["σπίτι"]), ["", "", ""]);
         assert_eq!(
             letters(&["a", "four", "two", "three"]),

@@ -291,6 +291,47 @@ async fn what_was_refused_was_not_taken_and_can_come_again() {
     }
 }
 
+/// An operation that would give a receipt, and comes to nothing.
+struct Fruitless(&'static str);
+
+impl Operation for Fruitless {
+    type Output = ();
+    type Refusal = ();
+
+    fn metadata(&self) -> Metadata {
+        Metadata::of(Actor::System)
+    }
+
+    fn needs(&self, _: &Settings) -> Needs {
+        Needs {
+            gives: Some(Receipt {
+                kind: "inbound",
+                key: self.0.to_owned(),
+            }),
+            ..Needs::default()
+        }
+    }
+
+    fn decide(&self, _: &Scope<'_>) -> Result<Decided<()>, ()> {
+        Ok(Decided::nothing(()))
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_that_was_given_for_nothing_is_taken_back() {
+    let office = Office::open().await;
+    let given = office.ledger.submit(Fruitless("one")).await;
+    assert!(matches!(given, Ok(Answer::Done(()))));
+    let submit = || office.ledger.submit(Fragile::new("one", None));
+    assert!(matches!(submit().await, Ok(Answer::Done(()))));
+    let given = office.ledger.submit(Fruitless("one")).await;
+    assert!(matches!(given, Ok(Answer::Done(()))));
+    assert!(
+        matches!(submit().await, Ok(Answer::Duplicate)),
+        "a receipt that was there before is gone"
+    );
+}
+
 #[tokio::test]
 async fn a_repetition_is_no_duplicate_of_what_was_refused_in_the_same_batch() {
     let office = Office::open().await;

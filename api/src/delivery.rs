@@ -193,9 +193,16 @@ impl Delivery {
                 message_id: message.message_id,
                 attempt: message.attempt,
             };
-            if let Err(error) = self.app.ledger.submit(fail).await {
-                warn!(%error, message_id = %message.message_id, "that a message lost its line could not be recorded; trying again");
-                break;
+            match self.app.ledger.submit(fail).await {
+                Ok(_) => {}
+                // The others must not wait behind it.
+                Err(LedgerError::Refused(error)) => {
+                    error!(%error, message_id = %message.message_id, "that a message lost its line was refused");
+                }
+                Err(error) => {
+                    warn!(%error, message_id = %message.message_id, "that a message lost its line could not be recorded; trying again");
+                    break;
+                }
             }
         }
         Ok(())

@@ -11,6 +11,21 @@ use docket_projections::settings::Settings;
 
 use super::status::record_news;
 
+fn of_the_worker() -> Metadata {
+    Metadata {
+        actor: Actor::System,
+        request_id: None,
+        cause: Some("delivery".to_owned()),
+    }
+}
+
+fn about(message_id: MessageId) -> Needs {
+    Needs {
+        message: Some(MessageKey::Id(message_id)),
+        ..Needs::default()
+    }
+}
+
 /// Commits that a call to Vonage is about to be made; whoever succeeds, and nobody else, makes it.
 #[derive(Clone, Copy, Debug)]
 pub struct BeginSending {
@@ -26,18 +41,11 @@ impl Operation for BeginSending {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata {
-            actor: Actor::System,
-            request_id: None,
-            cause: Some("delivery".to_owned()),
-        }
+        of_the_worker()
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs {
-            message: Some(MessageKey::Id(self.message_id)),
-            ..Needs::default()
-        }
+        about(self.message_id)
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<u32>, CaseError> {
@@ -88,18 +96,11 @@ impl Operation for FailWithoutLine {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata {
-            actor: Actor::System,
-            request_id: None,
-            cause: Some("delivery".to_owned()),
-        }
+        of_the_worker()
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs {
-            message: Some(MessageKey::Id(self.message_id)),
-            ..Needs::default()
-        }
+        about(self.message_id)
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<()>, CaseError> {
@@ -160,18 +161,11 @@ impl Operation for RecordOutcome {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata {
-            actor: Actor::System,
-            request_id: None,
-            cause: Some("delivery".to_owned()),
-        }
+        of_the_worker()
     }
 
     fn needs(&self, _: &Settings) -> Needs {
-        Needs {
-            message: Some(MessageKey::Id(self.message_id)),
-            ..Needs::default()
-        }
+        about(self.message_id)
     }
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<()>, CaseError> {

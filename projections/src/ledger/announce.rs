@@ -17,6 +17,8 @@ use crate::log::follow;
 const PAUSE: Duration = Duration::from_millis(20);
 /// The pause before a broken connection is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// How long an announcement may take, connecting included: the ledger's end waits for the last one.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How the session is set up: an announcement is nothing that a crash must not lose.
 const SESSION: [(&str, &str); 2] = [("synchronous_commit", "off"), ("statement_timeout", "5s")];
 
@@ -26,7 +28,10 @@ pub(super) async fn run(connect: PgConnectOptions, mut written: watch::Receiver<
     let mut conn = None;
     while written.changed().await.is_ok() {
         let position = *written.borrow_and_update();
-        let pause = match announce(&connect, &mut conn, position).await {
+        let announced = tokio::time::timeout(PATIENCE, announce(&connect, &mut conn, position))
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+        let pause = match announced {
             Ok(()) => PAUSE,
             Err(error) => {
                 warn!(%error, "other processes could not be told that the log has grown");

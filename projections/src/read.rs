@@ -1,6 +1,7 @@
 //! The read models: one file each, with its row, its handler and its queries.
 //!
-//! A handler sees events and nothing else, gathers what they change in memory, and writes it with a few set-based statements.
+//! A handler sees events and nothing else, gathers what they change in memory, and writes it with a few set-based statements. The
+//! rows that nearly every message brings are written for several of them at once, and together with the events (`combined`).
 //! The ledger runs the handlers inside the transaction that appends the events; a rebuild runs the same handlers over the whole
 //! log. Statements name tables without a schema: the connection's `search_path` says whether the live tables are meant or the
 //! ones being rebuilt.
@@ -9,6 +10,7 @@
 //! [`ReadModels`].
 
 pub mod cases;
+mod combined;
 pub mod contacts;
 pub mod installation;
 pub mod lines;
@@ -24,6 +26,7 @@ pub mod users;
 
 use sqlx::PgConnection;
 
+use crate::log::append::Appended;
 use crate::log::recorded::Recorded;
 
 /// A handler that builds one read model.
@@ -37,10 +40,13 @@ pub trait Projection: Default + Send {
     /// The read models whose tables it looks things up in; they are rebuilt with it.
     const READS: &'static [&'static str] = &[];
 
+    /// The rows that it leaves to the statements that write for several read models at once; `()` for most.
+    type Rows: Send;
+
     /// Takes in one event, in the order of the log.
     fn apply(&mut self, recorded: &Recorded);
 
-    /// Writes what the events since the last flush changed, and forgets them.
+    /// Writes what the events since the last flush changed, and forgets them. The rows that it gives back are still to be written.
     ///
     /// # Errors
     ///
@@ -48,7 +54,7 @@ pub trait Projection: Default + Send {
     fn flush(
         &mut self,
         conn: &mut PgConnection,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Rows, sqlx::Error>> + Send;
 }
 
 macro_rules! read_models {
@@ -89,9 +95,31 @@ macro_rules! read_models {
             ///
             /// The database's error; all of it is then to be thrown away with the transaction.
             pub async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-                $(self.$field.flush(conn).await?;)+
+                self.flush_with(conn, &[]).await?;
                 Ok(())
             }
+
+            /// Writes what the events since the last flush changed, and appends `events` to the log, in order. From here to the
+            /// commit all other appends wait, so it is the last thing that a transaction does.
+            ///
+            /// # Errors
+            ///
+            /// The database's error; a violation of `events_pkey` means that somebody else wrote to one of the streams.
+            pub(crate) async fn flush_with(
+                &mut self,
+                conn: &mut PgConnection,
+                events: &[Recorded],
+            ) -> Result<Option<Appended>, sqlx::Error> {
+                let rows = Rows {
+                    $($field: self.$field.flush(conn).await?,)+
+                };
+                combined::write(conn, &rows, events).await
+            }
+        }
+
+        /// What the handlers have left to be written together.
+        struct Rows {
+            $($field: <$handler as Projection>::Rows,)+
         }
     };
 }

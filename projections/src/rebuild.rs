@@ -501,9 +501,18 @@ impl<P: FnMut(Progress)> Builder<P> {
     async fn make_tables(&mut self) -> Result<(), RebuildError> {
         let anew = format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE; CREATE SCHEMA {SHADOW}");
         execute(&mut self.target, &anew).await?;
-        for table in tables_of(&self.built) {
+        let (built, others): (Vec<_>, Vec<_>) = ReadModels::ALL
+            .iter()
+            .partition(|model| self.built.contains(model));
+        for table in tables_of(&built) {
             self.make_table(table).await?;
         }
+        // A statement that writes several read models names the tables of all; those of the others stay empty.
+        let late_indexes = self.late_indexes.len();
+        for table in tables_of(&others) {
+            self.make_table(table).await?;
+        }
+        self.late_indexes.truncate(late_indexes);
         Ok(())
     }
 

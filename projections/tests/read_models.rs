@@ -23,19 +23,18 @@ use docket_domain::routing::{Routed, Rule};
 use docket_projections::log::recorded::{Actor, Metadata, Recorded};
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::cases::{
-    AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, CasesHandler, Cursor,
-    LinkKind, NumberFilter,
+    AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, Cursor, LinkKind,
+    NumberFilter,
 };
-use docket_projections::read::contacts::ContactsHandler;
-use docket_projections::read::messages::MessagesHandler;
-use docket_projections::read::open_cases::OpenCasesHandler;
 use docket_projections::read::rows::RowError;
-use docket_projections::read::thread::{Delivery, ItemAuthor, Place, ThreadHandler, What};
-use docket_projections::read::{Projection, cases, contacts, messages, open_cases, thread};
+use docket_projections::read::thread::{Delivery, ItemAuthor, Place, What};
+use docket_projections::read::{
+    Description, ReadModels, cases, contacts, messages, open_cases, thread,
+};
 use docket_projections::read_marks;
 use docket_projections::testing::database;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 const TABLES: [&str; 7] = [
@@ -47,6 +46,18 @@ const TABLES: [&str; 7] = [
     "thread_items",
     "messages",
 ];
+
+/// Handlers of the models that have these tables.
+fn models() -> ReadModels {
+    let has_one = |model: &&Description| model.tables.iter().any(|table| TABLES.contains(table));
+    ReadModels::only(
+        &ReadModels::ALL
+            .iter()
+            .filter(has_one)
+            .copied()
+            .collect::<Vec<_>>(),
+    )
+}
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -255,34 +266,6 @@ impl World {
     }
 }
 
-/// All handlers of these models, in the order in which the service flushes them.
-#[derive(Default)]
-struct Handlers {
-    contacts: ContactsHandler,
-    open_cases: OpenCasesHandler,
-    cases: CasesHandler,
-    thread: ThreadHandler,
-    messages: MessagesHandler,
-}
-
-impl Handlers {
-    fn apply(&mut self, recorded: &Recorded) {
-        self.contacts.apply(recorded);
-        self.open_cases.apply(recorded);
-        self.cases.apply(recorded);
-        self.thread.apply(recorded);
-        self.messages.apply(recorded);
-    }
-
-    async fn flush(&mut self, conn: &mut PgConnection) {
-        self.contacts.flush(conn).await.unwrap();
-        self.open_cases.flush(conn).await.unwrap();
-        self.cases.flush(conn).await.unwrap();
-        self.thread.flush(conn).await.unwrap();
-        self.messages.flush(conn).await.unwrap();
-    }
-}
-
 /// Builds the models anew, writing after every `batch` events.
 async fn build(pool: &PgPool, log: &[Recorded], batch: usize) {
     let mut conn = pool.acquire().await.unwrap();
@@ -292,12 +275,12 @@ async fn build(pool: &PgPool, log: &[Recorded], batch: usize) {
             .await
             .unwrap();
     }
-    let mut handlers = Handlers::default();
+    let mut models = models();
     for events in log.chunks(batch) {
         for recorded in events {
-            handlers.apply(recorded);
+            models.apply(recorded);
         }
-        handlers.flush(&mut conn).await;
+        models.flush(&mut conn).await.unwrap();
     }
 }
 
@@ -731,7 +714,7 @@ async fn nothing_is_written_without_events() {
         .execute(&mut *conn)
         .await
         .unwrap_err();
-    Handlers::default().flush(&mut conn).await;
+    models().flush(&mut conn).await.unwrap();
     sqlx::query("ROLLBACK").execute(&mut *conn).await.unwrap();
     drop(conn);
     database.close().await;
@@ -1119,11 +1102,11 @@ async fn a_contact_is_called_what_it_last_called_itself() {
     // The contact of the new case is in the events, that of the old one in the database.
     build(pool, &world.log[..begun], begun).await;
     let mut conn = pool.acquire().await.unwrap();
-    let mut handlers = Handlers::default();
+    let mut models = models();
     world.log[begun..]
         .iter()
-        .for_each(|recorded| handlers.apply(recorded));
-    handlers.flush(&mut conn).await;
+        .for_each(|recorded| models.apply(recorded));
+    models.flush(&mut conn).await.unwrap();
 
     let row = contacts::find(&mut *conn, contact(0))
         .await

@@ -80,11 +80,11 @@ pub(super) async fn lock(
                SELECT c.contact_id
                  FROM unnest($4::uuid[], $5::text[]) AS k (survey_id, number)
                  JOIN contact_ids c ON c.survey_id = k.survey_id AND c.number = k.number
-               UNION
+               UNION ALL
                SELECT contact_id FROM cases WHERE reference = ANY ($6::integer[])
-               UNION
+               UNION ALL
                SELECT contact_id FROM messages WHERE message_id = ANY ($7::uuid[])
-               UNION
+               UNION ALL
                SELECT contact_id FROM messages WHERE provider_id = ANY ($8::text[]) AND direction = 'outbound'
            ), locked AS (
                SELECT contact_id, survey_id, number
@@ -334,7 +334,7 @@ async fn load_cases(
         r#"SELECT c.reference, c.contact_id, c.state = 'open' AND c.origin <> 'record' AS "open!", c.version
              FROM cases c
             WHERE c.reference IN (SELECT o.reference FROM open_cases o WHERE o.contact_id = ANY ($1::uuid[])
-                                  UNION SELECT unnest($2::integer[]))"#,
+                                  UNION ALL SELECT unnest($2::integer[]))"#,
         &contacts,
         &references,
     )

@@ -29,7 +29,7 @@ use super::operation::{IdempotencyKey, Needs, SecretWrite};
 use super::queue::Exit;
 use super::scope::{Aggregate, Entry, Scope, World, automatic_replies};
 use crate::accounts;
-use crate::log::append::{self, Appended, append};
+use crate::log::append::{self, Appended};
 use crate::log::follow::advance;
 use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Metadata, Recorded, to_database_precision};
@@ -63,6 +63,11 @@ const SESSION: [(&str, &str); 7] = [
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
+/// How long a writer waits inside the transaction that it has begun ahead: COMMIT begins the next one, which saves a way to the server
+/// and back. It sees and holds nothing until its first statement.
+const BEGUN_AHEAD: Duration = Duration::from_secs(1);
+/// How long its end may take while nobody waits for it.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// References are fetched in advance, so that most batches need not ask.
 const REFERENCES_AHEAD: usize = 8;
 
@@ -229,6 +234,8 @@ pub(super) struct Writer {
     written: watch::Sender<i64>,
     outbox: watch::Sender<u64>,
     conn: Option<PgConnection>,
+    /// Whether the connection is in a transaction that has done nothing yet.
+    has_begun: bool,
     references: References,
     upcasters: Vec<Box<dyn EventUpcaster>>,
 }
@@ -256,6 +263,7 @@ impl Writer {
             written,
             outbox,
             conn: None,
+            has_begun: false,
             references,
             upcasters: upcasters(),
         }
@@ -274,11 +282,34 @@ impl Writer {
         }
     }
 
-    async fn next_batch(&self, first: bool) -> Option<Vec<Box<dyn Job>>> {
-        if first {
-            self.waiting.take_first().await
-        } else {
-            self.waiting.take_as_helper().await
+    async fn next_batch(&mut self, first: bool) -> Option<Vec<Box<dyn Job>>> {
+        loop {
+            let batch = async {
+                if first {
+                    self.waiting.take_first().await
+                } else {
+                    self.waiting.take_as_helper().await
+                }
+            };
+            if !self.has_begun {
+                return batch.await;
+            }
+            if let Ok(batch) = tokio::time::timeout(BEGUN_AHEAD, batch).await {
+                return batch;
+            }
+            self.roll_back().await;
+        }
+    }
+
+    /// Ends the transaction that was begun ahead, or the connection if that fails: the next attempt gets another.
+    async fn roll_back(&mut self) {
+        self.has_begun = false;
+        if let Some(mut conn) = self.conn.take() {
+            let rolled_back =
+                tokio::time::timeout(ROLLBACK_TIMEOUT, conn.execute("ROLLBACK")).await;
+            if let Ok(Ok(_)) = rolled_back {
+                self.conn = Some(conn);
+            }
         }
     }
 
@@ -344,14 +375,16 @@ impl Writer {
 
     async fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let began = Instant::now();
+        let has_begun = std::mem::take(&mut self.has_begun);
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.connect().await.map_err(Failure::Connection)?,
         };
-        let result = self.transact(&mut conn, batch).await;
+        let result = self.transact(&mut conn, has_begun, batch).await;
         match result {
             Ok(committed) => {
                 self.conn = Some(conn);
+                self.has_begun = true;
                 histogram!("docket_ledger_commit_seconds").record(began.elapsed().as_secs_f64());
                 self.after_commit(committed);
                 Ok(())
@@ -388,10 +421,11 @@ impl Writer {
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// One transaction, from BEGIN to COMMIT.
+    /// One transaction, from BEGIN, unless the connection has begun, to COMMIT, which begins the next.
     async fn transact(
         &mut self,
         conn: &mut PgConnection,
+        has_begun: bool,
         batch: &mut [Box<dyn Job>],
     ) -> Result<Committed, Transaction> {
         let settings = self.settings.load_full();
@@ -402,7 +436,9 @@ impl Writer {
             ..World::default()
         };
 
-        conn.execute("BEGIN").await?;
+        if !has_begun {
+            conn.execute("BEGIN").await?;
+        }
         let locked = load::lock(conn, &needs, now, &mut world).await?;
         if locked.settings_position != settings.position {
             self.settings.store(Arc::new(Settings::load(conn).await?));
@@ -439,12 +475,7 @@ impl Writer {
             &mut world,
         );
         self.references.give_back(&drawn, world.references.take());
-        written.write(conn, now).await?;
-        let appended = if written.events.is_empty() {
-            None
-        } else {
-            Some(append(conn, &written.events).await?)
-        };
+        let appended = written.write(conn, now).await?;
         let mut committed = Committed {
             transaction_id: appended
                 .as_ref()
@@ -473,7 +504,7 @@ impl Writer {
                 _ => None,
             })
             .collect();
-        match conn.execute("COMMIT").await {
+        match conn.execute("COMMIT AND CHAIN").await {
             Ok(_) => Ok(committed),
             Err(error) if committed.transaction_id.is_empty() => {
                 Err(Transaction::Failed(error.into()))
@@ -721,16 +752,12 @@ impl<'a> Written<'a> {
         world.count_automatic_replies(replies);
     }
 
-    /// Everything but the events themselves, which come last.
+    /// Everything; the events come last.
     async fn write(
         &mut self,
         conn: &mut PgConnection,
         now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
-        for recorded in &self.events {
-            self.models.apply(recorded);
-        }
-        self.models.flush(conn).await?;
+    ) -> Result<Option<Appended>, sqlx::Error> {
         if !self.unused_receipts.is_empty() {
             load::take_back(conn, &self.unused_receipts).boxed().await?;
         }
@@ -808,10 +835,13 @@ impl<'a> Written<'a> {
                 &self.outcomes,
                 now,
             )
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
         }
-        Ok(())
+        for recorded in &self.events {
+            self.models.apply(recorded);
+        }
+        self.models.flush_with(conn, &self.events).await
     }
 }
 

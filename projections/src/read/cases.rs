@@ -57,26 +57,26 @@ pub struct CasesHandler {
 
 /// What became of a case since the last flush; what is `None` stays.
 #[derive(Debug, Default)]
-struct Change {
+pub(super) struct Change {
     /// How it began, where that was since the last flush, and when.
     opened: Option<Box<(Opened, DateTime<Utc>)>>,
-    version: i64,
-    title: Option<String>,
-    status: Option<String>,
+    pub(super) version: i64,
+    pub(super) title: Option<String>,
+    pub(super) status: Option<String>,
     closed: Option<bool>,
-    withdrawn: bool,
-    assigned: Option<Assigned>,
+    pub(super) withdrawn: bool,
+    pub(super) assigned: Option<Assigned>,
     /// By how many messages more, or less, stand in it.
-    messages: i32,
-    last_message_at: Option<DateTime<Utc>>,
+    pub(super) messages: i32,
+    pub(super) last_message_at: Option<DateTime<Utc>>,
     /// The sequence of the event that brought the last message.
-    last_message: Option<i64>,
-    last_inbound: Option<(DateTime<Utc>, Uuid)>,
+    pub(super) last_message: Option<i64>,
+    pub(super) last_inbound: Option<(DateTime<Utc>, Uuid)>,
 }
 
 /// Who sees to a case from now on; perhaps nobody.
 #[derive(Debug)]
-struct Assigned(Option<Assignee>);
+pub(super) struct Assigned(Option<Assignee>);
 
 #[derive(Debug)]
 struct Link {
@@ -93,11 +93,11 @@ impl Change {
         self.last_message = Some(self.version);
     }
 
-    fn state(&self) -> Option<&'static str> {
+    pub(super) fn state(&self) -> Option<&'static str> {
         self.closed.map(|closed| CaseState::of(closed).as_str())
     }
 
-    fn assignee(&self) -> Option<&Assignee> {
+    pub(super) fn assignee(&self) -> Option<&Assignee> {
         self.assigned.as_ref()?.0.as_ref()
     }
 }
@@ -117,6 +117,7 @@ impl Projection for CasesHandler {
     const NAME: &'static str = "cases";
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["cases", "contact_cases", "case_links"];
+    type Rows = CaseRows;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -175,140 +176,60 @@ impl Projection for CasesHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<CaseRows, sqlx::Error> {
         let Self { changes, links } = std::mem::take(self);
-        let mut new = Vec::new();
-        let mut changed = Vec::new();
+        let mut rows = CaseRows {
+            new: vec![],
+            changed: vec![],
+        };
         for (reference, mut change) in changes {
             match change.opened.take() {
-                Some(opened) => new.push(NewCase { opened, change }),
-                None => changed.push((reference, change)),
+                Some(opened) => rows.new.push(NewCase { opened, change }),
+                None => rows.changed.push((reference, change)),
             }
-        }
-        if !changed.is_empty() {
-            write_changed(conn, &changed).await?;
-        }
-        if !new.is_empty() {
-            write_new(conn, &new).await?;
         }
         if !links.is_empty() {
             write_links(conn, &links).await?;
         }
-        Ok(())
+        Ok(rows)
     }
+}
+
+/// Rows of `cases` and `contact_cases` that are to be written.
+#[derive(Debug)]
+pub struct CaseRows {
+    pub(super) new: Vec<NewCase>,
+    /// By reference.
+    pub(super) changed: Vec<(i32, Change)>,
 }
 
 /// A case that began since the last flush.
-struct NewCase {
+#[derive(Debug)]
+pub(super) struct NewCase {
     opened: Box<(Opened, DateTime<Utc>)>,
     /// All that happened to it since.
-    change: Change,
+    pub(super) change: Change,
 }
 
 impl NewCase {
-    fn origin(&self) -> &Opened {
+    pub(super) fn opened_at(&self) -> DateTime<Utc> {
+        self.opened.1
+    }
+
+    pub(super) fn origin(&self) -> &Opened {
         &self.opened.0
     }
 
-    fn title(&self) -> &str {
+    pub(super) fn title(&self) -> &str {
         self.change.title.as_ref().unwrap_or(&self.origin().title)
     }
 
-    fn status(&self) -> Option<&str> {
+    pub(super) fn status(&self) -> Option<&str> {
         self.change
             .status
             .as_deref()
             .or(self.origin().status.as_deref())
     }
-}
-
-async fn write_new(conn: &mut PgConnection, cases: &[NewCase]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "WITH new AS (INSERT INTO cases (
-             reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
-             assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
-             last_inbound_line_id, last_message
-         )
-         SELECT * FROM UNNEST(
-             $1::integer[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-             $9::text[], $10::text[], $11::boolean[],
-             $12::uuid[], $13::text[], $14::bigint[], $15::integer[], $16::timestamptz[], $17::timestamptz[],
-             $18::timestamptz[],
-             $19::uuid[], $20::bigint[]
-         ) RETURNING contact_id, reference)
-         INSERT INTO contact_cases (contact_id, reference) SELECT contact_id, reference FROM new",
-        &column(cases, |case| case.origin().reference.as_i32()),
-        &column(cases, |case| case.origin().contact_id.0),
-        &column(cases, |case| case.origin().number.as_str()) as _,
-        &column(cases, |case| case.origin().survey_id.0),
-        &column(cases, |case| case.origin().line_id.0),
-        &column(cases, |case| case.origin().channel.as_str()) as _,
-        &column(cases, NewCase::title) as _,
-        &column(cases, NewCase::status) as _,
-        &column(cases, |case| case.change.state().unwrap_or(CaseState::Open.as_str())) as _,
-        &column(cases, |case| CaseOrigin::of(case.origin().origin).as_str()) as _,
-        &column(cases, |case| case.change.withdrawn),
-        &column(cases, |case| case.change.assignee().map(|assignee| assignee.user_id.0)) as _,
-        &column(cases, |case| case.change.assignee().map(|assignee| assignee.email.as_str())) as _,
-        &column(cases, |case| case.change.version),
-        &column(cases, |case| case.change.messages),
-        &column(cases, |case| case.opened.1),
-        &column(cases, |case| case.change.last_message_at.unwrap_or(case.opened.1)),
-        &column(cases, |case| case.change.last_inbound.map(|(at, _)| at)) as _,
-        &column(cases, |case| case.change.last_inbound.map(|(_, line_id)| line_id)) as _,
-        &column(cases, |case| case.change.last_message.unwrap_or_default()),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn write_changed(
-    conn: &mut PgConnection,
-    changes: &[(i32, Change)],
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE cases c SET
-             version = u.version,
-             title = COALESCE(u.title, c.title),
-             status = COALESCE(u.status, c.status),
-             state = COALESCE(u.state, c.state),
-             withdrawn = c.withdrawn OR u.withdrawn,
-             assignee_id = CASE WHEN u.assigned THEN u.assignee_id ELSE c.assignee_id END,
-             assignee_email = CASE WHEN u.assigned THEN u.assignee_email ELSE c.assignee_email END,
-             message_count = c.message_count + u.messages,
-             last_message_at = COALESCE(u.last_message_at, c.last_message_at),
-             last_inbound_at = COALESCE(u.last_inbound_at, c.last_inbound_at),
-             last_inbound_line_id = COALESCE(u.last_inbound_line_id, c.last_inbound_line_id),
-             last_message = COALESCE(u.last_message, c.last_message)
-         FROM UNNEST(
-             $1::integer[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
-             $8::uuid[], $9::text[], $10::integer[], $11::timestamptz[], $12::timestamptz[], $13::uuid[],
-             $14::bigint[]
-         ) AS u (
-             reference, version, title, status, state, withdrawn, assigned,
-             assignee_id, assignee_email, messages, last_message_at, last_inbound_at, last_inbound_line_id,
-             last_message
-         )
-         WHERE c.reference = u.reference",
-        &column(changes, |(reference, _)| *reference),
-        &column(changes, |(_, change)| change.version),
-        &column(changes, |(_, change)| change.title.as_deref()) as _,
-        &column(changes, |(_, change)| change.status.as_deref()) as _,
-        &column(changes, |(_, change)| change.state()) as _,
-        &column(changes, |(_, change)| change.withdrawn),
-        &column(changes, |(_, change)| change.assigned.is_some()),
-        &column(changes, |(_, change)| change.assignee().map(|assignee| assignee.user_id.0)) as _,
-        &column(changes, |(_, change)| change.assignee().map(|assignee| assignee.email.as_str())) as _,
-        &column(changes, |(_, change)| change.messages),
-        &column(changes, |(_, change)| change.last_message_at) as _,
-        &column(changes, |(_, change)| change.last_inbound.map(|(at, _)| at)) as _,
-        &column(changes, |(_, change)| change.last_inbound.map(|(_, line_id)| line_id)) as _,
-        &column(changes, |(_, change)| change.last_message) as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 async fn write_links(conn: &mut PgConnection, links: &[Link]) -> Result<(), sqlx::Error> {
@@ -453,7 +374,7 @@ impl CaseState {
 }
 
 impl CaseOrigin {
-    const fn of(origin: Origin) -> Self {
+    pub(super) const fn of(origin: Origin) -> Self {
         match origin {
             Origin::Message => Self::Message,
             Origin::Record => Self::Record,

@@ -28,12 +28,32 @@ pub struct ContactsHandler {
     named: i64,
 }
 
+/// Rows of `contacts` that are to be written.
+#[derive(Debug)]
+pub struct ContactRows {
+    /// By their ids; some of them may be there.
+    pub(super) seen: Vec<(Uuid, Seen)>,
+    pub(super) named: Vec<Named>,
+}
+
 /// A contact in the first event that spoke of it since the last flush.
 #[derive(Debug)]
-struct Seen {
-    survey_id: Uuid,
-    number: String,
-    at: DateTime<Utc>,
+pub(super) struct Seen {
+    pub(super) survey_id: Uuid,
+    pub(super) number: String,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// What a person called themselves in a message.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The case that the message came to.
+    pub(super) reference: i32,
+    /// Whose it is, where it began since the last flush.
+    pub(super) contact_id: Option<Uuid>,
+    /// Grows with every name: the last one counts.
+    pub(super) number: i64,
+    pub(super) name: String,
 }
 
 impl ContactsHandler {
@@ -54,6 +74,7 @@ impl Projection for ContactsHandler {
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["contacts"];
     const READS: &'static [&'static str] = &["cases"];
+    type Rows = ContactRows;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -73,49 +94,23 @@ impl Projection for ContactsHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn flush(&mut self, _: &mut PgConnection) -> Result<ContactRows, sqlx::Error> {
         let Self {
             contact_of,
             seen,
             names,
             ..
         } = std::mem::take(self);
-        if !seen.is_empty() {
-            let seen: Vec<_> = seen.into_iter().collect();
-            sqlx::query!(
-                "INSERT INTO contacts (contact_id, survey_id, number, first_seen_at)
-                 SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
-                 ON CONFLICT DO NOTHING",
-                &column(&seen, |(id, _)| *id),
-                &column(&seen, |(_, seen)| seen.survey_id),
-                &column(&seen, |(_, seen)| seen.number.as_str()) as _,
-                &column(&seen, |(_, seen)| seen.at),
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-        if !names.is_empty() {
-            let names: Vec<_> = names.into_iter().collect();
-            sqlx::query!(
-                "UPDATE contacts k SET name = latest.name
-                 FROM (
-                     SELECT DISTINCT ON (COALESCE(u.contact_id, c.contact_id))
-                         COALESCE(u.contact_id, c.contact_id) AS contact_id, u.name
-                     FROM UNNEST($1::integer[], $2::uuid[], $3::bigint[], $4::text[])
-                         AS u (reference, contact_id, number, name)
-                     LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
-                     ORDER BY COALESCE(u.contact_id, c.contact_id), u.number DESC
-                 ) latest
-                 WHERE k.contact_id = latest.contact_id AND k.name IS DISTINCT FROM latest.name",
-                &column(&names, |(reference, _)| *reference),
-                &column(&names, |(reference, _)| contact_of.get(reference).copied()) as _,
-                &column(&names, |(_, (number, _))| *number),
-                &column(&names, |(_, (_, name))| name.as_str()) as _,
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-        Ok(())
+        let named = |(reference, (number, name))| Named {
+            reference,
+            contact_id: contact_of.get(&reference).copied(),
+            number,
+            name,
+        };
+        Ok(ContactRows {
+            seen: seen.into_iter().collect(),
+            named: names.into_iter().map(named).collect(),
+        })
     }
 }
 

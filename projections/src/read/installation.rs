@@ -46,6 +46,7 @@ impl Projection for InstallationHandler {
     const NAME: &'static str = "installation";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["installation"];
+    type Rows = ();
 
     fn apply(&mut self, recorded: &Recorded) {
         let Event::Installation(InstallationEvent::VonageChanged {

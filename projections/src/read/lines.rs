@@ -66,6 +66,7 @@ impl Projection for LinesHandler {
     const NAME: &'static str = "lines";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["lines"];
+    type Rows = ();
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Line(line_id), Event::Line(event)) = (recorded.stream, &recorded.event)

@@ -86,6 +86,7 @@ impl Projection for MessagesHandler {
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["messages"];
     const READS: &'static [&'static str] = &["cases"];
+    type Rows = Vec<NewMessage>;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -141,40 +142,8 @@ impl Projection for MessagesHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
         let Self { changes, .. } = std::mem::take(self);
-        let begun: Vec<_> = changes
-            .iter()
-            .filter_map(|(id, change)| change.begun.as_ref().map(|begun| (*id, change, begun)))
-            .collect();
-        if !begun.is_empty() {
-            sqlx::query!(
-                "INSERT INTO messages
-                     (message_id, provider_id, contact_id, direction, automatic, case_references, recorded_at)
-                 SELECT u.message_id, u.provider_id, COALESCE(u.contact_id, c.contact_id),
-                     CASE WHEN u.inbound THEN 'inbound' ELSE 'outbound' END, u.automatic,
-                     u.case_references::integer[], u.recorded_at
-                 FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::boolean[], $6::boolean[],
-                     $7::text[], $8::timestamptz[])
-                     AS u (message_id, provider_id, contact_id, reference, inbound, automatic,
-                     case_references, recorded_at)
-                 LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
-                 ON CONFLICT (message_id) DO UPDATE SET case_references = ARRAY(
-                     SELECT DISTINCT r FROM UNNEST(messages.case_references || excluded.case_references) r ORDER BY r
-                 )",
-                &column(&begun, |(id, ..)| *id),
-                &column(&begun, |(.., begun)| begun.provider_id.as_deref()) as _,
-                &column(&begun, |(.., begun)| begun.contact_id) as _,
-                &column(&begun, |(.., begun)| begun.reference),
-                &column(&begun, |(.., begun)| begun.is_inbound),
-                &column(&begun, |(.., begun)| begun.is_automatic),
-                &column(&begun, |(_, change, _)| change.references(true)),
-                &column(&begun, |(.., begun)| begun.recorded_at),
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-
         let changed: Vec<_> = changes
             .iter()
             .filter(|(_, change)| change.is_for_a_row())
@@ -197,7 +166,40 @@ impl Projection for MessagesHandler {
             .execute(&mut *conn)
             .await?;
         }
-        Ok(())
+        Ok(changes.into_iter().filter_map(NewMessage::of).collect())
+    }
+}
+
+/// A row of `messages` that is to be written. Where the message is known from another case, it has a row that has taken in all
+/// other changes, and gets these cases besides.
+#[derive(Debug)]
+pub struct NewMessage {
+    pub(super) message_id: Uuid,
+    pub(super) provider_id: Option<String>,
+    /// Whose it is, where that is known without the database.
+    pub(super) contact_id: Option<Uuid>,
+    /// The case whose event came first.
+    pub(super) reference: i32,
+    pub(super) is_inbound: bool,
+    pub(super) is_automatic: bool,
+    /// The cases that it stands in, as Postgres writes an array.
+    pub(super) references: String,
+    pub(super) recorded_at: DateTime<Utc>,
+}
+
+impl NewMessage {
+    fn of((message_id, mut change): (Uuid, Change)) -> Option<Self> {
+        let begun = change.begun.take()?;
+        Some(Self {
+            message_id,
+            references: change.references(true),
+            provider_id: change.provider_id.or(begun.provider_id),
+            contact_id: begun.contact_id,
+            reference: begun.reference,
+            is_inbound: begun.is_inbound,
+            is_automatic: begun.is_automatic,
+            recorded_at: begun.recorded_at,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Projection;
-use super::rows::{Row, column};
+use super::rows::Row;
 use crate::log::recorded::Recorded;
 
 /// Builds `open_cases`.
@@ -53,6 +53,7 @@ impl Projection for OpenCasesHandler {
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["open_cases"];
     const READS: &'static [&'static str] = &["cases"];
+    type Rows = Vec<(Uuid, i32)>;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -75,13 +76,20 @@ impl Projection for OpenCasesHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let changes = std::mem::take(&mut self.changes);
-        let closed: Vec<i32> = changes
-            .iter()
-            .filter(|(_, change)| change.contact_id.is_none() && !change.is_open)
-            .map(|(reference, _)| *reference)
-            .collect();
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
+        let mut new = vec![];
+        let mut opened = vec![];
+        let mut closed = vec![];
+        for (reference, change) in std::mem::take(&mut self.changes) {
+            match change.contact_id {
+                Some(contact_id) if change.is_open && !change.is_record => {
+                    new.push((contact_id, reference));
+                }
+                Some(_) => {}
+                None if change.is_open => opened.push(reference),
+                None => closed.push(reference),
+            }
+        }
         if !closed.is_empty() {
             sqlx::query!(
                 "DELETE FROM open_cases o USING cases c
@@ -91,27 +99,18 @@ impl Projection for OpenCasesHandler {
             .execute(&mut *conn)
             .await?;
         }
-
-        let open: Vec<_> = changes
-            .into_iter()
-            .filter(|(_, change)| change.is_open && !change.is_record)
-            .collect();
-        if !open.is_empty() {
+        if !opened.is_empty() {
             // A status can change without the case having been closed.
             sqlx::query!(
                 "INSERT INTO open_cases (contact_id, reference)
-                 SELECT COALESCE(u.contact_id, c.contact_id), u.reference
-                 FROM UNNEST($1::integer[], $2::uuid[]) AS u (reference, contact_id)
-                 LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
-                 WHERE u.contact_id IS NOT NULL OR c.origin <> 'record'
+                 SELECT contact_id, reference FROM cases WHERE reference = ANY($1) AND origin <> 'record'
                  ON CONFLICT DO NOTHING",
-                &column(&open, |(reference, _)| *reference),
-                &column(&open, |(_, change)| change.contact_id) as _,
+                &opened,
             )
             .execute(&mut *conn)
             .await?;
         }
-        Ok(())
+        Ok(new)
     }
 }
 

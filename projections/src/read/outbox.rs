@@ -338,6 +338,7 @@ impl Projection for OutboxHandler {
     const NAME: &'static str = "outbox";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["outbox"];
+    type Rows = ();
 
     fn apply(&mut self, recorded: &Recorded) {
         if let Some((message_id, step)) = Step::of(recorded) {

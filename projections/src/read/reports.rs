@@ -109,6 +109,7 @@ impl Projection for ReportsHandler {
     const NAME: &'static str = "reports";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["report_cases"];
+    type Rows = Vec<ReportCase>;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -139,51 +140,42 @@ impl Projection for ReportsHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
         let mut new = vec![];
         let mut changed = vec![];
         for (reference, mut change) in std::mem::take(&mut self.changes) {
             match change.opened.take() {
-                Some((begun, at)) => new.push((reference, begun, at, change)),
+                Some((begun, opened_at)) => new.push(ReportCase {
+                    reference,
+                    survey_id: begun.survey_id,
+                    origin: begun.origin,
+                    withdrawn: change.withdrawn,
+                    opened_at,
+                    responded: change.responded,
+                    closed: change.closing.closed(),
+                }),
                 None => changed.push((reference, change)),
             }
         }
         if !changed.is_empty() {
             write_changed(conn, &changed).await?;
         }
-        if !new.is_empty() {
-            write_new(conn, &new).await?;
-        }
-        Ok(())
+        Ok(new)
     }
 }
 
-async fn write_new(
-    conn: &mut PgConnection,
-    cases: &[(i32, Begun, DateTime<Utc>, Change)],
-) -> Result<(), sqlx::Error> {
-    let closed = |change: &Change| change.closing.closed();
-    sqlx::query!(
-        "INSERT INTO report_cases (
-             reference, survey_id, origin, withdrawn, opened_at, responded_at, responder_id, closed_at, closer_id
-         )
-         SELECT * FROM UNNEST(
-             $1::integer[], $2::uuid[], $3::text[], $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::uuid[],
-             $8::timestamptz[], $9::uuid[]
-         )",
-        &column(cases, |(reference, ..)| *reference),
-        &column(cases, |(_, begun, ..)| begun.survey_id),
-        &column(cases, |(_, begun, ..)| begun.origin.as_str()) as _,
-        &column(cases, |(.., change)| change.withdrawn),
-        &column(cases, |(_, _, at, _)| *at),
-        &column(cases, |(.., change)| change.responded.map(|(at, _)| at)) as _,
-        &column(cases, |(.., change)| change.responded.map(|(_, by)| by)) as _,
-        &column(cases, |(.., change)| closed(change).map(|(at, _)| at)) as _,
-        &column(cases, |(.., change)| closed(change).and_then(|(_, by)| by)) as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+/// A row of `report_cases` that is to be written.
+#[derive(Debug)]
+pub struct ReportCase {
+    pub(super) reference: i32,
+    pub(super) survey_id: Uuid,
+    pub(super) origin: CaseOrigin,
+    pub(super) withdrawn: bool,
+    pub(super) opened_at: DateTime<Utc>,
+    /// When and by whom it was answered.
+    pub(super) responded: Option<(DateTime<Utc>, Uuid)>,
+    /// When and by whom it was closed.
+    pub(super) closed: Option<(DateTime<Utc>, Option<Uuid>)>,
 }
 
 async fn write_changed(

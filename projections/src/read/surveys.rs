@@ -56,6 +56,7 @@ impl Projection for SurveysHandler {
     const NAME: &'static str = "surveys";
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["surveys"];
+    type Rows = ();
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Survey(survey_id), Event::Survey(event)) =

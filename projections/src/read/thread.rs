@@ -29,7 +29,7 @@ use crate::log::recorded::{Actor, Recorded};
 #[derive(Debug, Default)]
 pub struct ThreadHandler {
     /// Items since the last flush.
-    items: Vec<Item>,
+    items: Vec<NewItem>,
     /// Where the newest item of a message stands among them, by case and message.
     newest: HashMap<(i32, Uuid), usize>,
     /// What is now known of messages whose items were written before.
@@ -38,53 +38,53 @@ pub struct ThreadHandler {
     hidden: BTreeMap<(i32, Uuid), bool>,
 }
 
-/// A row of `thread_items`; what a kind does not speak of is empty.
+/// A row of `thread_items` that is to be written; what a kind does not speak of is empty.
 #[derive(Debug, Default)]
-struct Item {
-    reference: i32,
-    sequence: i64,
-    part: i16,
-    kind: &'static str,
-    at: DateTime<Utc>,
-    recorded_at: DateTime<Utc>,
-    author_kind: &'static str,
-    author_id: Option<Uuid>,
-    author_email: Option<String>,
-    message_id: Option<Uuid>,
-    direction: Option<&'static str>,
-    channel: Option<&'static str>,
-    line_id: Option<Uuid>,
-    said: Option<String>,
-    content: Option<String>,
-    sent_text: Option<String>,
-    provider_id: Option<String>,
-    quotes: Option<String>,
-    rule: Option<&'static str>,
-    rule_references: Option<String>,
-    delivery: Option<Delivered>,
-    other: Option<i32>,
-    before: Option<String>,
-    value: Option<String>,
-    closed: Option<bool>,
-    comment: Option<String>,
-    note_id: Option<Uuid>,
-    hidden: bool,
-    question: Option<String>,
+pub struct NewItem {
+    pub(super) reference: i32,
+    pub(super) sequence: i64,
+    pub(super) part: i16,
+    pub(super) kind: &'static str,
+    pub(super) at: DateTime<Utc>,
+    pub(super) recorded_at: DateTime<Utc>,
+    pub(super) author_kind: &'static str,
+    pub(super) author_id: Option<Uuid>,
+    pub(super) author_email: Option<String>,
+    pub(super) message_id: Option<Uuid>,
+    pub(super) direction: Option<&'static str>,
+    pub(super) channel: Option<&'static str>,
+    pub(super) line_id: Option<Uuid>,
+    pub(super) said: Option<String>,
+    pub(super) content: Option<String>,
+    pub(super) sent_text: Option<String>,
+    pub(super) provider_id: Option<String>,
+    pub(super) quotes: Option<String>,
+    pub(super) rule: Option<&'static str>,
+    pub(super) rule_references: Option<String>,
+    pub(super) delivery: Option<Delivered>,
+    pub(super) other: Option<i32>,
+    pub(super) before: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) closed: Option<bool>,
+    pub(super) comment: Option<String>,
+    pub(super) note_id: Option<Uuid>,
+    pub(super) hidden: bool,
+    pub(super) question: Option<String>,
 }
 
 /// What an event says of a message's delivery; all of it replaces what was known, except where it is optional on purpose.
 #[derive(Clone, Debug)]
-struct Delivered {
-    status: Status,
-    reason: Option<String>,
-    code: Option<i32>,
-    at: Option<DateTime<Utc>>,
+pub(super) struct Delivered {
+    pub(super) status: Status,
+    pub(super) reason: Option<String>,
+    pub(super) code: Option<i32>,
+    pub(super) at: Option<DateTime<Utc>>,
     /// The attempt, where a new one begins.
-    attempt: Option<i32>,
+    pub(super) attempt: Option<i32>,
     /// The line, where a new attempt goes out from one.
-    line_id: Option<Uuid>,
+    pub(super) line_id: Option<Uuid>,
     /// Vonage's id, where it became known.
-    provider_id: Option<String>,
+    pub(super) provider_id: Option<String>,
 }
 
 impl Delivered {
@@ -194,7 +194,7 @@ fn to_i32(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-impl Item {
+impl NewItem {
     fn new(reference: Reference, recorded: &Recorded, kind: &'static str) -> Self {
         let actor = &recorded.metadata.actor;
         Self {
@@ -269,7 +269,7 @@ impl Item {
 }
 
 impl ThreadHandler {
-    fn add_message(&mut self, item: Item) {
+    fn add_message(&mut self, item: NewItem) {
         if let Some(message_id) = item.message_id {
             self.newest
                 .insert((item.reference, message_id), self.items.len());
@@ -316,14 +316,14 @@ impl ThreadHandler {
 
     #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn apply_to_case(&mut self, reference: Reference, recorded: &Recorded, event: &CaseEvent) {
-        let new = |kind| Item::new(reference, recorded, kind);
+        let new = |kind| NewItem::new(reference, recorded, kind);
         match event {
             CaseEvent::CaseOpened(opened) => {
                 let item = match recorded.metadata.actor {
                     Actor::Vonage => new("opened").by_nobody("contact"),
                     Actor::User { .. } | Actor::System => new("opened"),
                 };
-                self.items.push(Item {
+                self.items.push(NewItem {
                     said: Some(opened.title.0.clone()),
                     other: opened.follows.map(Reference::as_i32),
                     ..item
@@ -337,7 +337,7 @@ impl ThreadHandler {
                 note_id,
                 author,
                 text,
-            } => self.items.push(Item {
+            } => self.items.push(NewItem {
                 said: Some(text.0.clone()),
                 note_id: Some(note_id.0),
                 ..new("note").by(author)
@@ -347,19 +347,19 @@ impl ThreadHandler {
                 from,
                 to,
                 closed,
-            } => self.items.push(Item {
+            } => self.items.push(NewItem {
                 question: question.clone(),
                 before: from.clone(),
                 value: Some(to.clone()),
                 closed: Some(*closed),
                 ..new("status")
             }),
-            CaseEvent::AssigneeChanged { from, to } => self.items.push(Item {
+            CaseEvent::AssigneeChanged { from, to } => self.items.push(NewItem {
                 before: from.as_ref().map(|assignee| assignee.email.0.clone()),
                 value: to.as_ref().map(|assignee| assignee.email.0.clone()),
                 ..new("assigned")
             }),
-            CaseEvent::TitleChanged { from, to } => self.items.push(Item {
+            CaseEvent::TitleChanged { from, to } => self.items.push(NewItem {
                 before: Some(from.0.clone()),
                 said: Some(to.0.clone()),
                 ..new("renamed")
@@ -371,7 +371,7 @@ impl ThreadHandler {
                 ..
             } => {
                 self.set_hidden(reference, *message_id, true);
-                self.items.push(Item {
+                self.items.push(NewItem {
                     other: Some(to.as_i32()),
                     message_id: Some(message_id.0),
                     comment: comment.as_ref().map(|comment| comment.0.clone()),
@@ -384,18 +384,18 @@ impl ThreadHandler {
                 comment,
                 ..
             } => {
-                self.items.push(Item {
+                self.items.push(NewItem {
                     other: Some(from.as_i32()),
                     message_id: Some(message.message_id.0),
                     comment: comment.as_ref().map(|comment| comment.0.clone()),
                     ..new("moved_in")
                 });
                 let item = new("message").inbound(message, Rule::Moved, &[*from]);
-                self.add_message(Item { part: 1, ..item });
+                self.add_message(NewItem { part: 1, ..item });
             }
             CaseEvent::MoveUndone { message_id, to, .. } => {
                 self.set_hidden(reference, *message_id, true);
-                self.items.push(Item {
+                self.items.push(NewItem {
                     other: Some(to.as_i32()),
                     message_id: Some(message_id.0),
                     ..new("moved_out")
@@ -403,7 +403,7 @@ impl ThreadHandler {
             }
             CaseEvent::MessageReturned { message_id, from } => {
                 self.set_hidden(reference, *message_id, false);
-                self.items.push(Item {
+                self.items.push(NewItem {
                     other: Some(from.as_i32()),
                     message_id: Some(message_id.0),
                     ..new("moved_in")
@@ -429,6 +429,7 @@ impl Projection for ThreadHandler {
     const NAME: &'static str = "thread";
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["thread_items"];
+    type Rows = Vec<NewItem>;
 
     fn apply(&mut self, recorded: &Recorded) {
         if let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -437,7 +438,7 @@ impl Projection for ThreadHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
         let Self {
             items,
             deliveries,
@@ -451,10 +452,7 @@ impl Projection for ThreadHandler {
         if !deliveries.is_empty() {
             write_deliveries(conn, &deliveries.into_iter().collect::<Vec<_>>()).await?;
         }
-        if !items.is_empty() {
-            write_items(conn, &items).await?;
-        }
-        Ok(())
+        Ok(items)
     }
 }
 
@@ -502,74 +500,6 @@ async fn write_deliveries(
         &column(rows, |(_, known)| known.attempt) as _,
         &column(rows, |(_, known)| known.provider_id.as_deref()) as _,
         &column(rows, |(_, known)| known.line_id) as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn write_items(conn: &mut PgConnection, items: &[Item]) -> Result<(), sqlx::Error> {
-    let delivery = |item: &Item| item.delivery.as_ref().map(|known| known.status.as_str());
-    sqlx::query!(
-        "INSERT INTO thread_items (
-             reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
-             direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
-             delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed, comment,
-             note_id, hidden, question
-         )
-         SELECT
-             u.reference, u.sequence, u.part, u.kind, u.at, u.recorded_at, u.author_kind, u.author_id, u.author_email,
-             u.message_id, u.direction, u.channel, u.line_id, u.said, u.content::jsonb, u.sent_text, u.provider_id,
-             u.quotes, u.rule, u.rule_references::integer[], u.delivery, u.delivery_reason, u.delivery_code,
-             u.delivery_at, u.attempt, u.other, u.before, u.value, u.closed, u.comment, u.note_id, u.hidden,
-             u.question
-         FROM UNNEST(
-             $1::integer[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-             $7::text[], $8::uuid[], $9::text[], $10::uuid[],
-             $11::text[], $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-             $19::text[], $20::text[],
-             $21::text[], $22::text[], $23::integer[], $24::timestamptz[], $25::integer[], $26::integer[], $27::text[],
-             $28::text[], $29::boolean[], $30::text[],
-             $31::uuid[], $32::boolean[], $33::text[]
-         ) AS u (
-             reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
-             direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
-             delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed, comment,
-             note_id, hidden, question
-         )",
-        &column(items, |item| item.reference),
-        &column(items, |item| item.sequence),
-        &column(items, |item| item.part),
-        &column(items, |item| item.kind) as _,
-        &column(items, |item| item.at),
-        &column(items, |item| item.recorded_at),
-        &column(items, |item| item.author_kind) as _,
-        &column(items, |item| item.author_id) as _,
-        &column(items, |item| item.author_email.as_deref()) as _,
-        &column(items, |item| item.message_id) as _,
-        &column(items, |item| item.direction) as _,
-        &column(items, |item| item.channel) as _,
-        &column(items, |item| item.line_id) as _,
-        &column(items, |item| item.said.as_deref()) as _,
-        &column(items, |item| item.content.as_deref()) as _,
-        &column(items, |item| item.sent_text.as_deref()) as _,
-        &column(items, |item| item.provider_id.as_deref()) as _,
-        &column(items, |item| item.quotes.as_deref()) as _,
-        &column(items, |item| item.rule) as _,
-        &column(items, |item| item.rule_references.as_deref()) as _,
-        &column(items, delivery) as _,
-        &column(items, |item| item.delivery.as_ref().and_then(|known| known.reason.as_deref())) as _,
-        &column(items, |item| item.delivery.as_ref().and_then(|known| known.code)) as _,
-        &column(items, |item| item.delivery.as_ref().and_then(|known| known.at)) as _,
-        &column(items, |item| item.delivery.as_ref().and_then(|known| known.attempt)) as _,
-        &column(items, |item| item.other) as _,
-        &column(items, |item| item.before.as_deref()) as _,
-        &column(items, |item| item.value.as_deref()) as _,
-        &column(items, |item| item.closed) as _,
-        &column(items, |item| item.comment.as_deref()) as _,
-        &column(items, |item| item.note_id) as _,
-        &column(items, |item| item.hidden),
-        &column(items, |item| item.question.as_deref()) as _,
     )
     .execute(conn)
     .await?;

@@ -99,6 +99,7 @@ impl Projection for UnroutedHandler {
     const NAME: &'static str = "unrouted";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["unrouted"];
+    type Rows = ();
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Held(held_id), Event::Held(event)) = (recorded.stream, &recorded.event)

@@ -96,6 +96,7 @@ impl Projection for UsersHandler {
     const NAME: &'static str = "users";
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["users", "tokens"];
+    type Rows = ();
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::User(user_id), Event::User(event)) = (recorded.stream, &recorded.event)

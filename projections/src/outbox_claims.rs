@@ -4,6 +4,9 @@
 //! hangs on it. That a message is offered once is the log's doing: a worker records `MessageSending` before it calls, and
 //! the case refuses that to the second one. So claims are no events, and no rebuild brings them back.
 //!
+//! When a message was queued is told by the clock of then, which may have been ahead of today's. So only one that was put off has to
+//! wait for its time; all others are due.
+//!
 //! A claim belongs to one attempt; when an agent sends a message again, the claim of the attempt before counts no more.
 
 use chrono::{DateTime, Utc};
@@ -50,7 +53,8 @@ pub async fn claim(
                CROSS JOIN LATERAL (
                    SELECT waiting.message_id, waiting.due_at
                    FROM outbox AS waiting
-                   WHERE waiting.line_id = lines.line_id AND waiting.state = 'queued' AND waiting.due_at <= $1
+                   WHERE waiting.line_id = lines.line_id AND waiting.state = 'queued'
+                     AND (waiting.due_at <= $1 OR waiting.due_at = waiting.queued_at)
                      AND NOT EXISTS (
                          SELECT FROM outbox_claims AS claim
                          WHERE claim.message_id = waiting.message_id AND claim.attempt = waiting.attempt
@@ -75,7 +79,7 @@ pub async fn claim(
                SELECT outbox.*
                FROM outbox
                JOIN chosen ON chosen.message_id = outbox.message_id
-               WHERE outbox.state = 'queued' AND outbox.due_at <= $1
+               WHERE outbox.state = 'queued' AND (outbox.due_at <= $1 OR outbox.due_at = outbox.queued_at)
                FOR UPDATE OF outbox SKIP LOCKED
            ),
            claimed AS (
@@ -126,7 +130,8 @@ pub async fn release(
 }
 
 /// Up to `limit` messages that have been `sending` since `since_before` or longer and that nobody claims any more, oldest
-/// first: whoever called Vonage has died on the way, and the outcome is uncertain.
+/// first: whoever called Vonage has died on the way, and the outcome is uncertain. Where the clock was ahead when the call began,
+/// the claim alone counts.
 ///
 /// # Errors
 ///
@@ -142,7 +147,7 @@ pub async fn orphans(
         "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, case_references, state, attempt,
                 queued_at, due_at, since
          FROM outbox
-         WHERE state = 'sending' AND since <= $2
+         WHERE state = 'sending' AND (since <= $2 OR since > $1)
            AND NOT EXISTS (
                SELECT FROM outbox_claims AS claim
                WHERE claim.message_id = outbox.message_id AND claim.attempt = outbox.attempt

@@ -1027,6 +1027,31 @@ async fn concurrent_workers_never_get_the_same_message() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_ahead_holds_nothing_back() {
+    let (database, mut history) = two_lines().await;
+    let pool = &database.pool;
+    // An hour ahead, and then set right.
+    history.record_at(
+        3_600,
+        CASE,
+        CaseEvent::MessageQueued(message(5, 1, SMS_LINE)),
+    );
+    history.write(pool).await;
+
+    assert_eq!(numbers(&claim(pool, 10, 20, 10, 10).await), [5]);
+    happens(pool, 3_601, CASE, sending(5, 1)).await;
+    let orphans = async |now| {
+        let rows = outbox_claims::orphans(pool, at(now), at(now - 60), 10)
+            .await
+            .unwrap();
+        numbers(&rows)
+    };
+    assert_eq!(orphans(19).await, [0_u128; 0], "it is claimed");
+    assert_eq!(orphans(21).await, [5]);
+    database.close().await;
+}
+
+#[tokio::test]
 async fn messages_to_a_contact_go_out_in_order() {
     let (database, mut history) = two_lines().await;
     let pool = &database.pool;

@@ -12,7 +12,7 @@ use docket_domain::routing::{
     self, ContactCases, Decision, MAX_NAMED, Routed, Rule, Target, TooManyOpenCases,
 };
 use docket_domain::text::auto_reply::{self, OpenCase};
-use docket_domain::text::references::mentions;
+use docket_domain::text::references::{self, mentions};
 use docket_domain::text::{opt_out, title};
 use docket_projections::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
@@ -346,19 +346,21 @@ fn decide(
 fn automatic_reply(
     scope: &Scope<'_>,
     contact: ContactId,
-    references: &[Reference],
+    cases: &[Reference],
     inbound: &Inbound,
     line: &LineSnapshot,
     reply_id: MessageId,
 ) -> Option<OutboundMessage> {
     let template = line.multi_case_reply.as_deref()?;
-    if references.len() < 2
-        || inbound.content.said().is_some_and(opt_out::is_opt_out)
+    // A reference that names nothing is as if it were not there.
+    let opts_out = |said| opt_out::is_opt_out(&references::strip(said));
+    if cases.len() < 2
+        || inbound.content.said().is_some_and(opts_out)
         || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR
     {
         return None;
     }
-    let cases: Vec<OpenCase<'_>> = references
+    let open: Vec<OpenCase<'_>> = cases
         .iter()
         .filter_map(|reference| {
             Some(OpenCase {
@@ -367,7 +369,7 @@ fn automatic_reply(
             })
         })
         .collect();
-    let text = auto_reply::render_within(template, &cases, line.channel.max_text_chars());
+    let text = auto_reply::render_within(template, &open, line.channel.max_text_chars());
     Some(OutboundMessage {
         message_id: reply_id,
         contact_id: contact,
@@ -377,7 +379,7 @@ fn automatic_reply(
         text: Personal(text.clone()),
         sent_text: Personal(text),
         author: Author::Automatic,
-        references: references.to_vec(),
+        references: cases.to_vec(),
     })
 }
 

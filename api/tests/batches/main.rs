@@ -9,9 +9,10 @@ use docket::ambient;
 use docket::operations::case::{Change, ChangeCase};
 use docket::operations::line::ChangeLine;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
+use docket::operations::status::{RecordStatus, Recorded};
 use docket::operations::survey::SetSurvey;
 use docket::operations::{Administrator, Asked};
-use docket::vonage::webhook::decode_inbound;
+use docket::vonage::webhook::{decode_inbound, decode_status};
 use docket_domain::access::Access;
 use docket_domain::case::{Author, CaseEvent};
 use docket_domain::channel::Channel;
@@ -32,8 +33,8 @@ use docket_projections::log::reader;
 use docket_projections::log::recorded::{Actor, Metadata};
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::settings::Settings;
-use docket_projections::testing::{TestDatabase, database, halt_writers};
-use futures_util::future::join_all;
+use docket_projections::testing::{Halted, TestDatabase, database, halt_writers};
+use futures_util::future::{join, join_all};
 use futures_util::poll;
 use serde_json::json;
 
@@ -48,6 +49,13 @@ struct Office {
 }
 
 impl Office {
+    /// Another process on the same database.
+    async fn other_process(&self) -> Ledger {
+        let connect = connect_options(&self.database.url).unwrap();
+        let options = LedgerOptions::new(ambient::now);
+        Ledger::start(connect, options).await.unwrap()
+    }
+
     /// With a survey and a WhatsApp line that answers those who have several open cases.
     async fn open() -> Self {
         let database = database().await;
@@ -102,6 +110,19 @@ impl Office {
         &self,
         operations: Vec<O>,
     ) -> Vec<Result<Answer<O::Output>, LedgerError<O::Refusal>>> {
+        let halted = self.halt().await;
+        let mut batch = join_all(
+            operations
+                .into_iter()
+                .map(|operation| Box::pin(self.ledger.submit(operation))),
+        );
+        assert!(poll!(&mut batch).is_pending());
+        halted.let_go().await;
+        batch.await
+    }
+
+    /// Has the writer at work on something until it is let go; what is submitted meanwhile is one batch.
+    async fn halt(&self) -> Halted {
         let halted = halt_writers(&self.database.pool).await;
         let mut first = Box::pin(self.ledger.submit(from("447700900999", "Hello", None)));
         assert!(poll!(&mut first).is_pending());
@@ -112,15 +133,7 @@ impl Office {
         })
         .await
         .expect("the writer takes what waits");
-        let mut batch = join_all(
-            operations
-                .into_iter()
-                .map(|operation| Box::pin(self.ledger.submit(operation))),
-        );
-        assert!(poll!(&mut batch).is_pending());
-        halted.let_go().await;
-        first.await.expect("what was in front is done");
-        batch.await
+        halted
     }
 
     async fn automatic_replies(&self) -> usize {
@@ -139,6 +152,20 @@ impl Office {
         replies.sort();
         replies.dedup();
         replies.len()
+    }
+}
+
+fn set_status(reference: Reference, status: &str) -> ChangeCase {
+    ChangeCase {
+        reference,
+        change: Change::Status(status.to_owned()),
+        asked: Asked {
+            user_id: UserId(ambient::new_id()),
+            email: "agent@example.com".to_owned(),
+            access: Access::All,
+            request_id: None,
+            idempotency: None,
+        },
     }
 }
 
@@ -205,18 +232,11 @@ async fn automatic_replies_of_the_last_hour_count_for_whoever_gets_a_second_case
         office.receive(text("Hello?", None)).await;
     }
     assert_eq!(office.automatic_replies().await, auto_reply::MAX_PER_HOUR);
-    let close = ChangeCase {
-        reference: second[0],
-        change: Change::Status("Resolved".to_owned()),
-        asked: Asked {
-            user_id: UserId(ambient::new_id()),
-            email: "agent@example.com".to_owned(),
-            access: Access::All,
-            request_id: None,
-            idempotency: None,
-        },
-    };
-    office.ledger.submit(close).await.unwrap();
+    office
+        .ledger
+        .submit(set_status(second[0], "Resolved"))
+        .await
+        .unwrap();
 
     let third = text("#0 A third thing", None);
     let mut answers = office.in_one_batch(vec![third, text("Hello?", None)]).await;
@@ -224,6 +244,43 @@ async fn automatic_replies_of_the_last_hour_count_for_whoever_gets_a_second_case
     assert_eq!(routed(answers.remove(0)).1, Rule::NewRequested);
     assert_eq!(routed(answers.remove(0)).1, Rule::AllOpen);
     assert_eq!(office.automatic_replies().await, auto_reply::MAX_PER_HOUR);
+}
+
+#[tokio::test]
+async fn automatic_replies_of_the_last_hour_count_for_whoever_is_given_a_case_again_in_the_batch() {
+    let office = Office::open().await;
+    office.receive(text("The lift stands still", None)).await;
+    let (second, _) = office.receive(text("#0 Another thing", None)).await;
+    for _ in 0..auto_reply::MAX_PER_HOUR {
+        office.receive(text("Hello?", None)).await;
+    }
+    let close = set_status(second[0], "Resolved");
+    office.ledger.submit(close).await.unwrap();
+
+    let halted = office.halt().await;
+    let reopened = Box::pin(office.ledger.submit(set_status(second[0], "New")));
+    let received = Box::pin(office.ledger.submit(text("Hello?", None)));
+    let mut batch = Box::pin(async { tokio::join!(reopened, received) });
+    assert!(poll!(&mut batch).is_pending());
+    halted.let_go().await;
+
+    let (reopened, received) = batch.await;
+    assert!(matches!(reopened, Ok(Answer::Done(_))));
+    assert_eq!(routed(received).1, Rule::AllOpen);
+    assert_eq!(office.automatic_replies().await, auto_reply::MAX_PER_HOUR);
+}
+
+#[tokio::test]
+async fn an_opt_out_word_gets_no_automatic_reply_whatever_it_refers_to() {
+    let office = Office::open().await;
+    office.receive(text("The lift stands still", None)).await;
+    office.receive(text("#0 Another thing", None)).await;
+
+    let (_, rule) = office.receive(text("STOP #999", None)).await;
+    assert_eq!(rule, Rule::AllOpen);
+    assert_eq!(office.automatic_replies().await, 0);
+    office.receive(text("Do not stop #999", None)).await;
+    assert_eq!(office.automatic_replies().await, 1);
 }
 
 /// How an operation goes wrong.
@@ -271,6 +328,52 @@ impl Operation for Fragile {
             Some(Wrong::PanicsDeciding | Wrong::PanicsBefore) => panic!("as it was told"),
             None => Ok(Decided::nothing(())),
         }
+    }
+}
+
+/// A status of a message that nobody sent.
+fn status() -> RecordStatus {
+    let body = json!({
+        "channel": "whatsapp",
+        "message_uuid": ambient::new_id(),
+        "to": THEIRS,
+        "from": OURS,
+        "timestamp": "2026-11-22T12:00:00Z",
+        "status": "delivered",
+    });
+    let body = body.to_string();
+    RecordStatus {
+        status: decode_status(body.as_bytes()).unwrap(),
+        body: HeldBody::new(body.as_bytes(), |_| String::new()),
+        held_id: HeldId(ambient::new_id()),
+        request_id: None,
+    }
+}
+
+#[tokio::test]
+async fn what_two_processes_hold_at_once_is_held_once() {
+    let office = Office::open().await;
+    let other = office.other_process().await;
+    // Whether they meet is chance.
+    for _ in 0..20 {
+        let status = status();
+        let halted = halt_writers(&office.database.pool).await;
+        let mut both = Box::pin(join(
+            office.ledger.submit(status.clone()),
+            other.submit(status.clone()),
+        ));
+        assert!(poll!(&mut both).is_pending());
+        halted.let_go().await;
+
+        let answers = <[_; 2]>::from(both.await).map(|answer| match answer.unwrap() {
+            Answer::Done(recorded) => recorded,
+            other => panic!("it has neither key nor receipt: {other:?}"),
+        });
+        let held = Recorded::Held {
+            held_id: status.held_id,
+        };
+        assert!(answers.contains(&held), "{answers:?}");
+        assert!(answers.contains(&Recorded::NothingNew), "{answers:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use docket_domain::case::News;
 use serde_json::{Value, json};
 
-use crate::support::Api;
+use crate::support::{Api, OUR_NUMBER, inbound, new_id, text};
 
 #[tokio::test]
 async fn a_reply_is_recorded_and_waits_to_be_sent() {
@@ -122,6 +122,39 @@ async fn replies_that_cannot_be() {
         .await
         .expect(204);
     reply("Hi").await.problem(409, "line-removed");
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_reply_goes_out_by_the_line_of_the_message_that_was_written_last() {
+    let api = Api::start().await;
+    let ids = api.set_up().await;
+    let line = json!({
+        "number": OUR_NUMBER, "channel": "whatsapp", "survey_id": ids.survey, "multi_case_reply": null,
+    });
+    api.owner_does("POST", "/lines", &line).await.expect(201);
+    // The SMS was written before the other, and comes after it.
+    let writes = async |channel: &str, time: &str| {
+        let mut body = inbound(new_id(), OUR_NUMBER, "Hello");
+        body["channel"] = json!(channel);
+        body["message_type"] = json!("text");
+        body["timestamp"] = json!(format!("2026-03-01T{time}Z"));
+        api.takes(&body).await;
+    };
+    let reply_goes_by = async || {
+        let reply = json!({"text": "Hi"});
+        api.does("POST", "/cases/101/replies", &reply)
+            .await
+            .expect(202);
+        let thread = api.get("/cases/101/thread").await.expect(200);
+        text(&thread["items"].as_array().unwrap().last().unwrap()["channel"])
+    };
+    writes("whatsapp", "11:50:00").await;
+    writes("sms", "11:40:00").await;
+    assert_eq!(reply_goes_by().await, "whatsapp");
+    writes("sms", "11:51:00").await;
+    assert_eq!(reply_goes_by().await, "sms");
+    api.equals_its_log().await;
     api.close().await;
 }
 

@@ -238,6 +238,15 @@ pub(super) async fn load(
     world: &mut World,
 ) -> Result<(), Failure> {
     load_messages(conn, needs, world).await?;
+    if needs
+        .iter()
+        .filter_map(|needs| needs.message.as_ref())
+        .flat_map(|key| world.messages.iter().filter(|message| message.is(key)))
+        .any(|message| !locked.contacts.contains(&message.contact_id))
+    {
+        // It was recorded when the locks were taken, too late for whoever looked whose it is.
+        return Err(Failure::Conflict("a message came up meanwhile".into()));
+    }
     world.keeps_messages = needs
         .iter()
         .any(|needs| needs.quoted.is_some() || needs.message.is_some());
@@ -398,24 +407,23 @@ async fn load_streams(
 }
 
 /// Only contacts with several open cases get automatic replies, so only theirs are counted, and of those who may come to
-/// have several in this transaction.
+/// have several in this transaction: by another message of theirs, or by what somebody does to cases.
 async fn count_automatic_replies(
     conn: &mut PgConnection,
     needs: &[Needs],
     world: &mut World,
 ) -> Result<(), sqlx::Error> {
-    let mut operations: HashMap<ContactId, usize> = HashMap::new();
+    let changes_cases = needs.iter().any(|needs| !needs.cases.is_empty());
+    let mut messages: HashMap<ContactId, usize> = HashMap::new();
     for key in needs.iter().filter_map(|needs| needs.contact.as_ref()) {
         if let Some(contact) = world.contacts.get(&(key.survey_id, key.number.clone())) {
-            *operations.entry(*contact).or_default() += 1;
+            *messages.entry(*contact).or_default() += 1;
         }
     }
-    let contacts: Vec<Uuid> = world
-        .open
+    let has_several = |contact| world.open.get(contact).is_some_and(|open| open.len() > 1);
+    let contacts: Vec<Uuid> = messages
         .iter()
-        .filter(|(contact, open)| {
-            open.len() > 1 || operations.get(contact).is_some_and(|count| *count > 1)
-        })
+        .filter(|(contact, messages)| changes_cases || **messages > 1 || has_several(*contact))
         .map(|(contact, _)| contact.0)
         .collect();
     if contacts.is_empty() {
@@ -477,7 +485,7 @@ async fn load_last_lines(
 ) -> Result<(), sqlx::Error> {
     let contacts: Vec<Uuid> = locked.contacts.iter().map(|contact| contact.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT DISTINCT ON (k.contact_id) k.contact_id, c.last_inbound_line_id AS "line_id!"
+        r#"SELECT DISTINCT ON (k.contact_id) k.contact_id, c.last_inbound_at AS "at!", c.last_inbound_line_id AS "line_id!"
              FROM contact_cases k JOIN cases c USING (reference)
             WHERE k.contact_id = ANY ($1) AND c.last_inbound_line_id IS NOT NULL
             ORDER BY k.contact_id, c.last_inbound_at DESC, c.reference DESC"#,
@@ -487,7 +495,7 @@ async fn load_last_lines(
     .await?;
     world.last_lines = rows
         .into_iter()
-        .map(|row| (ContactId(row.contact_id), LineId(row.line_id)))
+        .map(|row| (ContactId(row.contact_id), (row.at, LineId(row.line_id))))
         .collect();
     Ok(())
 }

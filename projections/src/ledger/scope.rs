@@ -108,6 +108,15 @@ pub(crate) struct KnownMessage {
 }
 
 impl KnownMessage {
+    /// Whether the key means it, unless it is for the contact to say.
+    pub(super) fn is(&self, key: &MessageKey) -> bool {
+        match key {
+            MessageKey::Id(id) => self.message_id == *id,
+            MessageKey::ProviderId(id) => self.outbound && self.provider_id.as_ref() == Some(id),
+            MessageKey::Inbound(_) => false,
+        }
+    }
+
     fn stands_in(&mut self, reference: Reference) {
         if let Err(place) = self.references.binary_search(&reference) {
             self.references.insert(place, reference);
@@ -127,7 +136,8 @@ pub(crate) struct World {
     /// Whether any operation asked for messages, so that those of this transaction must be known too.
     pub(crate) keeps_messages: bool,
     pub(crate) automatic_replies: HashMap<ContactId, usize>,
-    pub(crate) last_lines: HashMap<ContactId, LineId>,
+    /// When and by which line contacts last wrote, as far as any operation asked.
+    pub(crate) last_lines: HashMap<ContactId, (DateTime<Utc>, LineId)>,
     /// Whose address it is, as far as any operation asked.
     pub(crate) emails: HashMap<String, UserId>,
     /// The owners, where any operation asked.
@@ -175,7 +185,11 @@ impl World {
             }
             if let Event::Case(event) = event {
                 if let CaseEvent::MessageReceived { message, .. } = event {
-                    self.last_lines.insert(contact, message.line_id);
+                    let last = (message.at.min(recorded_at), message.line_id);
+                    let known = self.last_lines.entry(contact).or_insert(last);
+                    if known.0 <= last.0 {
+                        *known = last;
+                    }
                 }
                 if self.keeps_messages {
                     self.take_in_message(contact, reference, event);
@@ -345,17 +359,11 @@ impl Scope<'_> {
 
     /// The message that [`Needs::message`] asked for, and the cases that it stands in.
     pub fn message(&self) -> Option<(MessageId, &[Reference])> {
-        let message = match self.needs.message.as_ref()? {
-            MessageKey::Id(id) => self
-                .world
-                .messages
-                .iter()
-                .find(|message| message.message_id == *id)?,
-            MessageKey::ProviderId(id) => self
-                .world
-                .messages
-                .iter()
-                .find(|message| message.outbound && message.provider_id.as_ref() == Some(id))?,
+        let key = self.needs.message.as_ref()?;
+        let message = match key {
+            MessageKey::Id(_) | MessageKey::ProviderId(_) => {
+                self.world.messages.iter().find(|message| message.is(key))?
+            }
             MessageKey::Inbound(id) => {
                 let contact = self.contact()?;
                 self.world.messages.iter().find(|message| {
@@ -379,7 +387,8 @@ impl Scope<'_> {
 
     /// The line that the contact last wrote to.
     pub fn last_line(&self, contact: ContactId) -> Option<LineId> {
-        self.world.last_lines.get(&contact).copied()
+        let (_, line_id) = self.world.last_lines.get(&contact)?;
+        Some(*line_id)
     }
 
     /// A survey.

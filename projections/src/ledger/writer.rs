@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
-use docket_domain::case::CaseEvent;
+use docket_domain::case::{Body, CaseEvent, Message};
+use docket_domain::content::Content;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
@@ -63,8 +64,9 @@ const SESSION: [(&str, &str); 7] = [
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
-/// How long a writer waits inside the transaction that it has begun ahead: COMMIT begins the next one, which saves a way to the server
-/// and back. It sees and holds nothing until its first statement.
+/// COMMIT begins the next transaction, which saves a way to the server and back. That one sees and holds nothing until its first
+/// statement, but while sessions are inside transactions the server does not count what they have written, and so does not know what to
+/// vacuum. So for this long writers wait in one, and begin one ahead after another; then they are outside for a moment.
 const BEGUN_AHEAD: Duration = Duration::from_secs(1);
 /// How long its end may take while nobody waits for it.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -76,7 +78,7 @@ const REFERENCES_AHEAD: usize = 8;
 pub(super) enum Failure {
     /// Somebody else was faster; fresh state will do.
     #[error("somebody else wrote meanwhile")]
-    Conflict(#[source] sqlx::Error),
+    Conflict(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The settings in memory were not the newest; they are now.
     #[error("the settings have changed")]
     NewSettings,
@@ -96,15 +98,15 @@ impl From<sqlx::Error> for Failure {
         match &error {
             sqlx::Error::Database(database) => match database.code().as_deref() {
                 // Serialisation failure, deadlock, lock not available.
-                Some("40001" | "40P01" | "55P03") => Self::Conflict(error),
+                Some("40001" | "40P01" | "55P03") => Self::Conflict(error.into()),
                 // Admin shutdown, crash shutdown, cannot connect now, idle session ended.
                 Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => Self::Connection(error),
                 // Out of resources: disk full, memory, connections.
                 Some(code) if code.starts_with("53") || code.starts_with("08") => {
                     Self::Connection(error)
                 }
-                // A line, a user or an idempotency key that came up at the same time elsewhere is found by the next try.
-                Some("23505") if is_race(database.constraint()) => Self::Conflict(error),
+                // What came up at the same time elsewhere is found by the next try: an event, a line, a user, a key.
+                Some("23505") => Self::Conflict(error.into()),
                 _ => Self::Poison(Box::new(error)),
             },
             sqlx::Error::Io(_)
@@ -125,27 +127,40 @@ impl From<ReadError> for Failure {
     }
 }
 
-/// The unique keys on which two transactions can meet without either being wrong.
-fn is_race(constraint: Option<&str>) -> bool {
-    matches!(
-        constraint,
-        Some("events_pkey" | "lines_number_channel" | "users_email" | "idempotency_keys_pkey")
-    )
-}
-
 #[derive(Clone)]
 struct ByMemory;
+
+/// About so many bytes an aggregate takes in memory, and a message beside what it says.
+const ENTRY_BYTES: usize = 1_024;
+const MESSAGE_BYTES: usize = 640;
+/// So many times as much as its text a JSON value can take in memory.
+const JSON_BYTES: usize = 8;
 
 impl Weighter<Reference, Entry> for ByMemory {
     fn weight(&self, _: &Reference, entry: &Entry) -> u64 {
         let messages = match &entry.aggregate {
-            Aggregate::Case(case) => case
-                .state()
-                .map_or(0, |state| state.messages.len() + state.moved_out.len()),
+            Aggregate::Case(case) => case.state().map_or(0, |state| {
+                let moved_out = state.moved_out.values().map(|moved| &moved.message);
+                state.messages.values().chain(moved_out).map(bytes).sum()
+            }),
             _ => 0,
         };
-        1_024 + 768 * messages as u64
+        (ENTRY_BYTES + messages) as u64
     }
+}
+
+/// About how much memory a message takes.
+fn bytes(message: &Message) -> usize {
+    let said = match &message.body {
+        Body::Inbound(message) => match &message.content.0 {
+            Content::Text { text } => text.len(),
+            content => {
+                JSON_BYTES * serde_json::to_string(content).map_or(0, |content| content.len())
+            }
+        },
+        Body::Outbound { message, .. } => message.text.len() + message.sent_text.len(),
+    };
+    MESSAGE_BYTES + said
 }
 
 /// Cases as they were after their last commit, or before: whoever takes one compares its version with the database.
@@ -236,6 +251,8 @@ pub(super) struct Writer {
     conn: Option<PgConnection>,
     /// Whether the connection is in a transaction that has done nothing yet.
     has_begun: bool,
+    /// When the connection last was in none.
+    outside_at: Instant,
     references: References,
     upcasters: Vec<Box<dyn EventUpcaster>>,
 }
@@ -264,6 +281,7 @@ impl Writer {
             outbox,
             conn: None,
             has_begun: false,
+            outside_at: Instant::now(),
             references,
             upcasters: upcasters(),
         }
@@ -376,6 +394,9 @@ impl Writer {
     async fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let began = Instant::now();
         let has_begun = std::mem::take(&mut self.has_begun);
+        if !has_begun {
+            self.outside_at = began;
+        }
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.connect().await.map_err(Failure::Connection)?,
@@ -384,7 +405,7 @@ impl Writer {
         match result {
             Ok(committed) => {
                 self.conn = Some(conn);
-                self.has_begun = true;
+                self.has_begun = committed.has_begun_next;
                 histogram!("docket_ledger_commit_seconds").record(began.elapsed().as_secs_f64());
                 self.after_commit(committed);
                 Ok(())
@@ -492,6 +513,7 @@ impl Writer {
                 .events
                 .iter()
                 .any(|recorded| is_to_send(&recorded.event)),
+            has_begun_next: self.outside_at.elapsed() < BEGUN_AHEAD,
         };
         if written.events.iter().any(append::is_settings) {
             committed.settings = Some(Settings::load(conn).await?);
@@ -504,7 +526,12 @@ impl Writer {
                 _ => None,
             })
             .collect();
-        match conn.execute("COMMIT AND CHAIN").await {
+        let commit = if committed.has_begun_next {
+            "COMMIT AND CHAIN"
+        } else {
+            "COMMIT"
+        };
+        match conn.execute(commit).await {
             Ok(_) => Ok(committed),
             Err(error) if committed.transaction_id.is_empty() => {
                 Err(Transaction::Failed(error.into()))
@@ -635,6 +662,8 @@ struct Committed {
     settings: Option<Settings>,
     /// Whether the outbox may have got something to do.
     is_to_send: bool,
+    /// Whether COMMIT begins the next transaction.
+    has_begun_next: bool,
 }
 
 /// How a transaction failed.

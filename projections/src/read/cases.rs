@@ -71,6 +71,7 @@ pub(super) struct Change {
     pub(super) last_message_at: Option<DateTime<Utc>>,
     /// The sequence of the event that brought the last message.
     pub(super) last_message: Option<i64>,
+    /// When and by which line the contact last wrote.
     pub(super) last_inbound: Option<(DateTime<Utc>, Uuid)>,
 }
 
@@ -91,6 +92,13 @@ impl Change {
         self.messages += 1;
         self.last_message_at = Some(at);
         self.last_message = Some(self.version);
+    }
+
+    /// Messages can come late, in another order than they were written in.
+    fn contact_wrote(&mut self, at: DateTime<Utc>, line_id: Uuid) {
+        if self.last_inbound.is_none_or(|(known, _)| known <= at) {
+            self.last_inbound = Some((at, line_id));
+        }
     }
 
     pub(super) fn state(&self) -> Option<&'static str> {
@@ -115,7 +123,7 @@ impl CasesHandler {
 
 impl Projection for CasesHandler {
     const NAME: &'static str = "cases";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["cases", "contact_cases", "case_links"];
     type Rows = CaseRows;
 
@@ -138,7 +146,7 @@ impl Projection for CasesHandler {
             }
             CaseEvent::MessageReceived { message, .. } => {
                 change.message_came(at);
-                change.last_inbound = Some((at, message.line_id.0));
+                change.contact_wrote(message.at.min(at), message.line_id.0);
             }
             CaseEvent::MessageQueued(_) => change.message_came(at),
             CaseEvent::MessageMovedIn { from, .. } => {
@@ -281,7 +289,8 @@ pub struct CaseRow {
     pub opened_at: DateTime<Utc>,
     /// When a message was last received, queued or moved into it; when it began, where none was. The list's order.
     pub last_message_at: DateTime<Utc>,
-    /// When and by which line the contact last wrote, in messages that were not moved here: answers go out by that line.
+    /// When and by which line the contact last wrote, in messages that were not moved here: answers go out by that line. The time is
+    /// Vonage's, or that of recording where Vonage's is later.
     pub last_inbound: Option<(DateTime<Utc>, LineId)>,
     /// The sequence of the event that last brought a message into it; 0 where none did.
     pub last_message: u64,

@@ -198,8 +198,9 @@ async fn write_rest(
                       assignee_email = CASE WHEN u.assigned THEN u.assignee_email ELSE c.assignee_email END,
                       message_count = c.message_count + u.messages,
                       last_message_at = COALESCE(u.last_message_at, c.last_message_at),
-                      last_inbound_at = COALESCE(u.last_inbound_at, c.last_inbound_at),
-                      last_inbound_line_id = COALESCE(u.last_inbound_line_id, c.last_inbound_line_id),
+                      last_inbound_at = GREATEST(c.last_inbound_at, u.last_inbound_at),
+                      last_inbound_line_id = CASE WHEN u.last_inbound_at >= COALESCE(c.last_inbound_at, '-infinity')
+                                                  THEN u.last_inbound_line_id ELSE c.last_inbound_line_id END,
                       last_message = COALESCE(u.last_message, c.last_message)
                  FROM UNNEST($42::integer[], $43::bigint[], $44::text[], $45::text[], $46::text[], $47::boolean[],
                              $48::boolean[], $49::uuid[], $50::text[], $51::integer[], $52::timestamptz[],

@@ -46,7 +46,7 @@ pub struct OutboxRow {
     pub attempt: u32,
     /// When it was recorded to be sent in this attempt; messages to a contact go out in this order.
     pub queued_at: DateTime<Utc>,
-    /// Not to be offered before.
+    /// Not to be offered before, where it was put off; otherwise when it was recorded to be sent, and due at once.
     pub due_at: DateTime<Utc>,
     /// When the state was entered.
     pub since: DateTime<Utc>,

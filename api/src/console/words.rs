@@ -333,6 +333,7 @@ pub(super) fn refusal(problem: &Problem) -> String {
         Kind::CaseClosed => CASE_CLOSED.to_owned(),
         Kind::CaseWithdrawn => NO_REPLY_WITHDRAWN.to_owned(),
         Kind::SaidSince => SAID_SINCE.to_owned(),
+        Kind::LineRemoved => NO_LINE.to_owned(),
         Kind::NotResendable => {
             "It is on its way already; only what failed or is uncertain can be sent again.".to_owned()
         }
@@ -1513,6 +1514,11 @@ pub(super) fn changed_by(who: &str) -> String {
 words! {
     WRITE_HERE = "Write a reply or a note";
     SEND_AND_CLOSE = "Send and close";
+    NO_LINE = "The line that the contact last wrote to was removed; add it again to reply.";
+}
+
+pub(super) fn removed_line(line: &str) -> String {
+    format!("{line}, removed")
 }
 
 // The open cases of somebody who does not reach them any more.

@@ -1,8 +1,6 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
-use docket_domain::case::{
-    Body, Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State,
-};
+use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State};
 use docket_domain::channel::normalise_number;
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
@@ -111,28 +109,14 @@ impl Operation for Reply {
     }
 }
 
-/// The line that a contact is answered from: the one that they last wrote to, or the case's where they have not written yet. Where
-/// that line was removed, the survey's only line of its channel takes its place, as when the number was added anew.
+/// The line that a contact is answered from: the one that they last wrote to, or the case's where they have not written yet, or what
+/// takes its place.
 fn line_to<'a>(scope: &'a Scope<'_>, state: &State) -> Option<&'a LineSnapshot> {
-    let settings = scope.settings();
-    let line_id = scope
-        .last_line(state.origin.contact_id)
-        .unwrap_or(state.origin.line_id);
-    settings.line(line_id).or_else(|| {
-        let channel = state
-            .messages
-            .values()
-            .filter_map(|message| match &message.body {
-                Body::Inbound(said) => Some((message.sequence, said.channel)),
-                Body::Outbound { .. } => None,
-            })
-            .max_by_key(|(sequence, _)| *sequence)
-            .map_or(state.origin.channel, |(_, channel)| channel);
-        let mut others = settings
-            .lines()
-            .filter(|line| line.survey_id == state.origin.survey_id && line.channel == channel);
-        others.next().filter(|_| others.next().is_none())
-    })
+    let origin = &state.origin;
+    let line_id = scope.last_line(origin.contact_id).unwrap_or(origin.line_id);
+    scope
+        .settings()
+        .line_to_answer_from(origin.survey_id, line_id, origin.channel)
 }
 
 /// The text as it is sent from a case of that survey.

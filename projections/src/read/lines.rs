@@ -269,6 +269,28 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<LineRow>, sqlx::Er
     rows.into_iter().map(LineRow::try_from).collect()
 }
 
+/// The lines that were removed, each with its channel.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn channels_of_removed(
+    executor: impl PgExecutor<'_>,
+) -> Result<Vec<(LineId, Channel)>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT line_id, channel FROM lines WHERE removed")
+        .fetch_all(executor)
+        .await?;
+    let channels = rows.into_iter().map(|row| {
+        let known = Row {
+            table: "lines",
+            key: row.line_id,
+        };
+        let channel = known.channel("channel", &row.channel)?;
+        Ok((LineId(row.line_id), channel))
+    });
+    channels.collect()
+}
+
 /// The line of that id, removed or not.
 ///
 /// # Errors

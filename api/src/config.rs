@@ -421,6 +421,7 @@ impl Given {
     }
 
     fn owner(&self, mistakes: &mut Mistakes) -> Option<(String, SecretString)> {
+        let known = mistakes.0.len();
         let password = mistakes.secret(
             "DOCKET_OWNER_PASSWORD",
             self.owner_password.as_ref(),
@@ -433,7 +434,8 @@ impl Given {
                 }))?;
                 Some((email, password))
             }
-            (Some(_), None) if mistakes.0.is_empty() => {
+            // A password that is given but cannot be taken has a sentence already.
+            (Some(_), None) if mistakes.0.len() == known => {
                 mistakes.0.push(
                     "DOCKET_OWNER_EMAIL is set without DOCKET_OWNER_PASSWORD; set both or neither"
                         .to_owned(),

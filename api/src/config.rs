@@ -133,7 +133,8 @@ pub struct Given {
         value_name = "NUMBER"
     )]
     pub vonage_rate: String,
-    /// Seconds after which a message whose worker has gone is taken over.
+    /// Seconds for which a message belongs to the worker that took it. If the worker is gone by then, one that waits is taken by another, and
+    /// one whose call had begun becomes uncertain. Keep it above 20, the longest that a call takes.
     #[arg(
         long = "docket-sending-lease",
         global = true,

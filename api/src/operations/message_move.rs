@@ -183,7 +183,7 @@ impl MoveMessage {
 pub struct UndoMove {
     /// The case that the move made.
     pub reference: Reference,
-    /// The case that the message came from, as the read model says.
+    /// The case that the message came from, as the caller found it; the decision trusts the case's own origin.
     pub source: Reference,
     /// The message.
     pub message_id: MessageId,

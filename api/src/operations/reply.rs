@@ -1,7 +1,7 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
 use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State};
-use docket_domain::channel::normalise_number;
+use docket_domain::channel::{is_international_number, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
@@ -13,8 +13,8 @@ use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
-use super::Asked;
 use super::receive::{initial_status, run};
+use super::{Asked, in_each};
 
 /// Why nothing was recorded to be sent.
 #[derive(Debug, thiserror::Error)]
@@ -191,8 +191,7 @@ impl BeginCase {
 
     fn number(&self) -> Option<String> {
         let number = normalise_number(&self.number);
-        let good = (3..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-        good.then_some(number)
+        is_international_number(&number).then_some(number)
     }
 }
 
@@ -244,7 +243,7 @@ impl Operation for BeginCase {
                 line_id: line.line_id,
                 channel: line.channel,
                 title: Personal(title),
-                status: initial_status(scope, line),
+                status: initial_status(scope, line.survey_id),
                 origin: Origin::Agent,
                 follows: None,
             }),
@@ -315,29 +314,21 @@ impl Operation for Resend {
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;
-        let mut events = vec![];
-        for reference in references {
-            let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-            let requeued = case.decide(CaseCommand::Resend {
+        let events = in_each(scope, references, |case| {
+            case.decide(CaseCommand::Resend {
                 message_id,
                 line_id,
-            })?;
-            events.extend(
-                requeued
-                    .into_iter()
-                    .map(|event| (StreamId::Case(*reference), event.into())),
-            );
-        }
+            })
+        })?;
         if is_gone && line_id.is_none() {
             return Err(ReplyError::NoLine);
         }
-        Ok(Decided {
-            output: Queued {
+        Ok(Decided::with(
+            events,
+            Queued {
                 message_id,
                 version: shown.version() + 1,
             },
-            events,
-            secrets: vec![],
-        })
+        ))
     }
 }

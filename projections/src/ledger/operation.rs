@@ -124,9 +124,14 @@ pub struct Decided<T> {
 impl<T> Decided<T> {
     /// An outcome without events.
     pub const fn nothing(output: T) -> Self {
+        Self::with(vec![], output)
+    }
+
+    /// An outcome with events of any streams.
+    pub const fn with(events: Vec<(StreamId, Event)>, output: T) -> Self {
         Self {
             output,
-            events: vec![],
+            events,
             secrets: vec![],
         }
     }
@@ -137,14 +142,8 @@ impl<T> Decided<T> {
         events: impl IntoIterator<Item = E>,
         output: T,
     ) -> Self {
-        Self {
-            output,
-            events: events
-                .into_iter()
-                .map(|event| (stream, event.into()))
-                .collect(),
-            secrets: vec![],
-        }
+        let events = events.into_iter().map(|event| (stream, event.into()));
+        Self::with(events.collect(), output)
     }
 
     /// The same with events of one more stream.

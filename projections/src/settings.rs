@@ -58,7 +58,7 @@ impl Settings {
         };
         let survey_rows = surveys::all(&mut *conn).boxed().await?;
         for row in survey_rows {
-            settings.surveys.insert(row.survey_id, row.into_settings());
+            settings.surveys.insert(row.survey_id, row.settings);
         }
         let line_rows = lines::all(&mut *conn).boxed().await?;
         for row in line_rows {

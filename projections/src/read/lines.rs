@@ -311,26 +311,3 @@ pub async fn find(
     .await?;
     row.map(LineRow::try_from).transpose()
 }
-
-/// The line of that number, E.164 without `+`, on that channel, unless it was removed.
-///
-/// # Errors
-///
-/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
-pub async fn find_by_number(
-    executor: impl PgExecutor<'_>,
-    number: &str,
-    channel: Channel,
-) -> Result<Option<LineRow>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Columnwise,
-        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
-         FROM lines
-         WHERE number = $1 AND channel = $2 AND NOT removed",
-        number,
-        channel.as_str(),
-    )
-    .fetch_optional(executor)
-    .await?;
-    row.map(LineRow::try_from).transpose()
-}

@@ -36,7 +36,7 @@ const QUEUE: usize = 4_096;
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 /// So many looks are recorded at once.
 const AT_ONCE: usize = 64;
-/// How often something is tried that the ledger cannot take just now; the pauses grow to ten seconds in all.
+/// How often something is tried that the ledger cannot take just now; the pauses grow to nine seconds in all.
 const TRIES: u32 = 9;
 /// The first of those pauses.
 const PAUSE: Duration = Duration::from_millis(200);

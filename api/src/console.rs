@@ -4,7 +4,7 @@
 //! and the keyboard. What always holds: whatever is not the sign-in page or an asset stands behind [`session::inside`], which finds
 //! out who asks and refuses a form that is not ours, and behind [`session::within_reach`], which lets nobody near a case of a survey
 //! that they do not reach; what changes cases stands behind [`session::may_act`] too; every change is one
-//! operation for the ledger, the same as the JSON API's; and every sentence that people read stands in [`words`]. To add a page: a
+//! operation for the ledger, the same as the JSON API's; and the console's own sentences stand in [`words`]. To add a page: a
 //! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
 
 mod act;

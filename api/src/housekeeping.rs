@@ -17,7 +17,7 @@ const KEY_DAYS: i64 = 30;
 /// So many keys are forgotten in one statement, which locks them for that moment only.
 const STEP: i64 = 1_000;
 
-/// Forgets whatever is old enough, step by step; gives how many keys it were.
+/// Forgets whatever is old enough, step by step; gives how many keys there were.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Docket: conversations by SMS and WhatsApp as cases.
 //!
-//! The service, its HTTP and its command line. Requests come in by [`webhooks`] and the JSON API in [`http`], become [`operations`]
-//! for the ledger, and answers leave by [`delivery`].
+//! The service, its HTTP and its command line. Requests come in by [`webhooks`], the JSON API in [`http`] and the
+//! [`console`], become [`operations`] for the ledger, and answers leave by [`delivery`].
 
 pub mod activity;
 pub mod ambient;

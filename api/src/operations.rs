@@ -19,12 +19,37 @@ pub mod survey;
 pub mod user;
 
 use docket_domain::access::Access;
-use docket_domain::case::{Author, Case, CaseError, State};
+use docket_domain::case::{Author, Case, CaseError, CaseEvent, State};
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::personal::Personal;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::{Actor, Metadata};
+
+/// The events that the same decision gives in each of a message's cases.
+fn in_each(
+    scope: &Scope<'_>,
+    references: &[Reference],
+    mut decide: impl FnMut(&Case) -> Result<Vec<CaseEvent>, CaseError>,
+) -> Result<Vec<(StreamId, Event)>, CaseError> {
+    let mut events = vec![];
+    for reference in references {
+        let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+        events.extend(of_case(*reference, decide(case)?));
+    }
+    Ok(events)
+}
+
+/// A case's events as events of its stream.
+fn of_case(
+    reference: Reference,
+    events: Vec<CaseEvent>,
+) -> impl Iterator<Item = (StreamId, Event)> {
+    events
+        .into_iter()
+        .map(move |event| (StreamId::Case(reference), event.into()))
+}
 
 /// Who asks for something at the console or the API, and in which request.
 #[derive(Clone, Debug)]

@@ -304,11 +304,6 @@ impl Simulator {
         self.account.state().docket_url = Some(url.into());
     }
 
-    /// Tells the phone which lines to offer.
-    pub fn set_lines(&self, lines: Vec<SimulatedLine>) {
-        self.account.state().lines = lines;
-    }
-
     /// Lets the next calls fail, one fault a call, after those that were scripted before.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.account.state().faults.extend(faults);

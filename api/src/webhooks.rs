@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::connections::took_too_long;
+use crate::http::request_id;
 use crate::operations::held::HoldWebhook;
 use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
 use crate::operations::status::{RecordStatus, Recorded};
@@ -134,6 +135,13 @@ struct Signed {
     request_id: Option<String>,
 }
 
+impl Signed {
+    /// The body as it is kept.
+    fn held_body(&self) -> HeldBody {
+        HeldBody::new(&self.body, |bytes| hex::encode(bytes))
+    }
+}
+
 async fn check(
     app: &App,
     headers: &HeaderMap,
@@ -170,7 +178,7 @@ async fn check(
         }
     }
     let request_id = headers
-        .get("x-request-id")
+        .get(request_id::HEADER)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     Ok(Signed { body, request_id })
@@ -209,29 +217,30 @@ async fn inbound(
 ) -> Response {
     let kind = WebhookKind::Inbound;
     let outcome = match check(&app, &headers, body).await {
-        Ok(signed) => take_inbound(&app, signed).await,
+        Ok(signed) => take_inbound(&app, &signed).await,
         Err(outcome) => outcome,
     };
     outcome.respond(&app, kind)
 }
 
-async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome {
-    let inbound = match webhook::decode_inbound(&body) {
+async fn take_inbound(app: &App, signed: &Signed) -> Outcome {
+    let kind = WebhookKind::Inbound;
+    let inbound = match webhook::decode_inbound(&signed.body) {
         Ok(inbound) => inbound,
         Err(undecodable) => {
-            return hold(app, WebhookKind::Inbound, &body, undecodable, request_id).await;
+            return keep(app, Kept::undecodable(kind, undecodable), signed).await;
         }
     };
-    let (provider_id, to, from) = (
-        inbound.provider_id.clone(),
-        inbound.to.clone(),
-        inbound.from.clone(),
-    );
+    let unrecordable = Kept {
+        to: Some(inbound.to.clone()),
+        from: Some(inbound.from.clone()),
+        ..Kept::unrecordable(kind, inbound.provider_id.clone())
+    };
     let operation = ReceiveMessage {
         inbound,
-        body: HeldBody::new(&body, |bytes| hex::encode(bytes)),
+        body: signed.held_body(),
         ids: fresh_ids(app),
-        request_id: request_id.clone(),
+        request_id: signed.request_id.clone(),
     };
     match submit(app, operation).await {
         Ok(Answer::Duplicate) => Outcome::Duplicate,
@@ -243,12 +252,7 @@ async fn take_inbound(app: &App, Signed { body, request_id }: Signed) -> Outcome
         Err(error) => {
             // What Docket cannot record now, it would not record in a day of repetitions either; kept, it is not lost.
             error!(%error, "a message could not be recorded and is kept as unrouted");
-            let unrecordable = Unrecordable {
-                provider_id: Some(provider_id),
-                to: Some(to),
-                from: Some(from),
-            };
-            keep(app, WebhookKind::Inbound, &body, unrecordable, request_id).await
+            keep(app, unrecordable, signed).await
         }
     }
 }
@@ -269,28 +273,29 @@ async fn status(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let outcome = match check(&app, &headers, body).await {
-        Ok(signed) => take_status(&app, signed).await,
+        Ok(signed) => take_status(&app, &signed).await,
         Err(outcome) => outcome,
     };
     outcome.respond(&app, WebhookKind::Status)
 }
 
-async fn take_status(app: &App, Signed { body, request_id }: Signed) -> Outcome {
-    let status = match webhook::decode_status(&body) {
+async fn take_status(app: &App, signed: &Signed) -> Outcome {
+    let kind = WebhookKind::Status;
+    let status = match webhook::decode_status(&signed.body) {
         Ok(status) => status,
         Err(undecodable) => {
-            return hold(app, WebhookKind::Status, &body, undecodable, request_id).await;
+            return keep(app, Kept::undecodable(kind, undecodable), signed).await;
         }
     };
     // The same status of an unknown message is kept under the same id, and so only once.
     let name = format!("{} {}", status.provider_id, status.status.as_str());
     let held_id = HeldId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()));
-    let provider_id = status.provider_id.clone();
+    let unrecordable = Kept::unrecordable(kind, status.provider_id.clone());
     let operation = RecordStatus {
         status,
-        body: HeldBody::new(&body, |bytes| hex::encode(bytes)),
+        body: signed.held_body(),
         held_id,
-        request_id: request_id.clone(),
+        request_id: signed.request_id.clone(),
     };
     match submit(app, operation).await {
         Ok(Answer::Done(Recorded::News) | Answer::Repeated(Recorded::News)) => Outcome::Accepted,
@@ -301,109 +306,83 @@ async fn take_status(app: &App, Signed { body, request_id }: Signed) -> Outcome 
         Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
         Err(error) => {
             error!(%error, "a status could not be recorded and is kept as unrouted");
-            let unrecordable = Unrecordable {
-                provider_id: Some(provider_id),
-                to: None,
-                from: None,
-            };
-            keep(app, WebhookKind::Status, &body, unrecordable, request_id).await
+            keep(app, unrecordable, signed).await
         }
     }
 }
 
-/// What is known of a webhook that Docket read but could not record.
-struct Unrecordable {
+/// A webhook that has no place, and is kept to be looked at: what is known of it, and why.
+struct Kept {
+    kind: WebhookKind,
+    reason: HeldReason,
+    detail: String,
     provider_id: Option<String>,
     to: Option<String>,
     from: Option<String>,
 }
 
-async fn keep(
-    app: &App,
-    kind: WebhookKind,
-    body: &[u8],
-    known: Unrecordable,
-    request_id: Option<String>,
-) -> Outcome {
-    let Unrecordable {
-        provider_id,
-        to,
-        from,
-    } = known;
-    let detail =
-        "it was read, but could not be recorded; the server's log has the cause".to_owned();
-    submit_held(
-        app,
-        kind,
-        body,
-        HeldReason::Undecodable,
-        detail,
-        (provider_id, to, from),
-        request_id,
-    )
-    .await
-}
-
-async fn hold(
-    app: &App,
-    kind: WebhookKind,
-    body: &[u8],
-    undecodable: Undecodable,
-    request_id: Option<String>,
-) -> Outcome {
-    let reason = match undecodable.cause {
-        Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => {
-            HeldReason::UnknownType
+impl Kept {
+    /// One that Docket could not read.
+    fn undecodable(kind: WebhookKind, undecodable: Undecodable) -> Self {
+        let Undecodable {
+            cause,
+            provider_id,
+            to,
+            from,
+        } = undecodable;
+        let reason = match cause {
+            Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => {
+                HeldReason::UnknownType
+            }
+            Cause::NotJson
+            | Cause::NotAnObject
+            | Cause::TooDeep
+            | Cause::MissingField(_)
+            | Cause::BadValue(_) => HeldReason::Undecodable,
+        };
+        Self {
+            kind,
+            reason,
+            detail: cause.to_string(),
+            provider_id,
+            to,
+            from,
         }
-        Cause::NotJson
-        | Cause::NotAnObject
-        | Cause::TooDeep
-        | Cause::MissingField(_)
-        | Cause::BadValue(_) => HeldReason::Undecodable,
-    };
-    let Undecodable {
-        cause,
-        provider_id,
-        to,
-        from,
-    } = undecodable;
-    submit_held(
-        app,
-        kind,
-        body,
-        reason,
-        cause.to_string(),
-        (provider_id, to, from),
-        request_id,
-    )
-    .await
+    }
+
+    /// One that Docket read but could not record.
+    fn unrecordable(kind: WebhookKind, provider_id: String) -> Self {
+        Self {
+            kind,
+            reason: HeldReason::Undecodable,
+            detail: "it was read, but could not be recorded; the server's log has the cause"
+                .to_owned(),
+            provider_id: Some(provider_id),
+            to: None,
+            from: None,
+        }
+    }
 }
 
-async fn submit_held(
-    app: &App,
-    kind: WebhookKind,
-    body: &[u8],
-    reason: HeldReason,
-    detail: String,
-    (provider_id, to, from): (Option<String>, Option<String>, Option<String>),
-    request_id: Option<String>,
-) -> Outcome {
+async fn keep(app: &App, kept: Kept, signed: &Signed) -> Outcome {
+    let kind = kept.kind;
+    let digest = hex::encode(Sha256::digest(&signed.body));
     let operation = HoldWebhook {
         webhook: HeldWebhook {
             held_id: HeldId((app.new_id)()),
             kind,
-            reason,
-            detail,
-            provider_id,
-            to: to.map(Personal),
-            from: from.map(Personal),
-            body: Personal(HeldBody::new(body, |bytes| hex::encode(bytes))),
+            reason: kept.reason,
+            detail: kept.detail,
+            provider_id: kept.provider_id,
+            to: kept.to.map(Personal),
+            from: kept.from.map(Personal),
+            body: Personal(signed.held_body()),
         },
         receipt: Receipt {
             kind: "held",
-            key: format!("{} {}", kind.as_str(), hex::encode(Sha256::digest(body))),
+            key: format!("{} {digest}", kind.as_str()),
         },
-        request_id,
+        request_id: signed.request_id.clone(),
     };
     match submit(app, operation).await {
         Ok(Answer::Duplicate) => Outcome::Duplicate,

@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::{Progress, Status};
 use crate::ids::{LineId, MessageId, Reference, UserId};
 use crate::personal::Personal;
+use crate::text::title;
 
 /// The longest title, in characters.
-pub const MAX_TITLE_CHARS: usize = 200;
+pub const MAX_TITLE_CHARS: usize = title::MAX_TYPED_CHARS;
 /// The longest note or comment, in characters.
 pub const MAX_NOTE_CHARS: usize = 10_000;
 

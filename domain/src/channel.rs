@@ -67,9 +67,31 @@ pub fn normalise_number(text: &str) -> String {
     }
 }
 
+/// Whether it is an international number in its one spelling: 3 to 15 digits.
+pub fn is_international_number(number: &str) -> bool {
+    (3..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn international_numbers_have_three_to_fifteen_digits() {
+        for number in ["123", "447700900123", "123456789012345"] {
+            assert!(is_international_number(number), "{number}");
+        }
+        for other in [
+            "",
+            "12",
+            "1234567890123456",
+            "+447700900123",
+            "44 770",
+            "４４７７",
+        ] {
+            assert!(!is_international_number(other), "{other}");
+        }
+    }
 
     #[test]
     fn one_number_has_one_spelling() {

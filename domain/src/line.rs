@@ -4,7 +4,7 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, is_international_number};
 use crate::ids::{LineId, SurveyId};
 
 /// The longest automatic reply, in characters.
@@ -193,9 +193,7 @@ impl Line {
                     channel,
                     settings,
                 } => {
-                    if !(3..=15).contains(&number.len())
-                        || !number.bytes().all(|b| b.is_ascii_digit())
-                    {
+                    if !is_international_number(&number) {
                         return Err(LineError::Number);
                     }
                     settings.check()?;

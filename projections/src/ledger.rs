@@ -9,7 +9,7 @@
 //! 4. the read models take in the events, and write them by set-based statements;
 //! 5. the events are appended, and the transaction commits.
 //!
-//! What always holds: no stream is written without its contact's lock; a caller that goes away cancels nothing; a conflict is
+//! What always holds: no case is written without its contact's lock; a caller that goes away cancels nothing; a conflict is
 //! retried from fresh state; a transaction that fails for another reason is split, so that one poisoned operation cannot take
 //! others with it; a commit that broke off is asked after, never repeated blindly.
 

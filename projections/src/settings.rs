@@ -22,6 +22,7 @@ pub struct Settings {
     surveys: HashMap<SurveyId, SurveySettings>,
     lines: HashMap<LineId, LineSnapshot>,
     by_number: HashMap<Channel, HashMap<String, LineId>>,
+    removed: HashMap<LineId, Channel>,
 }
 
 /// A line, as far as routing and sending need it.
@@ -57,7 +58,7 @@ impl Settings {
         };
         let survey_rows = surveys::all(&mut *conn).boxed().await?;
         for row in survey_rows {
-            settings.surveys.insert(row.survey_id, row.into_settings());
+            settings.surveys.insert(row.survey_id, row.settings);
         }
         let line_rows = lines::all(&mut *conn).boxed().await?;
         for row in line_rows {
@@ -75,6 +76,8 @@ impl Settings {
                 },
             );
         }
+        let removed = lines::channels_of_removed(&mut *conn).boxed().await?;
+        settings.removed.extend(removed);
         Ok(settings)
     }
 
@@ -91,6 +94,29 @@ impl Settings {
     /// The line of that number and channel.
     pub fn line_of(&self, number: &str, channel: Channel) -> Option<&LineSnapshot> {
         self.lines.get(self.by_number.get(&channel)?.get(number)?)
+    }
+
+    /// The line from which somebody is answered who last wrote to the line `line_id`, in a case of that survey that began on
+    /// `channel`. It is that very line; where it was removed, the survey's only line of its channel takes its place, as when the
+    /// number was added anew, or else the survey's only line of `channel`.
+    pub fn line_to_answer_from(
+        &self,
+        survey_id: SurveyId,
+        line_id: LineId,
+        channel: Channel,
+    ) -> Option<&LineSnapshot> {
+        self.line(line_id).or_else(|| {
+            let removed = self.removed.get(&line_id).copied();
+            let mut channels = removed.into_iter().chain([channel]);
+            channels.find_map(|channel| self.only_line(survey_id, channel))
+        })
+    }
+
+    fn only_line(&self, survey_id: SurveyId, channel: Channel) -> Option<&LineSnapshot> {
+        let mut lines = self
+            .lines()
+            .filter(|line| line.survey_id == survey_id && line.channel == channel);
+        lines.next().filter(|_| lines.next().is_none())
     }
 
     /// Every line that is not removed.

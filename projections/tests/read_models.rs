@@ -978,13 +978,10 @@ async fn a_thread_tells_what_happened() {
         cases::links(pool, other).await.unwrap(),
         [link(LinkKind::MovedFrom, case)]
     );
-    let found = messages::by_provider_id(pool, "in-2")
-        .await
-        .unwrap()
-        .unwrap();
+    let found = messages::find(pool, photo_id).await.unwrap().unwrap();
     assert_eq!(
-        (found.message_id, found.references),
-        (photo_id, vec![other])
+        (found.provider_id.as_deref(), found.references),
+        (Some("in-2"), vec![other])
     );
 
     // The undo brings it back to where it stood.

@@ -294,7 +294,7 @@ bothWays("several cases are assigned and closed at once, and closing is undone",
   assert.deepEqual(await docket.casesOf(other.number), [other.reference]);
   assert.equal(await ada.entry(first.reference).count(), 0);
   await ada.page.getByRole("button", { name: "Undo" }).click();
-  await ada.page.getByText("2 cases have the answers again that they had.").waitFor();
+  await ada.page.getByText("2 cases have their earlier answers again.").waitFor();
   for (const { number, reference } of [first, second]) assert.deepEqual(await docket.casesOf(number), [reference]);
   await ada.entry(first.reference).waitFor();
 });

@@ -105,7 +105,7 @@ pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
     stopped
 }
 
-/// The demonstration's own settings: only where it listens is taken from outside.
+/// The demonstration's own settings: its database, its Vonage and its owner are its own, and all else is taken from outside.
 fn config(
     given: &Given,
     folder: &Path,
@@ -436,7 +436,7 @@ async fn change(
     .map(drop)
 }
 
-/// The case that somebody began last. References do not tell: they are given out by several writers.
+/// The case that somebody began last: later ones have higher references.
 async fn newest(app: &App, number: &str) -> anyhow::Result<Reference> {
     let filter = CaseFilter {
         number: Some(NumberFilter::Exact(Personal(number.to_owned()))),
@@ -444,8 +444,8 @@ async fn newest(app: &App, number: &str) -> anyhow::Result<Reference> {
     };
     let rows = cases::list(&app.pool, &filter, None, 200).await?;
     rows.into_iter()
-        .max_by_key(|row| row.opened_at)
         .map(|row| row.reference)
+        .max()
         .context("a case was just begun")
 }
 

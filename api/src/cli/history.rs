@@ -14,7 +14,7 @@ use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::log::recorded::Recorded;
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::read::cases::{self, CaseLink, CaseRow, LinkKind};
-use docket_projections::read::thread::{self as threads, Inbound, ItemAuthor, Outbound, What};
+use docket_projections::read::thread::{self as threads, Inbound, Outbound, What};
 use docket_projections::{DatabaseError, PgPool};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -194,13 +194,6 @@ impl From<CaseAsOf> for CaseThen {
             recorded_at: was.recorded_at,
             thread: was.thread.into_iter().map(ThreadItem::from).collect(),
         }
-    }
-}
-
-fn author(author: &ItemAuthor) -> String {
-    match author {
-        ItemAuthor::User { email, .. } => email.0.clone(),
-        other => other.kind().to_owned(),
     }
 }
 
@@ -385,7 +378,7 @@ fn picture(was: &CaseAsOf, now: Option<&Now>, width: usize) -> String {
         let line = format!(
             "{}  {}: {}{}",
             time(item.at),
-            author(&item.author),
+            item.author.name(),
             said(&item.what),
             became.map_or_else(String::new, |became| format!("   ({became})"))
         );

@@ -4,15 +4,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::{ContactId, LineId, MessageId};
+use docket_projections::ledger::operation::{Answer, LedgerError};
 use docket_projections::read::{lines, surveys};
 
-use super::act::submit;
 use super::pages::{self, Choice, Frame};
 use super::session::{Posted, Session};
 use super::{Console, Failed, case, go, inbox, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
-use crate::operations::reply::BeginCase;
+use crate::operations::reply::{BeginCase, ReplyError};
 
 /// The form.
 pub(super) async fn form(
@@ -46,7 +46,15 @@ pub(super) async fn begin(
                 contact_id: ContactId((app.new_id)()),
                 asked: posted.asked(&session),
             };
-            submit(&app, operation).await
+            match app.ledger.submit(operation).await {
+                Ok(Answer::Done(begun) | Answer::Repeated(begun)) => Ok(begun),
+                Ok(Answer::Duplicate) => Err(Problem::internal()),
+                // It was removed after the form was opened.
+                Err(LedgerError::Refused(ReplyError::UnknownLine)) => {
+                    Err(Problem::invalid(words::NO_SUCH_LINE))
+                }
+                Err(error) => Err(error.into()),
+            }
         }
         Err(_) => Err(Problem::invalid(words::NO_SUCH_LINE)),
     };
@@ -77,7 +85,7 @@ async fn show(
         let survey = inbox::survey_name(&surveys, line.survey_id);
         let value = line.line_id.to_string();
         Choice {
-            name: format!("{survey}: {}", case::line_name(&lines, line.line_id)),
+            name: format!("{survey}: {}", case::line_name(&line.number, line.channel)),
             is_current: value == posted.field("line"),
             value,
         }

@@ -342,7 +342,7 @@ async fn change(
             let answer = chosen
                 .answer
                 .and_then(|answer| question.choices.get(answer));
-            let answer = answer.ok_or_else(|| Problem::invalid("there is no such answer"))?;
+            let answer = answer.ok_or_else(|| Problem::invalid(words::BULK_NO_SUCH_ANSWER))?;
             (Change::Status(answer.clone()), None)
         }
         _ => {

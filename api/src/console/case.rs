@@ -7,15 +7,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
-use docket_domain::ids::{LineId, Reference, UserId};
+use docket_domain::ids::{Reference, UserId};
 use docket_domain::survey::StatusQuestion;
 use docket_domain::text::references;
 use docket_domain::user::Role;
 use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
-use docket_projections::read::lines::LineRow;
 use docket_projections::read::surveys::SurveyRow;
 use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem, What};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
+use docket_projections::settings::{LineSnapshot, Settings};
 
 use super::answers::{self, Answers};
 use super::bulk::Outcome;
@@ -175,7 +175,7 @@ async fn pane(
     let name = contact.and_then(|contact| contact.name);
     let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
     let links = cases::links(&app.pool, reference).await?;
-    let all_lines = lines::all(&app.pool).await?;
+    let settings = app.ledger.settings();
     let survey = surveys
         .iter()
         .find(|survey| survey.survey_id == row.survey_id);
@@ -193,7 +193,7 @@ async fn pane(
         reader: refused.seen.is_none().then_some(session.user_id),
     };
     let items = shown.items(&part.items);
-    let answered = Answered::of(&row, survey, &of_contact, &all_lines);
+    let answered = Answered::of(&row, survey, &of_contact, &settings);
     let draft = if refused.text.is_empty() {
         answers::draft(templates, &row, shown.name, session, place)
     } else {
@@ -207,7 +207,7 @@ async fn pane(
         name: name.as_deref().cloned(),
         channel: thread::channel(row.channel),
         survey: inbox::survey_name(surveys, row.survey_id),
-        line: line_name(&all_lines, row.line_id),
+        line: line_of(app, &settings, &row).await?,
         opened: When::of(row.opened_at, now),
         messages: words::messages(row.message_count),
         version: part.seen,
@@ -243,8 +243,12 @@ async fn pane(
             .map(|question| question.closed_value.clone()),
         counter: answered.counter(reference, if refused.is_note { "" } else { &draft }),
         window: Window::of(answered.channel, answered.written_at(&part.items), now),
-        appended: answered.appends.then(|| words::appended(reference.get())),
-        goes_out_from: words::goes_out_from(&line_name(&all_lines, answered.line_id)),
+        appended: (answered.appends && answered.line.is_some())
+            .then(|| words::appended(reference.get())),
+        goes_out_from: answered.line.map_or_else(
+            || words::NO_LINE.to_owned(),
+            |line| words::goes_out_from(&line_name(&line.number, line.channel)),
+        ),
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
         answers: Answers::of(templates, &row, place),
@@ -277,8 +281,9 @@ fn undo_status(question: &StatusQuestion, place: &Place) -> Option<String> {
 }
 
 /// How an answer to the case's contact goes out.
-struct Answered {
-    line_id: LineId,
+struct Answered<'a> {
+    /// The line that it goes out from; `None` where that one was removed.
+    line: Option<&'a LineSnapshot>,
     channel: Channel,
     /// When it was recorded that they last wrote by that line; `None` where they never wrote.
     last_inbound_at: Option<DateTime<Utc>>,
@@ -286,21 +291,21 @@ struct Answered {
     appends: bool,
 }
 
-impl Answered {
+impl<'a> Answered<'a> {
     fn of(
         row: &CaseRow,
         survey: Option<&SurveyRow>,
         of_contact: &[CaseRow],
-        lines: &[LineRow],
+        settings: &'a Settings,
     ) -> Self {
         let last_inbound = of_contact
             .iter()
             .filter_map(|case| case.last_inbound)
             .max_by_key(|(at, _)| *at);
         let line_id = last_inbound.map_or(row.line_id, |(_, line_id)| line_id);
-        let line = lines.iter().find(|line| line.line_id == line_id);
+        let line = settings.line_to_answer_from(row.survey_id, line_id, row.channel);
         Self {
-            line_id,
+            line,
             channel: line.map_or(row.channel, |line| line.channel),
             last_inbound_at: last_inbound.map(|(at, _)| at),
             appends: row.origin != CaseOrigin::Record
@@ -441,16 +446,23 @@ fn choices(all: &[String], current: Option<&str>) -> Vec<Choice> {
         .collect()
 }
 
-/// A line as people tell it from others; its id where it was removed.
-pub(super) fn line_name(lines: &[LineRow], line_id: LineId) -> String {
-    lines
-        .iter()
-        .find(|line| line.line_id == line_id)
-        .map_or_else(
-            || line_id.to_string(),
-            |line| {
-                let channel = thread::channel(line.channel);
-                format!("{} ({channel})", inbox::plus(&line.number))
-            },
-        )
+/// The line that a case began on.
+async fn line_of(app: &App, settings: &Settings, row: &CaseRow) -> Result<String, Failed> {
+    if let Some(line) = settings.line(row.line_id) {
+        return Ok(line_name(&line.number, line.channel));
+    }
+    let line = lines::find(&app.pool, row.line_id).await?;
+    Ok(line.map_or_else(String::new, |line| {
+        let name = line_name(&line.number, line.channel);
+        if line.removed {
+            words::removed_line(&name)
+        } else {
+            name
+        }
+    }))
+}
+
+/// A line as people tell it from others.
+pub(super) fn line_name(number: &str, channel: Channel) -> String {
+    format!("{} ({})", inbox::plus(number), thread::channel(channel))
 }

@@ -1,4 +1,7 @@
-//! Every sentence that people read in the console, in English. A translation is this file in another language.
+//! The console's own sentences, in English.
+//!
+//! Refusals of the domain, reasons of delivery and the history's sentences come from where they are made
+//! (`docket_projections::history`, the errors).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -140,7 +143,7 @@ words! {
     FORM_FROM_ELSEWHERE = "The form was sent from another site, so nothing was done.";
     FORM_UNREADABLE = "The form could not be read, so nothing was done. Go back and try again.";
     FORM_TOO_OLD = "The form is too old, so nothing was done. Go back, reload the page and try again.";
-    NO_SUCH_COLLEAGUE = "only agents and owners see to cases, and nobody of them has that email";
+    NO_SUCH_COLLEAGUE = "only agents and owners see to cases, and none of them has that email";
     NO_SUCH_LINE = "choose the line to write from";
     NO_SUCH_CASE = "There is no such case.";
     NO_SUCH_MESSAGE = "The message does not stand in this case any more.";
@@ -219,7 +222,7 @@ pub(super) fn why(routed: &Routed, by: Option<&str>) -> String {
         Rule::Reference => format!("It names {}", all.join(", ")),
         Rule::Quote => format!("It quotes a message in {}", all.join(", ")),
         Rule::NewRequested => "It asks for a new case with #0".to_owned(),
-        Rule::Follows => format!("Follows {first}, which is closed"),
+        Rule::Follows => format!("Follows {first}, which was closed"),
         Rule::CasesDisabled => "Each message is a record of its own".to_owned(),
         Rule::Moved => match by {
             Some(by) => format!("Moved from {first} by {by}"),
@@ -333,6 +336,7 @@ pub(super) fn refusal(problem: &Problem) -> String {
         Kind::CaseClosed => CASE_CLOSED.to_owned(),
         Kind::CaseWithdrawn => NO_REPLY_WITHDRAWN.to_owned(),
         Kind::SaidSince => SAID_SINCE.to_owned(),
+        Kind::LineRemoved => NO_LINE.to_owned(),
         Kind::NotResendable => {
             "It is on its way already; only what failed or is uncertain can be sent again.".to_owned()
         }
@@ -594,8 +598,9 @@ words! {
     BULK_READ = "Mark as read";
     BULK_ASSIGN = "Assign to";
     BULK_NOTHING_CHOSEN = "No case was chosen, so nothing was done.";
-    BULK_NO_SUCH_COLLEAGUE = "Only agents and owners see to cases, and nobody of them has that email. Nothing was done.";
+    BULK_NO_SUCH_COLLEAGUE = "Only agents and owners see to cases, and none of them has that email. Nothing was done.";
     BULK_UNKNOWN = "Choose what to do with the cases.";
+    BULK_NO_SUCH_ANSWER = "there is no such answer";
 
     KEYS_CLOSE = "Close the case";
     KEYS_CHOOSE = "Choose the case, to do something with several";
@@ -615,8 +620,8 @@ pub(super) fn presence(others: &[String]) -> String {
 pub(super) fn bulk_done(what: &str, count: usize) -> String {
     if what == "reopen" {
         return match count {
-            1 => "1 case has the answer again that it had.".to_owned(),
-            count => format!("{count} cases have the answers again that they had."),
+            1 => "1 case has its earlier answer again.".to_owned(),
+            count => format!("{count} cases have their earlier answers again."),
         };
     }
     let cases = match count {
@@ -750,13 +755,13 @@ words! {
     OWN_ACCOUNT_STAYS = "nobody removes themselves; ask another owner";
 
     YOUR_ACCOUNT = "Your account";
-    OLD_PASSWORD = "Present password";
+    OLD_PASSWORD = "Current password";
     AGAIN_PASSWORD = "New password once more";
     OWN_PASSWORD_HINT = "At least 10 characters. A sentence that only you know is good.";
     OWN_PASSWORD_ABOUT = "You stay signed in here, and are signed out everywhere else.";
     CHANGE_PASSWORD = "Change the password";
     PASSWORDS_DIFFER = "the two new passwords are not the same";
-    OLD_PASSWORD_WRONG = "the present password is not right";
+    OLD_PASSWORD_WRONG = "the current password is not right";
 
     TOKENS = "API tokens";
     TOKENS_ABOUT_ALL = "With a token a program does what its owner may do. These are everybody's tokens.";
@@ -1157,7 +1162,15 @@ pub(super) fn wrongly_signed(count: u64) -> String {
 }
 
 pub(super) fn calls_failed(failed: u64, taken: u64) -> String {
-    format!("Today Vonage took {taken} messages, and {failed} calls came to nothing.")
+    let taken = match taken {
+        1 => "1 message".to_owned(),
+        taken => format!("{taken} messages"),
+    };
+    let failed = match failed {
+        1 => "1 call".to_owned(),
+        failed => format!("{failed} calls"),
+    };
+    format!("Today Vonage took {taken}, and {failed} came to nothing.")
 }
 
 pub(super) fn outbox(count: u64, oldest: &str) -> String {
@@ -1188,18 +1201,29 @@ pub(super) fn unrouted_wait(count: u64) -> String {
     }
 }
 
+fn operations_wait(queue: usize) -> String {
+    match queue {
+        1 => "1 operation waits".to_owned(),
+        queue => format!("{queue} operations wait"),
+    }
+}
+
 pub(super) fn written_in(took: Duration, queue: usize) -> String {
     let took = took.as_millis().max(1);
     match queue {
         0 => format!("It takes {took} ms to record something, and nothing waits."),
-        queue => format!("It takes {took} ms to record something; {queue} operations wait."),
+        queue => format!(
+            "It takes {took} ms to record something; {}.",
+            operations_wait(queue)
+        ),
     }
 }
 
 pub(super) fn not_written(patience: Duration, queue: usize) -> String {
     let seconds = patience.as_secs();
     format!(
-        "Recording does not work, or takes longer than {seconds} seconds; {queue} operations wait."
+        "Recording does not work, or takes longer than {seconds} seconds; {}.",
+        operations_wait(queue)
     )
 }
 
@@ -1213,6 +1237,9 @@ pub(super) fn built(version: i32, ago: &str) -> String {
 
 pub(super) fn database(size: &str, events: u64, last: Option<&str>) -> String {
     match last {
+        Some(ago) if events == 1 => {
+            format!("It takes {size}. The history has 1 event, from {ago}.")
+        }
         Some(ago) => {
             format!("It takes {size}. The history has {events} events, the last from {ago}.")
         }
@@ -1287,6 +1314,7 @@ pub(super) fn aggregate(aggregate: &str) -> &'static str {
         "SignInAttempts" => "Failed attempts to sign in",
         "CaseViews" => "Looks at cases",
         "Export" => "Exports",
+        "Installation" => "Vonage's settings",
         _ => "Others",
     }
 }
@@ -1405,7 +1433,7 @@ words! {
     REPORT_TOTAL = "Total";
     REPORT_TABLE = "As a table";
     REPORT_CSV = "Download as CSV";
-    REPORT_WHO = "Of";
+    REPORT_WHO = "Whose";
     REPORT_COUNT = "Cases";
     REPORT_MEDIAN = "Median";
     REPORT_P90 = "90th percentile";
@@ -1513,17 +1541,22 @@ pub(super) fn changed_by(who: &str) -> String {
 words! {
     WRITE_HERE = "Write a reply or a note";
     SEND_AND_CLOSE = "Send and close";
+    NO_LINE = "The line that the contact last wrote to was removed; add it again to reply.";
+}
+
+pub(super) fn removed_line(line: &str) -> String {
+    format!("{line}, removed")
 }
 
 // The open cases of somebody who does not reach them any more.
 
 words! {
     HAND_OVER = "Open cases out of their reach";
-    HAND_OVER_ABOUT = "Nobody else is told of these cases until they are given on.";
+    HAND_OVER_ABOUT = "Nobody else is told of these cases until they are handed over.";
     HAND_OVER_WHAT = "Open cases that they will not reach any more go to";
     HAND_OVER_REMOVED = "Their open cases go to";
     HAND_OVER_TO = "They go to";
-    HAND_OVER_SUBMIT = "Give on";
+    HAND_OVER_SUBMIT = "Hand over";
     HAND_TO_NOBODY = "Nobody: back to Unassigned";
     HAND_LEAVE = "Stay with them for now";
     LEFT_BEHIND = "Open cases of people who were removed";
@@ -1557,21 +1590,20 @@ pub(super) fn left_behind(count: u64) -> String {
 
 /// What became of somebody's open cases; empty where there were none.
 pub(super) fn handed_over(count: u64, kept: u64) -> String {
-    let cases = |count: u64| match count {
-        1 => "1 open case of theirs was".to_owned(),
-        count => format!("{count} open cases of theirs were"),
+    let handed = match count {
+        0 => String::new(),
+        1 => "1 open case of theirs was handed over.".to_owned(),
+        count => format!("{count} open cases of theirs were handed over."),
     };
-    let mut said = vec![];
-    if count > 0 {
-        said.push(format!("{} given on.", cases(count)));
-    }
-    if kept > 0 {
-        said.push(format!(
-            "{} not, because whoever was chosen does not reach it.",
-            cases(kept)
-        ));
-    }
-    said.join(" ")
+    let stays = match kept {
+        0 => String::new(),
+        1 => "1 open case of theirs stays with them, because whoever was chosen does not reach it."
+            .to_owned(),
+        kept => format!(
+            "{kept} open cases of theirs stay with them, because whoever was chosen does not reach them."
+        ),
+    };
+    [handed, stays].join(" ").trim().to_owned()
 }
 
 #[cfg(test)]
@@ -1599,6 +1631,37 @@ mod tests {
         assert_eq!(told(7_200), "2 hours");
         assert_eq!(told(172_800), "2 days");
         assert_eq!(ago(TimeDelta::milliseconds(10)), "just now");
+    }
+
+    #[test]
+    fn what_became_of_open_cases_is_told() {
+        assert_eq!(handed_over(0, 0), "");
+        assert_eq!(handed_over(1, 0), "1 open case of theirs was handed over.");
+        assert_eq!(
+            handed_over(0, 1),
+            "1 open case of theirs stays with them, because whoever was chosen does not reach it."
+        );
+        assert_eq!(
+            handed_over(3, 2),
+            "3 open cases of theirs were handed over. \
+             2 open cases of theirs stay with them, because whoever was chosen does not reach them."
+        );
+    }
+
+    #[test]
+    fn one_is_told_as_one() {
+        assert_eq!(
+            calls_failed(1, 1),
+            "Today Vonage took 1 message, and 1 call came to nothing."
+        );
+        assert_eq!(
+            written_in(Duration::from_millis(3), 1),
+            "It takes 3 ms to record something; 1 operation waits."
+        );
+        assert_eq!(
+            database("9 MB", 1, Some("just now")),
+            "It takes 9 MB. The history has 1 event, from just now."
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Who asks, and what they may: Bearer tokens, roles, and what a change is asked with.
 //!
-//! [`authenticate`] stands before every route of the API. A handler says who may call it in its signature: [`Reader`], [`Worker`]
-//! or [`Owner`] for what reads, [`Asks`] with one of them for what changes. A token is looked up for every request, so that one
-//! that is ended is of no use at once.
+//! [`authenticate`] stands before every route of the API. A handler says who may call it in its signature: [`Reader`], [`Worker`],
+//! [`Owner`] or [`Overseer`] for what reads, [`Asks`] with one of them for what changes. A token is looked up for every request, so
+//! that one that is ended is of no use at once.
 
 use std::marker::PhantomData;
 

@@ -12,9 +12,9 @@ use docket_domain::personal::Personal;
 use docket_domain::text::title;
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::read::cases::{
-    AssigneeFilter, CaseFilter, CaseRow, CaseState, Cursor, NumberFilter,
+    AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter,
 };
-use docket_projections::read::thread::{self, ItemAuthor, What};
+use docket_projections::read::thread::{self, ThreadItem, What};
 use docket_projections::read::{cases, contacts, users};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -125,6 +125,40 @@ pub struct CaseView {
     pub links: Vec<LinkView>,
 }
 
+impl CaseView {
+    /// A case with what its contact last called themselves, the notes among those items, and its links.
+    pub(super) fn new(
+        row: CaseRow,
+        name: Option<Personal<String>>,
+        items: &[ThreadItem],
+        links: &[CaseLink],
+    ) -> Self {
+        let notes = items.iter().filter_map(|item| match &item.what {
+            What::Note { note_id, text } => Some(NoteView {
+                note_id: note_id.0,
+                text: text.0.clone(),
+                author: item.author.name().to_owned(),
+                at: item.at,
+            }),
+            _ => None,
+        });
+        let links = links.iter().map(|link| LinkView {
+            reference: link.other.get(),
+            kind: link.kind.as_str(),
+        });
+        Self {
+            contact: ContactView {
+                contact_id: row.contact_id.0,
+                number: row.number.0.clone(),
+                name: name.map(|name| name.0),
+            },
+            notes: notes.collect(),
+            links: links.collect(),
+            summary: row.into(),
+        }
+    }
+}
+
 /// A contact: one outside number within one survey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ContactView {
@@ -168,34 +202,8 @@ pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Pr
         thread::notes(&app.pool, reference),
         cases::links(&app.pool, reference),
     )?;
-    let notes = notes.into_iter().filter_map(|item| match item.what {
-        What::Note { note_id, text } => Some(NoteView {
-            note_id: note_id.0,
-            text: text.0,
-            author: match item.author {
-                ItemAuthor::User { email, .. } => email.0,
-                other => other.kind().to_owned(),
-            },
-            at: item.at,
-        }),
-        _ => None,
-    });
-    Ok(CaseView {
-        contact: ContactView {
-            contact_id: row.contact_id.0,
-            number: row.number.0.clone(),
-            name: contact.and_then(|contact| contact.name).map(|name| name.0),
-        },
-        notes: notes.collect(),
-        links: links
-            .into_iter()
-            .map(|link| LinkView {
-                reference: link.other.get(),
-                kind: link.kind.as_str(),
-            })
-            .collect(),
-        summary: row.into(),
-    })
+    let name = contact.and_then(|contact| contact.name);
+    Ok(CaseView::new(row, name, &notes, &links))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -113,14 +113,8 @@ struct EventPage {
 }
 
 impl EventPage {
-    fn of(mut events: Vec<LogEvent>, limit: u32, place: impl FnOnce(&LogEvent) -> i64) -> Self {
-        let limit = limit as usize;
-        let next = if events.len() > limit {
-            events[..limit].last().map(place)
-        } else {
-            None
-        };
-        events.truncate(limit);
+    fn of(events: Vec<LogEvent>, limit: u32, place: impl FnOnce(&LogEvent) -> i64) -> Self {
+        let (events, next) = paging::cut(events, limit, place);
         Self {
             items: events.into_iter().map(EventView::from).collect(),
             next,

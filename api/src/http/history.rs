@@ -6,9 +6,8 @@
 use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
 use docket_projections::history::{self, AsOfError, At, CaseAsOf};
-use docket_projections::read::thread::{ItemAuthor, What};
 
-use super::cases::{CaseView, ContactView, LinkView, NoteView, no_such_case};
+use super::cases::{CaseView, no_such_case};
 use super::problem::{Kind, Problem};
 use crate::app::App;
 
@@ -65,31 +64,7 @@ impl From<AsOfError> for Problem {
 
 impl From<&CaseAsOf> for CaseView {
     fn from(was: &CaseAsOf) -> Self {
-        let notes = was.thread.iter().filter_map(|item| match &item.what {
-            What::Note { note_id, text } => Some(NoteView {
-                note_id: note_id.0,
-                text: text.0.clone(),
-                author: match &item.author {
-                    ItemAuthor::User { email, .. } => email.0.clone(),
-                    other => other.kind().to_owned(),
-                },
-                at: item.at,
-            }),
-            _ => None,
-        });
-        let links = was.links.iter().map(|link| LinkView {
-            reference: link.other.get(),
-            kind: link.kind.as_str(),
-        });
-        Self {
-            contact: ContactView {
-                contact_id: was.row.contact_id.0,
-                number: was.row.number.0.clone(),
-                name: was.contact.name.as_ref().map(|name| name.0.clone()),
-            },
-            notes: notes.collect(),
-            links: links.collect(),
-            summary: was.row.clone().into(),
-        }
+        let name = was.contact.name.clone();
+        Self::new(was.row.clone(), name, &was.thread, &was.links)
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn complete(document: &mut OpenApi) {
                 .scheme(HttpAuthScheme::Bearer)
                 .bearer_format("docket_…")
                 .description(Some(
-                    "A token that an owner made with `POST /tokens` or `docket token create`",
+                    "A token, made by its user at the console, by an owner with `POST /tokens`, or by `docket token create`",
                 ))
                 .build(),
         )),
@@ -136,14 +136,14 @@ pub(super) fn complete(document: &mut OpenApi) {
             ..
         } = item;
         if let Some(operation) = get {
-            // What agents and auditors may not read.
-            let for_owners = operation
-                .tags
-                .iter()
-                .flatten()
-                .any(|tag| ["users", "tokens"].contains(&tag.as_str()));
+            // What not everybody with a token may read.
+            let is_kept =
+                operation.operation_id.as_deref() != Some("listCaseEvents")
+                    && operation.tags.iter().flatten().any(|tag| {
+                        ["users", "tokens", "events", "unrouted"].contains(&tag.as_str())
+                    });
             let mut statuses = vec!["400", "401", "500", "503"];
-            statuses.extend(for_owners.then_some("403"));
+            statuses.extend(is_kept.then_some("403"));
             statuses.extend(in_path.then_some("404"));
             common(operation, &statuses);
         }

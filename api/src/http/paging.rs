@@ -32,23 +32,33 @@ impl<T> Page<T> {
 
     /// The first `limit` of rows that were asked for with one more than `limit`; `cursor` gives the place of a row.
     pub fn of<R>(
-        mut rows: Vec<R>,
+        rows: Vec<R>,
         limit: u32,
         cursor: impl FnOnce(&R) -> String,
         item: impl FnMut(R) -> T,
     ) -> Self {
-        let limit = limit as usize;
-        let next = if rows.len() > limit {
-            rows[..limit].last().map(cursor)
-        } else {
-            None
-        };
-        rows.truncate(limit);
+        let (rows, next) = cut(rows, limit, cursor);
         Self {
             items: rows.into_iter().map(item).collect(),
             next,
         }
     }
+}
+
+/// The first `limit` of rows that were asked for with one more than `limit`, and the place of the last of them where there are more.
+pub(super) fn cut<R, P>(
+    mut rows: Vec<R>,
+    limit: u32,
+    place: impl FnOnce(&R) -> P,
+) -> (Vec<R>, Option<P>) {
+    let limit = limit as usize;
+    let next = if rows.len() > limit {
+        rows[..limit].last().map(place)
+    } else {
+        None
+    };
+    rows.truncate(limit);
+    (rows, next)
 }
 
 /// The limit that is meant by `?limit=`, within bounds.

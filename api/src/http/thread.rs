@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::content::Content;
 use docket_domain::ids::Reference;
 use docket_domain::routing::Routed;
-use docket_projections::read::thread::{ItemAuthor, Place, What};
+use docket_projections::read::thread::{Place, What};
 use docket_projections::read::{cases, thread};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -161,16 +161,12 @@ pub struct DeliveryView {
 
 impl From<thread::ThreadItem> for ThreadItem {
     fn from(item: thread::ThreadItem) -> Self {
-        let author = match &item.author {
-            ItemAuthor::User { email, .. } => email.0.clone(),
-            other => other.kind().to_owned(),
-        };
         let view = Self {
             sequence: item.place.sequence,
             kind: item.what.kind(),
             at: item.at,
             recorded_at: item.recorded_at,
-            author,
+            author: item.author.name().to_owned(),
             author_kind: item.author.kind(),
             message_id: None,
             direction: None,

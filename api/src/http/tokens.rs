@@ -1,4 +1,4 @@
-//! API tokens. For owners only.
+//! API tokens. Owners change them, auditors read them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Users: who signs in. For owners only.
+//! Users: who signs in. Owners change them, auditors read them.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,7 @@ use docket_domain::access::Access;
 use docket_domain::ids::{SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
-use docket_projections::ledger::operation::{LedgerError, SecretWrite};
+use docket_projections::ledger::operation::SecretWrite;
 use docket_projections::read::users::{self, UserRow};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -113,10 +113,6 @@ async fn must_hold(
     ))
 }
 
-fn email_taken() -> Problem {
-    Problem::new(Kind::EmailTaken, "another user has that address")
-}
-
 /// Every user.
 #[utoipa::path(
     get,
@@ -192,11 +188,6 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     } = asks.body;
     let role = self::role(&role)?;
     let email = normalise_email(&email).ok_or(UserError::Email)?;
-    // The user that an earlier try of this request has added is not somebody else.
-    let is_taken = |found: Option<UserRow>| found.is_some_and(|user| user.user_id != user_id);
-    if is_taken(users::find_by_email(&app.pool, &email).await?) {
-        return Err(email_taken());
-    }
     let password = password.map(|Password(Personal(password))| SecretString::from(password));
     let secrets = match password.clone() {
         None => vec![],
@@ -211,24 +202,14 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
         role,
         access: access(surveys),
     };
-    match super::submit(
-        &app,
-        ChangeUser {
-            user_id,
-            command,
-            secrets,
-            by,
-        },
-    )
-    .await
-    {
-        Ok(outcome) => must_hold(&app, outcome.is_repeated, &email, password).await?,
-        // Two at once: the database took one of them.
-        Err(LedgerError::Broken) if is_taken(users::find_by_email(&app.pool, &email).await?) => {
-            return Err(email_taken());
-        }
-        Err(error) => return Err(error.into()),
-    }
+    let operation = ChangeUser {
+        user_id,
+        command,
+        secrets,
+        by,
+    };
+    let is_repeated = super::submit(&app, operation).await?.is_repeated;
+    must_hold(&app, is_repeated, &email, password).await?;
     let row = users::find(&app.pool, user_id).await?;
     let view = UserView::from(row.ok_or_else(no_such_user)?);
     Ok(created(&format!("/api/v1/users/{user_id}"), view))

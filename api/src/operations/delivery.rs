@@ -2,13 +2,13 @@
 
 use docket_domain::case::{CaseCommand, CaseError, News};
 use docket_domain::delivery::{Progress, Status};
-use docket_domain::event::StreamId;
 use docket_domain::ids::MessageId;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::{Actor, Metadata};
 use docket_projections::settings::Settings;
 
+use super::in_each;
 use super::status::record_news;
 
 fn of_the_worker() -> Metadata {
@@ -56,26 +56,15 @@ impl Operation for BeginSending {
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;
-        let mut events = vec![];
         let mut deferrals = 0;
-        for reference in references {
-            let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+        let events = in_each(scope, references, |case| {
             deferrals = case.state().map_or(0, |state| state.deferrals(message_id));
-            let begun = case.decide(CaseCommand::BeginSending {
+            case.decide(CaseCommand::BeginSending {
                 message_id,
                 attempt,
-            })?;
-            events.extend(
-                begun
-                    .into_iter()
-                    .map(|event| (StreamId::Case(*reference), event.into())),
-            );
-        }
-        Ok(Decided {
-            output: deferrals,
-            events,
-            secrets: vec![],
-        })
+            })
+        })?;
+        Ok(Decided::with(events, deferrals))
     }
 }
 
@@ -115,33 +104,22 @@ impl Operation for FailWithoutLine {
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;
-        let mut events = vec![];
-        for reference in references {
-            let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
+        let events = in_each(scope, references, |case| {
             let state = case.state().ok_or(CaseError::NotOpened)?;
             let (message, progress) = state.outbound(message_id)?;
             if progress != waiting || scope.settings().line(message.line_id).is_some() {
-                continue;
+                return Ok(vec![]);
             }
-            let failed = case.decide(CaseCommand::RecordDelivery {
+            case.decide(CaseCommand::RecordDelivery {
                 message_id,
                 attempt,
                 news: News::Failed {
                     code: None,
                     reason: LINE_REMOVED.to_owned(),
                 },
-            })?;
-            events.extend(
-                failed
-                    .into_iter()
-                    .map(|event| (StreamId::Case(*reference), event.into())),
-            );
-        }
-        Ok(Decided {
-            output: (),
-            events,
-            secrets: vec![],
-        })
+            })
+        })?;
+        Ok(Decided::with(events, ()))
     }
 }
 
@@ -179,10 +157,6 @@ impl Operation for RecordOutcome {
             Some(self.attempt),
             &self.news,
         )?;
-        Ok(Decided {
-            output: (),
-            events,
-            secrets: vec![],
-        })
+        Ok(Decided::with(events, ()))
     }
 }

@@ -168,11 +168,6 @@ impl Operation for RouteHeld {
         let output = RoutedHeld {
             references: routed.references,
         };
-        Ok(Decided {
-            output,
-            events: routed.events,
-            secrets: vec![],
-        }
-        .and_on(StreamId::Held(self.held_id), marked))
+        Ok(Decided::with(routed.events, output).and_on(StreamId::Held(self.held_id), marked))
     }
 }

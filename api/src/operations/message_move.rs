@@ -12,7 +12,7 @@ use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
-use super::receive::run;
+use super::receive::{initial_status, run};
 
 /// A message to be moved.
 #[derive(Clone, Debug)]
@@ -136,17 +136,13 @@ impl MoveMessage {
             made_case: true,
             comment: comment.clone(),
         })?;
-        let status = scope
-            .settings()
-            .status_question(state.origin.survey_id)
-            .and_then(|question| question.initial());
         let mut case = Case::default();
         let mut made = run(
             &mut case,
             CaseCommand::Open(Opened {
                 reference: to,
                 title: Personal(title::title(&message.content)),
-                status: status.map(str::to_owned),
+                status: initial_status(scope, state.origin.survey_id),
                 line_id: message.line_id,
                 channel: message.channel,
                 origin: Origin::Move { from: self.from },
@@ -183,7 +179,7 @@ impl MoveMessage {
 pub struct UndoMove {
     /// The case that the move made.
     pub reference: Reference,
-    /// The case that the message came from, as the read model says.
+    /// The case that the message came from, as the caller found it; the decision trusts the case's own origin.
     pub source: Reference,
     /// The message.
     pub message_id: MessageId,

@@ -4,9 +4,9 @@ use docket_domain::case::{
     Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin,
     OutboundMessage,
 };
-use docket_domain::event::StreamId;
+use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
-use docket_domain::ids::{ContactId, HeldId, MessageId, Reference};
+use docket_domain::ids::{ContactId, HeldId, MessageId, Reference, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{
     self, ContactCases, Decision, MAX_NAMED, Routed, Rule, Target, TooManyOpenCases,
@@ -21,6 +21,7 @@ use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::held::hold;
+use super::{in_each, of_case};
 use crate::vonage::webhook::Inbound;
 
 /// The receipts of inbound messages.
@@ -133,15 +134,14 @@ impl Operation for ReceiveMessage {
             }
             Err(Unroutable::Case(error)) => return Err(error),
         };
-        Ok(Decided {
-            output: Received::Routed {
+        Ok(Decided::with(
+            routed.events,
+            Received::Routed {
                 message_id: self.ids.message_id,
                 references: routed.references,
                 rule: routed.rule,
             },
-            events: routed.events,
-            secrets: vec![],
-        })
+        ))
     }
 }
 
@@ -176,7 +176,7 @@ pub(super) fn routing_needs(
 pub(super) struct RoutedMessage {
     pub(super) references: Vec<Reference>,
     pub(super) rule: Rule,
-    pub(super) events: Vec<(StreamId, docket_domain::event::Event)>,
+    pub(super) events: Vec<(StreamId, Event)>,
 }
 
 /// Why a message was not routed.
@@ -213,92 +213,69 @@ pub(super) fn route(
         quotes: inbound.quoted.clone(),
         profile_name: inbound.profile_name.clone().map(Personal),
     };
-    let decision = decide(scope, contact, inbound, line).map_err(Unroutable::TooMany)?;
-    match decision.target {
+    let Decision { target, routed } =
+        decide(scope, contact, inbound, line).map_err(Unroutable::TooMany)?;
+    let rule = routed.rule;
+    let (references, events) = match target {
         Target::New { follows } => {
-            let reference = scope.new_reference();
-            let opened = Opened {
-                reference,
-                contact_id: contact,
-                number: message.from.clone(),
-                survey_id: line.survey_id,
-                line_id: line.line_id,
-                channel: line.channel,
-                title: Personal(title::title(&message.content)),
-                status: initial_status(scope, line),
-                origin: if decision.routed.rule == Rule::CasesDisabled {
-                    Origin::Record
-                } else {
-                    Origin::Message
-                },
-                follows,
-            };
-            let mut case = Case::default();
-            let mut events = run(&mut case, CaseCommand::Open(opened))?;
-            let rule = decision.routed.rule;
-            events.extend(run(
-                &mut case,
-                CaseCommand::Receive {
-                    message,
-                    routed: decision.routed,
-                },
-            )?);
-            let stream = StreamId::Case(reference);
-            let events = events
-                .into_iter()
-                .map(|event| (stream, event.into()))
-                .collect();
-            Ok(RoutedMessage {
-                references: vec![reference],
-                rule,
-                events,
-            })
+            let (reference, events) = into_new(scope, contact, message, routed, line, follows)?;
+            (vec![reference], events)
         }
         Target::Existing(references) => {
-            let mut events = receive_in(scope, &references, &message, &decision.routed)?;
-            if decision.routed.rule == Rule::AllOpen
+            let mut events = in_each(scope, &references, |case| {
+                case.decide(CaseCommand::Receive {
+                    message: message.clone(),
+                    routed: routed.clone(),
+                })
+            })?;
+            if rule == Rule::AllOpen
                 && let Some(reply) =
                     automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
             {
-                for reference in &references {
-                    let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-                    let queued = case.decide(CaseCommand::ReplyAutomatically(reply.clone()))?;
-                    events.extend(
-                        queued
-                            .into_iter()
-                            .map(|event| (StreamId::Case(*reference), event.into())),
-                    );
-                }
+                events.extend(in_each(scope, &references, |case| {
+                    case.decide(CaseCommand::ReplyAutomatically(reply.clone()))
+                })?);
             }
-            Ok(RoutedMessage {
-                references,
-                rule: decision.routed.rule,
-                events,
-            })
+            (references, events)
         }
-    }
+    };
+    Ok(RoutedMessage {
+        references,
+        rule,
+        events,
+    })
 }
 
-fn receive_in(
+/// A message into a case that begins with it.
+fn into_new(
     scope: &Scope<'_>,
-    references: &[Reference],
-    message: &InboundMessage,
-    routed: &Routed,
-) -> Result<Vec<(StreamId, docket_domain::event::Event)>, CaseError> {
-    let mut events = vec![];
-    for reference in references {
-        let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-        let received = case.decide(CaseCommand::Receive {
-            message: message.clone(),
-            routed: routed.clone(),
-        })?;
-        events.extend(
-            received
-                .into_iter()
-                .map(|event| (StreamId::Case(*reference), event.into())),
-        );
-    }
-    Ok(events)
+    contact_id: ContactId,
+    message: InboundMessage,
+    routed: Routed,
+    line: &LineSnapshot,
+    follows: Option<Reference>,
+) -> Result<(Reference, Vec<(StreamId, Event)>), CaseError> {
+    let reference = scope.new_reference();
+    let opened = Opened {
+        reference,
+        contact_id,
+        number: message.from.clone(),
+        survey_id: line.survey_id,
+        line_id: line.line_id,
+        channel: line.channel,
+        title: Personal(title::title(&message.content)),
+        status: initial_status(scope, line.survey_id),
+        origin: if routed.rule == Rule::CasesDisabled {
+            Origin::Record
+        } else {
+            Origin::Message
+        },
+        follows,
+    };
+    let mut case = Case::default();
+    let mut events = run(&mut case, CaseCommand::Open(opened))?;
+    events.extend(run(&mut case, CaseCommand::Receive { message, routed })?);
+    Ok((reference, of_case(reference, events).collect()))
 }
 
 fn decide(
@@ -383,10 +360,11 @@ fn automatic_reply(
     })
 }
 
-pub(super) fn initial_status(scope: &Scope<'_>, line: &LineSnapshot) -> Option<String> {
+/// The status that a new case of a survey has.
+pub(super) fn initial_status(scope: &Scope<'_>, survey_id: SurveyId) -> Option<String> {
     scope
         .settings()
-        .status_question(line.survey_id)?
+        .status_question(survey_id)?
         .initial()
         .map(str::to_owned)
 }

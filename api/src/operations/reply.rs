@@ -1,9 +1,7 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
-use docket_domain::case::{
-    Body, Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State,
-};
-use docket_domain::channel::normalise_number;
+use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State};
+use docket_domain::channel::{is_international_number, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
@@ -15,8 +13,8 @@ use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
-use super::Asked;
 use super::receive::{initial_status, run};
+use super::{Asked, in_each};
 
 /// Why nothing was recorded to be sent.
 #[derive(Debug, thiserror::Error)]
@@ -111,28 +109,14 @@ impl Operation for Reply {
     }
 }
 
-/// The line that a contact is answered from: the one that they last wrote to, or the case's where they have not written yet. Where
-/// that line was removed, the survey's only line of its channel takes its place, as when the number was added anew.
+/// The line that a contact is answered from: the one that they last wrote to, or the case's where they have not written yet, or what
+/// takes its place.
 fn line_to<'a>(scope: &'a Scope<'_>, state: &State) -> Option<&'a LineSnapshot> {
-    let settings = scope.settings();
-    let line_id = scope
-        .last_line(state.origin.contact_id)
-        .unwrap_or(state.origin.line_id);
-    settings.line(line_id).or_else(|| {
-        let channel = state
-            .messages
-            .values()
-            .filter_map(|message| match &message.body {
-                Body::Inbound(said) => Some((message.sequence, said.channel)),
-                Body::Outbound { .. } => None,
-            })
-            .max_by_key(|(sequence, _)| *sequence)
-            .map_or(state.origin.channel, |(_, channel)| channel);
-        let mut others = settings
-            .lines()
-            .filter(|line| line.survey_id == state.origin.survey_id && line.channel == channel);
-        others.next().filter(|_| others.next().is_none())
-    })
+    let origin = &state.origin;
+    let line_id = scope.last_line(origin.contact_id).unwrap_or(origin.line_id);
+    scope
+        .settings()
+        .line_to_answer_from(origin.survey_id, line_id, origin.channel)
 }
 
 /// The text as it is sent from a case of that survey.
@@ -207,8 +191,7 @@ impl BeginCase {
 
     fn number(&self) -> Option<String> {
         let number = normalise_number(&self.number);
-        let good = (3..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-        good.then_some(number)
+        is_international_number(&number).then_some(number)
     }
 }
 
@@ -260,7 +243,7 @@ impl Operation for BeginCase {
                 line_id: line.line_id,
                 channel: line.channel,
                 title: Personal(title),
-                status: initial_status(scope, line),
+                status: initial_status(scope, line.survey_id),
                 origin: Origin::Agent,
                 follows: None,
             }),
@@ -331,29 +314,21 @@ impl Operation for Resend {
         let (_, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(message_id))?;
-        let mut events = vec![];
-        for reference in references {
-            let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-            let requeued = case.decide(CaseCommand::Resend {
+        let events = in_each(scope, references, |case| {
+            case.decide(CaseCommand::Resend {
                 message_id,
                 line_id,
-            })?;
-            events.extend(
-                requeued
-                    .into_iter()
-                    .map(|event| (StreamId::Case(*reference), event.into())),
-            );
-        }
+            })
+        })?;
         if is_gone && line_id.is_none() {
             return Err(ReplyError::NoLine);
         }
-        Ok(Decided {
-            output: Queued {
+        Ok(Decided::with(
+            events,
+            Queued {
                 message_id,
                 version: shown.version() + 1,
             },
-            events,
-            secrets: vec![],
-        })
+        ))
     }
 }

@@ -11,8 +11,8 @@ use docket_projections::log::recorded::{Actor, Metadata};
 use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
-use super::Asked;
 use super::held::{RoutedHeld, hold};
+use super::{Asked, in_each};
 use crate::vonage::webhook::{Status, StatusKind};
 
 /// A status that came in.
@@ -140,11 +140,7 @@ impl Operation for RecordStatus {
         } else {
             Recorded::News
         };
-        Ok(Decided {
-            output,
-            events,
-            secrets: vec![],
-        })
+        Ok(Decided::with(events, output))
     }
 }
 
@@ -203,12 +199,8 @@ impl Operation for RouteHeldStatus {
         })?;
         let attempt = sent(&self.status).map(|(_, attempt)| attempt);
         let events = record_news(scope, message_id, &references, attempt, &news(&self.status))?;
-        Ok(Decided {
-            output: RoutedHeld { references },
-            events,
-            secrets: vec![],
-        }
-        .and_on(StreamId::Held(self.held_id), marked))
+        let decided = Decided::with(events, RoutedHeld { references });
+        Ok(decided.and_on(StreamId::Held(self.held_id), marked))
     }
 }
 
@@ -220,23 +212,14 @@ pub(super) fn record_news(
     attempt: Option<u32>,
     news: &News,
 ) -> Result<Vec<(StreamId, Event)>, CaseError> {
-    let mut events = vec![];
-    for reference in references {
-        let case = scope.case(*reference).ok_or(CaseError::NotOpened)?;
-        let (_, progress) = case
-            .state()
-            .ok_or(CaseError::NotOpened)?
-            .outbound(message_id)?;
+    in_each(scope, references, |case| {
+        let state = case.state().ok_or(CaseError::NotOpened)?;
+        let (_, progress) = state.outbound(message_id)?;
         let attempt = attempt.unwrap_or(progress.attempt);
-        let told = case.decide(CaseCommand::RecordDelivery {
+        case.decide(CaseCommand::RecordDelivery {
             message_id,
             attempt,
             news: news.clone(),
-        })?;
-        events.extend(
-            told.into_iter()
-                .map(|event| (StreamId::Case(*reference), event.into())),
-        );
-    }
-    Ok(events)
+        })
+    })
 }

@@ -383,21 +383,6 @@ impl Client {
         }
     }
 
-    /// Tries whether a token can be made; sends nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`CredentialsError`] if the key does not sign.
-    pub fn check_credentials(&self) -> Result<(), CredentialsError> {
-        sign(
-            &self.key,
-            &self.application_id,
-            (self.clock)(),
-            (self.new_id)(),
-        )
-        .map(drop)
-    }
-
     /// The `Authorization` header, made anew when the last one is about to expire, or was made later than now, after the clock was set
     /// back.
     fn authorization(&self) -> Result<HeaderValue, CredentialsError> {

@@ -60,7 +60,7 @@ async fn several_cases_are_assigned_and_closed() {
     let undone = agent.post(&to, &body).await;
     undone
         .is(200)
-        .shows("2 cases have the answers again that they had.")
+        .shows("2 cases have their earlier answers again.")
         .shows("#101 ·")
         .shows("#102 ·");
     assert!(!undone.text.contains("value=\"reopen\""));
@@ -68,7 +68,7 @@ async fn several_cases_are_assigned_and_closed() {
     agent
         .post(&to, &wrong)
         .await
-        .shows("1 case has the answer again that it had.")
+        .shows("1 case has its earlier answer again.")
         .shows("Not done for #101");
     let nobody = with_chosen(&mut agent, &list, "nobody", &[103]).await;
     nobody.shows("1 case was assigned.");

@@ -380,9 +380,11 @@ async fn whoever_loses_their_rights_gives_their_open_cases_on() {
     let rights = format!("{path}/rights");
     let all = [("role", "agent"), ("reach", "all"), ("hand", "nobody")];
     let page = owner.send(&page, &rights, &all).await;
-    page.is(200).lacks("given on").shows("Sees to 2 open cases");
+    page.is(200)
+        .lacks("handed over.")
+        .shows("Sees to 2 open cases");
 
-    // Left where they are, they are shown until they are given on.
+    // Left where they are, they are shown until they are handed over.
     let none = [("role", "agent"), ("reach", "only"), ("hand", "leave")];
     let page = owner.send(&page, &rights, &none).await;
     page.is(200).shows("2 open cases out of reach");
@@ -394,7 +396,7 @@ async fn whoever_loses_their_rights_gives_their_open_cases_on() {
     let hand = format!("{path}/cases");
     let page = owner.send(&page, &hand, &[("hand", "nobody")]).await;
     page.is(200)
-        .shows("2 open cases of theirs were given on.")
+        .shows("2 open cases of theirs were handed over.")
         .lacks("out of reach")
         .lacks("Sees to");
     assert_eq!(house.assignee(one).await, None);
@@ -436,7 +438,7 @@ async fn the_cases_of_whoever_is_removed_go_to_a_colleague() {
     let page = owner.send(&page, &remove, &to_new).await;
     page.is(200)
         .shows("The user was removed.")
-        .shows("2 open cases of theirs were not, because")
+        .shows("2 open cases of theirs stay with them, because")
         .shows("Was removed and still has 2 open cases.");
     assert_eq!(
         house.assignee(one).await.as_deref(),
@@ -448,7 +450,7 @@ async fn the_cases_of_whoever_is_removed_go_to_a_colleague() {
     let to_owner = [("hand", "to:owner@example.com")];
     let page = owner.send(&page, &hand, &to_owner).await;
     page.is(200)
-        .shows("2 open cases of theirs were given on.")
+        .shows("2 open cases of theirs were handed over.")
         .lacks("Was removed");
     for case in [one, two] {
         assert_eq!(
@@ -593,7 +595,7 @@ async fn everybody_changes_their_own_password_with_the_old_one() {
         change_own(&mut here, "not the password", NEW, NEW)
             .await
             .is(422)
-            .shows("The present password is not right.")
+            .shows("The current password is not right.")
             .lacks(NEW);
         change_own(&mut here, PASSWORD, NEW, "yet another one")
             .await

@@ -24,7 +24,7 @@ impl House {
     async fn second_survey(&self) -> SurveyId {
         let survey_id = SurveyId(new_id());
         let mut first = surveys::all(&self.app.pool).await.unwrap();
-        let mut settings = first.remove(0).into_settings();
+        let mut settings = first.remove(0).settings;
         "Sales".clone_into(&mut settings.name);
         let by = Administrator::System;
         let survey = SetSurvey {

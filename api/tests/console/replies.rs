@@ -9,23 +9,32 @@ use docket_projections::read::surveys;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Browser, CUSTOMER, House, OUR_NUMBER, Page, wait};
+use crate::support::{Browser, CUSTOMER, House, OUR_NUMBER, Page, new_id, wait};
 
 const HOUR: i64 = 3_600;
 
 /// A line for WhatsApp beside the one for SMS.
 async fn add_whatsapp(house: &House) -> LineId {
-    let line_id = LineId(Uuid::from_u128(0xa11_0000));
+    add_line(house, Channel::Whatsapp).await
+}
+
+async fn add_line(house: &House, channel: Channel) -> LineId {
+    let line_id = LineId(new_id());
     let survey = &surveys::all(&house.app.pool).await.unwrap()[0];
     let command = LineCommand::Add {
         line_id,
         number: OUR_NUMBER.to_owned(),
-        channel: Channel::Whatsapp,
+        channel,
         settings: LineSettings {
             survey_id: survey.survey_id,
             multi_case_reply: None,
         },
     };
+    change_line(house, line_id, command).await;
+    line_id
+}
+
+async fn change_line(house: &House, line_id: LineId, command: LineCommand) {
     let by = Administrator::System;
     let change = ChangeLine {
         line_id,
@@ -33,7 +42,6 @@ async fn add_whatsapp(house: &House) -> LineId {
         by,
     };
     house.app.ledger.submit(change).await.unwrap();
-    line_id
 }
 
 async fn receives_by_whatsapp(house: &House, uuid: u128, text: &str) {
@@ -134,6 +142,75 @@ async fn a_case_begun_by_whatsapp_has_no_window_yet() {
         .await
         .is(200)
         .shows("The person has not written by WhatsApp yet");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_reply_box_names_the_line_that_takes_a_removed_ones_place() {
+    const GONE: &str =
+        "The line that the contact last wrote to was removed; add it again to reply.";
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    page.shows("Goes out from +447700900000 (SMS). #101 is added at the end.");
+    change_line(&house, house.line, LineCommand::Remove).await;
+    let page = agent.get("/cases/101").await;
+    page.shows(GONE)
+        .shows("<dd>+447700900000 (SMS), removed</dd>")
+        .lacks("Goes out from")
+        .lacks("is added at the end")
+        .lacks(&house.line.to_string());
+    let reply = [("as", "reply"), ("text", "Hi")];
+    let page = agent.send(&page, "/cases/101/write", &reply).await;
+    page.is(409).shows(GONE);
+    assert_eq!(page.text.matches(GONE).count(), 2, "beside what is refused");
+
+    // The number is added anew, which makes another line.
+    add_line(&house, Channel::Sms).await;
+    let page = agent.get("/cases/101").await;
+    page.shows("Goes out from +447700900000 (SMS).").lacks(GONE);
+    let page = agent.send(&page, "/cases/101/write", &reply).await;
+    page.is(200).shows("Queued");
+
+    // One of another channel that is gone is replaced by one of its own channel, and else by one of the case's.
+    let whatsapp = add_whatsapp(&house).await;
+    wait(1);
+    receives_by_whatsapp(&house, 0xb3, "Now by WhatsApp").await;
+    let from = async |agent: &mut Browser, channel: &str, said: &str| {
+        let page = agent.get("/cases/101").await;
+        page.shows(&format!("Goes out from +447700900000 ({said})."))
+            .shows(&format!("data-channel=\"{channel}\""));
+    };
+    from(&mut agent, "whatsapp", "WhatsApp").await;
+    change_line(&house, whatsapp, LineCommand::Remove).await;
+    from(&mut agent, "sms", "SMS").await;
+    add_whatsapp(&house).await;
+    from(&mut agent, "whatsapp", "WhatsApp").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn whoever_begins_a_case_on_a_line_that_was_removed_meanwhile_is_asked_for_another() {
+    let house = House::start().await;
+    add_whatsapp(&house).await;
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/new").await;
+    let line = house.line.to_string();
+    let fields = [
+        ("line", line.as_str()),
+        ("number", "+44 7700 900124"),
+        ("text", "We have news"),
+        ("title", ""),
+    ];
+    change_line(&house, house.line, LineCommand::Remove).await;
+    agent
+        .send(&page, "/cases", &fields)
+        .await
+        .is(422)
+        .shows("Choose the line to write from.")
+        .shows("We have news")
+        .lacks("GET /api");
     house.close().await;
 }
 

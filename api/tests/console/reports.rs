@@ -28,7 +28,7 @@ impl House {
     async fn renames_survey(&self, name: &str) {
         let survey = surveys::all(&self.app.pool).await.unwrap().remove(0);
         let survey_id = survey.survey_id;
-        let mut settings = survey.into_settings();
+        let mut settings = survey.settings;
         settings.name = name.to_owned();
         let change = SetSurvey {
             survey_id,

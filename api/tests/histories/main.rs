@@ -3,6 +3,8 @@
 
 mod then;
 
+use std::fmt::Display;
+
 use chrono::TimeDelta;
 use docket::operations::case::{Change, ChangeCase};
 use docket::operations::delivery::{BeginSending, RecordOutcome};
@@ -215,7 +217,7 @@ impl History {
     }
 
     /// Does an operation; a refusal is as good a step as any, a broken operation is not.
-    async fn does<O: Operation>(&self, operation: O) -> Option<O::Output> {
+    async fn does<O: Operation<Refusal: Display>>(&self, operation: O) -> Option<O::Output> {
         match self.ledger.submit(operation).await {
             Ok(Answer::Done(output) | Answer::Repeated(output)) => Some(output),
             Ok(Answer::Duplicate) | Err(LedgerError::Refused(_)) => None,

@@ -18,13 +18,10 @@ pub struct OpenCase<'a> {
     pub title: &'a str,
 }
 
-/// The reply, whatever its length. The cases may come in any order; the list is ordered by reference:
+/// The reply. The cases may come in any order; the list is ordered by reference:
 /// `#123: Appointment request, #124: Question about hours`.
-pub fn render(template: &str, open_cases: &[OpenCase<'_>]) -> String {
-    fill(template, open_cases.len(), &entries(open_cases).join(", "))
-}
-
-/// The reply in at most `max_chars` characters, which is what the channel takes. Where the whole is longer, the list
+///
+/// It has at most `max_chars` characters, which is what the channel takes. Where the whole is longer, the list
 /// names the first cases only and ends with `, … and 12 more`; where that is not enough, the text is cut.
 pub fn render_within(template: &str, open_cases: &[OpenCase<'_>], max_chars: usize) -> String {
     let entries = entries(open_cases);
@@ -124,6 +121,10 @@ mod tests {
             reference: Reference::new(reference).expect("in bounds"),
             title,
         }
+    }
+
+    fn render(template: &str, cases: &[OpenCase<'_>]) -> String {
+        render_within(template, cases, usize::MAX)
     }
 
     const TEMPLATE: &str = "Hello, thank you for your message. You currently have %s1 open cases (%s2).\n\

@@ -1,18 +1,7 @@
-//! The words by which people leave, come back and ask for help.
+//! The words by which people ask for no more messages.
 //!
 //! Carriers and regulators expect a message that is nothing but such a word to be obeyed; within a sentence the word
 //! means what it says. To add a word: its list below, in small letters, words parted by single spaces.
-
-/// What a message that is nothing but a keyword asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keyword {
-    /// No more messages.
-    OptOut,
-    /// Messages again, after an opt-out.
-    OptIn,
-    /// Who is writing, and how to stop it.
-    Help,
-}
 
 /// The words that the US Federal Communications Commission names, those of the common providers, and the French of
 /// Canada's carriers.
@@ -33,21 +22,9 @@ const OPT_OUT: &[&str] = &[
     "arre\u{302}t",
 ];
 
-/// Without "yes", by which some providers let people come back: here it is an answer to a question.
-const OPT_IN: &[&str] = &[
-    "start",
-    "unstop",
-    "optin",
-    "opt in",
-    "subscribe",
-    "resubscribe",
-];
-
-const HELP: &[&str] = &["help", "info", "aide"];
-
-/// The keyword that the whole message is, whatever its case and the punctuation around it; hyphens count as spaces,
-/// full-width forms as their ASCII twins.
-pub fn keyword(text: &str) -> Option<Keyword> {
+/// Whether the whole message is an opt-out word such as `STOP`, whatever its case and the punctuation around it; hyphens
+/// count as spaces, full-width forms as their ASCII twins.
+pub fn is_opt_out(text: &str) -> bool {
     let folded: String = text
         .chars()
         .map(narrow)
@@ -55,19 +32,7 @@ pub fn keyword(text: &str) -> Option<Keyword> {
         .collect();
     let bare = folded.trim_matches(|c: char| !c.is_alphanumeric());
     let words: Vec<&str> = bare.split(is_gap).filter(|word| !word.is_empty()).collect();
-    let phrase = words.join(" ");
-    [
-        (OPT_OUT, Keyword::OptOut),
-        (OPT_IN, Keyword::OptIn),
-        (HELP, Keyword::Help),
-    ]
-    .into_iter()
-    .find_map(|(phrases, keyword)| phrases.contains(&phrase.as_str()).then_some(keyword))
-}
-
-/// Whether the whole message is an opt-out word, such as `STOP`.
-pub fn is_opt_out(text: &str) -> bool {
-    keyword(text) == Some(Keyword::OptOut)
+    OPT_OUT.contains(&words.join(" ").as_str())
 }
 
 fn narrow(c: char) -> char {
@@ -123,18 +88,7 @@ mod tests {
             "«Stop»",
             "…stop…",
         ] {
-            assert_eq!(keyword(text), Some(Keyword::OptOut), "{text:?}");
             assert!(is_opt_out(text), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn these_come_back_or_ask() {
-        for text in ["START", "Unstop!", "opt-in", "SUBSCRIBE"] {
-            assert_eq!(keyword(text), Some(Keyword::OptIn), "{text:?}");
-        }
-        for text in ["HELP", "help?", "Info", "ＩＮＦＯ"] {
-            assert_eq!(keyword(text), Some(Keyword::Help), "{text:?}");
         }
     }
 
@@ -164,23 +118,20 @@ mod tests {
             "st-op",
             "STOP #123",
             "#0 stop",
+            "START",
+            "Unstop!",
+            "opt-in",
+            "HELP",
         ] {
-            assert_eq!(keyword(text), None, "{text:?}");
             assert!(!is_opt_out(text), "{text:?}");
         }
     }
 
     #[test]
     fn every_listed_phrase_can_match() {
-        for (phrases, expected) in [
-            (OPT_OUT, Keyword::OptOut),
-            (OPT_IN, Keyword::OptIn),
-            (HELP, Keyword::Help),
-        ] {
-            for phrase in phrases {
-                assert_eq!(keyword(phrase), Some(expected), "{phrase}");
-                assert_eq!(keyword(&phrase.to_uppercase()), Some(expected), "{phrase}");
-            }
+        for phrase in OPT_OUT {
+            assert!(is_opt_out(phrase), "{phrase}");
+            assert!(is_opt_out(&phrase.to_uppercase()), "{phrase}");
         }
     }
 
@@ -195,7 +146,7 @@ mod tests {
         #[test]
         fn any_text_has_an_answer(text in any::<String>(), around in "[ \\t\\n.,!?'\"()]{0,5}") {
             let framed = format!("{around}{text}{around}");
-            prop_assert_eq!(keyword(&text), keyword(&framed));
+            prop_assert_eq!(is_opt_out(&text), is_opt_out(&framed));
         }
     }
 }

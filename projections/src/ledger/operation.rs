@@ -19,7 +19,7 @@ use crate::settings::Settings;
 pub trait Operation: Send + 'static {
     /// What the caller learns. It is kept as JSON where the request has an idempotency key.
     type Output: Serialize + DeserializeOwned + Send + 'static;
-    /// Why nothing was done.
+    /// Why nothing was done. What it says of itself may stand in logs, so it holds no text, number or secret.
     type Refusal: Send + 'static;
 
     /// Who asks, and why; written beside every event.
@@ -55,7 +55,8 @@ pub struct Needs {
     pub quoted: Option<String>,
     /// A message that the operation is about, with the cases that it stands in; its contact is locked.
     pub message: Option<MessageKey>,
-    /// Streams of surveys, lines, held webhooks and users, and the installation's.
+    /// Streams that no contact's lock covers: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and the
+    /// installation's.
     pub streams: Vec<StreamId>,
     /// An address of which must be known whose it is, in lower case.
     pub email: Option<String>,
@@ -123,9 +124,14 @@ pub struct Decided<T> {
 impl<T> Decided<T> {
     /// An outcome without events.
     pub const fn nothing(output: T) -> Self {
+        Self::with(vec![], output)
+    }
+
+    /// An outcome with events of any streams.
+    pub const fn with(events: Vec<(StreamId, Event)>, output: T) -> Self {
         Self {
             output,
-            events: vec![],
+            events,
             secrets: vec![],
         }
     }
@@ -136,14 +142,8 @@ impl<T> Decided<T> {
         events: impl IntoIterator<Item = E>,
         output: T,
     ) -> Self {
-        Self {
-            output,
-            events: events
-                .into_iter()
-                .map(|event| (stream, event.into()))
-                .collect(),
-            secrets: vec![],
-        }
+        let events = events.into_iter().map(|event| (stream, event.into()));
+        Self::with(events.collect(), output)
     }
 
     /// The same with events of one more stream.
@@ -253,7 +253,7 @@ pub enum Answer<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError<R> {
     /// It was decided against.
-    #[error("refused")]
+    #[error("refused: {0}")]
     Refused(R),
     /// Its idempotency key was used for something else.
     #[error("the idempotency key was used for another request")]
@@ -267,4 +267,17 @@ pub enum LedgerError<R> {
     /// It fails by itself, however often it is tried; the cause is in the log.
     #[error("the operation failed")]
     Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use docket_domain::case::CaseError;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_why() {
+        let refused = LedgerError::Refused(CaseError::NotOpened);
+        assert_eq!(refused.to_string(), "refused: there is no such case");
+    }
 }

@@ -270,6 +270,28 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<LineRow>, sqlx::Er
     rows.into_iter().map(LineRow::try_from).collect()
 }
 
+/// The lines that were removed, each with its channel.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn channels_of_removed(
+    executor: impl PgExecutor<'_>,
+) -> Result<Vec<(LineId, Channel)>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT line_id, channel FROM lines WHERE removed")
+        .fetch_all(executor)
+        .await?;
+    let channels = rows.into_iter().map(|row| {
+        let known = Row {
+            table: "lines",
+            key: row.line_id,
+        };
+        let channel = known.channel("channel", &row.channel)?;
+        Ok((LineId(row.line_id), channel))
+    });
+    channels.collect()
+}
+
 /// The line of that id, removed or not.
 ///
 /// # Errors
@@ -285,29 +307,6 @@ pub async fn find(
          FROM lines
          WHERE line_id = $1",
         line_id.0,
-    )
-    .fetch_optional(executor)
-    .await?;
-    row.map(LineRow::try_from).transpose()
-}
-
-/// The line of that number, E.164 without `+`, on that channel, unless it was removed.
-///
-/// # Errors
-///
-/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
-pub async fn find_by_number(
-    executor: impl PgExecutor<'_>,
-    number: &str,
-    channel: Channel,
-) -> Result<Option<LineRow>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Columnwise,
-        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
-         FROM lines
-         WHERE number = $1 AND channel = $2 AND NOT removed",
-        number,
-        channel.as_str(),
     )
     .fetch_optional(executor)
     .await?;

@@ -274,24 +274,3 @@ pub async fn find(
     .map(RawMessage::read)
     .transpose()
 }
-
-/// The message that Vonage calls so: inbound, or outbound in its last attempt. Should Vonage ever give an id twice, the first.
-///
-/// # Errors
-///
-/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
-pub async fn by_provider_id(
-    executor: impl PgExecutor<'_>,
-    provider_id: &str,
-) -> Result<Option<MessageRow>, sqlx::Error> {
-    sqlx::query_as!(
-        RawMessage,
-        "SELECT message_id, provider_id, contact_id, direction, automatic, case_references, recorded_at
-         FROM messages WHERE provider_id = $1 ORDER BY recorded_at, message_id LIMIT 1",
-        provider_id,
-    )
-    .fetch_optional(executor)
-    .await?
-    .map(RawMessage::read)
-    .transpose()
-}

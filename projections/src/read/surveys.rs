@@ -29,13 +29,6 @@ pub struct SurveyRow {
     pub version: u64,
 }
 
-impl SurveyRow {
-    /// Its settings.
-    pub fn into_settings(self) -> SurveySettings {
-        self.settings
-    }
-}
-
 /// Builds table `surveys`.
 #[derive(Default)]
 pub struct SurveysHandler {

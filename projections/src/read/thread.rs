@@ -561,6 +561,14 @@ impl ItemAuthor {
             Self::System => "system",
         }
     }
+
+    /// A person's address, and what kind of author any other is.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User { email, .. } => email,
+            other => other.kind(),
+        }
+    }
 }
 
 /// What happened.

@@ -1,7 +1,7 @@
-//! Giving on the open cases of somebody who does not reach them any more.
+//! Handing over the open cases of somebody who does not reach them any more.
 //!
 //! The form that takes away somebody's rights, or removes them, asks what becomes of their open cases; whatever is left with them stands
-//! on their page and on that of all users until it is given on. Each case is given by an operation of its own, in the name of the
+//! on their page and on that of all users until it is handed over. Each case is given by an operation of its own, in the name of the
 //! owner who asks, so its history says who did it.
 
 use docket_domain::case::Assignee;
@@ -48,7 +48,7 @@ pub(super) async fn takers(app: &App, from: UserId) -> Result<Vec<Choice>, Faile
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Handed {
-    /// How many cases were given on.
+    /// How many cases were handed over.
     pub(super) count: usize,
     /// How many refused, and are theirs still.
     pub(super) kept: usize,
@@ -83,7 +83,7 @@ async fn taker(app: &App, posted: &Posted) -> Result<Option<Option<Assignee>>, F
     }))
 }
 
-/// Gives on the open cases that somebody sees to and does not reach, as the form says.
+/// Hands over the open cases that somebody sees to and does not reach, as the form says.
 pub(super) async fn hand_over(
     app: &App,
     session: &Session,

@@ -390,7 +390,7 @@ pub(super) async fn show(
         .filter(|check| check.tone != Tone::Good)
         .count();
     let halted = known.halted().map(|line| Halted {
-        line: case::line_name(&known.lines, line.line_id),
+        line: case::line_name(&line.number, line.channel),
         reason: line
             .halted
             .map_or_else(String::new, |reason| words::sentence(reason.sentence())),

@@ -42,7 +42,7 @@ const ROLES: [Role; 3] = [Role::Owner, Role::Agent, Role::Auditor];
 pub(in crate::console) struct Done {
     #[serde(rename = "done")]
     what: String,
-    /// How many cases were given on.
+    /// How many cases were handed over.
     handed: String,
     /// How many were not, though they should have been.
     kept: String,
@@ -511,7 +511,7 @@ fn go_done(path: &str, done: &str, handed: Handed) -> Response {
     go(&with_query(path, &said))
 }
 
-/// Gives on the cases of somebody that they do not reach, of one who was removed too.
+/// Hands over the cases of somebody that they do not reach, of one who was removed too.
 pub(super) async fn hand_over(
     State(Console { app, .. }): State<Console>,
     Path(user_id): Path<String>,

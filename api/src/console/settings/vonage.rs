@@ -93,7 +93,7 @@ pub(super) async fn form(app: &App, tested: &str) -> Result<VonageForm, Failed> 
         .iter()
         .filter(|line| line.halted.is_some())
         .map(|line| Choice {
-            name: line_name(&all_lines, line.line_id),
+            name: line_name(&line.number, line.channel),
             value: format!("/lines/{}", line.line_id),
             is_current: false,
         });

@@ -17,7 +17,7 @@ pub struct Stranded {
     pub email: Personal<String>,
     /// Whether they were removed.
     pub removed: bool,
-    /// How many cases it are.
+    /// How many cases there are.
     pub count: u64,
 }
 

@@ -158,7 +158,7 @@ impl Office {
 fn set_status(reference: Reference, status: &str) -> ChangeCase {
     ChangeCase {
         reference,
-        change: Change::Status(status.to_owned()),
+        change: Change::status(status.to_owned()),
         asked: Asked {
             user_id: UserId(ambient::new_id()),
             email: "agent@example.com".to_owned(),

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
+mod broken_commits;
+
 use std::time::Duration;
 
 use docket::ambient;

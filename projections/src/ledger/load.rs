@@ -83,9 +83,9 @@ pub(super) async fn lock(
                UNION ALL
                SELECT contact_id FROM cases WHERE reference = ANY ($6::integer[])
                UNION ALL
-               SELECT contact_id FROM messages WHERE message_id = ANY ($7::uuid[])
-               UNION ALL
-               SELECT m.contact_id FROM sent_ids s JOIN messages m USING (message_id) WHERE s.provider_id = ANY ($8::text[])
+               SELECT contact_id FROM messages
+                WHERE message_id = ANY ($7::uuid[] || ARRAY(SELECT message_id FROM sent_ids
+                                                             WHERE provider_id = ANY ($8::text[])))
            ), locked AS (
                SELECT contact_id, survey_id, number
                  FROM contact_ids
@@ -287,19 +287,16 @@ async fn load_messages(
     }
     // Of the ids of what we sent, those are enough that somebody asks for.
     let rows = sqlx::query!(
-        r#"WITH wanted AS (
-               SELECT unnest($1::uuid[]) AS message_id
-               UNION
-               SELECT message_id FROM messages WHERE provider_id = ANY ($2::text[]) AND direction = 'inbound'
-               UNION
-               SELECT message_id FROM sent_ids WHERE provider_id = ANY ($2::text[])
-           )
-           SELECT m.message_id, m.contact_id, m.direction, m.case_references,
+        r#"SELECT m.message_id, m.contact_id, m.direction, m.case_references,
                   CASE m.direction WHEN 'inbound' THEN array_remove(ARRAY[m.provider_id], NULL)
                                    ELSE ARRAY(SELECT s.provider_id FROM sent_ids s
                                                WHERE s.provider_id = ANY ($2::text[]) AND s.message_id = m.message_id)
                   END AS "provider_ids!"
-             FROM wanted JOIN messages m USING (message_id)"#,
+             FROM messages m
+            WHERE m.message_id = ANY ($1::uuid[]
+                      || ARRAY(SELECT i.message_id FROM messages i
+                                WHERE i.provider_id = ANY ($2::text[]) AND i.direction = 'inbound')
+                      || ARRAY(SELECT s.message_id FROM sent_ids s WHERE s.provider_id = ANY ($2::text[])))"#,
         &ids,
         &provider_ids,
     )

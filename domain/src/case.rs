@@ -92,7 +92,18 @@ pub enum Body {
         progress: Progress,
         /// How often Vonage could not take it in this attempt.
         deferrals: u32,
+        /// What Vonage calls it, as far as that is known; mostly one, since an attempt mostly has one.
+        sent_ids: Vec<SentId>,
     },
+}
+
+/// Vonage's id of an attempt to send a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentId {
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Vonage's id of it.
+    pub provider_id: String,
 }
 
 /// A message that was moved out.
@@ -176,6 +187,11 @@ impl Case {
                 attempt,
                 news,
             } => state.record_delivery(message_id, attempt, news),
+            CaseCommand::Identify {
+                message_id,
+                attempt,
+                provider_id,
+            } => state.identify(message_id, attempt, provider_id),
             CaseCommand::Resend {
                 message_id,
                 line_id,
@@ -385,6 +401,14 @@ impl State {
         }
     }
 
+    /// What Vonage calls the outbound message of that id; nothing where there is none.
+    pub fn sent_ids(&self, message_id: MessageId) -> &[SentId] {
+        match self.messages.get(&message_id).map(|message| &message.body) {
+            Some(Body::Outbound { sent_ids, .. }) => sent_ids,
+            Some(Body::Inbound(_)) | None => &[],
+        }
+    }
+
     fn receive(
         &self,
         message: InboundMessage,
@@ -446,7 +470,13 @@ impl State {
             }
         };
         if !is_news {
-            return Ok(vec![]);
+            // Late as it is, it may be the first to say what Vonage calls the attempt.
+            return match news {
+                News::Sent {
+                    provider_id: Some(provider_id),
+                } => self.identify(message_id, attempt, provider_id),
+                _ => Ok(vec![]),
+            };
         }
         Ok(vec![match news {
             News::Deferred { not_before, reason } => CaseEvent::MessageDeferred {
@@ -481,6 +511,28 @@ impl State {
                 attempt,
                 reason,
             },
+        }])
+    }
+
+    fn identify(
+        &self,
+        message_id: MessageId,
+        attempt: u32,
+        provider_id: String,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
+        let (_, progress) = self.outbound(message_id)?;
+        let was_made = (1..=progress.attempt).contains(&attempt);
+        let is_known = self
+            .sent_ids(message_id)
+            .iter()
+            .any(|known| known.provider_id == provider_id);
+        if !was_made || is_known {
+            return Ok(vec![]);
+        }
+        Ok(vec![CaseEvent::MessageIdentified {
+            message_id,
+            attempt,
+            provider_id,
         }])
     }
 
@@ -579,6 +631,7 @@ impl State {
                     message: Box::new(message.clone()),
                     progress: Progress::QUEUED,
                     deferrals: 0,
+                    sent_ids: vec![],
                 };
                 self.messages
                     .insert(message.message_id, Message { sequence, body });
@@ -596,9 +649,21 @@ impl State {
                     *deferrals += 1;
                 }
             }
-            CaseEvent::MessageSent { message_id, .. } => {
+            CaseEvent::MessageSent {
+                message_id,
+                attempt,
+                provider_id,
+            } => {
                 self.set_progress(*message_id, Status::Sent);
+                if let Some(provider_id) = provider_id {
+                    self.add_sent_id(*message_id, *attempt, provider_id);
+                }
             }
+            CaseEvent::MessageIdentified {
+                message_id,
+                attempt,
+                provider_id,
+            } => self.add_sent_id(*message_id, *attempt, provider_id),
             CaseEvent::MessageDelivered { message_id, .. } => {
                 self.set_progress(*message_id, Status::Delivered);
             }
@@ -612,6 +677,7 @@ impl State {
                 self.set_progress(*message_id, Status::Uncertain);
             }
             CaseEvent::MessageRequeued { message, attempt } => {
+                let sent_ids = self.sent_ids(message.message_id).to_vec();
                 if let Some(known) = self.messages.get_mut(&message.message_id) {
                     known.body = Body::Outbound {
                         message: message.clone(),
@@ -620,6 +686,7 @@ impl State {
                             status: Status::Queued,
                         },
                         deferrals: 0,
+                        sent_ids,
                     };
                 }
             }
@@ -660,6 +727,24 @@ impl State {
         }) = self.messages.get_mut(&message_id)
         {
             progress.status = status;
+        }
+    }
+
+    fn add_sent_id(&mut self, message_id: MessageId, attempt: u32, provider_id: &str) {
+        if let Some(Message {
+            body: Body::Outbound { sent_ids, .. },
+            ..
+        }) = self.messages.get_mut(&message_id)
+            && sent_ids
+                .iter()
+                .all(|known| known.provider_id != provider_id)
+        {
+            // Many cases are kept in memory, and there is seldom a second one.
+            sent_ids.reserve_exact(1);
+            sent_ids.push(SentId {
+                attempt,
+                provider_id: provider_id.to_owned(),
+            });
         }
     }
 }

@@ -211,6 +211,20 @@ fn told(attempt: u32, news: News) -> CaseEvent {
     }
 }
 
+/// What Vonage calls an attempt to send message 20 is recorded by itself.
+fn identified(attempt: u32, provider_id: &str) -> CaseEvent {
+    CaseEvent::MessageIdentified {
+        message_id: message_id(20),
+        attempt,
+        provider_id: provider_id.into(),
+    }
+}
+
+/// Vonage took message 20, and called it so where that could be read.
+fn sent_as(attempt: u32, provider_id: Option<&str>) -> CaseEvent {
+    told(attempt, took(provider_id))
+}
+
 fn closed() -> CaseEvent {
     CaseEvent::StatusChanged {
         question: Some("How far is it?".into()),
@@ -318,6 +332,14 @@ fn tell(attempt: u32, news: News) -> CaseCommand {
     }
 }
 
+fn identify(attempt: u32, provider_id: &str) -> CaseCommand {
+    CaseCommand::Identify {
+        message_id: message_id(20),
+        attempt,
+        provider_id: provider_id.into(),
+    }
+}
+
 fn resend() -> CaseCommand {
     CaseCommand::Resend {
         message_id: message_id(20),
@@ -402,6 +424,13 @@ fn news(status: Status) -> News {
     }
 }
 
+/// Vonage took it, and calls it so where that could be read.
+fn took(provider_id: Option<&str>) -> News {
+    News::Sent {
+        provider_id: provider_id.map(str::to_owned),
+    }
+}
+
 fn deferral() -> News {
     News::Deferred {
         not_before: at(2),
@@ -451,6 +480,17 @@ fn progress_of(events: &[CaseEvent]) -> Progress {
         .1
 }
 
+/// What Vonage calls message 20, by attempt.
+fn sent_ids_of(events: &[CaseEvent]) -> Vec<(u32, String)> {
+    let case = case_of(events);
+    let state = case.state().expect("the case has begun");
+    state
+        .sent_ids(message_id(20))
+        .iter()
+        .map(|known| (known.attempt, known.provider_id.clone()))
+        .collect()
+}
+
 fn every_command_but_open() -> Vec<CaseCommand> {
     vec![
         receive(10),
@@ -458,6 +498,7 @@ fn every_command_but_open() -> Vec<CaseCommand> {
         CaseCommand::ReplyAutomatically(outbound(21, Author::Automatic)),
         begin_sending(1),
         tell(1, news(Status::Sent)),
+        identify(1, "provider-20"),
         resend(),
         set_status("Resolved", true),
         assign(Some(assignee(ANN))),
@@ -897,7 +938,9 @@ fn late_news_moves_a_message_never_backwards() {
         (Status::Read, Status::Uncertain),
     ];
     for (known, told_late) in late {
-        already_done(replied_and(known), tell(1, news(told_late)));
+        let mut events = replied_and(known);
+        events.push(identified(1, "provider-20"));
+        already_done(events, tell(1, news(told_late)));
     }
 }
 
@@ -964,6 +1007,7 @@ fn news_of_a_message_that_came_in_is_refused() {
     let error = CaseError::NotOutbound(message_id(20));
     refused(events.clone(), tell(1, news(Status::Sent)), error.clone());
     refused(events.clone(), begin_sending(1), error.clone());
+    refused(events.clone(), identify(1, "provider-20"), error.clone());
     refused(events, resend(), error);
 }
 
@@ -972,7 +1016,123 @@ fn news_of_an_unknown_message_is_refused() {
     let error = CaseError::NoSuchMessage(message_id(20));
     refused(vec![opened()], tell(1, news(Status::Sent)), error.clone());
     refused(vec![opened()], begin_sending(1), error.clone());
+    refused(vec![opened()], identify(1, "provider-20"), error.clone());
     refused(vec![opened()], resend(), error);
+}
+
+// What Vonage calls it.
+
+#[test]
+fn an_answer_that_broke_off_is_made_good_by_the_first_status() {
+    let mut events = replied_and(Status::Sending);
+    events.push(sent_as(1, None));
+    // Submitted tells nothing new but the id, and no other status says it.
+    accepted(
+        events.clone(),
+        tell(1, took(Some("vonage-1"))),
+        identified(1, "vonage-1"),
+    );
+    accepted(
+        events.clone(),
+        identify(1, "vonage-1"),
+        identified(1, "vonage-1"),
+    );
+    events.push(identified(1, "vonage-1"));
+    assert_eq!(sent_ids_of(&events), [(1, "vonage-1".to_owned())]);
+    assert_eq!(
+        progress_of(&events),
+        Progress {
+            attempt: 1,
+            status: Status::Sent
+        }
+    );
+}
+
+#[test]
+fn an_answer_that_a_later_status_overtook_still_says_what_vonage_calls_the_message() {
+    for status in [Status::Failed, Status::Delivered, Status::Read] {
+        accepted(
+            replied_and(status),
+            tell(1, took(Some("vonage-1"))),
+            identified(1, "vonage-1"),
+        );
+        already_done(replied_and(status), tell(1, took(None)));
+    }
+}
+
+#[test]
+fn an_earlier_attempt_keeps_what_vonage_calls_it_beside_the_later_one() {
+    let mut events = replied_and(Status::Uncertain);
+    events.push(requeued(2));
+    accepted(
+        events.clone(),
+        tell(1, took(Some("vonage-1"))),
+        identified(1, "vonage-1"),
+    );
+    events.extend([
+        identified(1, "vonage-1"),
+        sending(2),
+        sent_as(2, Some("vonage-2")),
+    ]);
+    assert_eq!(
+        sent_ids_of(&events),
+        [(1, "vonage-1".to_owned()), (2, "vonage-2".to_owned())]
+    );
+    for (attempt, provider_id) in [(1, "vonage-1"), (2, "vonage-2")] {
+        already_done(events.clone(), tell(attempt, took(Some(provider_id))));
+        already_done(events.clone(), identify(attempt, provider_id));
+    }
+}
+
+#[test]
+fn what_vonage_calls_an_attempt_survives_its_being_sent_again() {
+    let mut events = replied_and(Status::Sending);
+    events.extend([
+        sent_as(1, Some("vonage-1")),
+        told(1, news(Status::Failed)),
+        requeued(2),
+    ]);
+    assert_eq!(sent_ids_of(&events), [(1, "vonage-1".to_owned())]);
+    already_done(events, identify(1, "vonage-1"));
+}
+
+#[test]
+fn what_vonage_calls_an_attempt_is_recorded_once() {
+    already_done(replied_and(Status::Sent), identify(1, "provider-20"));
+    let mut events = replied_and(Status::Delivered);
+    events.push(identified(1, "vonage-1"));
+    already_done(events.clone(), identify(1, "vonage-1"));
+    already_done(events, tell(1, took(Some("vonage-1"))));
+}
+
+#[test]
+fn a_call_that_was_repeated_after_a_refusal_may_have_been_taken_twice() {
+    let mut events = replied_and(Status::Sending);
+    events.extend([
+        told(1, deferral()),
+        sending(1),
+        sent_as(1, Some("vonage-2")),
+    ]);
+    accepted(events, identify(1, "vonage-1"), identified(1, "vonage-1"));
+}
+
+#[test]
+fn an_attempt_that_was_never_made_is_called_nothing() {
+    for attempt in [0, 2] {
+        already_done(replied_and(Status::Sent), identify(attempt, "vonage-2"));
+        already_done(
+            replied_and(Status::Sent),
+            tell(attempt, took(Some("vonage-2"))),
+        );
+    }
+}
+
+#[test]
+fn only_what_we_said_is_called_something_by_an_attempt() {
+    let case = case_of(&[opened(), received(20)]);
+    let state = case.state().expect("the case has begun");
+    assert_eq!(state.sent_ids(message_id(20)), []);
+    assert_eq!(state.sent_ids(message_id(21)), []);
 }
 
 // Deferral.
@@ -1062,7 +1222,7 @@ fn a_message_that_may_still_arrive_is_not_sent_again() {
 #[test]
 fn late_news_of_an_old_attempt_does_not_touch_the_new_one() {
     let mut events = replied_and(Status::Uncertain);
-    events.push(requeued(2));
+    events.extend([requeued(2), identified(1, "provider-20")]);
     for status in [Status::Uncertain, Status::Sent, Status::Failed] {
         already_done(events.clone(), tell(1, news(status)));
     }

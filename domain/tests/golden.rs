@@ -376,6 +376,11 @@ fn deliveries() -> Vec<Example> {
                 provider_id: None,
             },
         ),
+        full(CaseEvent::MessageIdentified {
+            message_id,
+            attempt,
+            provider_id: "00000000-0000-4000-8000-000000000003".into(),
+        }),
         full(CaseEvent::MessageDelivered {
             message_id,
             attempt,
@@ -919,7 +924,7 @@ fn an_event_is_named_by_its_variant() {
 #[test]
 fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
-        MessageSent, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
+        MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
         AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned);
     let (survey, survey_name) =
         variants!(SurveyEvent: SurveyCreated, SurveyChanged, TemplatesChanged);

@@ -246,6 +246,9 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         12 => (ours(), attempt(), news()).prop_map(|(message_id, attempt, news)| {
             CaseCommand::RecordDelivery { message_id, attempt, news }
         }),
+        6 => (ours(), attempt(), odd()).prop_map(|(message_id, attempt, provider_id)| {
+            CaseCommand::Identify { message_id, attempt, provider_id }
+        }),
         4 => (ours(), proptest::option::of(Just(LineId(Uuid::from_u128(77))))).prop_map(|(message_id, line_id)| CaseCommand::Resend { message_id, line_id }),
         2 => (status(), any::<bool>())
             .prop_map(|(value, closes)| CaseCommand::SetStatus {
@@ -490,8 +493,19 @@ proptest! {
                     case.evolve(&event);
                 }
             }
-            outbound_messages(&case)
+            let state = case.state().expect("it has begun");
+            let sent_ids: BTreeSet<String> =
+                state.sent_ids(message_id).iter().map(|known| known.provider_id.clone()).collect();
+            (outbound_messages(&case), sent_ids)
         };
+        let told: BTreeSet<String> = news
+            .iter()
+            .filter_map(|news| match news {
+                News::Sent { provider_id } => provider_id.clone(),
+                _ => None,
+            })
+            .collect();
+        prop_assert_eq!(end(news.clone()).1, told, "no id is lost");
         prop_assert_eq!(end(shuffled), end(news));
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{
     Assignee, Author, Body, Case, CaseCommand, CaseEvent, InboundMessage, News, Opened, Origin,
-    OutboundMessage,
+    OutboundMessage, SentId,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
@@ -37,7 +37,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "contacts",
     "open_cases",
     "cases",
@@ -45,6 +45,7 @@ const TABLES: [&str; 7] = [
     "case_links",
     "thread_items",
     "messages",
+    "sent_ids",
 ];
 
 /// Handlers of the models that have these tables.
@@ -497,7 +498,7 @@ fn happen_to_delivery(
             reason: "no answer".into(),
         },
     ];
-    let command = match dice.below(5) {
+    let command = match dice.below(6) {
         0 | 1 => CaseCommand::BeginSending {
             message_id,
             attempt,
@@ -506,6 +507,16 @@ fn happen_to_delivery(
             message_id,
             line_id: None,
         },
+        // Of any attempt, and now and then another one than the answer said.
+        3 => {
+            let attempt = u32::try_from(dice.below(3)).unwrap() + 1;
+            let other = dice.of(&["", "-again"]).unwrap();
+            CaseCommand::Identify {
+                message_id,
+                attempt,
+                provider_id: format!("out-{attempt}-{message_id}{other}"),
+            }
+        }
         _ => CaseCommand::RecordDelivery {
             message_id,
             attempt,
@@ -623,9 +634,26 @@ async fn rows_are_the_same_however_often_they_are_written() {
     database.close().await;
 }
 
+/// What is shown is what Vonage calls the newest attempt, where that is known.
+fn shows_a_sent_id(delivery: &Delivery, sent_ids: &[SentId]) {
+    let of_newest = |known: &&SentId| known.attempt == delivery.attempt;
+    let is_known = sent_ids.iter().any(|known| of_newest(&known));
+    let shown = delivery.provider_id.as_ref().map(|shown| {
+        sent_ids
+            .iter()
+            .find(|known| known.provider_id == *shown)
+            .expect("nothing else is shown")
+    });
+    assert!(
+        !is_known || shown.is_some_and(|shown| of_newest(&shown)),
+        "{delivery:?} {sent_ids:?}"
+    );
+}
+
 /// What the models say of each case is what the aggregate says.
 async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
     let mut standing: BTreeMap<MessageId, Vec<Reference>> = BTreeMap::new();
+    let mut expected_ids = BTreeSet::new();
     for (reference, case) in &world.cases {
         let state = case.state().unwrap();
         let row = cases::find(pool, *reference).await.unwrap().unwrap();
@@ -669,6 +697,10 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
                         (message.delivery.status, message.delivery.attempt),
                         (progress.status, progress.attempt)
                     );
+                    shows_a_sent_id(&message.delivery, state.sent_ids(message.message_id));
+                    for known in state.sent_ids(message.message_id) {
+                        expected_ids.insert((known.provider_id.clone(), message.message_id.0));
+                    }
                 }
                 _ => {}
             }
@@ -683,6 +715,12 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
             standing.entry(*message_id).or_default().push(*reference);
         }
     }
+    let sent_ids: Vec<(String, Uuid)> =
+        sqlx::query_as("SELECT provider_id, message_id FROM sent_ids")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    assert_eq!(BTreeSet::from_iter(sent_ids), expected_ids);
     for (message_id, references) in standing {
         assert_eq!(
             messages::find(pool, message_id)

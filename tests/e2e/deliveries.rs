@@ -292,7 +292,9 @@ async fn statuses_in_any_order_never_move_a_message_backwards() {
             .filter(|event| {
                 event.stream.1 == reference.to_string() && event.payload["message_id"] == message_id
             })
-            .filter(|event| event.event_type != "MessageQueued")
+            .filter(|event| {
+                !["MessageQueued", "MessageIdentified"].contains(&event.event_type.as_str())
+            })
             .map(|event| {
                 [
                     "MessageSending",

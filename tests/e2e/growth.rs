@@ -11,7 +11,7 @@ const OTHERS: i32 = 5_000;
 const MAX_ROWS_READ: i64 = 200;
 
 /// The tables that a message is looked up in or written to, and what tells the rows of other people apart.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     (
         "contact_ids",
         "'contact_id', gen_random_uuid(), 'number', '1202555' || n",
@@ -36,6 +36,10 @@ const TABLES: [(&str, &str); 7] = [
         "messages",
         "'message_id', gen_random_uuid(), 'provider_id', 'other-' || n",
     ),
+    (
+        "sent_ids",
+        "'message_id', gen_random_uuid(), 'provider_id', 'sent-' || n",
+    ),
     ("webhook_receipts", "'key', 'other-' || n"),
 ];
 
@@ -56,6 +60,8 @@ async fn a_message_reads_few_rows_although_the_service_began_on_empty_tables() {
     let pool = &desk.installation.pool;
     let reference = desk.first_case(&customer(1), "Hello").await;
     desk.text(&customer(1), "Is anybody there?").await;
+    let reply = desk.owner.reply(reference, "We are.").await;
+    desk.owner.arrival(reference, &reply).await;
     for (table, others) in TABLES {
         let statement = format!(
             "INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t) || jsonb_build_object({others}))).*

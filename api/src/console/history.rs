@@ -256,6 +256,7 @@ const KINDS: [(&str, &[&str]); 7] = [
             "MessageSending",
             "MessageDeferred",
             "MessageSent",
+            "MessageIdentified",
             "MessageDelivered",
             "MessageRead",
             "MessageFailed",

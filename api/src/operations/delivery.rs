@@ -9,7 +9,6 @@ use docket_projections::log::recorded::{Actor, Metadata};
 use docket_projections::settings::Settings;
 
 use super::in_each;
-use super::status::record_news;
 
 fn of_the_worker() -> Metadata {
     Metadata {
@@ -150,13 +149,13 @@ impl Operation for RecordOutcome {
         let (message_id, references) = scope
             .message()
             .ok_or(CaseError::NoSuchMessage(self.message_id))?;
-        let events = record_news(
-            scope,
-            message_id,
-            references,
-            Some(self.attempt),
-            &self.news,
-        )?;
+        let events = in_each(scope, references, |case| {
+            case.decide(CaseCommand::RecordDelivery {
+                message_id,
+                attempt: self.attempt,
+                news: self.news.clone(),
+            })
+        })?;
         Ok(Decided::with(events, ()))
     }
 }

@@ -1,6 +1,6 @@
 //! Taking in what became of an outbound message.
 
-use docket_domain::case::{CaseCommand, CaseError, News};
+use docket_domain::case::{CaseCommand, CaseError, News, SentId};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldCommand, HeldError, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{HeldId, MessageId, Reference};
@@ -128,13 +128,7 @@ impl Operation for RecordStatus {
                 },
             ));
         };
-        let events = record_news(
-            scope,
-            message_id,
-            references,
-            sent(&self.status).map(|(_, attempt)| attempt),
-            &news(&self.status),
-        )?;
+        let events = record_status(scope, message_id, references, &self.status)?;
         let output = if events.is_empty() {
             Recorded::NothingNew
         } else {
@@ -197,29 +191,45 @@ impl Operation for RouteHeldStatus {
             message_id,
             references: references.clone(),
         })?;
-        let attempt = sent(&self.status).map(|(_, attempt)| attempt);
-        let events = record_news(scope, message_id, &references, attempt, &news(&self.status))?;
+        let events = record_status(scope, message_id, &references, &self.status)?;
         let decided = Decided::with(events, RoutedHeld { references });
         Ok(decided.and_on(StreamId::Held(self.held_id), marked))
     }
 }
 
-/// The events that tell news of a message in every case that it stands in. Without an `attempt`, the current one is meant.
-pub(super) fn record_news(
+/// The events that tell of a status in every case that its message stands in: what Vonage calls the attempt, where that is new and
+/// the rest does not say it, and then how far the message has come.
+fn record_status(
     scope: &Scope<'_>,
     message_id: MessageId,
     references: &[Reference],
-    attempt: Option<u32>,
-    news: &News,
+    status: &Status,
 ) -> Result<Vec<(StreamId, Event)>, CaseError> {
+    let news = news(status);
     in_each(scope, references, |case| {
         let state = case.state().ok_or(CaseError::NotOpened)?;
         let (_, progress) = state.outbound(message_id)?;
-        let attempt = attempt.unwrap_or(progress.attempt);
-        case.decide(CaseCommand::RecordDelivery {
+        let of_that_id = |known: &&SentId| known.provider_id == status.provider_id;
+        let attempt = match sent(status) {
+            Some((_, attempt)) => attempt,
+            None => {
+                let known = state.sent_ids(message_id).iter().find(of_that_id);
+                known.map_or(progress.attempt, |known| known.attempt)
+            }
+        };
+        let mut events = match news {
+            News::Sent { .. } => vec![],
+            _ => case.decide(CaseCommand::Identify {
+                message_id,
+                attempt,
+                provider_id: status.provider_id.clone(),
+            })?,
+        };
+        events.extend(case.decide(CaseCommand::RecordDelivery {
             message_id,
             attempt,
             news: news.clone(),
-        })
+        })?);
+        Ok(events)
     })
 }

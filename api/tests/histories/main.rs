@@ -58,6 +58,7 @@ enum Step {
     },
     Status {
         message: usize,
+        attempt: u32,
         kind: StatusKind,
         by_client_ref: bool,
     },
@@ -97,6 +98,7 @@ enum Step {
     },
     Outcome {
         message: usize,
+        attempt: u32,
         news: u8,
     },
     Resend {
@@ -162,8 +164,8 @@ fn step() -> impl Strategy<Value = Step> {
             }
         ),
         2 => (0u8..3).prop_map(|from| Step::Photo { from }),
-        5 => (n.clone(), status_kind(), any::<bool>())
-            .prop_map(|(message, kind, by_client_ref)| Step::Status { message, kind, by_client_ref }),
+        5 => (n.clone(), 1u32..=2, status_kind(), any::<bool>())
+            .prop_map(|(message, attempt, kind, by_client_ref)| Step::Status { message, attempt, kind, by_client_ref }),
         5 => (n.clone(), any::<u8>()).prop_map(|(case, text)| Step::Reply { case, text }),
         1 => (0u8..4).prop_map(|to| Step::Begin { to }),
         4 => (n.clone(), 0usize..3).prop_map(|(case, value)| Step::SetStatus { case, value }),
@@ -174,7 +176,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(case, message, to)| Step::Move { case, message, to }),
         3 => (n.clone(), 0usize..2).prop_map(|(case, message)| Step::UndoMove { case, message }),
         4 => n.clone().prop_map(|message| Step::BeginSending { message }),
-        4 => (n.clone(), 0u8..6).prop_map(|(message, news)| Step::Outcome { message, news }),
+        4 => (n.clone(), 1u32..=2, 0u8..6)
+            .prop_map(|(message, attempt, news)| Step::Outcome { message, attempt, news }),
         2 => n.clone().prop_map(|message| Step::Resend { message }),
         1 => Just(Step::Hold),
         1 => n.prop_map(|held| Step::RouteHeld { held }),
@@ -199,6 +202,11 @@ struct History {
     outbound: Vec<(Reference, MessageId)>,
     held: Vec<(HeldId, Inbound)>,
     last: Option<ReceiveMessage>,
+}
+
+/// What Vonage calls an attempt.
+fn sent_as(message_id: MessageId, attempt: u32) -> String {
+    format!("sent-{message_id}-{attempt}")
 }
 
 impl History {
@@ -387,10 +395,9 @@ impl History {
                 };
                 let mut inbound = self.inbound_message(from, channel, Content::text(said));
                 if quote && channel == Channel::Whatsapp {
-                    inbound.quoted = self
-                        .inbound
-                        .last()
-                        .map(|(_, _, provider_id)| provider_id.clone());
+                    let theirs = self.inbound.last().map(|(_, _, id)| id.clone());
+                    let ours = self.outbound.last().map(|(_, id)| sent_as(*id, 1));
+                    inbound.quoted = if from == 1 { ours } else { theirs };
                 }
                 if named && channel == Channel::Whatsapp {
                     inbound.profile_name = Some(format!("Invented {from}"));
@@ -410,16 +417,17 @@ impl History {
             }
             Step::Status {
                 message,
+                attempt,
                 kind,
                 by_client_ref,
             } => {
                 let sent = self.sent(message);
                 let status = Status {
                     provider_id: sent
-                        .map_or_else(|| "nobody".into(), |(_, id)| format!("sent-{id}")),
+                        .map_or_else(|| "nobody".into(), |(_, id)| sent_as(id, attempt)),
                     client_ref: sent
                         .filter(|_| by_client_ref)
-                        .map(|(_, id)| id.client_ref(1)),
+                        .map(|(_, id)| id.client_ref(attempt)),
                     channel: Channel::Sms,
                     status: kind,
                     at: docket_projections::log::recorded::to_database_precision(
@@ -565,7 +573,11 @@ impl History {
                     .await;
                 }
             }
-            Step::Outcome { message, news } => {
+            Step::Outcome {
+                message,
+                attempt,
+                news,
+            } => {
                 let Some((_, message_id)) = self.sent(message) else {
                     return;
                 };
@@ -578,7 +590,7 @@ impl History {
                         reason: "later".into(),
                     },
                     1 => News::Sent {
-                        provider_id: Some(format!("sent-{message_id}")),
+                        provider_id: Some(sent_as(message_id, attempt)),
                     },
                     2 => News::Failed {
                         code: Some(1340),
@@ -592,7 +604,7 @@ impl History {
                 };
                 self.does(RecordOutcome {
                     message_id,
-                    attempt: 1,
+                    attempt,
                     news,
                 })
                 .await;

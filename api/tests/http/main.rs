@@ -12,6 +12,7 @@ mod moves;
 mod openapi;
 mod permissions;
 mod problems;
+mod quotes;
 mod reach;
 mod replies;
 mod routing;

@@ -45,6 +45,15 @@ pub enum CaseCommand {
         /// What is known.
         news: News,
     },
+    /// Record what Vonage calls an attempt to send a message.
+    Identify {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Vonage's id of that attempt.
+        provider_id: String,
+    },
     /// Send a failed or uncertain message again.
     Resend {
         /// The message.

@@ -54,6 +54,15 @@ pub enum CaseEvent {
         /// Vonage's id of it, where it could be read.
         provider_id: Option<String>,
     },
+    /// Vonage's id of an attempt became known by something else than that Vonage took it. How far the message has come is the same.
+    MessageIdentified {
+        /// The message.
+        message_id: MessageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Vonage's id of that attempt.
+        provider_id: String,
+    },
     /// The message reached the person's device.
     MessageDelivered {
         /// The message.
@@ -291,13 +300,14 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 19] = [
+    pub const TYPES: [&'static str; 20] = [
         "CaseOpened",
         "MessageReceived",
         "MessageQueued",
         "MessageSending",
         "MessageDeferred",
         "MessageSent",
+        "MessageIdentified",
         "MessageDelivered",
         "MessageRead",
         "MessageFailed",
@@ -322,6 +332,7 @@ impl CaseEvent {
             Self::MessageSending { .. } => "MessageSending",
             Self::MessageDeferred { .. } => "MessageDeferred",
             Self::MessageSent { .. } => "MessageSent",
+            Self::MessageIdentified { .. } => "MessageIdentified",
             Self::MessageDelivered { .. } => "MessageDelivered",
             Self::MessageRead { .. } => "MessageRead",
             Self::MessageFailed { .. } => "MessageFailed",

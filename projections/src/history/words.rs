@@ -89,6 +89,7 @@ pub fn provider_id(recorded: &Recorded) -> Option<&str> {
             CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. },
         ) => Some(&message.provider_id),
         Event::Case(CaseEvent::MessageSent { provider_id, .. }) => provider_id.as_deref(),
+        Event::Case(CaseEvent::MessageIdentified { provider_id, .. }) => Some(provider_id),
         Event::Held(HeldEvent::WebhookHeld(webhook)) => webhook.provider_id.as_deref(),
         _ => None,
     }
@@ -181,6 +182,7 @@ fn of_case(event: &CaseEvent) -> String {
         CaseEvent::MessageSending { .. }
         | CaseEvent::MessageDeferred { .. }
         | CaseEvent::MessageSent { .. }
+        | CaseEvent::MessageIdentified { .. }
         | CaseEvent::MessageDelivered { .. }
         | CaseEvent::MessageRead { .. }
         | CaseEvent::MessageFailed { .. }
@@ -219,6 +221,15 @@ fn delivery(event: &CaseEvent) -> String {
         } => {
             format!("Vonage took {}{}", lower(*message_id), numbered(*attempt))
         }
+        CaseEvent::MessageIdentified {
+            message_id,
+            attempt,
+            provider_id,
+        } => format!(
+            "Vonage calls {} {provider_id}{}",
+            lower(*message_id),
+            numbered(*attempt)
+        ),
         CaseEvent::MessageDelivered {
             message_id,
             attempt,

@@ -84,9 +84,9 @@ pub(super) async fn lock(
                UNION ALL
                SELECT contact_id FROM cases WHERE reference = ANY ($6::integer[])
                UNION ALL
-               SELECT contact_id FROM messages WHERE message_id = ANY ($7::uuid[])
-               UNION ALL
-               SELECT contact_id FROM messages WHERE provider_id = ANY ($8::text[]) AND direction = 'outbound'
+               SELECT contact_id FROM messages
+                WHERE message_id = ANY ($7::uuid[] || ARRAY(SELECT message_id FROM sent_ids
+                                                             WHERE provider_id = ANY ($8::text[])))
            ), locked AS (
                SELECT contact_id, survey_id, number
                  FROM contact_ids
@@ -286,27 +286,35 @@ async fn load_messages(
     if ids.is_empty() && provider_ids.is_empty() {
         return Ok(());
     }
+    // Of the ids of what we sent, those are enough that somebody asks for.
     let rows = sqlx::query!(
-        "SELECT message_id, provider_id, contact_id, direction, case_references FROM messages WHERE message_id = ANY ($1::uuid[])
-         UNION
-         SELECT message_id, provider_id, contact_id, direction, case_references FROM messages WHERE provider_id = ANY ($2::text[])",
+        r#"SELECT m.message_id, m.contact_id, m.direction, m.case_references,
+                  CASE m.direction WHEN 'inbound' THEN array_remove(ARRAY[m.provider_id], NULL)
+                                   ELSE ARRAY(SELECT s.provider_id FROM sent_ids s
+                                               WHERE s.provider_id = ANY ($2::text[]) AND s.message_id = m.message_id)
+                  END AS "provider_ids!"
+             FROM messages m
+            WHERE m.message_id = ANY ($1::uuid[]
+                      || ARRAY(SELECT i.message_id FROM messages i
+                                WHERE i.provider_id = ANY ($2::text[]) AND i.direction = 'inbound')
+                      || ARRAY(SELECT s.message_id FROM sent_ids s WHERE s.provider_id = ANY ($2::text[])))"#,
         &ids,
         &provider_ids,
     )
     .fetch_all(conn)
     .await?;
-    world.messages.extend(rows.into_iter().filter_map(|row| {
-        Some(KnownMessage {
-            message_id: MessageId(row.message_id?),
-            provider_id: row.provider_id,
-            contact_id: ContactId(row.contact_id?),
-            outbound: row.direction? == "outbound",
+    world.messages.extend(rows.into_iter().map(|row| {
+        KnownMessage {
+            message_id: MessageId(row.message_id),
+            provider_ids: row.provider_ids,
+            contact_id: ContactId(row.contact_id),
+            outbound: row.direction == "outbound",
             references: row
-                .case_references?
+                .case_references
                 .into_iter()
                 .filter_map(Reference::from_i32)
                 .collect(),
-        })
+        }
     }));
     Ok(())
 }

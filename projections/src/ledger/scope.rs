@@ -101,18 +101,23 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct KnownMessage {
     pub(crate) message_id: MessageId,
-    pub(crate) provider_id: Option<String>,
+    /// What Vonage calls it: of what we sent, as far as this transaction asks for it or has learnt it.
+    pub(crate) provider_ids: Vec<String>,
     pub(crate) contact_id: ContactId,
     pub(crate) outbound: bool,
     pub(crate) references: Vec<Reference>,
 }
 
 impl KnownMessage {
+    fn is_called(&self, provider_id: &str) -> bool {
+        self.provider_ids.iter().any(|known| known == provider_id)
+    }
+
     /// Whether the key means it, unless it is for the contact to say.
     pub(super) fn is(&self, key: &MessageKey) -> bool {
         match key {
             MessageKey::Id(id) => self.message_id == *id,
-            MessageKey::ProviderId(id) => self.outbound && self.provider_id.as_ref() == Some(id),
+            MessageKey::ProviderId(id) => self.outbound && self.is_called(id),
             MessageKey::Inbound(_) => false,
         }
     }
@@ -213,7 +218,7 @@ impl World {
                     Some(place) => self.messages[place].stands_in(reference),
                     None => self.messages.push(KnownMessage {
                         message_id: message.message_id,
-                        provider_id: Some(message.provider_id.clone()),
+                        provider_ids: vec![message.provider_id.clone()],
                         contact_id,
                         outbound: false,
                         references: vec![reference],
@@ -225,7 +230,7 @@ impl World {
                     Some(place) => self.messages[place].stands_in(reference),
                     None => self.messages.push(KnownMessage {
                         message_id: message.message_id,
-                        provider_id: None,
+                        provider_ids: vec![],
                         contact_id,
                         outbound: true,
                         references: vec![reference],
@@ -249,9 +254,16 @@ impl World {
                 message_id,
                 provider_id: Some(provider_id),
                 ..
+            }
+            | CaseEvent::MessageIdentified {
+                message_id,
+                provider_id,
+                ..
             } => {
-                if let Some(place) = known(&mut self.messages, *message_id) {
-                    self.messages[place].provider_id = Some(provider_id.clone());
+                if let Some(place) = known(&mut self.messages, *message_id)
+                    && !self.messages[place].is_called(provider_id)
+                {
+                    self.messages[place].provider_ids.push(provider_id.clone());
                 }
             }
             _ => {}
@@ -350,9 +362,7 @@ impl Scope<'_> {
         self.world
             .messages
             .iter()
-            .filter(|message| {
-                message.provider_id.as_ref() == Some(quoted) && message.contact_id == contact
-            })
+            .filter(|message| message.is_called(quoted) && message.contact_id == contact)
             .flat_map(|message| message.references.iter().copied())
             .collect()
     }
@@ -367,9 +377,7 @@ impl Scope<'_> {
             MessageKey::Inbound(id) => {
                 let contact = self.contact()?;
                 self.world.messages.iter().find(|message| {
-                    !message.outbound
-                        && message.contact_id == contact
-                        && message.provider_id.as_ref() == Some(id)
+                    !message.outbound && message.contact_id == contact && message.is_called(id)
                 })?
             }
         };

@@ -175,6 +175,7 @@ impl Projection for CasesHandler {
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }
+            | CaseEvent::MessageIdentified { .. }
             | CaseEvent::MessageDelivered { .. }
             | CaseEvent::MessageRead { .. }
             | CaseEvent::MessageFailed { .. }

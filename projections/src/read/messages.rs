@@ -1,9 +1,12 @@
 //! Messages by our id and by Vonage's: whose each is, and in which cases it stands.
 //!
+//! What a contact said has one id of Vonage's, which came with it. What we said has one for each call that Vonage took, and they
+//! become known later, or never; they stand in a table of their own, so that a message is found by any of them.
+//!
 //! What a contact said does not say whose it is, its case does. For a case that began before the last flush, the contact is
 //! looked up in `cases`, where it never changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::{Author, CaseEvent};
@@ -16,12 +19,14 @@ use super::Projection;
 use super::rows::{Row, array_text, column};
 use crate::log::recorded::Recorded;
 
-/// Builds `messages`.
+/// Builds `messages` and `sent_ids`.
 #[derive(Debug, Default)]
 pub struct MessagesHandler {
     /// The contact of each case that began since the last flush.
     contact_of: BTreeMap<i32, Uuid>,
     changes: BTreeMap<Uuid, Change>,
+    /// What Vonage calls messages that we sent, by its id and ours.
+    sent_ids: BTreeSet<(String, Uuid)>,
 }
 
 /// What became of a message since the last flush.
@@ -31,8 +36,6 @@ struct Change {
     begun: Option<Begun>,
     /// Whether it now stands in a case, for each case that it came to or left.
     stands_in: BTreeMap<i32, bool>,
-    /// What Vonage now calls it, where it was sent.
-    provider_id: Option<String>,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,7 @@ struct Begun {
     reference: i32,
     /// Whose it is, where that is known without the database.
     contact_id: Option<Uuid>,
+    /// What Vonage calls it, where it is inbound.
     provider_id: Option<String>,
     is_inbound: bool,
     is_automatic: bool,
@@ -59,9 +63,7 @@ impl Change {
 
     /// Whether a row that is there has to change.
     fn is_for_a_row(&self) -> bool {
-        self.provider_id.is_some()
-            || self.begun.is_none()
-            || self.stands_in.values().any(|stands| !stands)
+        self.begun.is_none() || self.stands_in.values().any(|stands| !stands)
     }
 }
 
@@ -83,8 +85,8 @@ impl MessagesHandler {
 
 impl Projection for MessagesHandler {
     const NAME: &'static str = "messages";
-    const VERSION: i32 = 1;
-    const TABLES: &'static [&'static str] = &["messages"];
+    const VERSION: i32 = 2;
+    const TABLES: &'static [&'static str] = &["messages", "sent_ids"];
     const READS: &'static [&'static str] = &["cases"];
     type Rows = Vec<NewMessage>;
 
@@ -124,9 +126,13 @@ impl Projection for MessagesHandler {
                 message_id,
                 provider_id: Some(provider_id),
                 ..
+            }
+            | CaseEvent::MessageIdentified {
+                message_id,
+                provider_id,
+                ..
             } => {
-                let change = self.changes.entry(message_id.0).or_default();
-                change.provider_id = Some(provider_id.clone());
+                self.sent_ids.insert((provider_id.clone(), message_id.0));
             }
             CaseEvent::MessageMovedIn { message, .. } => {
                 self.stands(message.message_id, reference, true);
@@ -143,7 +149,12 @@ impl Projection for MessagesHandler {
     }
 
     async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
-        let Self { changes, .. } = std::mem::take(self);
+        let Self {
+            changes, sent_ids, ..
+        } = std::mem::take(self);
+        if !sent_ids.is_empty() {
+            write_sent_ids(conn, &sent_ids.into_iter().collect::<Vec<_>>()).await?;
+        }
         let changed: Vec<_> = changes
             .iter()
             .filter(|(_, change)| change.is_for_a_row())
@@ -151,15 +162,13 @@ impl Projection for MessagesHandler {
         if !changed.is_empty() {
             sqlx::query!(
                 "UPDATE messages m SET
-                     provider_id = COALESCE(u.provider_id, m.provider_id),
-                     case_references = CASE WHEN u.came = '{}' AND u.went = '{}' THEN m.case_references ELSE ARRAY(
+                     case_references = ARRAY(
                          SELECT DISTINCT r FROM UNNEST(m.case_references || u.came::integer[]) r
                          WHERE r <> ALL (u.went::integer[]) ORDER BY r
-                     ) END
-                 FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[]) AS u (message_id, provider_id, came, went)
+                     )
+                 FROM UNNEST($1::uuid[], $2::text[], $3::text[]) AS u (message_id, came, went)
                  WHERE m.message_id = u.message_id",
                 &column(&changed, |(id, _)| **id),
-                &column(&changed, |(_, change)| change.provider_id.as_deref()) as _,
                 &column(&changed, |(_, change)| change.references(true)),
                 &column(&changed, |(_, change)| change.references(false)),
             )
@@ -168,6 +177,22 @@ impl Projection for MessagesHandler {
         }
         Ok(changes.into_iter().filter_map(NewMessage::of).collect())
     }
+}
+
+async fn write_sent_ids(
+    conn: &mut PgConnection,
+    rows: &[(String, Uuid)],
+) -> Result<(), sqlx::Error> {
+    // A message that stands in several cases is told of in each.
+    sqlx::query!(
+        "INSERT INTO sent_ids (provider_id, message_id) SELECT * FROM UNNEST($1::text[], $2::uuid[])
+         ON CONFLICT DO NOTHING",
+        &column(rows, |(provider_id, _)| provider_id.as_str()) as _,
+        &column(rows, |(_, message_id)| *message_id),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// A row of `messages` that is to be written. Where the message is known from another case, it has a row that has taken in all
@@ -193,7 +218,7 @@ impl NewMessage {
         Some(Self {
             message_id,
             references: change.references(true),
-            provider_id: change.provider_id.or(begun.provider_id),
+            provider_id: begun.provider_id,
             contact_id: begun.contact_id,
             reference: begun.reference,
             is_inbound: begun.is_inbound,
@@ -208,7 +233,7 @@ impl NewMessage {
 pub struct MessageRow {
     /// Our id of it.
     pub message_id: MessageId,
-    /// Vonage's id of it; of an outbound message the last attempt's, once Vonage took it.
+    /// Vonage's id of it, where the contact said it; of what we said there may be several, which stand elsewhere.
     pub provider_id: Option<String>,
     /// Whose it is.
     pub contact_id: ContactId,

@@ -213,6 +213,7 @@ impl Step {
             ),
             CaseEvent::CaseOpened(_)
             | CaseEvent::MessageReceived { .. }
+            | CaseEvent::MessageIdentified { .. }
             | CaseEvent::StatusChanged { .. }
             | CaseEvent::AssigneeChanged { .. }
             | CaseEvent::TitleChanged { .. }

@@ -34,6 +34,9 @@ pub struct ThreadHandler {
     newest: HashMap<(i32, Uuid), usize>,
     /// What is now known of messages whose items were written before.
     deliveries: BTreeMap<(i32, Uuid), Delivered>,
+    /// What Vonage calls attempts of messages whose items were written before, by case, message and attempt. It is shown of the
+    /// attempt that the row is at, before what `deliveries` say.
+    identified: BTreeMap<(i32, Uuid, i32), String>,
     /// Whether messages whose items were written before are hidden now.
     hidden: BTreeMap<(i32, Uuid), bool>,
 }
@@ -79,7 +82,7 @@ pub(super) struct Delivered {
     pub(super) reason: Option<String>,
     pub(super) code: Option<i32>,
     pub(super) at: Option<DateTime<Utc>>,
-    /// The attempt, where a new one begins.
+    /// The attempt, where the event says which one the message is at.
     pub(super) attempt: Option<i32>,
     /// The line, where a new attempt goes out from one.
     pub(super) line_id: Option<Uuid>,
@@ -130,11 +133,12 @@ impl Delivered {
             ),
             CaseEvent::MessageSent {
                 message_id,
+                attempt,
                 provider_id,
-                ..
             } => (
                 message_id,
                 Self {
+                    attempt: Some(to_i32(*attempt)),
                     provider_id: provider_id.clone(),
                     ..Self::status(Status::Sent)
                 },
@@ -314,6 +318,36 @@ impl ThreadHandler {
         }
     }
 
+    /// The item shows what Vonage calls the newest attempt; what it calls an earlier one is found in `messages`.
+    fn set_provider_id(
+        &mut self,
+        reference: Reference,
+        message_id: MessageId,
+        attempt: i32,
+        provider_id: &str,
+    ) {
+        let key = (reference.as_i32(), message_id.0);
+        if let Some(index) = self.newest.get(&key) {
+            let item = &mut self.items[*index];
+            let newest = item.delivery.as_ref().and_then(|known| known.attempt);
+            if newest == Some(attempt) {
+                item.provider_id = Some(provider_id.to_owned());
+            }
+            return;
+        }
+        match self.deliveries.get_mut(&key) {
+            Some(known) if known.attempt.is_some() => {
+                if known.attempt == Some(attempt) {
+                    known.provider_id = Some(provider_id.to_owned());
+                }
+            }
+            _ => {
+                self.identified
+                    .insert((key.0, key.1, attempt), provider_id.to_owned());
+            }
+        }
+    }
+
     #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn apply_to_case(&mut self, reference: Reference, recorded: &Recorded, event: &CaseEvent) {
         let new = |kind| NewItem::new(reference, recorded, kind);
@@ -409,6 +443,11 @@ impl ThreadHandler {
                     ..new("moved_in")
                 });
             }
+            CaseEvent::MessageIdentified {
+                message_id,
+                attempt,
+                provider_id,
+            } => self.set_provider_id(reference, *message_id, to_i32(*attempt), provider_id),
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }
@@ -442,12 +481,16 @@ impl Projection for ThreadHandler {
         let Self {
             items,
             deliveries,
+            identified,
             hidden,
             ..
         } = std::mem::take(self);
         // Before new items are written: one of them may be the same message, moved in again.
         if !hidden.is_empty() {
             write_hidden(conn, &hidden.into_iter().collect::<Vec<_>>()).await?;
+        }
+        if !identified.is_empty() {
+            write_provider_ids(conn, &identified.into_iter().collect::<Vec<_>>()).await?;
         }
         if !deliveries.is_empty() {
             write_deliveries(conn, &deliveries.into_iter().collect::<Vec<_>>()).await?;
@@ -472,6 +515,26 @@ async fn write_hidden(
         &column(rows, |((reference, _), _)| *reference),
         &column(rows, |((_, message_id), _)| *message_id),
         &column(rows, |(_, hidden)| *hidden),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_provider_ids(
+    conn: &mut PgConnection,
+    rows: &[((i32, Uuid, i32), String)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE thread_items t SET provider_id = u.provider_id
+         FROM UNNEST($1::integer[], $2::uuid[], $3::integer[], $4::text[])
+             AS u (reference, message_id, attempt, provider_id)
+         WHERE t.message_id = u.message_id AND t.direction = 'outbound' AND t.reference = u.reference
+             AND t.attempt = u.attempt",
+        &column(rows, |((reference, ..), _)| *reference),
+        &column(rows, |((_, message_id, _), _)| *message_id),
+        &column(rows, |((.., attempt), _)| *attempt),
+        &column(rows, |(_, provider_id)| provider_id.as_str()) as _,
     )
     .execute(conn)
     .await?;
@@ -702,7 +765,7 @@ pub struct Delivery {
     pub at: Option<DateTime<Utc>>,
     /// The attempt, from 1.
     pub attempt: u32,
-    /// Vonage's id of it, once Vonage took it.
+    /// Vonage's id of it, once it is known; of several attempts, a later one's.
     pub provider_id: Option<String>,
 }
 

@@ -1134,7 +1134,7 @@ async fn a_contact_is_called_what_it_last_called_itself() {
     name(&mut world, new, "Bea");
     name(&mut world, old, "Cleo");
 
-    // The contact of the new case is in the events, that of the old one in the database.
+    // One case begins with the names, the other has begun before.
     build(pool, &world.log[..begun], begun).await;
     let mut conn = pool.acquire().await.unwrap();
     let mut models = models();

@@ -5,7 +5,7 @@
 //! with its event, and what the first message of a case brings by one before it. What happens seldom, each handler writes by itself.
 //!
 //! The parts of a statement see the tables as they were before it. They write different tables, and none looks for what another one
-//! writes: whoever looks something up in `cases` looks for a case that is there already, or knows it from the event.
+//! writes: cases that have begun are there when the second statement looks them up.
 
 use sqlx::PgConnection;
 
@@ -175,14 +175,13 @@ async fn write_rest(
                INSERT INTO messages (
                    message_id, provider_id, contact_id, direction, automatic, case_references, recorded_at
                )
-               SELECT u.message_id, u.provider_id, COALESCE(u.contact_id, c.contact_id),
+               SELECT u.message_id, u.provider_id, c.contact_id,
                       CASE WHEN u.inbound THEN 'inbound' ELSE 'outbound' END, u.automatic,
                       u.case_references::integer[], u.recorded_at
-                 FROM UNNEST($34::uuid[], $35::text[], $36::uuid[], $37::integer[], $38::boolean[], $39::boolean[],
-                             $40::text[], $41::timestamptz[])
-                      AS u (message_id, provider_id, contact_id, reference, inbound, automatic, case_references,
-                            recorded_at)
-                 LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
+                 FROM UNNEST($34::uuid[], $35::text[], $36::integer[], $37::boolean[], $38::boolean[],
+                             $39::text[], $40::timestamptz[])
+                      AS u (message_id, provider_id, reference, inbound, automatic, case_references, recorded_at)
+                 LEFT JOIN cases c USING (reference)
                ON CONFLICT (message_id) DO UPDATE SET case_references = ARRAY(
                    SELECT DISTINCT r FROM UNNEST(messages.case_references || excluded.case_references) r ORDER BY r
                )
@@ -202,9 +201,9 @@ async fn write_rest(
                       last_inbound_line_id = CASE WHEN u.last_inbound_at >= COALESCE(c.last_inbound_at, '-infinity')
                                                   THEN u.last_inbound_line_id ELSE c.last_inbound_line_id END,
                       last_message = COALESCE(u.last_message, c.last_message)
-                 FROM UNNEST($42::integer[], $43::bigint[], $44::text[], $45::text[], $46::text[], $47::boolean[],
-                             $48::boolean[], $49::uuid[], $50::text[], $51::integer[], $52::timestamptz[],
-                             $53::timestamptz[], $54::uuid[], $55::bigint[])
+                 FROM UNNEST($41::integer[], $42::bigint[], $43::text[], $44::text[], $45::text[], $46::boolean[],
+                             $47::boolean[], $48::uuid[], $49::text[], $50::integer[], $51::timestamptz[],
+                             $52::timestamptz[], $53::uuid[], $54::bigint[])
                       AS u (reference, version, title, status, state, withdrawn, assigned, assignee_id, assignee_email,
                             messages, last_message_at, last_inbound_at, last_inbound_line_id, last_message)
                 WHERE c.reference = u.reference
@@ -213,12 +212,10 @@ async fn write_rest(
                UPDATE contacts k
                   SET name = latest.name
                  FROM (
-                          SELECT DISTINCT ON (COALESCE(u.contact_id, c.contact_id))
-                                 COALESCE(u.contact_id, c.contact_id) AS contact_id, u.name
-                            FROM UNNEST($56::integer[], $57::uuid[], $58::bigint[], $59::text[])
-                                 AS u (reference, contact_id, number, name)
-                            LEFT JOIN cases c ON u.contact_id IS NULL AND c.reference = u.reference
-                           ORDER BY COALESCE(u.contact_id, c.contact_id), u.number DESC
+                          SELECT DISTINCT ON (c.contact_id) c.contact_id, u.name
+                            FROM UNNEST($55::integer[], $56::bigint[], $57::text[]) AS u (reference, number, name)
+                            JOIN cases c USING (reference)
+                           ORDER BY c.contact_id, u.number DESC
                       ) latest
                 WHERE k.contact_id = latest.contact_id AND k.name IS DISTINCT FROM latest.name
                RETURNING true AS done
@@ -226,9 +223,9 @@ async fn write_rest(
                TABLE item UNION ALL TABLE message UNION ALL TABLE changed UNION ALL TABLE named
            ), head AS (
                UPDATE log_head
-                  SET position = position + $60::bigint,
-                      settings_position = CASE WHEN $61 THEN position + $60::bigint ELSE settings_position END
-                WHERE $60::bigint > 0 AND NOT EXISTS (SELECT FROM written WHERE NOT done)
+                  SET position = position + $58::bigint,
+                      settings_position = CASE WHEN $59 THEN position + $58::bigint ELSE settings_position END
+                WHERE $58::bigint > 0 AND NOT EXISTS (SELECT FROM written WHERE NOT done)
                RETURNING position
            ), appended AS (
                INSERT INTO events (
@@ -236,10 +233,10 @@ async fn write_rest(
                    recorded_at
                )
                SELECT e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version, e.payload::jsonb,
-                      e.metadata::jsonb, head.position - $60::bigint + e.ordinality, e.recorded_at
+                      e.metadata::jsonb, head.position - $58::bigint + e.ordinality, e.recorded_at
                  FROM head,
-                      UNNEST($62::text[], $63::text[], $64::bigint[], $65::text[], $66::text[], $67::text[], $68::text[],
-                             $69::timestamptz[])
+                      UNNEST($60::text[], $61::text[], $62::bigint[], $63::text[], $64::text[], $65::text[], $66::text[],
+                             $67::timestamptz[])
                       WITH ORDINALITY AS e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
                                             metadata, recorded_at, ordinality)
            )
@@ -279,7 +276,6 @@ async fn write_rest(
         &column(items, |item| item.question.as_deref()) as _,
         &column(messages, |message| message.message_id),
         &column(messages, |message| message.provider_id.as_deref()) as _,
-        &column(messages, |message| message.contact_id) as _,
         &column(messages, |message| message.reference),
         &column(messages, |message| message.is_inbound),
         &column(messages, |message| message.is_automatic),
@@ -300,7 +296,6 @@ async fn write_rest(
         &column(cases, |(_, change)| change.last_inbound.map(|(_, line_id)| line_id)) as _,
         &column(cases, |(_, change)| change.last_message) as _,
         &column(named, |named| named.reference),
-        &column(named, |named| named.contact_id) as _,
         &column(named, |named| named.number),
         &column(named, |named| named.name.as_str()) as _,
         i64::try_from(events.sequences.len()).unwrap_or(i64::MAX),

@@ -1,7 +1,6 @@
 //! Contacts: one outside number within one survey.
 //!
-//! A message does not say whose it is, its case does. For a case that began before the last flush, the contact is looked up in
-//! `cases`, where it never changes.
+//! A message does not say whose it is, its case does: the contact is looked up in `cases`, where it never changes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,8 +19,6 @@ use crate::log::recorded::Recorded;
 /// Builds `contacts`.
 #[derive(Debug, Default)]
 pub struct ContactsHandler {
-    /// The contact of each case that began since the last flush.
-    contact_of: BTreeMap<i32, Uuid>,
     seen: BTreeMap<Uuid, Seen>,
     /// By case: what the person called themselves last, and a number that grows with every name.
     names: BTreeMap<i32, (i64, String)>,
@@ -49,16 +46,13 @@ pub(super) struct Seen {
 pub(super) struct Named {
     /// The case that the message came to.
     pub(super) reference: i32,
-    /// Whose it is, where it began since the last flush.
-    pub(super) contact_id: Option<Uuid>,
     /// Grows with every name: the last one counts.
     pub(super) number: i64,
     pub(super) name: String,
 }
 
 impl ContactsHandler {
-    fn open(&mut self, reference: i32, opened: &Opened, at: DateTime<Utc>) {
-        self.contact_of.insert(reference, opened.contact_id.0);
+    fn open(&mut self, opened: &Opened, at: DateTime<Utc>) {
         self.seen
             .entry(opened.contact_id.0)
             .or_insert_with(|| Seen {
@@ -83,7 +77,7 @@ impl Projection for ContactsHandler {
         };
         let reference = reference.as_i32();
         match event {
-            CaseEvent::CaseOpened(opened) => self.open(reference, opened, recorded.recorded_at),
+            CaseEvent::CaseOpened(opened) => self.open(opened, recorded.recorded_at),
             CaseEvent::MessageReceived { message, .. } => {
                 if let Some(name) = &message.profile_name {
                     self.named += 1;
@@ -95,15 +89,9 @@ impl Projection for ContactsHandler {
     }
 
     async fn flush(&mut self, _: &mut PgConnection) -> Result<ContactRows, sqlx::Error> {
-        let Self {
-            contact_of,
-            seen,
-            names,
-            ..
-        } = std::mem::take(self);
+        let Self { seen, names, .. } = std::mem::take(self);
         let named = |(reference, (number, name))| Named {
             reference,
-            contact_id: contact_of.get(&reference).copied(),
             number,
             name,
         };

@@ -3,8 +3,7 @@
 //! What a contact said has one id of Vonage's, which came with it. What we said has one for each call that Vonage took, and they
 //! become known later, or never; they stand in a table of their own, so that a message is found by any of them.
 //!
-//! What a contact said does not say whose it is, its case does. For a case that began before the last flush, the contact is
-//! looked up in `cases`, where it never changes.
+//! What a contact said does not say whose it is, its case does: the contact is looked up in `cases`, where it never changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +21,6 @@ use crate::log::recorded::Recorded;
 /// Builds `messages` and `sent_ids`.
 #[derive(Debug, Default)]
 pub struct MessagesHandler {
-    /// The contact of each case that began since the last flush.
-    contact_of: BTreeMap<i32, Uuid>,
     changes: BTreeMap<Uuid, Change>,
     /// What Vonage calls messages that we sent, by its id and ours.
     sent_ids: BTreeSet<(String, Uuid)>,
@@ -42,8 +39,6 @@ struct Change {
 struct Begun {
     /// The case whose event came first.
     reference: i32,
-    /// Whose it is, where that is known without the database.
-    contact_id: Option<Uuid>,
     /// What Vonage calls it, where it is inbound.
     provider_id: Option<String>,
     is_inbound: bool,
@@ -97,14 +92,10 @@ impl Projection for MessagesHandler {
         };
         let reference = reference.as_i32();
         match event {
-            CaseEvent::CaseOpened(opened) => {
-                self.contact_of.insert(reference, opened.contact_id.0);
-            }
             CaseEvent::MessageReceived { message, .. } => self.begin(
                 message.message_id,
                 Begun {
                     reference,
-                    contact_id: self.contact_of.get(&reference).copied(),
                     provider_id: Some(message.provider_id.clone()),
                     is_inbound: true,
                     is_automatic: false,
@@ -115,7 +106,6 @@ impl Projection for MessagesHandler {
                 message.message_id,
                 Begun {
                     reference,
-                    contact_id: Some(message.contact_id.0),
                     provider_id: None,
                     is_inbound: false,
                     is_automatic: message.author == Author::Automatic,
@@ -201,8 +191,6 @@ async fn write_sent_ids(
 pub struct NewMessage {
     pub(super) message_id: Uuid,
     pub(super) provider_id: Option<String>,
-    /// Whose it is, where that is known without the database.
-    pub(super) contact_id: Option<Uuid>,
     /// The case whose event came first.
     pub(super) reference: i32,
     pub(super) is_inbound: bool,
@@ -219,7 +207,6 @@ impl NewMessage {
             message_id,
             references: change.references(true),
             provider_id: begun.provider_id,
-            contact_id: begun.contact_id,
             reference: begun.reference,
             is_inbound: begun.is_inbound,
             is_automatic: begun.is_automatic,

@@ -288,18 +288,31 @@ impl Case {
             Author::User { user_id, .. } => Some(*user_id),
             Author::Automatic => None,
         };
-        if let Some(seen) = seen_version
-            && state
-                .messages
-                .values()
-                .any(|said| said.sequence > seen && said.is_news_to(user))
-        {
+        self.must_have_been_heard(seen_version, user)?;
+        Ok(vec![CaseEvent::MessageQueued(message)])
+    }
+
+    /// That nobody but `user` has said anything since the version `seen`; a person who does not say what they have seen has seen all.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError::SaidSince`].
+    pub fn must_have_been_heard(
+        &self,
+        seen: Option<u64>,
+        user: Option<UserId>,
+    ) -> Result<(), CaseError> {
+        let (Some(seen), Some(state)) = (seen, &self.opened) else {
+            return Ok(());
+        };
+        let is_unheard = |said: &Message| said.sequence > seen && said.is_news_to(user);
+        if state.messages.values().any(is_unheard) {
             return Err(CaseError::SaidSince {
                 seen,
                 version: self.version,
             });
         }
-        Ok(vec![CaseEvent::MessageQueued(message)])
+        Ok(())
     }
 
     /// Takes one event in; the next state follows from it alone.

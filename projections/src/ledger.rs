@@ -14,10 +14,13 @@
 //! others with it; a commit that broke off is asked after, never repeated blindly.
 
 mod announce;
+mod cache;
+mod failure;
 mod job;
 mod load;
 pub mod operation;
 mod queue;
+mod references;
 pub mod scope;
 mod writer;
 
@@ -30,10 +33,12 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::cache::CaseCache;
 use self::job::{Job, Ticket};
 use self::operation::{Answer, LedgerError, Operation};
 use self::queue::{Entrance, Rejected, queue};
-use self::writer::{CaseCache, References, Shared, Writer};
+use self::references::References;
+use self::writer::{Shared, Writer};
 use crate::settings::Settings;
 
 /// How the ledger is set up.

@@ -191,3 +191,24 @@ fn crash_server(postgres: &PrivatePostgres, with_backends: bool) {
         let _ = kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL);
     }
 }
+
+/// Whoever looks after the database sees no transaction that stays open, and vacuum waits for none.
+#[tokio::test]
+async fn an_idle_service_is_in_no_transaction() {
+    let desk = HelpDesk::open().await;
+    for text in ["Hello", "Is anybody there?"] {
+        desk.text(&customer(1), text).await;
+        wait_until("all transactions have ended", BOUND, async || {
+            let open: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL",
+            )
+            .fetch_one(&desk.installation.pool)
+            .await
+            .unwrap();
+            expect_that(open == 0, || format!("{open} are open"))
+        })
+        .await;
+    }
+    desk.close().await;
+}

@@ -268,7 +268,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
         app,
         &asked,
         boiler,
-        Change::Status("In progress".to_owned()),
+        Change::status("In progress".to_owned()),
     )
     .await?;
     says(
@@ -325,7 +325,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
     )
     .await?;
     says(CHLOE, CLINIC, Channel::Sms, "Great, thanks").await?;
-    change(app, &asked, results, Change::Status("Complete".to_owned())).await?;
+    change(app, &asked, results, Change::status("Complete".to_owned())).await?;
     says(AMIRA, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
     simulator.settled().await;
     Ok(lift)

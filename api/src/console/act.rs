@@ -20,6 +20,7 @@ use super::session::{Posted, Session};
 use super::thread::Shown;
 use super::{Console, Failed, failure, go, page, words};
 use crate::app::App;
+use crate::http::moves::source;
 use crate::http::problem::{Kind, Problem};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
@@ -72,8 +73,8 @@ impl Sent {
     }
 
     /// Closes the case to which a reply was just sent. Where that is refused the reply is out all the same, and the case, open as
-    /// it is, says so.
-    async fn close_after_reply(self) -> Result<Response, Failed> {
+    /// it is, says so: as where something was said since the person looked.
+    async fn close_after_reply(self, seen: Option<u64>) -> Result<Response, Failed> {
         let Some(case) = cases::find(&self.app.pool, self.reference).await? else {
             return Ok(no_such_case());
         };
@@ -83,7 +84,10 @@ impl Sent {
         };
         let operation = ChangeCase {
             reference: self.reference,
-            change: Change::Status(question.closed_value.clone()),
+            change: Change::Status {
+                value: question.closed_value.clone(),
+                seen_version: seen,
+            },
             // The reply has the form's own key already.
             asked: asked_for(&self.posted, &self.session, self.reference),
         };
@@ -153,7 +157,7 @@ pub(super) async fn write(
     };
     match result {
         Ok(()) if is_note => Ok(go(&sent.done(sent.reference, "noted"))),
-        Ok(()) if sent.posted.field("then") == "close" => sent.close_after_reply().await,
+        Ok(()) if sent.posted.field("then") == "close" => sent.close_after_reply(seen).await,
         Ok(()) => Ok(go(&sent.done(sent.reference, "replied"))),
         Err(problem) => {
             let refused = Refused {
@@ -180,8 +184,18 @@ pub(super) async fn status(
         return Ok(no_such_case());
     };
     let value = sent.posted.field("value").to_owned();
-    if let Err(problem) = sent.change(Change::Status(value.clone())).await {
-        return sent.refused(problem, Refused::default()).await;
+    let seen_version = sent.posted.field("seen").parse().ok();
+    let change = Change::Status {
+        value: value.clone(),
+        seen_version,
+    };
+    if let Err(problem) = sent.change(change).await {
+        let refused = Refused {
+            seen: seen_version,
+            is_closing: true,
+            ..Refused::default()
+        };
+        return sent.refused(problem, refused).await;
     }
     let survey = surveys::find(&sent.app.pool, before.survey_id).await?;
     let closes = survey.is_some_and(|survey| survey.settings.status.closed_value == value);
@@ -273,15 +287,13 @@ pub(super) async fn undo_move(
     let Ok(message_id) = message_id.parse() else {
         return Ok(no_such_message());
     };
-    let item = threads::message(&sent.app.pool, sent.reference, message_id).await?;
-    // Where it came from; where it did not come from another case, Docket says so.
-    let source = match item.map(|item| item.what) {
-        Some(What::Inbound(message)) => message.routed.references.first().copied(),
-        _ => None,
+    let source = match source(&sent.app, sent.reference).await {
+        Ok(source) => source,
+        Err(problem) => return sent.refused(problem, Refused::default()).await,
     };
     let operation = UndoMove {
         reference: sent.reference,
-        source: source.unwrap_or(sent.reference),
+        source,
         message_id,
         asked: sent.posted.asked(&sent.session),
     };

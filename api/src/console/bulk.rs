@@ -181,6 +181,7 @@ fn reason(problem: &Problem) -> &'static str {
         Kind::NotFound => "gone",
         Kind::CaseWithdrawn => "withdrawn",
         Kind::Busy | Kind::Unavailable => "busy",
+        Kind::SaidSince => "said",
         _ => "other",
     }
 }
@@ -203,6 +204,7 @@ pub(super) async fn act(
     if chosen.is_empty() {
         return refuse(words::BULK_NOTHING_CHOSEN);
     }
+    let seen = seen_versions(&posted);
     let action = match find_action(&app, &session, posted.field("do")).await? {
         Ok(action) => action,
         Err(sentence) => return refuse(sentence),
@@ -243,7 +245,8 @@ pub(super) async fn act(
             // All at once: those that wait together share a commit.
             let changes = chosen.into_iter().map(|chosen| {
                 let asked = asked_for(&posted, &session, chosen.reference);
-                let done = change(&app, &action, chosen, asked);
+                let seen = seen.get(&chosen.reference).copied();
+                let done = change(&app, &action, chosen, seen, asked);
                 async move { (chosen.reference, done.await) }
             });
             for (reference, done) in join_all(changes).await {
@@ -277,6 +280,15 @@ pub(super) async fn act(
         .filter(|(_, value)| !value.is_empty())
         .collect();
     Ok(go(&place.link_with(&path, &said)))
+}
+
+/// The versions that the list has shown, as `101:7` each.
+fn seen_versions(posted: &Posted) -> BTreeMap<Reference, u64> {
+    let read = |seen: &str| {
+        let (reference, version) = seen.split_once(':')?;
+        Some((reference_of(reference)?, version.parse().ok()?))
+    };
+    posted.all("seen").filter_map(read).collect()
 }
 
 /// What the form asks for, or why that is not possible.
@@ -332,6 +344,7 @@ async fn change(
     app: &App,
     action: &Action,
     chosen: Chosen,
+    seen_version: Option<u64>,
     asked: Asked,
 ) -> Result<Option<Chosen>, Problem> {
     let reference = chosen.reference;
@@ -343,7 +356,7 @@ async fn change(
                 .answer
                 .and_then(|answer| question.choices.get(answer));
             let answer = answer.ok_or_else(|| Problem::invalid(words::BULK_NO_SUCH_ANSWER))?;
-            (Change::Status(answer.clone()), None)
+            (Change::status(answer.clone()), None)
         }
         _ => {
             let (before, question) = question_of(app, reference).await?;
@@ -354,7 +367,11 @@ async fn change(
                 reference,
                 answer: Some(answer),
             });
-            (Change::Status(question.closed_value), undo)
+            let change = Change::Status {
+                value: question.closed_value,
+                seen_version,
+            };
+            (change, undo)
         }
     };
     let operation = ChangeCase {

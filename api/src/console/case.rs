@@ -13,7 +13,7 @@ use docket_domain::text::references;
 use docket_domain::user::Role;
 use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::surveys::SurveyRow;
-use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem, What};
+use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
 use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
 use docket_projections::settings::{LineSnapshot, Settings};
 
@@ -49,6 +49,8 @@ pub(super) struct Refused {
     pub(super) is_note: bool,
     /// The version that the person had seen, where something new is the reason.
     pub(super) seen: Option<u64>,
+    /// Whether the case was to be closed.
+    pub(super) is_closing: bool,
     pub(super) sentence: String,
 }
 
@@ -89,9 +91,13 @@ pub(super) async fn refused(
     refused: Refused,
 ) -> Result<Response, Failed> {
     let kind = problem.kind();
+    let sentence = match kind {
+        Kind::SaidSince if refused.is_closing => words::NOT_CLOSED_SAID_SINCE.to_owned(),
+        _ => words::refusal(&problem),
+    };
     let refused = Refused {
         seen: refused.seen.filter(|_| kind == Kind::SaidSince),
-        sentence: words::refusal(&problem),
+        sentence,
         ..refused
     };
     let status = problem.into_response().status();
@@ -242,7 +248,7 @@ async fn pane(
             .filter(|_| !is_closed)
             .map(|question| question.closed_value.clone()),
         counter: answered.counter(reference, if refused.is_note { "" } else { &draft }),
-        window: Window::of(answered.channel, answered.written_at(&part.items), now),
+        window: Window::of(answered.channel, answered.last_inbound_at, now),
         appended: (answered.appends && answered.line.is_some())
             .then(|| words::appended(reference.get())),
         goes_out_from: answered.line.map_or_else(
@@ -256,7 +262,7 @@ async fn pane(
             text: draft,
             is_note: refused.is_note,
         },
-        said_since: refused.seen.is_some(),
+        said_since: refused.seen.is_some() && !refused.is_closing,
         refusal: refused.sentence,
         title: row.title.0,
     })
@@ -285,7 +291,7 @@ struct Answered<'a> {
     /// The line that it goes out from; `None` where that one was removed.
     line: Option<&'a LineSnapshot>,
     channel: Channel,
-    /// When it was recorded that they last wrote by that line; `None` where they never wrote.
+    /// When they last wrote; `None` where they never did.
     last_inbound_at: Option<DateTime<Utc>>,
     /// Whether the reference is added.
     appends: bool,
@@ -313,17 +319,6 @@ impl<'a> Answered<'a> {
                     survey.settings.append_reference && survey.settings.cases_enabled
                 }),
         }
-    }
-
-    /// When they last wrote: Vonage's time of it where the thread shows it, since a message can be on its way for hours.
-    fn written_at(&self, items: &[ThreadItem]) -> Option<DateTime<Utc>> {
-        let recorded_at = self.last_inbound_at?;
-        let said_at = items
-            .iter()
-            .filter(|item| matches!(item.what, What::Inbound(_)))
-            .find(|item| item.recorded_at == recorded_at)
-            .map_or(recorded_at, |item| item.at);
-        Some(said_at.min(recorded_at))
     }
 
     fn counter(&self, reference: Reference, text: &str) -> Counter {

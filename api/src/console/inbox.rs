@@ -83,6 +83,7 @@ pub(super) async fn pane(
         },
         name: names.get(&row.contact_id).cloned(),
         reference: row.reference.get(),
+        version: row.version,
         title: row.title.0,
         number: plus(&row.number),
         channel: thread::channel(row.channel),

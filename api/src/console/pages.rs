@@ -120,6 +120,7 @@ pub(super) struct ViewLink {
 pub(super) struct CaseEntry {
     pub(super) href: String,
     pub(super) reference: u32,
+    pub(super) version: u64,
     pub(super) title: String,
     pub(super) number: String,
     /// What the contact calls themselves.

@@ -70,6 +70,7 @@ fn entry(reference: u32) -> CaseEntry {
     CaseEntry {
         href: format!("/cases/{reference}"),
         reference,
+        version: 7,
         title: "The lift <stands> still".to_owned(),
         number: "+447700900123".to_owned(),
         name: None,

@@ -116,6 +116,8 @@ words! {
     NO_REPLY_WITHDRAWN = "The move that made this case was undone. It stays closed.";
     SAID_SINCE = "Something was said while you wrote, so nothing was sent yet. Read what is marked as new, then send your reply or change it.";
 
+    NOT_CLOSED_SAID_SINCE = "Something was said meanwhile, so the case is still open. Read what is marked as new, then answer, or close it all the same.";
+
     MOVE = "Move";
     MOVE_MESSAGE = "Move this message";
     MOVE_ABOUT = "The message leaves this case. Both cases show where it went, and link to each other.";
@@ -643,6 +645,7 @@ pub(super) fn bulk_refused(reason: &str, cases: &[String]) -> String {
         "gone" => "there is no such case",
         "withdrawn" => "the move that made it was undone, so it stays as it is",
         "busy" => "Docket cannot do it just now; try again in a few seconds",
+        "said" => "something was said meanwhile; read it first",
         "reach" => "that colleague does not reach the cases of this survey",
         _ => "the case refused; open it and try there",
     };

@@ -423,6 +423,10 @@ async fn changed(app: &App, operation: ChangeCase) -> Result<Json<CaseView>, Pro
 struct NewStatus {
     /// One of the survey's choices; its `closed_value` closes the case, another one reopens it.
     value: String,
+    /// The case's version that closing it was decided on: if something was said since, the answer is `said-since`, and the case stays
+    /// open. Left out, it is closed all the same.
+    #[serde(default)]
+    seen_version: Option<u64>,
 }
 
 /// Answers the status question, which closes or reopens the case.
@@ -444,7 +448,10 @@ async fn set_status(
         &app,
         ChangeCase {
             reference,
-            change: Change::Status(body.value),
+            change: Change::Status {
+                value: body.value,
+                seen_version: body.seen_version,
+            },
             asked,
         },
     )

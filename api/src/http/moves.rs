@@ -118,7 +118,7 @@ async fn undo_move(
 }
 
 /// The case that a case was made from; itself, where it was not made by a move, which the operation then says.
-async fn source(app: &App, reference: Reference) -> Result<Reference, Problem> {
+pub(crate) async fn source(app: &App, reference: Reference) -> Result<Reference, Problem> {
     let first = reader::stream(&app.pool, StreamId::Case(reference), 0, 1).await?;
     let first = first.first().ok_or_else(|| no_such_case(reference))?;
     match first.decode(&upcasters())?.event {

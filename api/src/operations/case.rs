@@ -28,7 +28,12 @@ pub struct ChangeCase {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// The answer to the status question.
-    Status(String),
+    Status {
+        /// The answer.
+        value: String,
+        /// The version of the case that whoever closes it has seen; `None` closes it whatever was said since.
+        seen_version: Option<u64>,
+    },
     /// Who sees to it.
     Assignee(Option<Assignee>),
     /// What it is called.
@@ -40,6 +45,16 @@ pub enum Change {
         /// What it says.
         text: String,
     },
+}
+
+impl Change {
+    /// Another answer to the status question, whatever was said since.
+    pub const fn status(value: String) -> Self {
+        Self::Status {
+            value,
+            seen_version: None,
+        }
+    }
 }
 
 /// What the case has become.
@@ -97,7 +112,10 @@ impl Operation for ChangeCase {
         let (case, state) = self.asked.case(scope, self.reference)?;
         let survey_id = state.origin.survey_id;
         let command = match self.change.clone() {
-            Change::Status(value) => {
+            Change::Status {
+                value,
+                seen_version,
+            } => {
                 let question = scope
                     .settings()
                     .status_question(survey_id)
@@ -107,9 +125,13 @@ impl Operation for ChangeCase {
                         choices: question.choices.clone(),
                     });
                 }
+                let closes = value == question.closed_value;
+                if closes {
+                    case.must_have_been_heard(seen_version, Some(self.asked.user_id))?;
+                }
                 CaseCommand::SetStatus {
                     question: question.question.clone(),
-                    closes: value == question.closed_value,
+                    closes,
                     value,
                 }
             }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
+mod broken_commits;
+
 use std::time::Duration;
 
 use docket::ambient;
@@ -158,7 +160,7 @@ impl Office {
 fn set_status(reference: Reference, status: &str) -> ChangeCase {
     ChangeCase {
         reference,
-        change: Change::Status(status.to_owned()),
+        change: Change::status(status.to_owned()),
         asked: Asked {
             user_id: UserId(ambient::new_id()),
             email: "agent@example.com".to_owned(),

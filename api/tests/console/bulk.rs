@@ -15,6 +15,29 @@ pub(crate) async fn with_chosen(
     browser.post(&to, &fields.join("&")).await
 }
 
+#[tokio::test]
+async fn several_are_closed_but_for_those_in_which_something_was_said_meanwhile() {
+    let house = three_cases().await;
+    let mut agent = house.signed_in("agent").await;
+    let list = agent.get("/").await;
+    let seen: Vec<String> = [101, 102]
+        .map(|case| format!("seen={case}%3A2"))
+        .into_iter()
+        .inspect(|seen| {
+            let value = seen.trim_start_matches("seen=").replace("%3A", ":");
+            list.shows(&format!("form=\"bulk\" name=\"seen\" value=\"{value}\""));
+        })
+        .collect();
+    house.receives("#101 Wait").await;
+    let (to, body) = Browser::filled(&list, "/cases/several", &[("do", "close")]);
+    let body = format!("{body}&case=101&case=102&{}", seen.join("&"));
+    let closed = agent.post(&to, &body).await;
+    closed.is(200).shows(
+        "1 case was closed. Not done for #101: something was said meanwhile; read it first.",
+    );
+    house.close().await;
+}
+
 async fn three_cases() -> House {
     let house = House::start().await;
     for text in ["Hello", "#0 The lift", "#0 The roof"] {
@@ -28,7 +51,10 @@ async fn several_cases_are_assigned_and_closed() {
     let house = three_cases().await;
     let mut agent = house.signed_in("agent").await;
     let list = agent.get("/").await;
-    assert_eq!(list.text.matches("form=\"bulk\"").count(), 3);
+    assert_eq!(
+        list.text.matches("type=\"checkbox\" form=\"bulk\"").count(),
+        3
+    );
     let mine = with_chosen(&mut agent, &list, "mine", &[101, 103]).await;
     mine.is(200).shows("2 cases were assigned.");
     let view = agent.get("/?view=mine").await;

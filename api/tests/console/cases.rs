@@ -230,6 +230,30 @@ async fn closing_can_be_undone() {
 }
 
 #[tokio::test]
+async fn a_case_is_not_closed_over_what_nobody_has_read() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut browser = house.signed_in("agent").await;
+    let page = browser.get("/cases/101").await;
+    house.receives("Wait, one more thing").await;
+    let close = [("value", "Resolved")];
+    let refused = browser.send(&page, "/cases/101/status", &close).await;
+    refused
+        .is(409)
+        .shows("the case is still open")
+        .shows("New since you looked")
+        .shows("Wait, one more thing")
+        .lacks("Send all the same");
+    // Another answer does not hide it.
+    let answer = [("value", "In progress")];
+    let answered = browser.send(&page, "/cases/101/status", &answer).await;
+    answered.is(200).shows("from New to In progress");
+    let closed = browser.send(&refused, "/cases/101/status", &close).await;
+    closed.is(200).shows("The case was closed.");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn cases_are_assigned_and_renamed() {
     let house = House::start().await;
     house.receives("Hello").await;

@@ -72,3 +72,25 @@ async fn a_message_is_moved_into_another_open_case() {
     browser.send(&form, &path, &[("to", "")]).await.is(404);
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_message_that_went_round_is_moved_back_to_where_it_was_said() {
+    let house = House::start().await;
+    let (_, message_id) = house.receives("The lift stands still").await;
+    house.receives("#0 Opening hours").await;
+    let mut browser = house.signed_in("agent").await;
+    let mut page = browser.get("/cases/101").await;
+    for (from, to) in [(101, ""), (103, "102"), (102, "103")] {
+        let path = format!("/cases/{from}/messages/{message_id}/move");
+        let form = browser.get(&path).await;
+        let fields = [("to", to), ("comment", "")];
+        page = browser.send(&form, &path, &fields).await;
+        page.is(200);
+    }
+    assert!(page.at.starts_with("/cases/103"), "{}", page.at);
+    let undo = format!("/cases/103/messages/{message_id}/undo-move");
+    let back = browser.send(&page, &undo, &[]).await;
+    back.is(200).shows("The move was undone.");
+    assert!(back.at.starts_with("/cases/101"), "{}", back.at);
+    house.close().await;
+}

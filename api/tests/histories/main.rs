@@ -480,7 +480,7 @@ impl History {
             }
             Step::SetStatus { case, value } => {
                 let value = self.settings().status.choices[value].clone();
-                self.change(case, Change::Status(value)).await;
+                self.change(case, Change::status(value)).await;
             }
             Step::Assign { case, somebody } => {
                 let assignee = Assignee {

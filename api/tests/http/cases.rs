@@ -16,6 +16,29 @@ fn references(page: &Value) -> Vec<u64> {
 }
 
 #[tokio::test]
+async fn a_case_is_closed_over_what_was_said_since_only_on_purpose() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    api.receives("Wait").await;
+    let set = async |body: Value| api.does("PUT", "/cases/101/status", &body).await;
+    let problem = set(json!({"value": "Resolved", "seen_version": 2}))
+        .await
+        .problem(409, "said-since");
+    assert_eq!(problem["version"], 3);
+    assert_eq!(api.get("/cases/101").await.expect(200)["state"], "open");
+    set(json!({"value": "In progress", "seen_version": 2}))
+        .await
+        .expect(200);
+    set(json!({"value": "Resolved", "seen_version": 3}))
+        .await
+        .expect(200);
+    set(json!({"value": "New"})).await.expect(200);
+    set(json!({"value": "Resolved"})).await.expect(200);
+    api.close().await;
+}
+
+#[tokio::test]
 async fn a_message_makes_a_case_with_a_thread() {
     let api = Api::start().await;
     let ids = api.set_up().await;

@@ -20,7 +20,7 @@ pub enum CaseError {
     Withdrawn,
     /// Something was said since the agent last looked.
     #[error(
-        "something was said since you looked; read it, then send again with seen_version {version}"
+        "something was said since you looked; read it, then ask again with seen_version {version}"
     )]
     SaidSince {
         /// The sequence that the agent had seen.

@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::cache::CaseCache;
+use super::failure::Failure;
 use super::operation::{ContactKey, IdempotencyKey, MessageKey, Needs, Receipt};
 use super::scope::{Aggregate, Entry, KnownMessage, World};
-use super::writer::{CaseCache, Failure};
 use crate::log::reader;
 
 /// How far back automatic replies count.

@@ -1,22 +1,19 @@
 //! A writer: takes what waits, and does it in one transaction.
 
 use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
-use docket_domain::case::{Body, CaseEvent, Message};
-use docket_domain::content::Content;
+use docket_domain::case::CaseEvent;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
 use metrics::{counter, histogram};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::sync::watch;
@@ -24,11 +21,14 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::LedgerOptions;
+use super::cache::CaseCache;
+use super::failure::Failure;
 use super::job::{GivenUp, Job};
 use super::load;
 use super::operation::{IdempotencyKey, Needs, SecretWrite};
 use super::queue::Exit;
-use super::scope::{Aggregate, Entry, Scope, World, automatic_replies};
+use super::references::References;
+use super::scope::{Entry, Scope, World, automatic_replies};
 use crate::accounts;
 use crate::log::append::{self, Appended};
 use crate::log::follow::advance;
@@ -64,165 +64,14 @@ const SESSION: [(&str, &str); 7] = [
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
-/// COMMIT begins the next transaction, which saves a way to the server and back. That one sees and holds nothing until its first
-/// statement, but while sessions are inside transactions the server does not count what they have written, and so does not know what to
-/// vacuum. So for this long writers wait in one, and begin one ahead after another; then they are outside for a moment.
+/// For how long a writer is in transactions without a break. COMMIT begins the next one, which saves a way to the server and back, and
+/// which sees and holds nothing until its first statement. But the server counts what a session has written only when it is in none,
+/// and by that it knows what to vacuum.
 const BEGUN_AHEAD: Duration = Duration::from_secs(1);
 /// How long its end may take while nobody waits for it.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// References are fetched in advance, so that most batches need not ask.
 const REFERENCES_AHEAD: usize = 8;
-
-/// Why a transaction came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// Somebody else was faster; fresh state will do.
-    #[error("somebody else wrote meanwhile")]
-    Conflict(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The settings in memory were not the newest; they are now.
-    #[error("the settings have changed")]
-    NewSettings,
-    /// The connection is of no use any more.
-    #[error("the connection to the database broke")]
-    Connection(#[source] sqlx::Error),
-    /// The answer to COMMIT is missing, and so is an answer to the question whether it has committed.
-    #[error("whether the transaction has committed is not known")]
-    Unknown(#[source] ReadError),
-    /// It would fail again.
-    #[error("the transaction failed")]
-    Poison(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failure, deadlock, lock not available.
-                Some("40001" | "40P01" | "55P03") => Self::Conflict(error.into()),
-                // Admin shutdown, crash shutdown, cannot connect now, idle session ended.
-                Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => Self::Connection(error),
-                // Out of resources: disk full, memory, connections.
-                Some(code) if code.starts_with("53") || code.starts_with("08") => {
-                    Self::Connection(error)
-                }
-                // What came up at the same time elsewhere is found by the next try: an event, a line, a user, a key.
-                Some("23505") => Self::Conflict(error.into()),
-                _ => Self::Poison(Box::new(error)),
-            },
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::WorkerCrashed => Self::Connection(error),
-            _ => Self::Poison(Box::new(error)),
-        }
-    }
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Database(error) => error.into(),
-            other => Self::Poison(Box::new(other)),
-        }
-    }
-}
-
-#[derive(Clone)]
-struct ByMemory;
-
-/// About so many bytes an aggregate takes in memory, and a message beside what it says.
-const ENTRY_BYTES: usize = 1_024;
-const MESSAGE_BYTES: usize = 640;
-/// So many times as much as its text a JSON value can take in memory.
-const JSON_BYTES: usize = 8;
-
-impl Weighter<Reference, Entry> for ByMemory {
-    fn weight(&self, _: &Reference, entry: &Entry) -> u64 {
-        let messages = match &entry.aggregate {
-            Aggregate::Case(case) => case.state().map_or(0, |state| {
-                let moved_out = state.moved_out.values().map(|moved| &moved.message);
-                state.messages.values().chain(moved_out).map(bytes).sum()
-            }),
-            _ => 0,
-        };
-        (ENTRY_BYTES + messages) as u64
-    }
-}
-
-/// About how much memory a message takes.
-fn bytes(message: &Message) -> usize {
-    let said = match &message.body {
-        Body::Inbound(message) => match &message.content.0 {
-            Content::Text { text } => text.len(),
-            content => {
-                JSON_BYTES * serde_json::to_string(content).map_or(0, |content| content.len())
-            }
-        },
-        Body::Outbound { message, .. } => message.text.len() + message.sent_text.len(),
-    };
-    MESSAGE_BYTES + said
-}
-
-/// Cases as they were after their last commit, or before: whoever takes one compares its version with the database.
-pub(super) struct CaseCache(Cache<Reference, Entry, ByMemory>);
-
-impl CaseCache {
-    pub(super) fn new(bytes: u64) -> Self {
-        let expected = usize::try_from(bytes / 2_048).unwrap_or(1_024);
-        Self(Cache::with_weighter(expected, bytes, ByMemory))
-    }
-
-    pub(super) fn take(&self, reference: Reference) -> Option<Entry> {
-        self.0.remove(&reference).map(|(_, entry)| entry)
-    }
-
-    fn put(&self, reference: Reference, entry: Entry) {
-        self.0.insert(reference, entry);
-    }
-}
-
-/// References that are drawn from the sequence and not used yet. The writers share them, so that of two cases the later one has the
-/// higher number, unless they come at the same time.
-#[derive(Clone, Default)]
-pub(super) struct References(Arc<std::sync::Mutex<Unused>>);
-
-#[derive(Default)]
-struct Unused {
-    all: BTreeSet<Reference>,
-    /// The highest that a case has got; lower ones are not given any more.
-    highest_used: Option<Reference>,
-}
-
-impl References {
-    fn unused(&self) -> MutexGuard<'_, Unused> {
-        // A panic in between leaves a set of references all the same.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The smallest, so many as there are up to `count`.
-    fn take(&self, count: usize) -> Vec<Reference> {
-        let mut unused = self.unused();
-        std::iter::from_fn(|| unused.all.pop_first())
-            .take(count)
-            .collect()
-    }
-
-    /// Takes back what was `left` of those that were `taken`.
-    fn give_back(&self, taken: &[Reference], left: Vec<Reference>) {
-        let mut unused = self.unused();
-        let used = taken.iter().filter(|taken| !left.contains(taken)).max();
-        unused.highest_used = unused.highest_used.max(used.copied());
-        unused.all.extend(left);
-        let highest_used = unused.highest_used;
-        unused
-            .all
-            .retain(|reference| Some(*reference) > highest_used);
-    }
-
-    fn clear(&self) {
-        self.unused().all.clear();
-    }
-}
 
 /// What the writers of a ledger share.
 #[derive(Clone)]

@@ -677,18 +677,7 @@ impl State {
                 self.set_progress(*message_id, Status::Uncertain);
             }
             CaseEvent::MessageRequeued { message, attempt } => {
-                let sent_ids = self.sent_ids(message.message_id).to_vec();
-                if let Some(known) = self.messages.get_mut(&message.message_id) {
-                    known.body = Body::Outbound {
-                        message: message.clone(),
-                        progress: Progress {
-                            attempt: *attempt,
-                            status: Status::Queued,
-                        },
-                        deferrals: 0,
-                        sent_ids,
-                    };
-                }
+                self.begin_attempt(message, *attempt);
             }
             CaseEvent::StatusChanged { to, closed, .. } => {
                 self.status = Some(to.clone());
@@ -727,6 +716,28 @@ impl State {
         }) = self.messages.get_mut(&message_id)
         {
             progress.status = status;
+        }
+    }
+
+    /// What Vonage calls earlier attempts stays: their copies may have arrived.
+    fn begin_attempt(&mut self, again: &OutboundMessage, new_attempt: u32) {
+        if let Some(Message {
+            body:
+                Body::Outbound {
+                    message,
+                    progress,
+                    deferrals,
+                    sent_ids: _,
+                },
+            ..
+        }) = self.messages.get_mut(&again.message_id)
+        {
+            **message = again.clone();
+            *progress = Progress {
+                attempt: new_attempt,
+                status: Status::Queued,
+            };
+            *deferrals = 0;
         }
     }
 

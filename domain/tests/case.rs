@@ -1876,7 +1876,7 @@ fn a_refusal_says_what_is_the_matter() {
                 seen: 2,
                 version: 3,
             },
-            "something was said since you looked; read it, then send again with seen_version 3",
+            "something was said since you looked; read it, then ask again with seen_version 3",
         ),
         (
             CaseError::NotQueued {

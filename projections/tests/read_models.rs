@@ -1063,6 +1063,81 @@ async fn a_thread_tells_what_happened() {
 }
 
 #[tokio::test]
+async fn a_thread_shows_what_vonage_calls_the_newest_attempt() {
+    let database = database().await;
+    let mut world = World::default();
+    let (case, _) = world.said(0, "Hello");
+    let reply = world.outbound(0, "We come", author(1), vec![case]);
+    let message_id = reply.message_id;
+    let reply = CaseCommand::Reply {
+        message: reply,
+        seen_version: None,
+    };
+    let identify = |attempt, provider_id: &str| CaseCommand::Identify {
+        message_id,
+        attempt,
+        provider_id: provider_id.to_owned(),
+    };
+    let tell = |attempt, news| CaseCommand::RecordDelivery {
+        message_id,
+        attempt,
+        news,
+    };
+    let resend = CaseCommand::Resend {
+        message_id,
+        line_id: None,
+    };
+    let failed = News::Failed {
+        code: None,
+        reason: "refused".into(),
+    };
+    let took = News::Sent {
+        provider_id: Some("second".into()),
+    };
+    let steps = [
+        (reply, None),
+        (tell(1, failed), None),
+        (identify(1, "first"), Some("first")),
+        (resend, Some("first")),
+        (identify(1, "first-again"), Some("first")),
+        (tell(2, took), Some("second")),
+        (identify(1, "first-once-more"), Some("second")),
+        (identify(2, "second-again"), Some("second-again")),
+    ];
+    for (command, shown) in steps {
+        world.perform(&Actor::Vonage, case, command);
+        for batch in [1, 2, 3, world.log.len()] {
+            build(&database.pool, &world.log, batch).await;
+            let item = thread::message(&database.pool, case, message_id).await;
+            let What::Outbound(message) = item.unwrap().unwrap().what else {
+                panic!("outbound")
+            };
+            assert_eq!(
+                message.delivery.provider_id.as_deref(),
+                shown,
+                "after {} events in batches of {batch}",
+                world.log.len()
+            );
+        }
+    }
+    let of_ours = "SELECT provider_id FROM sent_ids WHERE message_id = $1 ORDER BY provider_id";
+    let sent_ids: Vec<String> = sqlx::query_scalar(of_ours)
+        .bind(message_id.0)
+        .fetch_all(&database.pool)
+        .await
+        .unwrap();
+    let all = [
+        "first",
+        "first-again",
+        "first-once-more",
+        "second",
+        "second-again",
+    ];
+    assert_eq!(sent_ids, all);
+    database.close().await;
+}
+
+#[tokio::test]
 async fn a_thread_reads_in_pages_without_gaps() {
     let database = database().await;
     let mut world = World::default();

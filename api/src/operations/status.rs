@@ -210,12 +210,11 @@ fn record_status(
         let state = case.state().ok_or(CaseError::NotOpened)?;
         let (_, progress) = state.outbound(message_id)?;
         let of_that_id = |known: &&SentId| known.provider_id == status.provider_id;
-        let attempt = match sent(status) {
-            Some((_, attempt)) => attempt,
-            None => {
-                let known = state.sent_ids(message_id).iter().find(of_that_id);
-                known.map_or(progress.attempt, |known| known.attempt)
-            }
+        let attempt = if let Some((_, attempt)) = sent(status) {
+            attempt
+        } else {
+            let known = state.sent_ids(message_id).iter().find(of_that_id);
+            known.map_or(progress.attempt, |known| known.attempt)
         };
         let mut events = match news {
             News::Sent { .. } => vec![],

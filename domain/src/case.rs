@@ -459,15 +459,17 @@ impl State {
         news: News,
     ) -> Result<Vec<CaseEvent>, CaseError> {
         let (_, progress) = self.outbound(message_id)?;
+        let is_at = |status| progress == Progress { attempt, status };
+        let news = match news {
+            // The call was given up before its answer was recorded. It did not go out, so it waits for whoever sends it again.
+            News::Deferred { reason, .. } if is_at(Status::Uncertain) => {
+                News::Failed { code: None, reason }
+            }
+            news => news,
+        };
         let is_news = match news.status() {
             Some(status) => progress.is_advanced_by(attempt, status),
-            None => {
-                progress
-                    == Progress {
-                        attempt,
-                        status: Status::Sending,
-                    }
-            }
+            None => is_at(Status::Sending),
         };
         if !is_news {
             // Late as it is, it may be the first to say what Vonage calls the attempt.

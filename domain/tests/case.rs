@@ -1156,7 +1156,6 @@ fn a_deferred_message_is_claimed_again_under_the_same_attempt() {
 fn only_a_message_under_way_is_deferred() {
     for status in [
         Status::Queued,
-        Status::Uncertain,
         Status::Sent,
         Status::Failed,
         Status::Delivered,
@@ -1164,6 +1163,20 @@ fn only_a_message_under_way_is_deferred() {
     ] {
         already_done(replied_and(status), tell(1, deferral()));
     }
+}
+
+#[test]
+fn a_refusal_that_is_heard_of_late_settles_an_uncertain_message() {
+    let failed = News::Failed {
+        code: None,
+        reason: "429".into(),
+    };
+    accepted(
+        replied_and(Status::Uncertain),
+        tell(1, deferral()),
+        told(1, failed),
+    );
+    already_done(replied_and(Status::Uncertain), tell(2, deferral()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::scope::{Aggregate, Entry};
 
 /// About so many bytes an aggregate takes in memory, and a message beside what it says.
 const ENTRY_BYTES: usize = 1_024;
-const MESSAGE_BYTES: usize = 640;
+const MESSAGE_BYTES: usize = 768;
 /// So many times as much as its text a JSON value can take in memory.
 const JSON_BYTES: usize = 8;
 

@@ -133,6 +133,10 @@ async fn as_of_in_tx(
     reference: Reference,
     at: At,
 ) -> Result<CaseAsOf, AsOfError> {
+    // The handlers' statements name it among others. A rebuild that swaps the read models locks it before them: whoever is to wait
+    // for that waits here, with nothing in hand.
+    conn.execute("LOCK TABLE public.log_head IN ROW EXCLUSIVE MODE")
+        .await?;
     let (first, cut) = cut(conn, reference, at).await?;
     let told_elsewhere = told_elsewhere(conn, reference, cut).await?;
     conn.execute("SET LOCAL search_path = pg_temp, docket_read, public")

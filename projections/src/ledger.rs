@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
@@ -39,7 +40,7 @@ use self::operation::{Answer, LedgerError, Operation};
 use self::queue::{Entrance, Rejected, queue};
 use self::references::References;
 use self::writer::{Shared, Writer};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 /// How the ledger is set up.
 #[derive(Clone, Debug)]
@@ -153,6 +154,27 @@ impl Ledger {
     /// The newest settings that this process has seen.
     pub fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// The newest settings that there are: another process may have changed them.
+    ///
+    /// # Errors
+    ///
+    /// The database's error.
+    pub async fn newest_settings(&self, pool: &PgPool) -> Result<Arc<Settings>, sqlx::Error> {
+        let known = self.settings();
+        if settings::newest_position(pool).await? <= known.position {
+            return Ok(known);
+        }
+        let newest = Arc::new(Settings::load(&mut *pool.acquire().await?).await?);
+        self.settings.rcu(|now| {
+            if now.position < newest.position {
+                Arc::clone(&newest)
+            } else {
+                Arc::clone(now)
+            }
+        });
+        Ok(self.settings())
     }
 
     /// Where the position of the newest event is made known.

@@ -46,7 +46,11 @@ pub async fn claim(
         // Looking for messages, locking them and claiming them see three different moments. What happened in between shows
         // at the lock, which reads a changed row again, and at the claim, which reads the claim as it is by then; a
         // message that somebody else locks is about to be claimed or changed, and is left to them.
-        r#"WITH turns AS (
+        // Only where a clock was ahead is more looked at than what is due by now.
+        r#"WITH ahead AS (
+               SELECT greatest($1, max(due_at)) AS until FROM outbox WHERE state = 'queued' AND due_at = queued_at
+           ),
+           turns AS (
                SELECT due.message_id, due.due_at,
                       row_number() OVER (PARTITION BY lines.line_id ORDER BY due.due_at, due.message_id) AS turn
                FROM lines
@@ -54,6 +58,7 @@ pub async fn claim(
                    SELECT waiting.message_id, waiting.due_at
                    FROM outbox AS waiting
                    WHERE waiting.line_id = lines.line_id AND waiting.state = 'queued'
+                     AND waiting.due_at <= (SELECT until FROM ahead)
                      AND (waiting.due_at <= $1 OR waiting.due_at = waiting.queued_at)
                      AND NOT EXISTS (
                          SELECT FROM outbox_claims AS claim

@@ -10,7 +10,7 @@ use docket_domain::ids::{LineId, SurveyId};
 use docket_domain::line::HaltReason;
 use docket_domain::survey::{StatusQuestion, SurveySettings};
 use futures_util::FutureExt as _;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 use crate::read::{lines, surveys};
 
@@ -23,6 +23,13 @@ pub struct Settings {
     lines: HashMap<LineId, LineSnapshot>,
     by_number: HashMap<Channel, HashMap<String, LineId>>,
     removed: HashMap<LineId, Channel>,
+}
+
+/// At which position settings last changed.
+pub(crate) async fn newest_position(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("SELECT settings_position FROM log_head")
+        .fetch_one(executor)
+        .await
 }
 
 /// A line, as far as routing and sending need it.
@@ -49,9 +56,7 @@ impl Settings {
     ///
     /// The database's error, also where a row is broken.
     pub async fn load(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let position = sqlx::query_scalar!("SELECT settings_position FROM log_head")
-            .fetch_one(&mut *conn)
-            .await?;
+        let position = newest_position(&mut *conn).await?;
         let mut settings = Self {
             position,
             ..Self::default()
@@ -98,7 +103,7 @@ impl Settings {
 
     /// The line from which somebody is answered who last wrote to the line `line_id`, in a case of that survey that began on
     /// `channel`. It is that very line; where it was removed, the survey's only line of its channel takes its place, as when the
-    /// number was added anew, or else the survey's only line of `channel`.
+    /// number was added anew. Of a line that nobody knows, `channel` is taken.
     pub fn line_to_answer_from(
         &self,
         survey_id: SurveyId,
@@ -106,9 +111,8 @@ impl Settings {
         channel: Channel,
     ) -> Option<&LineSnapshot> {
         self.line(line_id).or_else(|| {
-            let removed = self.removed.get(&line_id).copied();
-            let mut channels = removed.into_iter().chain([channel]);
-            channels.find_map(|channel| self.only_line(survey_id, channel))
+            let channel = self.removed.get(&line_id).copied().unwrap_or(channel);
+            self.only_line(survey_id, channel)
         })
     }
 

@@ -181,7 +181,7 @@ async fn pane(
     let name = contact.and_then(|contact| contact.name);
     let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
     let links = cases::links(&app.pool, reference).await?;
-    let settings = app.ledger.settings();
+    let settings = app.ledger.newest_settings(&app.pool).await?;
     let survey = surveys
         .iter()
         .find(|survey| survey.survey_id == row.survey_id);

@@ -1,7 +1,7 @@
 //! The cache of cases, bounded by the memory that they take.
 
 use docket_domain::case::{Body, Message};
-use docket_domain::content::Content;
+use docket_domain::content::{Content, Media};
 use docket_domain::ids::Reference;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -32,6 +32,12 @@ impl CaseCache {
     }
 }
 
+fn media_bytes(media: &Media) -> usize {
+    let names = media.name.iter().chain(&media.caption);
+    let more = media.more.len() * MESSAGE_BYTES;
+    media.url.len() + names.map(String::len).sum::<usize>() + more
+}
+
 #[derive(Clone)]
 struct ByMemory;
 
@@ -53,6 +59,11 @@ fn bytes(message: &Message) -> usize {
     let said = match &message.body {
         Body::Inbound(message) => match &message.content.0 {
             Content::Text { text } => text.len(),
+            Content::Image(media)
+            | Content::Audio(media)
+            | Content::Video(media)
+            | Content::File(media)
+            | Content::Sticker(media) => media_bytes(media),
             content => {
                 JSON_BYTES * serde_json::to_string(content).map_or(0, |content| content.len())
             }

@@ -69,7 +69,7 @@ const SESSION: [(&str, &str); 7] = [
 /// and by that it knows what to vacuum.
 const BEGUN_AHEAD: Duration = Duration::from_secs(1);
 /// How long its end may take while nobody waits for it.
-const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
+const ROLLBACK_TIMEOUT: Duration = Duration::from_millis(200);
 /// References are fetched in advance, so that most batches need not ask.
 const REFERENCES_AHEAD: usize = 8;
 
@@ -176,6 +176,9 @@ impl Writer {
                 tokio::time::timeout(ROLLBACK_TIMEOUT, conn.execute("ROLLBACK")).await;
             if let Ok(Ok(_)) = rolled_back {
                 self.conn = Some(conn);
+            } else {
+                // References that it had drawn ahead may be drawn again after a crash.
+                self.references.clear();
             }
         }
     }

@@ -166,14 +166,10 @@ impl Ledger {
         if settings::newest_position(pool).await? <= known.position {
             return Ok(known);
         }
-        let newest = Arc::new(Settings::load(&mut *pool.acquire().await?).await?);
-        self.settings.rcu(|now| {
-            if now.position < newest.position {
-                Arc::clone(&newest)
-            } else {
-                Arc::clone(now)
-            }
-        });
+        settings::keep_newest(
+            &self.settings,
+            Settings::load(&mut *pool.acquire().await?).await?,
+        );
         Ok(self.settings())
     }
 

@@ -4,7 +4,9 @@
 //! which position settings last changed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, SurveyId};
 use docket_domain::line::HaltReason;
@@ -30,6 +32,18 @@ pub(crate) async fn newest_position(executor: impl PgExecutor<'_>) -> Result<i64
     sqlx::query_scalar!("SELECT settings_position FROM log_head")
         .fetch_one(executor)
         .await
+}
+
+/// Keeps these settings, unless somebody has stored still newer ones meanwhile.
+pub(crate) fn keep_newest(kept: &ArcSwap<Settings>, settings: Settings) {
+    let settings = Arc::new(settings);
+    kept.rcu(|now| {
+        if now.position < settings.position {
+            Arc::clone(&settings)
+        } else {
+            Arc::clone(now)
+        }
+    });
 }
 
 /// A line, as far as routing and sending need it.

@@ -5,6 +5,8 @@ use docket::operations::line::ChangeLine;
 use docket_domain::channel::Channel;
 use docket_domain::ids::LineId;
 use docket_domain::line::{LineCommand, LineSettings};
+use docket_projections::connect::connect_options;
+use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::read::surveys;
 use serde_json::json;
 use uuid::Uuid;
@@ -187,6 +189,30 @@ async fn the_reply_box_names_the_line_that_takes_a_removed_ones_place() {
     agent.get("/cases/101").await.shows(GONE);
     add_whatsapp(&house).await;
     from(&mut agent, "whatsapp", "WhatsApp").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_reply_box_knows_what_another_process_has_set() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    page.shows("Goes out from +447700900000 (SMS).");
+
+    let connect = connect_options(&house.database.url).unwrap();
+    let options = LedgerOptions::new(house.app.clock);
+    let other = Ledger::start(connect, options).await.unwrap();
+    let removal = ChangeLine {
+        line_id: house.line,
+        command: LineCommand::Remove,
+        by: Administrator::System,
+    };
+    other.submit(removal).await.unwrap();
+    let page = agent.get("/cases/101").await;
+    page.shows("was removed; add it again to reply")
+        .lacks("Goes out from");
+    other.close().await;
     house.close().await;
 }
 

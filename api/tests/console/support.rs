@@ -69,7 +69,7 @@ pub(crate) struct House {
     pub(crate) app: App,
     router: Router,
     pub(crate) line: LineId,
-    database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 impl House {

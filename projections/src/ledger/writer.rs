@@ -38,7 +38,7 @@ use crate::log::upcasters::upcasters;
 use crate::read::ReadModels;
 use crate::secrets;
 use crate::sessions::{self, NewSession};
-use crate::settings::Settings;
+use crate::settings::{Settings, keep_newest};
 
 /// How often a batch is tried from fresh state when others were faster.
 const MAX_CONFLICTS: u32 = 10;
@@ -475,14 +475,7 @@ impl Writer {
             self.cache.put(reference, entry);
         }
         if let Some(settings) = committed.settings {
-            // Another writer may have stored still newer ones.
-            self.settings.rcu(|now| {
-                if now.position < settings.position {
-                    Arc::new(settings.clone())
-                } else {
-                    Arc::clone(now)
-                }
-            });
+            keep_newest(&self.settings, settings);
         }
         if let Some(position) = committed.position {
             advance(&self.head, position);

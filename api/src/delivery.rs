@@ -242,7 +242,7 @@ impl Delivery {
                     .map(|claim| claim.message.message_id)
                     .collect();
                 outbox_claims::release(&self.app.pool, &ids, claimed_until).await?;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let mut turn = Instant::now() + wait;

@@ -124,7 +124,7 @@ pub struct Given {
         value_name = "FILE"
     )]
     pub vonage_private_key_file: Option<PathBuf>,
-    /// Calls to Vonage a second on one line.
+    /// Calls to Vonage a second, of all processes on the database together.
     #[arg(
         long = "docket-vonage-rate",
         global = true,
@@ -404,7 +404,7 @@ impl Given {
             "DOCKET_SENDING_LEASE must be a whole number of seconds from 1".to_owned()
         })?;
         Ok(DeliveryOptions {
-            per_line_rate: rate,
+            rate,
             lease: Duration::from_secs(lease.get().into()),
             ..DeliveryOptions::default()
         })

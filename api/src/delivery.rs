@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{CaseError, News};
@@ -14,9 +14,8 @@ use docket_domain::ids::LineId;
 use docket_domain::line::{HaltReason, LineCommand};
 use docket_projections::DatabaseError;
 use docket_projections::ledger::operation::{Answer, LedgerError};
-use docket_projections::outbox_claims::{self, Wanted};
+use docket_projections::outbox_claims::{self, Claim, Wanted};
 use docket_projections::read::outbox::{self, OutboxRow};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use metrics::counter;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
@@ -32,8 +31,8 @@ use crate::vonage::client::{self, Client, OutboundText, SendOutcome};
 pub struct DeliveryOptions {
     /// How long a claimed message belongs to its worker; longer than waiting for the rate limit and a call together.
     pub lease: Duration,
-    /// Calls a second on one line.
-    pub per_line_rate: NonZeroU32,
+    /// Calls a second of all processes on the database together.
+    pub rate: NonZeroU32,
     /// Calls at once.
     pub concurrency: usize,
     /// The first pause after a call that Vonage could not take.
@@ -44,6 +43,11 @@ pub struct DeliveryOptions {
 }
 
 impl DeliveryOptions {
+    /// The time between two calls.
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.rate.get()
+    }
+
     /// The pause after a call that Vonage could not take, where it could not take so many before: each is twice the one before, up to
     /// the longest.
     fn pause_after(&self, deferrals: u32) -> Duration {
@@ -63,8 +67,8 @@ impl Default for DeliveryOptions {
     fn default() -> Self {
         Self {
             lease: Duration::from_mins(1),
-            // Vonage's own limit for an API key is 30 a second; some numbers have less.
-            per_line_rate: NonZeroU32::new(25).expect("25 is not zero"),
+            // Vonage's own limit for an API key is 30 a second.
+            rate: NonZeroU32::new(25).expect("25 is not zero"),
             concurrency: 64,
             first_pause: Duration::from_secs(2),
             give_up_after: Duration::from_hours(24),
@@ -82,45 +86,91 @@ const RECORD_TRIES: u32 = 20;
 /// The pause between two of those tries.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a message is left alone that was claimed and could not be offered, as when the database was away.
+const UNUSED_CLAIM_PAUSE: TimeDelta = TimeDelta::seconds(5);
+
 /// The delivery worker; cloning it is cheap.
 #[derive(Clone)]
 pub struct Delivery {
     app: App,
     options: DeliveryOptions,
-    limiter: Arc<DefaultKeyedRateLimiter<LineId>>,
+}
+
+/// The database's clock, read once and carried on by this process's monotonic clock, which a frozen process finds gone on.
+#[derive(Clone, Copy, Debug)]
+struct DatabaseClock {
+    read: DateTime<Utc>,
+    at: Instant,
+}
+
+impl DatabaseClock {
+    fn now(&self) -> DateTime<Utc> {
+        let elapsed = TimeDelta::from_std(self.at.elapsed()).unwrap_or(TimeDelta::MAX);
+        self.read
+            .checked_add_signed(elapsed)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// The time in which a claimed message is called for.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    clock: DatabaseClock,
+    /// When the claim ends by itself, by the database's clock.
+    claimed_until: DateTime<Utc>,
+    /// The message's turn under the rate limit.
+    turn: Instant,
+    /// How long a call may take.
+    call: Duration,
+}
+
+impl Slot {
+    /// Whether a call that begins now ends before another worker may be given the message.
+    fn has_time_for_a_call(&self) -> bool {
+        let left = (self.claimed_until - self.clock.now()).to_std();
+        left.is_ok_and(|left| left >= self.call)
+    }
+}
+
+/// What became of a claim.
+enum Used {
+    /// The message's call was made, or it needs none any more.
+    Done,
+    /// Nothing was done. The message is left alone for a while, or it would be claimed without end.
+    Not,
 }
 
 impl Delivery {
     /// A worker for the outbox.
-    pub fn new(app: App, options: DeliveryOptions) -> Self {
-        let limiter = Arc::new(RateLimiter::keyed(Quota::per_second(options.per_line_rate)));
-        Self {
-            app,
-            options,
-            limiter,
-        }
+    pub const fn new(app: App, options: DeliveryOptions) -> Self {
+        Self { app, options }
     }
 
     /// Works until the service stops, then waits for the calls under way.
     pub async fn run(self) {
         let mut changes = self.app.ledger.outbox_changes();
         let mut calls = JoinSet::new();
+        let mut kept_house_at: Option<Instant> = None;
         while !self.app.stopping.is_cancelled() {
             changes.mark_unchanged();
             let free = self.options.concurrency.saturating_sub(calls.len());
-            let begun = match self.begin(&mut calls, free).await {
+            let is_housework_due = kept_house_at.is_none_or(|at| at.elapsed() >= IDLE_INTERVAL);
+            let begun = match self.begin(&mut calls, free, is_housework_due).await {
                 Ok(begun) => begun,
                 Err(error) => {
                     warn!(%error, "the outbox could not be read; trying again");
                     0
                 }
             };
+            if is_housework_due {
+                kept_house_at = Some(Instant::now());
+            }
             if begun > 0 && begun == free {
-                // There may be more; whoever ends first makes room.
+                // There may be more; the first call that ends makes room.
                 calls.join_next().await;
                 continue;
             }
-            let pause = self.pause().await;
+            let pause = self.pause(begun).await;
             tokio::select! {
                 () = self.app.stopping.cancelled() => {}
                 _ = changes.changed() => {}
@@ -139,35 +189,75 @@ impl Delivery {
     /// The database's error.
     pub async fn round(&self) -> Result<usize, DatabaseError> {
         let mut calls = JoinSet::new();
-        let begun = self.begin(&mut calls, self.options.concurrency).await?;
+        let begun = self
+            .begin(&mut calls, self.options.concurrency, true)
+            .await?;
         calls.join_all().await;
         Ok(begun)
     }
 
-    async fn begin(&self, calls: &mut JoinSet<()>, free: usize) -> Result<usize, DatabaseError> {
-        let now = (self.app.clock)();
-        self.mark_cut_off(now).await?;
-        self.fail_without_line().await?;
+    async fn begin(
+        &self,
+        calls: &mut JoinSet<()>,
+        free: usize,
+        is_housework_due: bool,
+    ) -> Result<usize, DatabaseError> {
+        // Read before the database's time: a process that is frozen in between believes that its lease is older than it is.
+        let at = Instant::now();
+        let read = outbox_claims::database_time(&self.app.pool).await?;
+        let clock = DatabaseClock { read, at };
+        if is_housework_due {
+            self.mark_cut_off(read).await?;
+            self.fail_without_line().await?;
+        }
         let Some(client) = self.app.vonage.client.load_full() else {
             return Ok(0);
         };
-        if free == 0 {
+        // No more than a second's calls: the messages of other lines and processes get their turns in between.
+        let limit = u32::try_from(free)
+            .unwrap_or(u32::MAX)
+            .min(self.options.rate.get());
+        if limit == 0 {
             return Ok(0);
         }
-        let until = now + self.lease();
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let claimed_until = read + self.lease();
         let wanted = Wanted {
-            now,
-            until,
+            now: read,
+            until: claimed_until,
             limit,
-            per_line: self.options.per_line_rate.get(),
+            per_line: limit,
         };
         let claimed = outbox_claims::claim(&self.app.pool, wanted).await?;
+        if claimed.is_empty() {
+            return Ok(0);
+        }
         let begun = claimed.len();
-        for message in claimed {
+        let count = u32::try_from(begun).unwrap_or(u32::MAX);
+        let interval = self.options.interval();
+        let wait = match outbox_claims::take_turns(&self.app.pool, count, interval).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                let ids: Vec<_> = claimed
+                    .iter()
+                    .map(|claim| claim.message.message_id)
+                    .collect();
+                outbox_claims::release(&self.app.pool, &ids, claimed_until).await?;
+                return Err(error);
+            }
+        };
+        let mut turn = Instant::now() + wait;
+        for claim in claimed {
             let worker = self.clone();
             let client = Arc::clone(&client);
-            calls.spawn(async move { worker.deliver(&client, &message, until).await });
+            let slot = Slot {
+                clock,
+                claimed_until,
+                turn,
+                // With a lease that is shorter than a call a message has half of it, or it would never be offered.
+                call: client::CALL_TIMEOUT.min(self.options.lease / 2),
+            };
+            calls.spawn(async move { worker.deliver(&client, &claim, slot).await });
+            turn += interval;
         }
         Ok(begun)
     }
@@ -176,9 +266,9 @@ impl Delivery {
         TimeDelta::from_std(self.options.lease).unwrap_or(TimeDelta::MAX)
     }
 
-    /// Messages whose worker died between the beginning of a call and its outcome.
+    /// Messages whose worker died between the beginning of a call and its outcome. `now` is the database's time.
     async fn mark_cut_off(&self, now: DateTime<Utc>) -> Result<(), DatabaseError> {
-        for message in outbox_claims::orphans(&self.app.pool, now, now - self.lease(), 100).await? {
+        for message in outbox_claims::orphans(&self.app.pool, now, 100).await? {
             let reason = "Docket was cut off while it handed the message to Vonage".to_owned();
             self.record(&message, News::Uncertain { reason }).await;
         }
@@ -208,34 +298,49 @@ impl Delivery {
         Ok(())
     }
 
-    async fn pause(&self) -> Duration {
-        let now = (self.app.clock)();
-        match outbox::next_due(&self.app.pool, now).await {
-            Ok(Some(due)) => (due - now)
-                .to_std()
-                .unwrap_or_default()
-                .clamp(Duration::from_millis(10), IDLE_INTERVAL),
+    /// How long to wait for something to do, where nothing happens meanwhile.
+    async fn pause(&self, begun: usize) -> Duration {
+        if begun > 0 {
+            // More may be due that found no place in this round.
+            return self.options.interval() * u32::try_from(begun).unwrap_or(u32::MAX);
+        }
+        let due = async {
+            let now = outbox_claims::database_time(&self.app.pool).await?;
+            let due = outbox::next_due(&self.app.pool, now).await?;
+            Ok::<_, DatabaseError>(due.map(|due| (due - now).to_std().unwrap_or_default()))
+        };
+        match due.await {
+            Ok(Some(wait)) => wait.clamp(Duration::from_millis(10), IDLE_INTERVAL),
             Ok(None) | Err(_) => IDLE_INTERVAL,
         }
     }
 
-    async fn deliver(&self, client: &Client, message: &OutboxRow, until: DateTime<Utc>) {
-        self.offer(client, message).await;
-        if let Err(error) =
-            outbox_claims::release(&self.app.pool, &[message.message_id], until).await
-        {
+    async fn deliver(&self, client: &Client, claim: &Claim, slot: Slot) {
+        let message_id = claim.message.message_id;
+        let used = self.offer(client, claim, slot).await;
+        let ended = match used {
+            Used::Done => {
+                outbox_claims::release(&self.app.pool, &[message_id], slot.claimed_until).await
+            }
+            Used::Not => {
+                let until = slot.clock.now() + UNUSED_CLAIM_PAUSE;
+                let until = until.min(slot.claimed_until);
+                outbox_claims::put_off(&self.app.pool, message_id, slot.claimed_until, until).await
+            }
+        };
+        if let Err(error) = ended {
             warn!(%error, "a claim could not be given back; it ends by itself");
         }
     }
 
-    async fn offer(&self, client: &Client, message: &OutboxRow) {
-        let settings = self.app.ledger.settings();
-        let Some(line) = settings.line(message.line_id) else {
-            return;
-        };
-        self.limiter.until_key_ready(&message.line_id).await;
+    async fn offer(&self, client: &Client, claim: &Claim, slot: Slot) -> Used {
+        let Claim {
+            message,
+            from_number,
+        } = claim;
+        tokio::time::sleep_until(slot.turn.into()).await;
         if self.app.stopping.is_cancelled() {
-            return;
+            return Used::Done;
         }
         let begin = BeginSending {
             message_id: message.message_id,
@@ -244,16 +349,26 @@ impl Delivery {
         let deferrals = match self.app.ledger.submit(begin).await {
             Ok(Answer::Done(deferrals) | Answer::Repeated(deferrals)) => deferrals,
             Ok(Answer::Duplicate) => 0,
-            Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return,
+            // The row is behind the log, or was when it was read.
+            Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return Used::Not,
             Err(error) => {
                 warn!(%error, message_id = %message.message_id, "a message could not be claimed for sending");
-                return;
+                return Used::Not;
             }
         };
+        if !slot.has_time_for_a_call() {
+            // This process was held up. Another one may take over the message while the call is made, and would find it cut off.
+            let news = News::Deferred {
+                not_before: slot.clock.now(),
+                reason: "Docket was held up before it handed the message to Vonage".to_owned(),
+            };
+            self.record(message, news).await;
+            return Used::Done;
+        }
         let client_ref = message.message_id.client_ref(message.attempt);
         let call = OutboundText {
             channel: message.channel,
-            from: &line.number,
+            from: &from_number.0,
             to: &message.to_number,
             text: &message.sent_text,
             client_ref: &client_ref,
@@ -266,12 +381,13 @@ impl Delivery {
         if let SendOutcome::Halted { reason } = &outcome {
             self.halt(message.line_id, *reason).await;
         }
-        let news = self.news(deferrals, outcome);
+        let news = self.news(deferrals, outcome, slot.clock.now());
         self.record(message, news).await;
+        Used::Done
     }
 
-    fn news(&self, deferrals: u32, outcome: SendOutcome) -> News {
-        let now = (self.app.clock)();
+    /// What is recorded of a call; `now` is the database's time, by which it is judged when the message is due again.
+    fn news(&self, deferrals: u32, outcome: SendOutcome, now: DateTime<Utc>) -> News {
         match outcome {
             SendOutcome::Accepted { provider_id } => News::Sent { provider_id },
             SendOutcome::Refused { code, reason } => News::Failed { code, reason },

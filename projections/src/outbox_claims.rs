@@ -8,17 +8,73 @@
 //! wait for its time; all others are due.
 //!
 //! A claim belongs to one attempt; when an agent sends a message again, the claim of the attempt before counts no more.
+//!
+//! Claims are judged by the database's clock ([`database_time`]), since the clocks of two processes can differ by more than a
+//! lease. The rate limit is one row for all processes ([`take_turns`]), since Vonage counts the calls of an API key.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use docket_domain::ids::MessageId;
+use docket_domain::personal::Personal;
 use sqlx::PgExecutor;
 
 use crate::read::outbox::{Columnwise, OutboxRow};
 
+/// The database's clock.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn database_time(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(executor)
+        .await
+}
+
+/// Reserves `count` turns to call Vonage, `interval` apart, behind those that any process has reserved. Returns the time until
+/// the first of them; the others follow, each `interval` later.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn take_turns(
+    executor: impl PgExecutor<'_>,
+    count: u32,
+    interval: Duration,
+) -> Result<Duration, sqlx::Error> {
+    // The bound keeps a database clock that was set back from holding up all messages until it has caught up.
+    let wait_ms = sqlx::query_scalar!(
+        r#"UPDATE sending_rate
+           SET next_at = least(
+                   greatest(next_at, clock_timestamp()),
+                   clock_timestamp() + make_interval(secs => $2)
+               ) + make_interval(secs => $1)
+           RETURNING extract(epoch FROM next_at - make_interval(secs => $1) - clock_timestamp())::float8 * 1000 AS "wait_ms!""#,
+        (interval * count).as_secs_f64(),
+        LONGEST_QUEUE.as_secs_f64(),
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(Duration::try_from_secs_f64(wait_ms / 1_000.0).unwrap_or_default())
+}
+
+/// How far ahead turns are reserved at most. Leases are longer, so that a message is called for before its lease ends.
+const LONGEST_QUEUE: Duration = Duration::from_secs(20);
+
+/// A message that was claimed, with what its call needs beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The message.
+    pub message: OutboxRow,
+    /// The number of its line.
+    pub from_number: Personal<String>,
+}
+
 /// What a worker asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// The time.
+    /// The database's time.
     pub now: DateTime<Utc>,
     /// When the claims end by themselves; later than any call to Vonage takes.
     pub until: DateTime<Utc>,
@@ -40,9 +96,8 @@ pub struct Wanted {
 pub async fn claim(
     executor: impl PgExecutor<'_>,
     wanted: Wanted,
-) -> Result<Vec<OutboxRow>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Columnwise,
+) -> Result<Vec<Claim>, sqlx::Error> {
+    let rows = sqlx::query!(
         // Looking for messages, locking them and claiming them see three different moments. What happened in between shows
         // at the lock, which reads a changed row again, and at the claim, which reads the claim as it is by then; a
         // message that somebody else locks is about to be claimed or changed, and is left to them.
@@ -96,11 +151,12 @@ pub async fn claim(
                RETURNING message_id
            )
            SELECT locked.message_id AS "message_id!", contact_id AS "contact_id!", line_id AS "line_id!",
-                  channel AS "channel!", to_number AS "to_number!", sent_text AS "sent_text!",
+                  locked.channel AS "channel!", to_number AS "to_number!", sent_text AS "sent_text!",
                   case_references AS "case_references!", state AS "state!", attempt AS "attempt!",
-                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!"
+                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!", lines.number AS "from_number!"
            FROM locked
            JOIN claimed ON claimed.message_id = locked.message_id
+           JOIN lines USING (line_id)
            ORDER BY due_at, locked.message_id"#,
         wanted.now,
         wanted.until,
@@ -109,7 +165,52 @@ pub async fn claim(
     )
     .fetch_all(executor)
     .await?;
-    rows.into_iter().map(OutboxRow::try_from).collect()
+    rows.into_iter()
+        .map(|row| {
+            let from_number = Personal(row.from_number);
+            let message = OutboxRow::try_from(Columnwise {
+                message_id: row.message_id,
+                contact_id: row.contact_id,
+                line_id: row.line_id,
+                channel: row.channel,
+                to_number: row.to_number,
+                sent_text: row.sent_text,
+                case_references: row.case_references,
+                state: row.state,
+                attempt: row.attempt,
+                queued_at: row.queued_at,
+                due_at: row.due_at,
+                since: row.since,
+            })?;
+            Ok(Claim {
+                message,
+                from_number,
+            })
+        })
+        .collect()
+}
+
+/// Makes claims end at `until`, which is earlier than they were claimed for: nobody is given the messages before. `claimed_until` is
+/// what they were claimed with.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn put_off(
+    executor: impl PgExecutor<'_>,
+    message_id: MessageId,
+    claimed_until: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE outbox_claims SET claimed_until = $3 WHERE message_id = $1 AND claimed_until = $2",
+        message_id.0,
+        claimed_until,
+        until,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
 }
 
 /// Gives claims back, when the messages are done with or put off. `until` is what they were claimed with: a claim that ended
@@ -134,9 +235,8 @@ pub async fn release(
     Ok(())
 }
 
-/// Up to `limit` messages that have been `sending` since `since_before` or longer and that nobody claims any more, oldest
-/// first: whoever called Vonage has died on the way, and the outcome is uncertain. Where the clock was ahead when the call began,
-/// the claim alone counts.
+/// Up to `limit` messages that are `sending` and that nobody claims any more, oldest first: the worker that called Vonage died
+/// on the way, and the outcome is uncertain. A worker calls only while its claim is sure to last, so the claim alone tells.
 ///
 /// # Errors
 ///
@@ -144,7 +244,6 @@ pub async fn release(
 pub async fn orphans(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
-    since_before: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
@@ -152,16 +251,15 @@ pub async fn orphans(
         "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, case_references, state, attempt,
                 queued_at, due_at, since
          FROM outbox
-         WHERE state = 'sending' AND (since <= $2 OR since > $1)
+         WHERE state = 'sending'
            AND NOT EXISTS (
                SELECT FROM outbox_claims AS claim
                WHERE claim.message_id = outbox.message_id AND claim.attempt = outbox.attempt
                  AND claim.claimed_until > $1
            )
          ORDER BY since, message_id
-         LIMIT $3",
+         LIMIT $2",
         now,
-        since_before,
         i64::from(limit),
     )
     .fetch_all(executor)

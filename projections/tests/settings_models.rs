@@ -7,6 +7,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{Author, CaseEvent, OutboundMessage};
@@ -830,7 +831,14 @@ async fn claim(pool: &PgPool, now: i64, until: i64, limit: u32, per_line: u32) -
         limit,
         per_line,
     };
-    outbox_claims::claim(pool, wanted).await.unwrap()
+    let claims = outbox_claims::claim(pool, wanted).await.unwrap();
+    assert!(
+        claims
+            .iter()
+            .all(|claim| claim.from_number.0 == "447700900000"),
+        "a claim brings its line's number"
+    );
+    claims.into_iter().map(|claim| claim.message).collect()
 }
 
 fn numbers(rows: &[OutboxRow]) -> Vec<u128> {
@@ -1037,9 +1045,7 @@ async fn a_clock_that_was_ahead_holds_nothing_back() {
     assert_eq!(numbers(&claim(pool, 10, 20, 10, 10).await), [5]);
     happens(pool, 3_601, CASE, sending(5, 1)).await;
     let orphans = async |now| {
-        let rows = outbox_claims::orphans(pool, at(now), at(now - 60), 10)
-            .await
-            .unwrap();
+        let rows = outbox_claims::orphans(pool, at(now), 10).await.unwrap();
         numbers(&rows)
     };
     assert_eq!(orphans(19).await, [0_u128; 0], "it is claimed");
@@ -1209,23 +1215,20 @@ async fn a_call_whose_worker_died_is_an_orphan() {
         happens(pool, 3, CASE, sending(number, 1)).await;
     }
 
-    let orphans = async |now, since_before| {
-        let rows = outbox_claims::orphans(pool, at(now), at(since_before), 10)
-            .await
-            .unwrap();
+    let orphans = async |now| {
+        let rows = outbox_claims::orphans(pool, at(now), 10).await.unwrap();
         numbers(&rows)
     };
     assert_eq!(
-        orphans(59, 30).await,
+        orphans(59).await,
         [0_u128; 0],
         "the worker may still be calling"
     );
-    assert_eq!(orphans(60, 2).await, [0_u128; 0], "not long enough");
-    assert_eq!(orphans(60, 3).await, [1, 2]);
+    assert_eq!(orphans(60).await, [1, 2]);
     outbox_claims::release(pool, &[MessageId(id(1))], at(60))
         .await
         .unwrap();
-    assert_eq!(orphans(10, 5).await, [1], "released without an outcome");
+    assert_eq!(orphans(10).await, [1], "released without an outcome");
     let (message_id, attempt) = (MessageId(id(1)), 1);
     happens(
         pool,
@@ -1238,11 +1241,59 @@ async fn a_call_whose_worker_died_is_an_orphan() {
         },
     )
     .await;
-    assert_eq!(orphans(70, 30).await, [2]);
+    assert_eq!(orphans(70).await, [2]);
     assert_eq!(
         numbers(&claim(pool, 70, 90, 10, 10).await),
         [3],
         "an orphan is not sent again"
     );
+    database.close().await;
+}
+
+#[tokio::test]
+async fn turns_to_call_are_apart_whoever_takes_them() {
+    let database = database().await;
+    let interval = Duration::from_millis(40);
+    let began = Instant::now();
+    let processes: Vec<_> = (0..4)
+        .map(|_| {
+            let pool = database.pool.clone();
+            tokio::spawn(async move {
+                let mut turns = vec![];
+                for count in [1, 3, 2] {
+                    let wait = outbox_claims::take_turns(&pool, count, interval)
+                        .await
+                        .unwrap();
+                    let first = began.elapsed() + wait;
+                    turns.extend((0..count).map(|turn| first + interval * turn));
+                }
+                turns
+            })
+        })
+        .collect();
+    let mut turns = vec![];
+    for process in processes {
+        turns.extend(process.await.unwrap());
+    }
+    turns.sort_unstable();
+    assert_eq!(turns.len(), 24);
+    // The answers were on their way for some time, by which a turn seems later than it is.
+    let slack = Duration::from_millis(30);
+    let taken = turns.last().unwrap().saturating_sub(turns[0]);
+    assert!(taken + slack >= interval * 23, "{turns:?}");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_database_clock_that_was_set_back_holds_up_no_message_for_long() {
+    let database = database().await;
+    sqlx::query("UPDATE sending_rate SET next_at = clock_timestamp() + interval '1 hour'")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let wait = outbox_claims::take_turns(&database.pool, 1, Duration::from_millis(40))
+        .await
+        .unwrap();
+    assert!(wait <= Duration::from_secs(20), "{wait:?}");
     database.close().await;
 }

@@ -17,6 +17,7 @@ mod demo;
 mod growth;
 mod help_desk;
 mod history;
+mod neighbours;
 mod personal_data;
 mod privacy;
 mod private_database;

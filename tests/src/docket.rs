@@ -340,6 +340,16 @@ impl Docket {
         self.process.kill();
     }
 
+    /// Stops it in its tracks, wherever it is, until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Asks it to end.
     pub fn tell_to_stop(&self) {
         self.process.signal(Signal::TERM);

@@ -57,7 +57,13 @@ impl Operation for BeginSending {
             .ok_or(CaseError::NoSuchMessage(message_id))?;
         let mut deferrals = 0;
         let events = in_each(scope, references, |case| {
-            deferrals = case.state().map_or(0, |state| state.deferrals(message_id));
+            let state = case.state().ok_or(CaseError::NotOpened)?;
+            deferrals = state.deferrals(message_id);
+            let (message, Progress { status, .. }) = state.outbound(message_id)?;
+            if scope.settings().line(message.line_id).is_none() {
+                // The claim is older than the removal. `FailWithoutLine` tells the agent.
+                return Err(CaseError::NotQueued { status });
+            }
             case.decide(CaseCommand::BeginSending {
                 message_id,
                 attempt,

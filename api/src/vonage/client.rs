@@ -113,6 +113,9 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
+/// The longest that a call to Vonage takes.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How a client works.
 #[derive(Clone)]
 pub struct ClientOptions {
@@ -131,7 +134,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            total_timeout: Duration::from_secs(20),
+            total_timeout: CALL_TIMEOUT,
             clock: Arc::new(ambient::now),
             new_id: Arc::new(ambient::new_id),
         }

@@ -28,8 +28,10 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Database(database) => match database.code().as_deref() {
                 // Serialisation failure, deadlock, lock not available.
                 Some("40001" | "40P01" | "55P03") => Self::Conflict(error.into()),
-                // Admin shutdown, crash shutdown, cannot connect now, idle session ended.
-                Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => Self::Connection(error),
+                // Statement timeout, admin shutdown, crash shutdown, cannot connect now, idle session or transaction ended.
+                Some("57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03") => {
+                    Self::Connection(error)
+                }
                 // Out of resources: disk full, memory, connections.
                 Some(code) if code.starts_with("53") || code.starts_with("08") => {
                     Self::Connection(error)

@@ -55,9 +55,13 @@ const TRANSACTION_CHECK_PAUSE: Duration = Duration::from_millis(100);
 /// How a writer's session is set up. Its few statements look up rows by key, so one plan serves for good: planning each anew
 /// costs more than running it, and a plan made while a table was small must not read all of it when it has grown. That leaves
 /// one way: from the rows given, through an index, to the rows wanted.
+///
+/// A process that is frozen or cut off in a transaction holds locks that all others wait for. The server ends such a
+/// transaction after `idle_in_transaction_session_timeout`, which is longer than a writer stays in a transaction without work
+/// ([`BEGUN_AHEAD`]) and much shorter than a webhook waits for its commit.
 const SESSION: [(&str, &str); 7] = [
-    ("statement_timeout", "30s"),
-    ("idle_in_transaction_session_timeout", "60s"),
+    ("statement_timeout", "8s"),
+    ("idle_in_transaction_session_timeout", "2s"),
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
@@ -67,7 +71,7 @@ const SESSION: [(&str, &str); 7] = [
 /// For how long a writer is in transactions without a break. COMMIT begins the next one, which saves a way to the server and back, and
 /// which sees and holds nothing until its first statement. But the server counts what a session has written only when it is in none,
 /// and by that it knows what to vacuum.
-const BEGUN_AHEAD: Duration = Duration::from_secs(1);
+const BEGUN_AHEAD: Duration = Duration::from_millis(500);
 /// How long its end may take while nobody waits for it.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_millis(200);
 /// References are fetched in advance, so that most batches need not ask.

@@ -36,6 +36,9 @@ sqlx-check: setup
 browser-test: setup ## run the browser tests (installs chromium and node)
 	.ci/browser-test
 
+api-test: setup ## compare the API with its OpenAPI document (installs schemathesis)
+	.ci/api-test
+
 bench: setup ## measure Docket beside bare Postgres and stock postgres-es, then replay and rebuild (takes minutes)
 	cargo build --release --workspace --bins
 	cargo run --release -p docket-tests --bin bench
@@ -54,4 +57,4 @@ audit: ## check dependencies against the advisory database too (needs the networ
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test bench bench-replay bench-pages audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test api-test bench bench-replay bench-pages audit clean

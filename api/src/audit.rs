@@ -20,7 +20,7 @@ use docket_domain::people::views;
 use docket_domain::personal::Personal;
 use docket_projections::ledger::Ledger;
 use docket_projections::ledger::operation::{LedgerError, Operation};
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{Actor, Metadata, Via};
 use futures_util::future::join_all;
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,8 @@ use tokio::time::MissedTickBehavior;
 use tracing::error;
 use uuid::Uuid;
 
+use crate::http::request_id::RequestIds;
+use crate::operations::in_request;
 use crate::operations::people::{RecordAttempts, RecordExport, ViewCase};
 
 /// So much waits to be recorded at most.
@@ -72,7 +74,7 @@ pub struct Attempt {
     /// When.
     pub at: DateTime<Utc>,
     /// The request.
-    pub request_id: Option<String>,
+    pub request_id: Option<RequestIds>,
 }
 
 enum Note {
@@ -377,11 +379,10 @@ impl Recorder {
 }
 
 /// Nobody who is known did it.
-fn because(request_id: Option<String>) -> Metadata {
+fn because(request: Option<RequestIds>) -> Metadata {
     Metadata {
-        actor: Actor::System,
-        request_id,
         cause: Some("sign-in".to_owned()),
+        ..in_request(Metadata::of(Actor::System, Via::Console), request.as_ref())
     }
 }
 

@@ -22,7 +22,7 @@ use docket_projections::history::{self, AsOfError, At, CaseAsOf, Who};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::reader::{self, LogEvent};
-use docket_projections::log::recorded::{Actor, Recorded};
+use docket_projections::log::recorded::{Actor, Recorded, Via};
 use docket_projections::log::upcasters::{Stored, upcasters};
 use docket_projections::read::cases::{CaseLink, CaseRow, CaseState, LinkKind};
 use docket_projections::read::contacts::ContactRow;
@@ -540,7 +540,7 @@ fn every_version_of_every_event_is_read_and_described() {
             stream,
             sequence: 1,
             event,
-            metadata: docket_projections::log::recorded::Metadata::of(Actor::System),
+            metadata: docket_projections::log::recorded::Metadata::of(Actor::System, Via::System),
             recorded_at: DateTime::UNIX_EPOCH,
         };
         let words = history::describe(&recorded);

@@ -503,7 +503,7 @@ fn folded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use docket_projections::log::recorded::{Actor, Metadata};
+    use docket_projections::log::recorded::{Actor, Metadata, Via};
 
     use super::*;
 
@@ -532,9 +532,15 @@ mod tests {
             actor: Actor::Vonage,
             request_id: Some("request-1".into()),
             cause: Some("status-1".into()),
+            ..Metadata::of(Actor::Vonage, Via::Webhook)
         };
         vec![
-            told(1, "NoteAdded", note, &Metadata::of(Actor::System)),
+            told(
+                1,
+                "NoteAdded",
+                note,
+                &Metadata::of(Actor::System, Via::System),
+            ),
             told(2, "MessageDelivered", delivered, &by_vonage),
         ]
     }

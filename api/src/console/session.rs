@@ -18,6 +18,7 @@ use docket_domain::access::Access;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::log::recorded::Via;
 use docket_projections::sessions;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -29,7 +30,7 @@ use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
 use crate::http::problem::Problem;
-use crate::http::request_id::RequestId;
+use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
 use crate::reach;
@@ -69,7 +70,9 @@ impl Session {
             user_id: self.user_id,
             email: self.email.clone(),
             access: self.access.clone(),
-            request_id: RequestId::current().map(|id| id.to_string()),
+            via: Via::Console,
+            token_id: None,
+            request_id: RequestIds::current(),
             idempotency: None,
         }
     }

@@ -19,6 +19,7 @@ use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::user::Role;
 use docket_projections::accounts;
 use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::log::recorded::Via;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use super::cases::no_such_case;
 use super::input;
 use super::problem::{Kind, Problem};
-use super::request_id::RequestId;
+use super::request_id::RequestIds;
 use crate::app::App;
 use crate::audit::Look;
 use crate::operations::people::ViewCase;
@@ -64,7 +65,9 @@ impl Caller {
             user_id: self.user_id,
             email: self.email.clone(),
             access: self.access.clone(),
-            request_id: RequestId::current().map(|id| id.to_string()),
+            via: Via::Api,
+            token_id: Some(self.token_id),
+            request_id: RequestIds::current(),
             idempotency: None,
         }
     }
@@ -270,7 +273,6 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
         let (parts, body) = request.into_parts();
         let caller = permitted::<P>(&parts)?;
         let key = idempotency_key(&parts.headers)?;
-        let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string);
         let path = parts
             .extensions
             .get::<OriginalUri>()
@@ -286,11 +288,8 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
             fingerprint: fingerprint(&method, &path, &[&body]),
         });
         let asked = Asked {
-            user_id: caller.user_id,
-            email: caller.email.clone(),
-            access: caller.access.clone(),
-            request_id,
             idempotency,
+            ..caller.asked()
         };
         Ok(Self {
             asked,

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::ExportId;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
 use docket_projections::log::reader::{self, LogEvent, ReadError};
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{self, Actor, Metadata};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -116,7 +116,14 @@ struct CloudEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     useremail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokenid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     requestid: Option<String>,
+    /// What the caller called the request, which proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clientrequestid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     data: &'a RawValue,
@@ -142,7 +149,10 @@ impl<'a> CloudEvent<'a> {
             actor: metadata.actor.kind(),
             userid,
             useremail,
+            via: metadata.via.map(recorded::Via::as_str),
+            tokenid: metadata.token_id.map(|id| id.to_string()),
             requestid: metadata.request_id,
+            clientrequestid: metadata.client_request_id,
             cause: metadata.cause,
             data: event.data(),
         })
@@ -299,7 +309,8 @@ mod tests {
             event_version: "1".into(),
             payload: raw(r#"{"NoteAdded": {"text": "An invented note"}}"#),
             metadata: raw(
-                r#"{"actor": "user", "email": "agent@example.com", "request_id": "r1",
+                r#"{"actor": "user", "email": "agent@example.com", "request_id": "r1", "via": "api",
+                              "token_id": "01957a00-0000-7000-8000-00000000000b", "client_request_id": "their own",
                               "user_id": "01957a00-0000-7000-8000-00000000000a"}"#,
             ),
             recorded_at: "2026-03-02T09:15:30.000125Z".parse().unwrap(),
@@ -325,7 +336,10 @@ mod tests {
                 "actor": "user",
                 "userid": "01957a00-0000-7000-8000-00000000000a",
                 "useremail": "agent@example.com",
+                "via": "api",
+                "tokenid": "01957a00-0000-7000-8000-00000000000b",
                 "requestid": "r1",
+                "clientrequestid": "their own",
                 "data": {"text": "An invented note"},
             })
         );

@@ -21,7 +21,7 @@ use super::inbox::plus;
 use super::pages::{Choice, Frame};
 use super::place::with_query;
 use super::session::Session;
-use super::told::Told;
+use super::told::{Told, name_tokens};
 use super::{Console, Failed, page, words};
 use crate::app::App;
 use crate::export::{Export, Period};
@@ -90,6 +90,7 @@ pub(super) async fn show(
             ..Told::in_log(event, &upcasters)
         });
     }
+    name_tokens(&app, &mut events).await?;
     let template = Page {
         frame,
         refusal,

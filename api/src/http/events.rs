@@ -70,7 +70,8 @@ struct EventView {
     /// What is known of it, as it was written.
     #[schema(value_type = Object)]
     data: Box<RawValue>,
-    /// Who did it (`actor`: `user`, `vonage` or `system`; `user_id`, `email`), in which request (`request_id`), and why (`cause`).
+    /// Who did it (`actor`: `user`, `vonage` or `system`; `user_id`, `email`), by which way (`via`) and with which token
+    /// (`token_id`), in which request (`request_id`, and what the caller called it, `client_request_id`), and why (`cause`).
     #[schema(value_type = Object)]
     metadata: Box<RawValue>,
     /// When it was recorded.

@@ -81,6 +81,8 @@ kinds! {
     MalformedJson = "malformed-json", BAD_REQUEST, "The body is not JSON";
     /// The query has an unknown parameter, or one whose value cannot be read.
     InvalidQuery = "invalid-query", BAD_REQUEST, "The query cannot be read";
+    /// The position that is asked for lies beyond the log's end. Member: `head`, the last position that there is.
+    PositionBeyondLog = "position-beyond-log", CONFLICT, "The log has no such position yet";
     /// The cursor is not from an earlier answer.
     InvalidCursor = "invalid-cursor", BAD_REQUEST, "The cursor is not one of ours";
     /// A part of the path cannot be read.
@@ -125,6 +127,8 @@ kinds! {
     NumberTaken = "number-taken", CONFLICT, "The number is taken";
     /// Another user has the address.
     EmailTaken = "email-taken", CONFLICT, "The address is taken";
+    /// Another service account has the name.
+    NameTaken = "name-taken", CONFLICT, "The name is taken";
     /// Owners do not remove themselves.
     OwnAccount = "own-account", CONFLICT, "It is your own account";
     /// There is always an owner.
@@ -515,7 +519,13 @@ impl From<UserError> for Problem {
         let kind = match error {
             UserError::NotAdded | UserError::NoSuchToken => Kind::NotFound,
             UserError::AlreadyAdded | UserError::EmailTaken => Kind::EmailTaken,
-            UserError::Email | UserError::TokenName | UserError::NoSuchSurvey => Kind::InvalidValue,
+            UserError::ServiceNameTaken => Kind::NameTaken,
+            UserError::TokenForAnother => Kind::Forbidden,
+            UserError::Email
+            | UserError::ServiceName
+            | UserError::ServicePassword
+            | UserError::TokenName
+            | UserError::NoSuchSurvey => Kind::InvalidValue,
             UserError::LastOwner => Kind::LastOwner,
         };
         Self::new(kind, error.to_string())

@@ -22,7 +22,7 @@ enum May {
 const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 
 /// Every route of `console/owners.rs`; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 20] = [
+const ROUTES: [(&str, &str, May); 23] = [
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
     ("GET", "/tokens", May::All),
@@ -39,6 +39,9 @@ const ROUTES: [(&str, &str, May); 20] = [
     ("POST", "/unrouted/{id}/route", May::SetUp),
     ("GET", "/users/new", May::SetUp),
     ("POST", "/users", May::SetUp),
+    ("GET", "/users/services/new", May::SetUp),
+    ("POST", "/users/services", May::SetUp),
+    ("POST", "/users/{id}/tokens", May::SetUp),
     ("POST", "/users/{id}/rights", May::SetUp),
     ("POST", "/users/{id}/password", May::SetUp),
     ("POST", "/users/{id}/remove", May::SetUp),

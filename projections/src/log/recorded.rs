@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn metadata_of_earlier_and_of_later_versions_is_read() {
-        let read = |json| serde_json::from_str::<Metadata>(json).expect("reads");
+        let read = |json: &str| serde_json::from_str::<Metadata>(json).expect("reads");
         let old = read(r#"{"actor": "system", "request_id": "r1"}"#);
         assert_eq!((old.via, old.token_id), (None, None));
         let later = read(r#"{"actor": "system", "via": "carrier pigeon", "more": "x"}"#);

@@ -8,6 +8,7 @@
 )]
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::persist::PersistedEventStore;
@@ -480,6 +481,60 @@ async fn a_moment_that_there_was_not_is_told_from_a_case_that_there_is_not() {
             "{at:?}"
         );
     }
+    ledger.close().await;
+    database.close().await;
+}
+
+/// A transaction that waits for a contact does not enter the past when it goes on, though it began before that time.
+#[tokio::test]
+async fn what_was_answered_about_a_time_stays_true() {
+    let database = database().await;
+    let ledger = ledger(&database).await;
+    let pool = &database.pool;
+    let Ok(Answer::Done(said)) = ledger.submit(Say::new("447700900123", "Hello", 1)).await else {
+        panic!("it is taken in")
+    };
+    let reference = said[0];
+    let mut holder = pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM contact_ids FOR UPDATE")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let late = Say::new("447700900123", "Late", 2);
+    let waiting = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.submit(late).await }
+    });
+    let waits = async || {
+        let found: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity
+                             WHERE datname = current_database() AND wait_event_type = 'Lock')",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        found
+    };
+    tokio::time::timeout(Duration::from_secs(30), async { while !waits().await {} })
+        .await
+        .expect("the writer comes to wait for the contact");
+    let at = At::Time(clock());
+    history::settle(pool, at, clock()).await.unwrap();
+    let before = history::as_of(pool, reference, at).await.unwrap();
+    holder.rollback().await.unwrap();
+    assert!(matches!(waiting.await.unwrap(), Ok(Answer::Done(_))));
+    let after = history::as_of(pool, reference, at).await.unwrap();
+    assert_eq!(before, after);
+    let now = said_now(pool, reference).await;
+    assert_eq!(now.row.message_count, 2);
+    // Nor does anything run backwards along the log, whatever a clock says.
+    let times: Vec<DateTime<Utc>> = reader::page(pool, 0, 100)
+        .await
+        .unwrap()
+        .iter()
+        .map(|event| event.recorded_at)
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
     ledger.close().await;
     database.close().await;
 }

@@ -200,10 +200,10 @@ pub(super) async fn show(
         list: stream.list,
     };
     session.looks(&app, reference, &headers).await;
-    let status = if refusal.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::BAD_REQUEST
+    let status = match refusal {
+        words::TIME_TO_COME => StatusCode::BAD_REQUEST,
+        words::EVENT_TO_COME => StatusCode::CONFLICT,
+        _ => StatusCode::OK,
     };
     Ok(page(status, &template))
 }

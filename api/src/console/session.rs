@@ -30,7 +30,7 @@ use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
 use crate::http::problem::Problem;
-use crate::http::request_id::RequestIds;
+use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
 use crate::reach;
@@ -79,6 +79,9 @@ impl Session {
 
     /// Notes that they are shown a case. `headers` say whether an open page of theirs refreshes itself.
     pub(super) async fn looks(&self, app: &App, reference: Reference, headers: &HeaderMap) {
+        if is_head() {
+            return;
+        }
         let view = ViewCase {
             reference,
             token_id: None,
@@ -368,7 +371,7 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
     if idle > TimeDelta::days(IDLE_DAYS) {
         return Ok(None);
     }
-    if idle > TimeDelta::seconds(TOUCH_SECONDS) {
+    if idle > TimeDelta::seconds(TOUCH_SECONDS) && !is_head() {
         sessions::touch(&app.pool, found.session_id, now).await?;
     }
     Ok(Some(Session {

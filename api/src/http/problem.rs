@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use tracing::error;
 
 use super::request_id::RequestId;
+use crate::audit::NotRecorded;
 use crate::operations::case::ChangeCaseError;
 use crate::operations::held::RouteHeldError;
 use crate::operations::line::ChangeLineError;
@@ -187,6 +188,32 @@ impl Problem {
     /// There is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, detail)
+    }
+
+    /// Whoever reads the log asks for what comes after a position that it has not come to.
+    pub fn beyond_log(asked: i64, head: i64) -> Self {
+        Self::beyond(
+            format!(
+                "the log ends with position {head}, before {asked}; it may have been restored from an older backup, so begin again"
+            ),
+            head,
+        )
+    }
+
+    /// The same of a case's events and their numbers.
+    pub fn beyond_case(reference: docket_domain::ids::Reference, asked: i64, last: u64) -> Self {
+        Self::beyond(
+            format!(
+                "the last event of case #{reference} is {last}, before {asked}; the log may have been restored from an older backup, so begin again"
+            ),
+            last.cast_signed(),
+        )
+    }
+
+    fn beyond(detail: String, head: i64) -> Self {
+        let mut problem = Self::new(Kind::PositionBeyondLog, detail);
+        problem.0.more.insert("head".to_owned(), head.into());
+        problem
     }
 
     /// A value is not possible; `detail` begins with the field's name.
@@ -511,6 +538,12 @@ impl From<InstallationError> for Problem {
         match error {
             InstallationError::ApplicationId => Self::invalid(error.to_string()),
         }
+    }
+}
+
+impl From<NotRecorded> for Problem {
+    fn from(error: NotRecorded) -> Self {
+        Self::new(Kind::Unavailable, error.to_string())
     }
 }
 

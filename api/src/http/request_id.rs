@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -19,7 +19,21 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_CLIENT_BYTES: usize = 128;
 
 tokio::task_local! {
-    static CURRENT: (RequestId, Option<ClientRequestId>);
+    static CURRENT: Current;
+}
+
+/// What is known everywhere of the request that a task answers.
+#[derive(Clone)]
+struct Current {
+    id: RequestId,
+    client_id: Option<ClientRequestId>,
+    is_head: bool,
+}
+
+/// Whether the request that this task answers is a HEAD, which a handler of GET answers too and which changes nothing anywhere:
+/// no look is recorded, no read mark moves, and nobody is said to be there.
+pub fn is_head() -> bool {
+    CURRENT.try_with(|current| current.is_head).unwrap_or(false)
 }
 
 /// Our id of a request.
@@ -42,7 +56,7 @@ pub struct RequestIds {
 impl RequestIds {
     /// The ids of the request that this task answers; `None` outside of [`middleware`].
     pub fn current() -> Option<Self> {
-        let (id, client_id) = CURRENT.try_with(Clone::clone).ok()?;
+        let Current { id, client_id, .. } = CURRENT.try_with(Clone::clone).ok()?;
         Some(Self {
             id: id.to_string(),
             client_id: client_id.map(|ClientRequestId(id)| id.as_ref().to_owned()),
@@ -53,7 +67,7 @@ impl RequestIds {
 impl RequestId {
     /// The id of the request that this task answers; `None` outside of [`middleware`].
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(|(id, _)| id.clone()).ok()
+        CURRENT.try_with(|current| current.id.clone()).ok()
     }
 
     fn header(&self) -> HeaderValue {
@@ -105,7 +119,12 @@ pub async fn middleware(
     if let Some(client_id) = client_id.clone() {
         request.extensions_mut().insert(client_id);
     }
-    let mut response = CURRENT.scope((id, client_id), next.run(request)).await;
+    let current = Current {
+        id,
+        client_id,
+        is_head: request.method() == Method::HEAD,
+    };
+    let mut response = CURRENT.scope(current, next.run(request)).await;
     response.headers_mut().insert(HEADER, header);
     response
 }

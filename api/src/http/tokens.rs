@@ -212,6 +212,7 @@ async fn speaker(
     responses((status = 204, description = "The token is ended"))
 )]
 async fn revoke(
+    _: Worker,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Worker, NoFields>,

@@ -327,6 +327,7 @@ struct UserChange {
     responses((status = 200, description = "The user as they are now", body = UserView))
 )]
 async fn change(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, UserChange>,
@@ -371,6 +372,7 @@ struct NewPassword {
     responses((status = 204, description = "The user has the password"))
 )]
 async fn set_password(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     mut asks: Asks<Owner, NewPassword>,
@@ -400,6 +402,7 @@ async fn set_password(
     responses((status = 204, description = "The user is removed"))
 )]
 async fn remove(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, NoFields>,

@@ -196,7 +196,7 @@ async fn a_service_account_gets_a_token_and_the_history_names_both() {
     let request = Request::put("/api/v1/cases/101/title")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")
-        .body(r#"{"title":"Imported"}"#.into())
+        .body(axum::body::Body::from(r#"{"title":"Imported"}"#))
         .unwrap();
     let answer = docket::http::router(house.app.clone()).oneshot(request);
     assert!(answer.await.unwrap().status().is_success());

@@ -158,9 +158,8 @@ async fn who_asks_beyond_the_logs_end_is_told() {
 async fn cases_in_the_order_of_references_come_once_while_messages_come() {
     let api = Api::start().await;
     api.set_up().await;
-    for number in 0..5 {
-        api.receives_at(&format!("44770090012{number}"), "Hello")
-            .await;
+    for _ in 0..5 {
+        api.receives("#0 Hello").await;
     }
     let (mut seen, mut cursor) = (vec![], String::new());
     loop {
@@ -181,7 +180,8 @@ async fn cases_in_the_order_of_references_come_once_while_messages_come() {
         cursor = format!("&cursor={next}");
         wait(1);
         // The next page's first case jumps to the beginning of the other order.
-        api.receives_at("447700900122", "More").await;
+        let next = seen.len() + 101;
+        api.receives(&format!("More #{next}")).await;
         api.get(&format!("/cases?limit=2{cursor}"))
             .await
             .problem(400, "invalid-cursor");
@@ -248,7 +248,14 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
     let api = Api::start().await;
     api.set_up().await;
     api.receives("Hello").await;
-    let before = head(&api).await;
+    let used = async || {
+        docket_projections::accounts::tokens_last_used(&api.app.pool)
+            .await
+            .unwrap()
+    };
+    // So that the next use of the token would be noted.
+    wait(120);
+    let before = (head(&api).await, used().await);
     for (method, template, _) in ROUTES.iter().filter(|(method, ..)| *method == "GET") {
         let path = template
             .replace("{reference}", "101")
@@ -261,9 +268,7 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
         assert!(!answer.status().is_server_error(), "{path}");
     }
     api.app.audit.settled().await;
-    assert_eq!(head(&api).await, before);
-    let used = docket_projections::accounts::tokens_last_used(&api.app.pool).await;
-    assert!(used.unwrap().is_empty());
+    assert_eq!((head(&api).await, used().await), before);
     api.close().await;
 }
 
@@ -311,7 +316,7 @@ async fn a_time_to_come_is_not_answered() {
             .await
             .expect(200);
         for time in [
-            "2026-03-01T12:01:00.000001Z",
+            "2026-03-01T12:01:01Z",
             "2027-01-01T00:00:00%2B02:00",
             "9999-12-31T00:00:00Z",
         ] {

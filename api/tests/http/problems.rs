@@ -270,7 +270,7 @@ async fn the_log_tells_route_and_status_and_nothing_personal() {
     for told in [
         "method=GET",
         r#"route="/api/v1/cases/{reference}/thread""#,
-        "request_id=r-9",
+        "client_request_id=\"r-9\"",
         "status=200",
         "latency_ms=",
     ] {

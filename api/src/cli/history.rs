@@ -599,10 +599,11 @@ mod tests {
             "\
 #  recorded (UTC)       who     what                            why
 -  -------------------  ------  ------------------------------  -----------------
-1  2026-03-02 09:15:30  Docket  Noted: “Third time this month:
+1  2026-03-02 09:15:30  Docket  Noted: “Third time this month:  via system
                                 ask the fitters”
-2  2026-03-02 09:15:30  Vonage  Message …000001 was delivered   request request-1
-   Vonage 09:15:29                                              cause status-1
+2  2026-03-02 09:15:30  Vonage  Message …000001 was delivered   via webhook
+   Vonage 09:15:29                                              request request-1
+                                                                cause status-1
 "
         );
     }

@@ -329,6 +329,13 @@
       // Several changes close to one another are fetched at once.
       setTimeout(() => { if (waiting !== null) { const what = waiting; waiting = null; refresh(what); } }, 150);
     };
+    // The log was restored from an older backup: what the page shows may not be there. Once for each position, should the server err.
+    stream.addEventListener("gone", (event) => {
+      stream.close();
+      if (sessionStorage.getItem("docket-gone") === event.data) return;
+      sessionStorage.setItem("docket-gone", event.data);
+      location.reload();
+    });
     stream.addEventListener("presence", (event) => {
       const presence = find("#presence");
       if (presence) presence.textContent = JSON.parse(event.data);

@@ -15,12 +15,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::ids::{AttemptsId, ExportId, Reference, TokenId, UserId};
 use docket_domain::people::attempts::{self, AttemptsCommand, AttemptsEvent, Refusal, typed};
-use docket_domain::people::export::ExportCommand;
+use docket_domain::people::export::{ExportCommand, ExportEvent, READING_WINDOW, Reading, Via};
 use docket_domain::people::views;
 use docket_domain::personal::Personal;
 use docket_projections::ledger::Ledger;
 use docket_projections::ledger::operation::{LedgerError, Operation};
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{self, Actor, Metadata};
 use futures_util::future::join_all;
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
@@ -28,7 +28,9 @@ use tokio::time::MissedTickBehavior;
 use tracing::error;
 use uuid::Uuid;
 
+use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::people::{RecordAttempts, RecordExport, ViewCase};
+use crate::operations::{Asked, in_request};
 
 /// So much waits to be recorded at most.
 const QUEUE: usize = 4_096;
@@ -58,6 +60,61 @@ pub struct Look {
     pub is_refresh: bool,
 }
 
+/// That somebody reads the log, other than as a file.
+#[derive(Clone, Debug)]
+pub struct LogReading {
+    /// Who.
+    pub asked: Asked,
+    /// By which way.
+    pub via: Via,
+    /// How.
+    pub how: Reading,
+    /// The first position that they are given, or that a stream goes on behind.
+    pub from: i64,
+    /// The last position that they are given.
+    pub to: i64,
+    /// How many events they are given.
+    pub events: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// That somebody reads the log could not be recorded, so they must not.
+#[derive(Debug, thiserror::Error)]
+#[error("that the log is read could not be recorded: {0}")]
+pub struct NotRecorded(String);
+
+/// What is read within an hour is counted together: by one person, with one token, in one way.
+type ReadingKey = (UserId, Option<TokenId>, Via, Reading);
+
+/// An hour of reading.
+struct Hour {
+    export_id: ExportId,
+    metadata: Metadata,
+    began_at: DateTime<Utc>,
+    /// How many events were given out beside those that are recorded.
+    more: i64,
+    to: i64,
+    until: DateTime<Utc>,
+}
+
+type Hours = Arc<Mutex<HashMap<ReadingKey, Hour>>>;
+
+impl Hour {
+    /// What is recorded when it is over.
+    fn end(self) -> Option<RecordExport> {
+        (self.more > 0).then_some(RecordExport {
+            export_id: self.export_id,
+            command: ExportCommand::ReadOn {
+                events: self.more,
+                to: self.to,
+                until: self.until,
+            },
+            metadata: self.metadata,
+        })
+    }
+}
+
 /// An attempt to sign in that failed.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -72,7 +129,7 @@ pub struct Attempt {
     /// When.
     pub at: DateTime<Utc>,
     /// The request.
-    pub request_id: Option<String>,
+    pub request_id: Option<RequestIds>,
 }
 
 enum Note {
@@ -87,7 +144,11 @@ type LookKey = (UserId, Option<TokenId>, Reference);
 
 struct Inner {
     notes: mpsc::Sender<Note>,
+    ledger: Ledger,
     clock: fn() -> DateTime<Utc>,
+    new_id: fn() -> Uuid,
+    /// Who reads the log.
+    hours: Hours,
     /// When each look was last handed on.
     looks: Mutex<HashMap<LookKey, DateTime<Utc>>>,
     /// Failed attempts for which there was no place in the queue.
@@ -103,18 +164,23 @@ impl Audit {
     pub fn start(ledger: Ledger, clock: fn() -> DateTime<Utc>, new_id: fn() -> Uuid) -> Self {
         let (notes, taken) = mpsc::channel(QUEUE);
         let uncounted = Arc::new(AtomicU32::new(0));
+        let hours = Hours::default();
         let recorder = Recorder {
-            ledger,
+            ledger: ledger.clone(),
             clock,
             new_id,
             notes: taken,
+            hours: Arc::clone(&hours),
             series: HashMap::new(),
             uncounted: Arc::clone(&uncounted),
         };
         tokio::spawn(recorder.run());
         Self(Arc::new(Inner {
             notes,
+            ledger,
             clock,
+            new_id,
+            hours,
             looks: Mutex::default(),
             uncounted,
         }))
@@ -135,6 +201,76 @@ impl Audit {
         {
             lost("a look at a case");
         }
+    }
+
+    /// Records that somebody reads the log, before they are given anything of it. What they read on within the hour is counted, and
+    /// recorded when the hour is over.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRecorded`]; they must be given nothing then.
+    pub async fn reads_log(&self, reading: LogReading) -> Result<(), NotRecorded> {
+        if is_head() {
+            return Ok(());
+        }
+        let LogReading {
+            asked,
+            via,
+            how,
+            from,
+            to,
+            events,
+            at,
+        } = reading;
+        let key = (asked.user_id, asked.token_id, via, how);
+        let export_id = ExportId((self.0.new_id)());
+        let metadata = asked.metadata();
+        let over = {
+            let mut hours = self.0.hours.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(hour) = hours.get_mut(&key)
+                && at - hour.began_at < READING_WINDOW
+            {
+                hour.more = hour.more.saturating_add(events);
+                (hour.to, hour.until) = (to, at);
+                return Ok(());
+            }
+            let hour = Hour {
+                export_id,
+                metadata: metadata.clone(),
+                began_at: at,
+                more: 0,
+                to,
+                until: at,
+            };
+            hours.insert(key, hour)
+        };
+        if let Some(over) = over.and_then(Hour::end) {
+            record(&self.0.ledger, over).await;
+        }
+        let begun = ExportEvent::LogRead {
+            export_id,
+            via,
+            how,
+            from,
+            events,
+            at,
+        };
+        let operation = RecordExport {
+            export_id,
+            command: ExportCommand::Begin(begun),
+            metadata,
+        };
+        if let Err(error) = self.0.ledger.submit(operation).await {
+            let mut hours = self.0.hours.lock().unwrap_or_else(PoisonError::into_inner);
+            if hours
+                .get(&key)
+                .is_some_and(|hour| hour.export_id == export_id)
+            {
+                hours.remove(&key);
+            }
+            return Err(NotRecorded(error.to_string()));
+        }
+        Ok(())
     }
 
     /// Whether the look is part of one that is recorded; if not, it is from now on.
@@ -222,6 +358,7 @@ struct Recorder {
     clock: fn() -> DateTime<Utc>,
     new_id: fn() -> Uuid,
     notes: mpsc::Receiver<Note>,
+    hours: Hours,
     series: HashMap<SeriesKey, Series>,
     uncounted: Arc<AtomicU32>,
 }
@@ -341,8 +478,22 @@ impl Recorder {
         record(&self.ledger, operation).await;
     }
 
+    /// Records what was read of the log in hours that are over, or in all.
+    async fn end_hours(&self, all: bool) {
+        let now = (self.clock)();
+        let over: Vec<Hour> = {
+            let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = hours.extract_if(|_, hour| all || now - hour.began_at >= READING_WINDOW);
+            over.map(|(_, hour)| hour).collect()
+        };
+        for reading in over.into_iter().filter_map(Hour::end) {
+            record(&self.ledger, reading).await;
+        }
+    }
+
     /// Records the counts of series that are over, or of all.
     async fn end_series(&mut self, all: bool) {
+        self.end_hours(all).await;
         let now = (self.clock)();
         let uncounted = self.uncounted.swap(0, Ordering::Relaxed);
         if uncounted > 0 {
@@ -377,11 +528,13 @@ impl Recorder {
 }
 
 /// Nobody who is known did it.
-fn because(request_id: Option<String>) -> Metadata {
+fn because(request: Option<RequestIds>) -> Metadata {
     Metadata {
-        actor: Actor::System,
-        request_id,
         cause: Some("sign-in".to_owned()),
+        ..in_request(
+            Metadata::of(Actor::System, recorded::Via::Console),
+            request.as_ref(),
+        )
     }
 }
 

@@ -68,13 +68,19 @@ enum UserCommand {
     /// Add a user.
     Add {
         /// The address they sign in with.
-        #[arg(long)]
-        email: String,
+        #[arg(long, required_unless_present = "service", conflicts_with = "service")]
+        email: Option<String>,
+        /// Add a service account instead: a program, which has tokens and no password.
+        #[arg(long, requires = "name")]
+        service: bool,
+        /// The service account's name.
+        #[arg(long, requires = "service")]
+        name: Option<String>,
         /// What they may do.
         #[arg(long)]
         role: RoleName,
         /// Read their password from standard input, up to the end of the line.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "service")]
         password_stdin: bool,
     },
 }
@@ -83,7 +89,7 @@ enum UserCommand {
 enum TokenCommand {
     /// Make a token for a user and print it, and nothing else.
     Create {
-        /// The user's address.
+        /// The user's address, or the name of a service account.
         #[arg(long)]
         email: String,
         /// What the token is for.
@@ -141,17 +147,30 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::ExportLog(export) => export_log::run(&config, &export).await,
         Command::User(UserCommand::Add {
             email,
+            name,
             role,
             password_stdin,
+            service: _,
         }) => {
             let password = if password_stdin {
                 Some(password_from_stdin()?)
             } else {
                 None
             };
+            let role = role.into();
             maintenance::with_app(&config, async |app| {
-                users::add(app, &email, role.into(), password.as_ref()).await?;
-                terminal::say(&format!("added {email}"));
+                let who = match (&email, &name) {
+                    (Some(email), _) => {
+                        users::add(app, email, role, password.as_ref()).await?;
+                        email
+                    }
+                    (None, Some(name)) => {
+                        users::add_service(app, name, role).await?;
+                        name
+                    }
+                    (None, None) => bail!("give --email, or --service with --name"),
+                };
+                terminal::say(&format!("added {}", who.trim()));
                 Ok(())
             })
             .await

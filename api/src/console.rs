@@ -120,7 +120,7 @@ pub fn router(app: App) -> Router {
         .route_layer(middleware::from_fn(session::may_act));
     let overseeing = Router::new()
         .route("/log", get(log::show))
-        .route("/log/export", get(log::export))
+        .route("/log/export", post(log::export))
         .route_layer(middleware::from_fn(session::oversees));
     let inside = Router::new()
         .route("/", get(inbox::list))

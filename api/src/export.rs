@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::ExportId;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
 use docket_projections::log::reader::{self, LogEvent, ReadError};
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{self, Actor, Metadata};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
+use crate::http::request_id::is_head;
 use crate::operations::people::RecordExport;
 
 /// How many events are in memory at once.
@@ -50,12 +51,14 @@ pub enum ExportError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// What is asked for goes beyond the log.
-    #[error("the log ends with position {head}, before {to}")]
+    #[error(
+        "the log ends with position {head}, before {asked}; it may have been restored from an older backup"
+    )]
     Beyond {
         /// The last position.
         head: i64,
         /// The position that was asked for.
-        to: i64,
+        asked: i64,
     },
     /// An event is missing from the log.
     #[error("the log breaks off: after position {after} comes {}", found.map_or_else(|| "nothing".to_owned(), |found| found.to_string()))]
@@ -82,7 +85,7 @@ impl From<ExportError> for Problem {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Read(error) => error.into(),
-            ExportError::Beyond { .. } => Self::new(Kind::InvalidQuery, error.to_string()),
+            ExportError::Beyond { head, asked } => Self::beyond_log(asked, head),
             ExportError::NotRecorded(_) => Self::new(Kind::Unavailable, error.to_string()),
             ExportError::Gap { .. } | ExportError::Form { .. } => {
                 Self::internal().caused_by(&error)
@@ -116,7 +119,14 @@ struct CloudEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     useremail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokenid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     requestid: Option<String>,
+    /// What the caller called the request, which proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clientrequestid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     data: &'a RawValue,
@@ -142,7 +152,10 @@ impl<'a> CloudEvent<'a> {
             actor: metadata.actor.kind(),
             userid,
             useremail,
+            via: metadata.via.map(recorded::Via::as_str),
+            tokenid: metadata.token_id.map(|id| id.to_string()),
             requestid: metadata.request_id,
+            clientrequestid: metadata.client_request_id,
             cause: metadata.cause,
             data: event.data(),
         })
@@ -162,6 +175,8 @@ pub struct Export {
     last: i64,
     given: i64,
     has_failed: bool,
+    /// Whether its beginning was recorded; not that of a request for the headers alone.
+    is_recorded: bool,
 }
 
 impl Export {
@@ -180,8 +195,25 @@ impl Export {
         let head = reader::head(&app.pool).await.map_err(ReadError::from)?;
         let first = period.from.unwrap_or(1).max(1);
         let last = period.to.unwrap_or(head);
-        if last > head {
-            return Err(ExportError::Beyond { head, to: last });
+        // From behind the last position on there is nothing yet, which is an answer; further on there is no log.
+        let asked = last.max(first - 1);
+        if asked > head {
+            return Err(ExportError::Beyond { head, asked });
+        }
+        if is_head() {
+            return Ok(Self {
+                source: String::new(),
+                app: app.clone(),
+                id: ExportId((app.new_id)()),
+                metadata,
+                period,
+                after: last,
+                first,
+                last,
+                given: 0,
+                has_failed: false,
+                is_recorded: false,
+            });
         }
         let export_id = ExportId((app.new_id)());
         let begun = ExportEvent::ExportBegun {
@@ -211,6 +243,7 @@ impl Export {
             last,
             given: 0,
             has_failed: false,
+            is_recorded: true,
         })
     }
 
@@ -275,6 +308,9 @@ impl Export {
 
 impl Drop for Export {
     fn drop(&mut self) {
+        if !self.is_recorded {
+            return;
+        }
         let is_whole = !self.has_failed && self.after >= self.last;
         let metadata = self.metadata.clone();
         self.app
@@ -299,7 +335,8 @@ mod tests {
             event_version: "1".into(),
             payload: raw(r#"{"NoteAdded": {"text": "An invented note"}}"#),
             metadata: raw(
-                r#"{"actor": "user", "email": "agent@example.com", "request_id": "r1",
+                r#"{"actor": "user", "email": "agent@example.com", "request_id": "r1", "via": "api",
+                              "token_id": "01957a00-0000-7000-8000-00000000000b", "client_request_id": "their own",
                               "user_id": "01957a00-0000-7000-8000-00000000000a"}"#,
             ),
             recorded_at: "2026-03-02T09:15:30.000125Z".parse().unwrap(),
@@ -325,7 +362,10 @@ mod tests {
                 "actor": "user",
                 "userid": "01957a00-0000-7000-8000-00000000000a",
                 "useremail": "agent@example.com",
+                "via": "api",
+                "tokenid": "01957a00-0000-7000-8000-00000000000b",
                 "requestid": "r1",
+                "clientrequestid": "their own",
                 "data": {"text": "An invented note"},
             })
         );

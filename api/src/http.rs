@@ -49,7 +49,7 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use self::problem::Problem;
-use self::request_id::RequestId;
+use self::request_id::{ClientRequestId, RequestId};
 use crate::app::App;
 
 /// The largest body that is read, in bytes.
@@ -185,6 +185,8 @@ async fn trace(request: Request, next: Next) -> Response {
         method = %request.method(),
         route = extensions.get::<MatchedPath>().map_or("none", MatchedPath::as_str),
         request_id = extensions.get::<RequestId>().map(field::display),
+        // In quotation marks, so that it cannot pass for other fields of the line.
+        client_request_id = extensions.get::<ClientRequestId>().map(|id| field::debug(id.as_str())),
         status = field::Empty,
         latency_ms = field::Empty,
     );

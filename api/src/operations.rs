@@ -21,11 +21,13 @@ pub mod user;
 use docket_domain::access::Access;
 use docket_domain::case::{Author, Case, CaseError, CaseEvent, State};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{Reference, UserId};
+use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::ledger::scope::Scope;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{Actor, Metadata, Via};
+
+use crate::http::request_id::RequestIds;
 
 /// The events that the same decision gives in each of a message's cases.
 fn in_each(
@@ -51,6 +53,23 @@ fn of_case(
         .map(move |event| (StreamId::Case(reference), event.into()))
 }
 
+/// The same with the ids of a request.
+pub(crate) fn in_request(metadata: Metadata, request: Option<&RequestIds>) -> Metadata {
+    Metadata {
+        request_id: request.map(|request| request.id.clone()),
+        client_request_id: request.and_then(|request| request.client_id.clone()),
+        ..metadata
+    }
+}
+
+/// Metadata of something that a webhook says.
+fn of_webhook(request: Option<&RequestIds>, cause: Option<String>) -> Metadata {
+    Metadata {
+        cause,
+        ..in_request(Metadata::of(Actor::Vonage, Via::Webhook), request)
+    }
+}
+
 /// Who asks for something at the console or the API, and in which request.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -60,8 +79,12 @@ pub struct Asked {
     pub email: String,
     /// Which surveys' cases they reach: any other case is as if it were not there.
     pub access: Access,
-    /// Our id of the request.
-    pub request_id: Option<String>,
+    /// By which way they ask.
+    pub via: Via,
+    /// The token that asks in their name, where one does.
+    pub token_id: Option<TokenId>,
+    /// The ids of the request.
+    pub request_id: Option<RequestIds>,
     /// The request's idempotency key, if it has one.
     pub idempotency: Option<IdempotencyKey>,
 }
@@ -69,13 +92,13 @@ pub struct Asked {
 impl Asked {
     /// Who and in which request, as it stands beside events.
     pub fn metadata(&self) -> Metadata {
+        let actor = Actor::User {
+            user_id: self.user_id,
+            email: self.email.clone(),
+        };
         Metadata {
-            actor: Actor::User {
-                user_id: self.user_id,
-                email: self.email.clone(),
-            },
-            request_id: self.request_id.clone(),
-            cause: None,
+            token_id: self.token_id,
+            ..in_request(Metadata::of(actor, self.via), self.request_id.as_ref())
         }
     }
 
@@ -108,7 +131,9 @@ impl Asked {
 pub enum Administrator {
     /// A person who signed in.
     User(Asked),
-    /// Somebody at the command line, or Docket at its first start.
+    /// Somebody at the command line.
+    CommandLine,
+    /// Docket itself: at its first start, or where a call to Vonage shows that a line cannot go on.
     System,
 }
 
@@ -116,14 +141,15 @@ impl Administrator {
     fn metadata(&self) -> Metadata {
         match self {
             Self::User(asked) => asked.metadata(),
-            Self::System => Metadata::of(Actor::System),
+            Self::CommandLine => Metadata::of(Actor::System, Via::Cli),
+            Self::System => Metadata::of(Actor::System, Via::System),
         }
     }
 
     fn idempotency(&self) -> Option<IdempotencyKey> {
         match self {
             Self::User(asked) => asked.idempotency.clone(),
-            Self::System => None,
+            Self::CommandLine | Self::System => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Making users and tokens, for the API, the command line and the first start.
+//! Making users and tokens, for the command line, the demo and the first start.
 
 use anyhow::bail;
 use base64::Engine as _;
@@ -50,7 +50,7 @@ pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Adds a user; a password is optional, since a user with tokens alone needs none.
+/// Adds a user from the command line; a password is optional, since a user with tokens alone needs none.
 ///
 /// # Errors
 ///
@@ -60,6 +60,16 @@ pub async fn add(
     email: &str,
     role: Role,
     password: Option<&SecretString>,
+) -> anyhow::Result<UserId> {
+    add_by(app, email, role, password, Administrator::CommandLine).await
+}
+
+async fn add_by(
+    app: &App,
+    email: &str,
+    role: Role,
+    password: Option<&SecretString>,
+    by: Administrator,
 ) -> anyhow::Result<UserId> {
     let Some(email) = normalise_email(email) else {
         bail!("{}", UserError::Email)
@@ -84,22 +94,51 @@ pub async fn add(
             user_id,
             command,
             secrets,
-            by: Administrator::System,
+            by,
         },
     )
     .await?;
     Ok(user_id)
 }
 
-/// Gives a user a token, and gives it back.
+/// Adds a service account from the command line.
 ///
 /// # Errors
 ///
 /// A sentence that says what to do.
-pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<SecretString> {
-    let email = normalise_email(email).unwrap_or_default();
-    let Some(user) = users::find_by_email(&app.pool, &email).await? else {
-        bail!("there is no user {email}; add them with `docket user add`");
+pub async fn add_service(app: &App, name: &str, role: Role) -> anyhow::Result<UserId> {
+    let user_id = UserId((app.new_id)());
+    let command = UserCommand::AddService {
+        user_id,
+        name: Personal(name.to_owned()),
+        role,
+        access: Access::All,
+    };
+    let operation = ChangeUser {
+        user_id,
+        command,
+        secrets: vec![],
+        by: Administrator::CommandLine,
+    };
+    submit(app, operation).await?;
+    Ok(user_id)
+}
+
+/// Gives a user, or a service account by its name, a token from the command line, and gives it back.
+///
+/// # Errors
+///
+/// A sentence that says what to do.
+pub async fn create_token(
+    app: &App,
+    email_or_name: &str,
+    name: &str,
+) -> anyhow::Result<SecretString> {
+    let Some(user) = users::find_by_email_or_name(&app.pool, email_or_name).await? else {
+        bail!(
+            "there is no user {}; add them with `docket user add`",
+            email_or_name.trim()
+        );
     };
     let token_id = TokenId((app.new_id)());
     let NewToken { token, hash } = NewToken::generate();
@@ -119,7 +158,7 @@ pub async fn create_token(app: &App, email: &str, name: &str) -> anyhow::Result<
             user_id,
             command,
             secrets,
-            by: Administrator::System,
+            by: Administrator::CommandLine,
         },
     )
     .await?;
@@ -160,7 +199,15 @@ pub async fn ensure_first_owner(
                 passwords::MIN_CHARS
             );
         }
-        match add(app, email, Role::Owner, Some(password)).await {
+        match add_by(
+            app,
+            email,
+            Role::Owner,
+            Some(password),
+            Administrator::System,
+        )
+        .await
+        {
             Ok(_) => info!("the first owner was made"),
             // Another process that started at the same moment was faster.
             Err(_) if users::find_by_email(&app.pool, email).await?.is_some() => {}

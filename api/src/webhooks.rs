@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::connections::took_too_long;
-use crate::http::request_id;
+use crate::http::request_id::RequestIds;
 use crate::operations::held::HoldWebhook;
 use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
 use crate::operations::status::{RecordStatus, Recorded};
@@ -132,7 +132,7 @@ impl Outcome {
 /// A webhook's body, once its signature was found right.
 struct Signed {
     body: Bytes,
-    request_id: Option<String>,
+    request_id: Option<RequestIds>,
 }
 
 impl Signed {
@@ -177,11 +177,10 @@ async fn check(
             return Err(Outcome::WronglySigned);
         }
     }
-    let request_id = headers
-        .get(request_id::HEADER)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    Ok(Signed { body, request_id })
+    Ok(Signed {
+        body,
+        request_id: RequestIds::current(),
+    })
 }
 
 /// Why a webhook does not count.

@@ -1,4 +1,4 @@
-//! The people who sign in, and their API tokens.
+//! The people who sign in, service accounts, and the API tokens of both.
 //!
 //! The log keeps who was given which role and token and when; passwords and tokens themselves never stand in an event.
 
@@ -42,6 +42,35 @@ impl Role {
     }
 }
 
+/// Who a user is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserKind {
+    /// Somebody who signs in, with an address.
+    Person,
+    /// A program. It has a name and tokens, and no password, so that nobody signs in as it.
+    Service,
+}
+
+impl UserKind {
+    /// The kind of the user who is known by that address or name: a name holds no `@`.
+    pub fn of(email_or_name: &str) -> Self {
+        if email_or_name.contains('@') {
+            Self::Person
+        } else {
+            Self::Service
+        }
+    }
+
+    /// The kind's name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        }
+    }
+}
+
 /// A user as the events have made it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -52,8 +81,10 @@ pub struct User {
 /// A user who was added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserState {
-    /// The address they sign in with, in lower case.
+    /// The address they sign in with, in lower case; a service account's name.
     pub email: Personal<String>,
+    /// A person or a program.
+    pub kind: UserKind,
     /// What they may do.
     pub role: Role,
     /// Which surveys' cases they reach as an agent.
@@ -76,6 +107,17 @@ pub enum UserCommand {
         /// What they may do.
         role: Role,
         /// Which surveys' cases they reach as an agent.
+        access: Access,
+    },
+    /// Add the user as a service account.
+    AddService {
+        /// Its id.
+        user_id: UserId,
+        /// Its name, which stands where a person's address stands.
+        name: Personal<String>,
+        /// What it may do.
+        role: Role,
+        /// Which surveys' cases it reaches as an agent.
         access: Access,
     },
     /// Let them do something else; what is `None` stays.
@@ -113,6 +155,15 @@ pub enum UserEvent {
         /// Their address, in lower case.
         email: Personal<String>,
         /// What they may do.
+        role: Role,
+    },
+    /// The user was added as a service account: a program, which has tokens and no password.
+    ServiceAccountAdded {
+        /// Its id.
+        user_id: UserId,
+        /// Its name, which stands where a person's address stands.
+        name: Personal<String>,
+        /// What it may do.
         role: Role,
     },
     /// They may do something else.
@@ -160,6 +211,20 @@ pub enum UserError {
     /// Somebody else has the address.
     #[error("there is a user with that address already")]
     EmailTaken,
+    /// The service account's name is none.
+    #[error("the name of a service account must have 1 to 100 characters on one line and no @")]
+    ServiceName,
+    /// Somebody else has the name.
+    #[error("there is a service account with that name already")]
+    ServiceNameTaken,
+    /// A service account does not sign in.
+    #[error("a service account has no password; make a token for it")]
+    ServicePassword,
+    /// Somebody asks for a token that would speak in another person's name.
+    #[error(
+        "a token speaks in the name of its user, so nobody makes one for another person; make it for yourself or for a service account"
+    )]
+    TokenForAnother,
     /// The token's name is empty or too long.
     #[error("name must have 1 to 100 characters on one line")]
     TokenName,
@@ -185,6 +250,15 @@ pub fn normalise_email(email: &str) -> Option<String> {
         && email.len() <= 254
         && !local.contains('@');
     good.then_some(email)
+}
+
+/// The one spelling of a service account's name: trimmed; `None` where it is no name.
+pub fn normalise_service_name(name: &str) -> Option<String> {
+    let name = name.trim();
+    let good = (1..=100).contains(&name.chars().count())
+        && !name.contains('@')
+        && !name.chars().any(char::is_control);
+    good.then(|| name.to_owned())
 }
 
 impl User {
@@ -218,10 +292,21 @@ impl User {
                         email,
                         role,
                     };
-                    let surveys = access.surveys();
-                    let kept = surveys.is_some();
-                    let kept = kept.then_some(UserEvent::SurveyAccessChanged { surveys });
-                    Ok(std::iter::once(added).chain(kept).collect())
+                    Ok(with_access(added, &access))
+                }
+                UserCommand::AddService {
+                    user_id,
+                    name,
+                    role,
+                    access,
+                } => {
+                    let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
+                    let added = UserEvent::ServiceAccountAdded {
+                        user_id,
+                        name: name.into(),
+                        role,
+                    };
+                    Ok(with_access(added, &access))
                 }
                 _ => Err(UserError::NotAdded),
             };
@@ -234,7 +319,9 @@ impl User {
             };
         }
         match command {
-            UserCommand::Add { .. } => Err(UserError::AlreadyAdded),
+            UserCommand::Add { .. } | UserCommand::AddService { .. } => {
+                Err(UserError::AlreadyAdded)
+            }
             UserCommand::ChangeRights { role, access } => {
                 let from = state.role;
                 let role = role.filter(|role| *role != from);
@@ -244,6 +331,9 @@ impl User {
                     surveys: access.surveys(),
                 });
                 Ok(role.into_iter().chain(access).collect())
+            }
+            UserCommand::ChangePassword if state.kind == UserKind::Service => {
+                Err(UserError::ServicePassword)
             }
             UserCommand::ChangePassword => Ok(vec![UserEvent::PasswordChanged {}]),
             UserCommand::Remove => Ok(vec![UserEvent::UserRemoved {}]),
@@ -269,13 +359,10 @@ impl User {
         self.version += 1;
         match (event, &mut self.state) {
             (UserEvent::UserAdded { email, role, .. }, state) => {
-                *state = Some(UserState {
-                    email: email.clone(),
-                    role: *role,
-                    access: Access::All,
-                    removed: false,
-                    tokens: BTreeMap::new(),
-                });
+                *state = Some(UserState::new(email, UserKind::Person, *role));
+            }
+            (UserEvent::ServiceAccountAdded { name, role, .. }, state) => {
+                *state = Some(UserState::new(name, UserKind::Service, *role));
             }
             (UserEvent::RoleChanged { to, .. }, Some(state)) => state.role = *to,
             (UserEvent::SurveyAccessChanged { surveys }, Some(state)) => {
@@ -296,10 +383,32 @@ impl User {
     }
 }
 
+/// What adds a user, and what keeps them to some surveys where that is asked for.
+fn with_access(added: UserEvent, access: &Access) -> Vec<UserEvent> {
+    let surveys = access.surveys();
+    let kept = surveys.is_some();
+    let kept = kept.then_some(UserEvent::SurveyAccessChanged { surveys });
+    std::iter::once(added).chain(kept).collect()
+}
+
+impl UserState {
+    fn new(email_or_name: &Personal<String>, kind: UserKind, role: Role) -> Self {
+        Self {
+            email: email_or_name.clone(),
+            kind,
+            role,
+            access: Access::All,
+            removed: false,
+            tokens: BTreeMap::new(),
+        }
+    }
+}
+
 impl UserEvent {
     /// Every event type.
-    pub const TYPES: [&'static str; 7] = [
+    pub const TYPES: [&'static str; 8] = [
         "UserAdded",
+        "ServiceAccountAdded",
         "RoleChanged",
         "SurveyAccessChanged",
         "PasswordChanged",
@@ -312,6 +421,7 @@ impl UserEvent {
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::UserAdded { .. } => "UserAdded",
+            Self::ServiceAccountAdded { .. } => "ServiceAccountAdded",
             Self::RoleChanged { .. } => "RoleChanged",
             Self::SurveyAccessChanged { .. } => "SurveyAccessChanged",
             Self::PasswordChanged {} => "PasswordChanged",
@@ -398,6 +508,32 @@ mod tests {
             "agent@",
         ] {
             assert_eq!(normalise_email(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_service_account_has_a_name_and_no_password() {
+        let service = |name: &str| UserCommand::AddService {
+            user_id: UserId(Uuid::nil()),
+            name: name.into(),
+            role: Role::Agent,
+            access: Access::All,
+        };
+        let added = UserEvent::ServiceAccountAdded {
+            user_id: UserId(Uuid::nil()),
+            name: "Night import".into(),
+            role: Role::Agent,
+        };
+        given(vec![])
+            .when(service(" Night import "))
+            .then_expect_events(vec![added.clone()]);
+        given(vec![added])
+            .when(UserCommand::ChangePassword)
+            .then_expect_error(UserError::ServicePassword);
+        for wrong in ["", "  ", "a\nb", "agent@example.com", &"x".repeat(101)] {
+            given(vec![])
+                .when(service(wrong))
+                .then_expect_error(UserError::ServiceName);
         }
     }
 

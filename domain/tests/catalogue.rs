@@ -40,8 +40,20 @@ Beside each event the log keeps
 | `sequence` | its place in its stream, from 1 |
 | `event_type`, `event_version` | what it is, and in which version it was written |
 | `recorded_at` | when it was recorded |
-| `metadata` | who did it and why: `actor` (`user`, `vonage` or `system`), of a user `user_id` and `email` at that time, `request_id`, \
-and `cause` (Vonage's id of the message, or a word such as `delivery`) |
+| `metadata` | who did it, by which way and why; see below |
+
+`metadata` is a map of strings. What is not known or does not apply is left out:
+
+| | |
+|---|---|
+| `actor` | `user`, `vonage` or `system` |
+| `user_id`, `email` | of a user: who it was, and their address at that time; of a service account its name |
+| `via` | by which way: `console`, `api`, `cli`, `webhook`, `delivery` (the delivery worker) or `system` (Docket itself, as at its first start). \
+Events of versions before it are without it |
+| `token_id` | the API token that acted in the user's name. `TokenCreated` with this id says what the token is for |
+| `request_id` | Docket's id of the request; it is always Docket's own |
+| `client_request_id` | the id that the caller gave the request in `x-request-id`, cut to 128 characters. It proves nothing |
+| `cause` | Vonage's id of the message, or a word such as `delivery` |
 
 ";
 
@@ -63,7 +75,7 @@ const CLOUD_EVENTS: &str = "\
 | `data` | what stands in the event under its type |
 | `dataversion` | the version in which it was written |
 | `sequence` | its place in its stream, a number |
-| `actor`, `userid`, `useremail`, `requestid`, `cause` | the metadata |
+| `actor`, `userid`, `useremail`, `via`, `tokenid`, `requestid`, `clientrequestid`, `cause` | the metadata |
 ";
 
 struct AggregateEvents {
@@ -125,7 +137,7 @@ const AGGREGATES: [AggregateEvents; 10] = [
     },
     AggregateEvents {
         aggregate: Export::TYPE,
-        what: "Something that somebody took away as a file.",
+        what: "Something of the log that somebody took away as a file, or read page by page, as a stream or by a search.",
         events: "ExportEvent",
         types: &ExportEvent::TYPES,
     },

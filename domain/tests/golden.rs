@@ -29,7 +29,7 @@ use docket_domain::ids::{
 use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
-use docket_domain::people::export::{Export, ExportEvent, Exported, Via};
+use docket_domain::people::export::{Export, ExportEvent, Exported, Reading, Via};
 use docket_domain::people::session::{Session, SessionEvent, SignOut};
 use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::personal::Personal;
@@ -646,6 +646,11 @@ fn user_examples() -> Vec<Example> {
             email: "agent@example.com".into(),
             role: Role::Owner,
         }),
+        full(UserEvent::ServiceAccountAdded {
+            user_id: UserId(id(13)),
+            name: "Night import".into(),
+            role: Role::Agent,
+        }),
         full(UserEvent::RoleChanged {
             from: Role::Agent,
             to: Role::Auditor,
@@ -696,6 +701,14 @@ fn people_examples() -> Vec<Example> {
         since,
         until,
     };
+    let read = |via, how| ExportEvent::LogRead {
+        export_id: ExportId(id(14)),
+        via,
+        how,
+        from: 4_661,
+        events: if how == Reading::Stream { 0 } else { 50 },
+        at: at("2026-03-02T09:15:30.125Z"),
+    };
     let (first, last) = (at("2026-02-01T00:00:00Z"), at("2026-03-01T00:00:00Z"));
     vec![
         full(signed_in(Some("127.0.0.1".into()))),
@@ -727,6 +740,14 @@ fn people_examples() -> Vec<Example> {
         full(ExportEvent::ExportEnded {
             events: 4_711,
             is_whole: true,
+        }),
+        full(read(Via::Api, Reading::Pages)),
+        shape("stream", read(Via::Api, Reading::Stream)),
+        shape("search", read(Via::Console, Reading::Search)),
+        full(ExportEvent::LogReadOn {
+            events: 150,
+            to: 4_860,
+            until: at("2026-03-02T09:48:02Z"),
         }),
     ]
 }
@@ -931,7 +952,7 @@ fn the_lists_of_event_types_are_complete() {
     let (line, line_name) =
         variants!(LineEvent: LineAdded, LineChanged, LineRemoved, SendingHalted, SendingResumed);
     let (held, held_name) = variants!(HeldEvent: WebhookHeld, WebhookRouted);
-    let (user, user_name) = variants!(UserEvent: UserAdded, RoleChanged, SurveyAccessChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
+    let (user, user_name) = variants!(UserEvent: UserAdded, ServiceAccountAdded, RoleChanged, SurveyAccessChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
     assert_eq!(BTreeSet::from(CaseEvent::TYPES), case);
     assert_eq!(BTreeSet::from(SurveyEvent::TYPES), survey);
     assert_eq!(BTreeSet::from(LineEvent::TYPES), line);

@@ -23,7 +23,9 @@ use futures_util::FutureExt as _;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 pub use self::words::{Who, describe, happened_at, provider_id, who};
+use crate::log::append;
 use crate::log::reader::{self, LogEvent, ReadError};
+use crate::log::recorded::to_database_precision;
 use crate::log::upcasters::upcasters;
 use crate::read::cases::{self, CaseLink, CaseRow};
 use crate::read::contacts::{self, ContactRow};
@@ -92,6 +94,18 @@ pub enum AsOfError {
         /// When it began.
         began_at: DateTime<Utc>,
     },
+    /// That time has not come, and what will have happened by then is not known.
+    #[error(
+        "{} has not come yet; ask for a time up to {}",
+        time.format("%Y-%m-%dT%H:%M:%S%.6fZ"),
+        latest.format("%Y-%m-%dT%H:%M:%S%.6fZ")
+    )]
+    NotYet {
+        /// The time that was asked for.
+        time: DateTime<Utc>,
+        /// The latest time that can be asked for.
+        latest: DateTime<Utc>,
+    },
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -113,7 +127,24 @@ impl Cut {
     }
 }
 
-/// A case as it was, with its thread.
+/// Sees to it that what is answered about `at` stays true for good: that nothing is recorded any more at that time or before.
+///
+/// # Errors
+///
+/// [`AsOfError::NotYet`] where the time lies ahead of `now`, or the database's error.
+pub async fn settle(pool: &PgPool, at: At, now: DateTime<Utc>) -> Result<(), AsOfError> {
+    let At::Time(time) = at else {
+        return Ok(());
+    };
+    let [time, now] = [time, now].map(to_database_precision);
+    // Nothing was recorded before 1970 or after 9999, and unlike chrono's own times Postgres knows those in between.
+    match append::seal(pool, time.clamp(DateTime::UNIX_EPOCH, LAST_TIME), now).await? {
+        None => Ok(()),
+        Some(latest) => Err(AsOfError::NotYet { time, latest }),
+    }
+}
+
+/// A case as it was, with its thread. Whoever asks for a time calls [`settle`] first.
 ///
 /// # Errors
 ///
@@ -185,7 +216,7 @@ async fn cut(
         },
         At::Time(time) => Cut {
             position: i64::MAX,
-            time: time.clamp(DateTime::UNIX_EPOCH, LAST_TIME),
+            time: to_database_precision(time.clamp(DateTime::UNIX_EPOCH, LAST_TIME)),
         },
         At::Sequence(sequence) => {
             let before = i64::try_from(sequence)

@@ -6,7 +6,7 @@
 //! 1. receipts are written, and every contact concerned is locked, in order of their ids;
 //! 2. open cases, messages, settings and aggregates are read, after the locks, so that what is read stays true;
 //! 3. each operation is decided in memory and sees what those before it did;
-//! 4. the read models take in the events;
+//! 4. the log's head is locked, which gives the events their time, and the read models take them in;
 //! 5. their rows and the events are written, at most in a few statements, and the transaction commits.
 //!
 //! What always holds: no case is written without its contact's lock; a caller that goes away cancels nothing; a conflict is

@@ -8,6 +8,7 @@
 )]
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::persist::PersistedEventStore;
@@ -22,7 +23,7 @@ use docket_projections::history::{self, AsOfError, At, CaseAsOf, Who};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::reader::{self, LogEvent};
-use docket_projections::log::recorded::{Actor, Recorded};
+use docket_projections::log::recorded::{Actor, Recorded, Via};
 use docket_projections::log::upcasters::{Stored, upcasters};
 use docket_projections::read::cases::{CaseLink, CaseRow, CaseState, LinkKind};
 use docket_projections::read::contacts::ContactRow;
@@ -484,6 +485,60 @@ async fn a_moment_that_there_was_not_is_told_from_a_case_that_there_is_not() {
     database.close().await;
 }
 
+/// A transaction that waits for a contact does not enter the past when it goes on, though it began before that time.
+#[tokio::test]
+async fn what_was_answered_about_a_time_stays_true() {
+    let database = database().await;
+    let ledger = ledger(&database).await;
+    let pool = &database.pool;
+    let Ok(Answer::Done(said)) = ledger.submit(Say::new("447700900123", "Hello", 1)).await else {
+        panic!("it is taken in")
+    };
+    let reference = said[0];
+    let mut holder = pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM contact_ids FOR UPDATE")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let late = Say::new("447700900123", "Late", 2);
+    let waiting = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.submit(late).await }
+    });
+    let waits = async || {
+        let found: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity
+                             WHERE datname = current_database() AND wait_event_type = 'Lock')",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        found
+    };
+    tokio::time::timeout(Duration::from_secs(30), async { while !waits().await {} })
+        .await
+        .expect("the writer comes to wait for the contact");
+    let at = At::Time(clock());
+    history::settle(pool, at, clock()).await.unwrap();
+    let before = history::as_of(pool, reference, at).await.unwrap();
+    holder.rollback().await.unwrap();
+    assert!(matches!(waiting.await.unwrap(), Ok(Answer::Done(_))));
+    let after = history::as_of(pool, reference, at).await.unwrap();
+    assert_eq!(before, after);
+    let now = said_now(pool, reference).await;
+    assert_eq!(now.row.message_count, 2);
+    // Nor does anything run backwards along the log, whatever a clock says.
+    let times: Vec<DateTime<Utc>> = reader::page(pool, 0, 100)
+        .await
+        .unwrap()
+        .iter()
+        .map(|event| event.recorded_at)
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    ledger.close().await;
+    database.close().await;
+}
+
 /// The golden files: `(aggregate's type, event's type, version, JSON)`.
 fn golden_files() -> Vec<(String, String, String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/tests/golden");
@@ -540,7 +595,7 @@ fn every_version_of_every_event_is_read_and_described() {
             stream,
             sequence: 1,
             event,
-            metadata: docket_projections::log::recorded::Metadata::of(Actor::System),
+            metadata: docket_projections::log::recorded::Metadata::of(Actor::System, Via::System),
             recorded_at: DateTime::UNIX_EPOCH,
         };
         let words = history::describe(&recorded);

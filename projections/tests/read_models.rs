@@ -20,7 +20,7 @@ use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
-use docket_projections::log::recorded::{Actor, Metadata, Recorded};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, Cursor, LinkKind,
@@ -141,7 +141,7 @@ impl World {
                 stream: StreamId::Case(case),
                 sequence: aggregate.version(),
                 event: event.into(),
-                metadata: Metadata::of(who.clone()),
+                metadata: Metadata::of(who.clone(), Via::System),
                 recorded_at: at(i64::try_from(self.log.len()).unwrap()),
             });
         }

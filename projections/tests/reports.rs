@@ -17,7 +17,7 @@ use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, User
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_projections::connect::connect_options;
-use docket_projections::log::recorded::{Actor, Metadata, Recorded};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
 use docket_projections::read::ReadModels;
 use docket_projections::read::reports::{Group, KeptReports, Report, Span, Times};
 use docket_projections::testing::{self, TestDatabase, database};
@@ -66,7 +66,7 @@ impl Story {
             stream: StreamId::Case(Reference::new(case).unwrap()),
             sequence: *sequence,
             event: event.into(),
-            metadata: Metadata::of(actor),
+            metadata: Metadata::of(actor, Via::System),
             recorded_at: time,
         });
     }

@@ -23,7 +23,7 @@ use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, UserEvent};
 use docket_projections::accounts;
-use docket_projections::log::recorded::{Actor, Metadata, Recorded};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
 use docket_projections::outbox_claims::{self, Wanted};
 use docket_projections::read::outbox::{OutboxHandler, OutboxRow, State};
 use docket_projections::read::{
@@ -81,7 +81,7 @@ impl History {
             stream,
             sequence: *sequence,
             event: event.into(),
-            metadata: Metadata::of(Actor::System),
+            metadata: Metadata::of(Actor::System, Via::System),
             recorded_at: at(seconds),
         });
     }

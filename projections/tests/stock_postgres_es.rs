@@ -25,7 +25,7 @@ use docket_projections::ledger::operation::{Answer, ContactKey, Decided, Needs, 
 use docket_projections::ledger::scope::Scope;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::reader;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{Actor, Metadata, Via};
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::settings::Settings;
 use docket_projections::testing::database;
@@ -203,6 +203,7 @@ impl Operation for EventfulCase {
             actor,
             request_id: Some("request-1".to_owned()),
             cause: Some("test".to_owned()),
+            ..Metadata::of(Actor::System, Via::System)
         }
     }
 
@@ -331,7 +332,7 @@ async fn what_stock_postgres_es_writes_gets_its_place_in_the_log() {
         (events[0].position, recorded.event),
         (head + 1, Event::Case(renamed))
     );
-    assert_eq!(recorded.metadata, Metadata::of(Actor::System));
+    assert_eq!(recorded.metadata, Metadata::of(Actor::System, Via::System));
     assert_eq!(reader::head(&database.pool).await.unwrap(), head + 1);
     database.close().await;
 }

@@ -13,6 +13,7 @@ use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
+use docket_projections::log::recorded::Via;
 use docket_projections::private_postgres::temporary_data_dir;
 use docket_projections::read::cases::{self, CaseFilter, NumberFilter};
 use docket_projections::read::thread::{self, What};
@@ -237,6 +238,8 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
         user_id: agent.user_id,
         email: AGENT.to_owned(),
         access: Access::All,
+        via: Via::System,
+        token_id: None,
         request_id: None,
         idempotency: None,
     };

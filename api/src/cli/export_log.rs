@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Write};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use docket_domain::people::export::Via;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_domain::people::export::Via as Way;
+use docket_projections::log::recorded::{Actor, Metadata, Via};
 
 use super::database::with_database;
 use super::terminal::complain;
@@ -53,11 +53,10 @@ pub(super) async fn run(config: &Config, export: &ExportLog) -> anyhow::Result<(
 
 async fn write(app: &App, period: Period) -> anyhow::Result<()> {
     let metadata = Metadata {
-        actor: Actor::System,
-        request_id: None,
         cause: Some("command line".to_owned()),
+        ..Metadata::of(Actor::System, Via::Cli)
     };
-    let mut export = Export::begin(app, period, Via::CommandLine, metadata).await?;
+    let mut export = Export::begin(app, period, Way::CommandLine, metadata).await?;
     while let Some(lines) = export.next().await? {
         if !print(lines).await? {
             return Ok(());

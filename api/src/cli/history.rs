@@ -1,5 +1,6 @@
 //! `docket history`: what happened in a case, or the case as it was, in the terminal.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
@@ -7,20 +8,22 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use docket_domain::event::StreamId;
-use docket_domain::ids::Reference;
+use docket_domain::ids::{Reference, TokenId};
 use docket_domain::personal::Personal;
 use docket_projections::history::{self, At, CaseAsOf};
 use docket_projections::log::reader::{self, LogEvent};
-use docket_projections::log::recorded::Recorded;
+use docket_projections::log::recorded::{Recorded, Via};
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::read::cases::{self, CaseLink, CaseRow, LinkKind};
 use docket_projections::read::thread::{self as threads, Inbound, Outbound, What};
+use docket_projections::read::users;
 use docket_projections::{DatabaseError, PgPool};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::database::with_database;
 use super::terminal::say;
+use crate::ambient;
 use crate::config::Config;
 use crate::http::cases::CaseView;
 use crate::http::thread::ThreadItem;
@@ -81,14 +84,16 @@ async fn show(pool: &PgPool, asked: &History) -> anyhow::Result<()> {
     let reference = asked.reference;
     let Some(moment) = asked.moment() else {
         let events = events(pool, reference).await?;
+        let tokens = token_names(pool, &events).await?;
         let text = if asked.json {
-            json_of_events(reference, &events)?
+            json_of_events(reference, &events, &tokens)?
         } else {
-            table(&events, width())
+            table(&events, &tokens, width())
         };
         say(text.trim_end());
         return Ok(());
     };
+    history::settle(pool, moment, ambient::now()).await?;
     let was = history::as_of(pool, reference, moment).await?;
     let text = if asked.json {
         serde_json::to_string_pretty(&CaseThen::from(was))?
@@ -142,7 +147,12 @@ struct EventThen<'a> {
     recorded_at: DateTime<Utc>,
     /// Vonage's time, where Vonage says one.
     at: Option<DateTime<Utc>>,
+    via: Option<&'a str>,
+    token_id: Option<TokenId>,
+    /// What the token is for.
+    token: Option<&'a str>,
     request_id: Option<&'a str>,
+    client_request_id: Option<&'a str>,
     cause: Option<&'a str>,
     provider_id: Option<&'a str>,
     data: &'a RawValue,
@@ -155,7 +165,24 @@ struct EventsThen<'a> {
     events: Vec<EventThen<'a>>,
 }
 
-fn json_of_events(reference: Reference, told: &[Told]) -> serde_json::Result<String> {
+/// What tokens are for.
+type TokenNames = BTreeMap<TokenId, String>;
+
+async fn token_names(pool: &PgPool, told: &[Told]) -> Result<TokenNames, DatabaseError> {
+    let mut tokens: Vec<TokenId> = told
+        .iter()
+        .filter_map(|told| told.recorded.metadata.token_id)
+        .collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    users::token_names(pool, &tokens).await
+}
+
+fn json_of_events(
+    reference: Reference,
+    told: &[Told],
+    tokens: &TokenNames,
+) -> serde_json::Result<String> {
     let events = told.iter().map(|Told { event, recorded }| EventThen {
         sequence: event.sequence,
         position: event.position,
@@ -165,7 +192,15 @@ fn json_of_events(reference: Reference, told: &[Told]) -> serde_json::Result<Str
         who: history::who(recorded).to_string(),
         recorded_at: event.recorded_at,
         at: history::happened_at(recorded),
+        via: recorded.metadata.via.map(Via::as_str),
+        token_id: recorded.metadata.token_id,
+        token: recorded
+            .metadata
+            .token_id
+            .and_then(|token_id| tokens.get(&token_id))
+            .map(String::as_str),
         request_id: recorded.metadata.request_id.as_deref(),
+        client_request_id: recorded.metadata.client_request_id.as_deref(),
         cause: recorded.metadata.cause.as_deref(),
         provider_id: history::provider_id(recorded),
         data: event.data(),
@@ -210,7 +245,7 @@ fn time(time: DateTime<Utc>) -> String {
 }
 
 /// The events as a table: number, when, who, what, why.
-fn table(told: &[Told], width: usize) -> String {
+fn table(told: &[Told], tokens: &TokenNames, width: usize) -> String {
     let rows = told.iter().map(|Told { event, recorded }| {
         let mut when = vec![time(event.recorded_at)];
         when.extend(
@@ -223,18 +258,30 @@ fn table(told: &[Told], width: usize) -> String {
             .cause
             .as_deref()
             .filter(|cause| provider_id != Some(cause));
+        let via = metadata.via.map(|via| format!("via {}", via.as_str()));
+        let token = metadata
+            .token_id
+            .map(|token_id| match tokens.get(&token_id) {
+                Some(name) => format!("by token “{}”", folded(name)),
+                None => format!("by token {token_id}"),
+            });
+        let client_request_id = metadata.client_request_id.as_deref();
         let why = [
+            via,
             metadata
                 .request_id
                 .as_ref()
                 .map(|id| format!("request {id}")),
+            client_request_id.map(|id| format!("the client's request {}", folded(id))),
             cause.map(|cause| format!("cause {cause}")),
             provider_id.map(|id| format!("Vonage's id {id}")),
         ];
         [
             vec![event.sequence.to_string()],
             when,
-            vec![history::who(recorded).to_string()],
+            std::iter::once(history::who(recorded).to_string())
+                .chain(token)
+                .collect(),
             vec![history::describe(recorded)],
             why.into_iter().flatten().collect(),
         ]
@@ -532,9 +579,15 @@ mod tests {
             actor: Actor::Vonage,
             request_id: Some("request-1".into()),
             cause: Some("status-1".into()),
+            ..Metadata::of(Actor::Vonage, Via::Webhook)
         };
         vec![
-            told(1, "NoteAdded", note, &Metadata::of(Actor::System)),
+            told(
+                1,
+                "NoteAdded",
+                note,
+                &Metadata::of(Actor::System, Via::System),
+            ),
             told(2, "MessageDelivered", delivered, &by_vonage),
         ]
     }
@@ -542,21 +595,23 @@ mod tests {
     #[test]
     fn the_table_fits_and_breaks_between_words() {
         assert_eq!(
-            table(&events(), 81),
+            table(&events(), &TokenNames::new(), 81),
             "\
 #  recorded (UTC)       who     what                            why
 -  -------------------  ------  ------------------------------  -----------------
-1  2026-03-02 09:15:30  Docket  Noted: “Third time this month:
+1  2026-03-02 09:15:30  Docket  Noted: “Third time this month:  via system
                                 ask the fitters”
-2  2026-03-02 09:15:30  Vonage  Message …000001 was delivered   request request-1
-   Vonage 09:15:29                                              cause status-1
+2  2026-03-02 09:15:30  Vonage  Message …000001 was delivered   via webhook
+   Vonage 09:15:29                                              request request-1
+                                                                cause status-1
 "
         );
     }
 
     #[test]
     fn json_has_the_raw_event_and_its_words() {
-        let json = json_of_events(Reference::new(123).unwrap(), &events()).unwrap();
+        let json =
+            json_of_events(Reference::new(123).unwrap(), &events(), &TokenNames::new()).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["reference"], 123);
         let event = &json["events"][1];

@@ -162,12 +162,29 @@ pub(super) async fn show(
         return Ok(no_such_case());
     };
     if let Ok(position) = asked.with.parse() {
+        if position > reader::head(&app.pool).await? {
+            let refusal = words::POSITION_BEYOND_LOG.to_owned();
+            return Ok(super::failure(StatusCode::CONFLICT, refusal));
+        }
         let at = recorded_with(&app, reference, position).await?;
         return Ok(go(&told::moment(reference, "at", &at.to_string())));
     }
     let last = now.row.version;
-    let (at, refusal) = moment(&asked, last);
+    let (at, mut refusal) = moment(&asked, last);
+    let at = match at {
+        Some(at) => match history::settle(&app.pool, at, (app.clock)()).await {
+            Ok(()) => Some(at),
+            Err(AsOfError::NotYet { .. }) => {
+                refusal = words::TIME_TO_COME;
+                None
+            }
+            Err(error) => return Err(Problem::from(error).into()),
+        },
+        None => None,
+    };
     let mut stream = Stream::read(&app, reference, &asked, at).await?;
+    let told = stream.list.events.iter_mut().chain(&mut stream.event_at);
+    told::name_tokens(&app, told).await?;
     let compared = match at {
         Some(at) => Some(compare(&app, reference, at, &now, stream.event_at.take()).await?),
         None => None,
@@ -183,7 +200,12 @@ pub(super) async fn show(
         list: stream.list,
     };
     session.looks(&app, reference, &headers).await;
-    Ok(page(StatusCode::OK, &template))
+    let status = match refusal {
+        words::TIME_TO_COME => StatusCode::BAD_REQUEST,
+        words::EVENT_TO_COME => StatusCode::CONFLICT,
+        _ => StatusCode::OK,
+    };
+    Ok(page(status, &template))
 }
 
 /// The moment that is asked for, and what is wrong with it.
@@ -195,7 +217,10 @@ fn moment(asked: &Asked, last: u64) -> (Option<At>, &'static str) {
         };
     }
     let sequence = asked.at.trim().parse::<u64>().ok();
-    let at = sequence.map(|sequence| At::Sequence(sequence.clamp(1, last.max(1))));
+    if sequence.is_some_and(|sequence| sequence > last) {
+        return (None, words::EVENT_TO_COME);
+    }
+    let at = sequence.map(|sequence| At::Sequence(sequence.max(1)));
     (at, "")
 }
 

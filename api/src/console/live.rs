@@ -2,7 +2,8 @@
 //!
 //! An event says which cases changed and nothing of what was said in them; the script fetches the page again. Its id is a position
 //! of the log, so that a connection which broke resumes without a gap. Events named `presence` say who else has the case open that
-//! the page shows; they have no id, since they are not of the log.
+//! the page shows; they have no id, since they are not of the log. An event named `gone` says that the log does not go as far as the page
+//! says, and ends the stream: the page is to be loaded anew.
 
 use std::convert::Infallible;
 
@@ -25,6 +26,7 @@ use super::presence::{Here, RENEW};
 use super::session::Session;
 use super::{Console, Failed};
 use crate::app::App;
+use crate::http::request_id::is_head;
 use crate::reach;
 
 /// How many events of the log are read at once.
@@ -56,6 +58,12 @@ pub(super) async fn follow(
         Some(after) => after,
         None => reader::head(&app.pool).await?,
     };
+    // The log does not go so far: it was restored from a backup that is older than the page, which then shows what is not there.
+    if after > reader::head(&app.pool).await? {
+        let gone = Event::default().event("gone").data(after.to_string());
+        let once = stream::once(std::future::ready(Ok::<_, Infallible>(gone)));
+        return Ok(([NO_BUFFERING], Sse::new(once)).into_response());
+    }
     let shown = match reference_of(&from.case) {
         // Who looks at a case out of reach is nobody's business.
         Some(reference) if reach::is_visible(&app.pool, &session.access, reference).await? => {
@@ -68,8 +76,14 @@ pub(super) async fn follow(
     let follower = Follower {
         here: match shown {
             Some(case) => {
+                // An auditor looks and cannot act, so that nobody has to know. Neither is there who only asks for the headers.
+                let is_shown = session.may_act() && !is_head();
                 let user_id = session.user_id;
-                Some(presence.enter(&app, user_id, case.reference).await)
+                Some(
+                    presence
+                        .enter(&app, user_id, case.reference, is_shown)
+                        .await,
+                )
             }
             None => None,
         },

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::channel::normalise_number;
 use docket_domain::event::{StreamId, TYPES};
-use docket_domain::people::export::Via;
+use docket_domain::people::export::{Reading, Via};
 use docket_domain::user::normalise_email;
 use docket_projections::log::reader::LogEvent;
 use docket_projections::log::search::{self, About, By, Next, Search};
@@ -20,10 +20,11 @@ use super::history::time;
 use super::inbox::plus;
 use super::pages::{Choice, Frame};
 use super::place::with_query;
-use super::session::Session;
-use super::told::Told;
+use super::session::{Posted, Session};
+use super::told::{Told, name_tokens};
 use super::{Console, Failed, page, words};
 use crate::app::App;
+use crate::audit::LogReading;
 use crate::export::{Export, Period};
 use crate::http::events::file;
 
@@ -90,6 +91,20 @@ pub(super) async fn show(
             ..Told::in_log(event, &upcasters)
         });
     }
+    name_tokens(&app, &mut events).await?;
+    // The newest stands first.
+    if let (Some(last), Some(first)) = (events.first(), events.last()) {
+        let reading = LogReading {
+            asked: session.asked(),
+            via: Via::Console,
+            how: Reading::Search,
+            from: first.number,
+            to: last.number,
+            events: i64::try_from(events.len()).unwrap_or(i64::MAX),
+            at: (app.clock)(),
+        };
+        app.audit.reads_log(reading).await?;
+    }
     let template = Page {
         frame,
         refusal,
@@ -142,13 +157,14 @@ impl Owners {
     }
 }
 
-/// The log, or a part of it, as a file.
+/// The log, or a part of it, as a file. It is a form that is sent, since it leaves a trace in the person's name: no link of another site
+/// can do that.
 pub(super) async fn export(
     State(Console { app, .. }): State<Console>,
-    Query(asked): Query<Asked>,
     session: Session,
+    posted: Posted,
 ) -> Result<Response, Failed> {
-    let (since, until) = match (moment(&asked.since), moment(&asked.until)) {
+    let (since, until) = match (moment(posted.field("since")), moment(posted.field("until"))) {
         (Ok(since), Ok(until)) => (since, until),
         (Err(refusal), _) | (_, Err(refusal)) => {
             return Ok(super::failure(StatusCode::BAD_REQUEST, refusal.to_owned()));

@@ -8,6 +8,7 @@ mod account;
 mod handover;
 pub(super) mod health;
 mod reports;
+mod services;
 mod tokens;
 mod unrouted;
 mod users;
@@ -24,6 +25,9 @@ pub(super) fn router() -> Router<Console> {
     let set_up = Router::new()
         .route("/users/new", get(users::new))
         .route("/users", post(users::add))
+        .route("/users/services/new", get(services::new))
+        .route("/users/services", post(services::add))
+        .route("/users/{user_id}/tokens", post(services::create_token))
         .route("/users/{user_id}/rights", post(users::change_rights))
         .route("/users/{user_id}/password", post(users::set_password))
         .route("/users/{user_id}/remove", post(users::remove))

@@ -1,4 +1,4 @@
-//! Who else has a case open: as long as its page listens for changes, a person is there.
+//! Who else has a case open: as long as its page listens for changes, a person is there. Auditors are told of others, and nobody of them.
 //!
 //! Pages of this process tell each other at once; those of other processes are found when a page says again that it is there.
 
@@ -33,8 +33,14 @@ impl Default for Presence {
 }
 
 impl Presence {
-    /// Says that a page is open, until what is given is dropped.
-    pub(super) async fn enter(&self, app: &App, user_id: UserId, reference: Reference) -> Here {
+    /// Says that a page is open, until what is given is dropped; nothing is said of one that is not `shown` to others.
+    pub(super) async fn enter(
+        &self,
+        app: &App,
+        user_id: UserId,
+        reference: Reference,
+        is_shown: bool,
+    ) -> Here {
         let mut here = Here {
             page: OpenPage {
                 page_id: (app.new_id)(),
@@ -44,6 +50,7 @@ impl Presence {
             changes: self.0.subscribe(),
             presence: self.clone(),
             app: app.clone(),
+            is_shown,
             is_known: false,
             told: String::new(),
         };
@@ -75,6 +82,8 @@ pub(super) struct Here {
     changes: broadcast::Receiver<Reference>,
     presence: Presence,
     app: App,
+    /// Whether others are told of it.
+    is_shown: bool,
     /// Whether it was said already that it is open.
     is_known: bool,
     /// What the page was told last.
@@ -89,6 +98,9 @@ impl Here {
 
     /// Says (again) that the page is open.
     pub(super) async fn renew(&mut self) {
+        if !self.is_shown {
+            return;
+        }
         let now = (self.app.clock)();
         let expires_at = now + TimeDelta::seconds(LEASE_SECONDS);
         match presence::renew(&self.app.pool, self.page, now, expires_at).await {

@@ -18,6 +18,7 @@ use super::place::Place;
 use super::session::{Posted, Session};
 use super::{Console, Failed, go};
 use crate::app::App;
+use crate::http::request_id::is_head;
 
 /// What the script says when it fetches a page anew: `shown` or `hidden`, as the page is that it puts it into.
 const LIVE: &str = "docket-live";
@@ -97,7 +98,7 @@ pub(super) async fn has_seen(
     look: Look,
     read_to: u64,
 ) -> Result<(), Failed> {
-    if look.is_seen() && session.may_act() {
+    if look.is_seen() && session.may_act() && !is_head() {
         read_marks::advance(&app.pool, session.user_id, reference, read_to).await?;
     }
     Ok(())

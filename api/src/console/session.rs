@@ -18,6 +18,7 @@ use docket_domain::access::Access;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
 use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::log::recorded::Via;
 use docket_projections::sessions;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -29,7 +30,7 @@ use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
 use crate::http::problem::Problem;
-use crate::http::request_id::RequestId;
+use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
 use crate::reach;
@@ -69,13 +70,18 @@ impl Session {
             user_id: self.user_id,
             email: self.email.clone(),
             access: self.access.clone(),
-            request_id: RequestId::current().map(|id| id.to_string()),
+            via: Via::Console,
+            token_id: None,
+            request_id: RequestIds::current(),
             idempotency: None,
         }
     }
 
     /// Notes that they are shown a case. `headers` say whether an open page of theirs refreshes itself.
     pub(super) async fn looks(&self, app: &App, reference: Reference, headers: &HeaderMap) {
+        if is_head() {
+            return;
+        }
         let view = ViewCase {
             reference,
             token_id: None,
@@ -365,7 +371,7 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
     if idle > TimeDelta::days(IDLE_DAYS) {
         return Ok(None);
     }
-    if idle > TimeDelta::seconds(TOUCH_SECONDS) {
+    if idle > TimeDelta::seconds(TOUCH_SECONDS) && !is_head() {
         sessions::touch(&app.pool, found.session_id, now).await?;
     }
     Ok(Some(Session {

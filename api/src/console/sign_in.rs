@@ -12,6 +12,7 @@ use docket_domain::ids::{SessionId, UserId};
 use docket_domain::people::attempts::Refusal;
 use docket_domain::people::session::SignOut;
 use docket_domain::user::{Role, normalise_email};
+use docket_projections::log::recorded::Via;
 use docket_projections::{accounts, sessions};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -25,7 +26,7 @@ use super::{Console, Failed, device, failure, go, page, place, settings, words};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Attempt;
-use crate::http::request_id::RequestId;
+use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
 use crate::passwords;
@@ -113,7 +114,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
                 from,
                 why,
                 at: (console.app.clock)(),
-                request_id: RequestId::current().map(|id| id.to_string()),
+                request_id: RequestIds::current(),
             });
             let (next, email) = (posted.field("next"), posted.field("email"));
             show(&console.app, &parts.headers, status, next, email, refusal)
@@ -197,7 +198,9 @@ async fn check(
                 email: email.unwrap_or_default(),
                 // Signing in concerns no case.
                 access: Access::from(Some(vec![])),
-                request_id: RequestId::current().map(|id| id.to_string()),
+                via: Via::Console,
+                token_id: None,
+                request_id: RequestIds::current(),
                 idempotency: None,
             };
             Ok(Checked::Good(Good {

@@ -3,14 +3,17 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use docket_domain::case::{CaseEvent, Origin};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::Reference;
+use docket_domain::ids::{Reference, TokenId};
+use docket_projections::DatabaseError;
 use docket_projections::history::{self, Who};
 use docket_projections::log::reader::LogEvent;
 use docket_projections::log::recorded::{Metadata, Recorded};
 use docket_projections::log::upcasters::AnyUpcaster;
+use docket_projections::read::users;
 
 use super::place::with_query;
 use super::words;
+use crate::app::App;
 
 /// How much earlier a moved message is looked at from both cases: before all that was recorded with the move, and a minute before.
 const BEFORE: [TimeDelta; 2] = [TimeDelta::microseconds(1), TimeDelta::minutes(1)];
@@ -52,6 +55,9 @@ pub(super) struct Told {
     pub(super) subject: Option<Link>,
     pub(super) words: String,
     pub(super) who: String,
+    /// The token that acted in their name, in words; empty where none did.
+    pub(super) by_token: String,
+    pub(super) token_id: Option<TokenId>,
     pub(super) recorded: Stamp,
     /// Vonage's time, where Vonage says one.
     pub(super) happened: Option<Stamp>,
@@ -88,6 +94,8 @@ impl Told {
                 || words::WHO_UNKNOWN.to_owned(),
                 |recorded| who(history::who(recorded)),
             ),
+            by_token: String::new(),
+            token_id: metadata.as_ref().and_then(|metadata| metadata.token_id),
             recorded: Stamp::of(event.recorded_at),
             happened: recorded
                 .as_ref()
@@ -124,6 +132,32 @@ impl Told {
             ..Self::of(event, upcasters)
         }
     }
+}
+
+/// Says of events by which token they were done, by the tokens' names as far as they are known.
+pub(super) async fn name_tokens(
+    app: &App,
+    events: impl IntoIterator<Item = &mut Told>,
+) -> Result<(), DatabaseError> {
+    let mut events: Vec<&mut Told> = events
+        .into_iter()
+        .filter(|event| event.token_id.is_some())
+        .collect();
+    let mut tokens: Vec<TokenId> = events.iter().filter_map(|event| event.token_id).collect();
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    tokens.sort_unstable();
+    tokens.dedup();
+    let names = users::token_names(&app.pool, &tokens).await?;
+    for event in &mut events {
+        let name = event.token_id.and_then(|token_id| names.get(&token_id));
+        event.by_token = name.map_or_else(
+            || words::BY_SOME_TOKEN.to_owned(),
+            |name| words::by_token(name),
+        );
+    }
+    Ok(())
 }
 
 /// The address of a case's history at a moment.
@@ -202,8 +236,14 @@ fn facts(
     if let Some(metadata) = metadata {
         let user = metadata.actor.user_id();
         facts.extend(user.map(|id| (words::FACT_USER, id.to_string())));
+        let via = metadata.via.map(|via| via.as_str().to_owned());
+        facts.extend(via.map(|via| (words::FACT_VIA, via)));
+        let token = metadata.token_id.map(|id| id.to_string());
+        facts.extend(token.map(|id| (words::FACT_TOKEN, id)));
         let request = metadata.request_id.clone();
         facts.extend(request.map(|id| (words::FACT_REQUEST, id)));
+        let client_request = metadata.client_request_id.clone();
+        facts.extend(client_request.map(|id| (words::FACT_CLIENT_REQUEST, id)));
         let cause = metadata.cause.clone();
         facts.extend(cause.map(|cause| (words::FACT_CAUSE, cause)));
     }

@@ -442,6 +442,9 @@ words! {
     MOMENT_NEXT = "Next";
     MOMENT_LAST = "Last";
     MOMENT_LINKS = "From moment to moment";
+    TIME_TO_COME = "That time has not come yet. Choose one in the past.";
+    EVENT_TO_COME = "The case has no event of that number. Choose one of those below.";
+    POSITION_BEYOND_LOG = "The log does not go so far. It may have been restored from an older backup since that link was made.";
     NO_TIME = "That is no time that Docket can read. Write it as 2026-03-01T12:00:00Z.";
     THEN = "Then";
     NOW = "Now";
@@ -476,7 +479,10 @@ words! {
     FACT_RECORDED = "Recorded";
     FACT_PROVIDER = "Vonage’s id";
     FACT_USER = "User id";
+    FACT_VIA = "By way of";
+    FACT_TOKEN = "Token";
     FACT_REQUEST = "Request id";
+    FACT_CLIENT_REQUEST = "The client's own id of the request";
     FACT_CAUSE = "Cause";
 }
 
@@ -766,6 +772,14 @@ words! {
     PASSWORDS_DIFFER = "the two new passwords are not the same";
     OLD_PASSWORD_WRONG = "the current password is not right";
 
+    BY_SOME_TOKEN = "by a token";
+    SERVICE = "Service account";
+    SERVICE_NEW = "Add a service account";
+    SERVICE_ABOUT = "A service account is a program with a name of its own in the history. It has API tokens and no password, so nobody signs in as it.";
+    SERVICE_NAME = "Name";
+    SERVICE_NAME_HINT = "It stands in the history where a person's address stands, such as: appointment reminders";
+    SERVICE_TOKEN_NEW = "Make a token for it";
+    SERVICE_TOKEN_ABOUT = "With it a program does what this account may do. Its tokens are listed and ended under";
     TOKENS = "API tokens";
     TOKENS_ABOUT_ALL = "With a token a program does what its owner may do. These are everybody's tokens.";
     TOKENS_ABOUT_OWN = "With a token a program does what you may do. These are your tokens.";
@@ -799,6 +813,11 @@ pub(super) fn user_added(email: &str) -> String {
 
 pub(super) fn password_given(email: &str) -> String {
     format!("{email} has a new password")
+}
+
+/// By which token something was done.
+pub(super) fn by_token(name: &str) -> String {
+    format!("by token “{name}”")
 }
 
 pub(super) fn token_made(name: &str) -> String {

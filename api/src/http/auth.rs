@@ -1,7 +1,8 @@
 //! Who asks, and what they may: Bearer tokens, roles, and what a change is asked with.
 //!
 //! [`authenticate`] stands before every route of the API. A handler says who may call it in its signature: [`Reader`], [`Worker`],
-//! [`Owner`] or [`Overseer`] for what reads, [`Asks`] with one of them for what changes. A token is looked up for every request, so
+//! [`Owner`] or [`Overseer`], before the path and the query, which are not read before that; what changes takes [`Asks`] with one of
+//! them besides. A token is looked up for every request, so
 //! that one that is ended is of no use at once.
 
 use std::marker::PhantomData;
@@ -16,9 +17,11 @@ use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use docket_domain::access::Access;
 use docket_domain::ids::{Reference, TokenId, UserId};
+use docket_domain::people::export::{self, Reading};
 use docket_domain::user::Role;
 use docket_projections::accounts;
 use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::log::recorded::Via;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -26,9 +29,9 @@ use uuid::Uuid;
 use super::cases::no_such_case;
 use super::input;
 use super::problem::{Kind, Problem};
-use super::request_id::RequestId;
+use super::request_id::{RequestIds, is_head};
 use crate::app::App;
-use crate::audit::Look;
+use crate::audit::{LogReading, Look};
 use crate::operations::people::ViewCase;
 use crate::operations::{Administrator, Asked};
 use crate::reach;
@@ -64,13 +67,18 @@ impl Caller {
             user_id: self.user_id,
             email: self.email.clone(),
             access: self.access.clone(),
-            request_id: RequestId::current().map(|id| id.to_string()),
+            via: Via::Api,
+            token_id: Some(self.token_id),
+            request_id: RequestIds::current(),
             idempotency: None,
         }
     }
 
     /// Notes that they are shown a case.
     pub async fn looks(&self, app: &App, reference: Reference) {
+        if is_head() {
+            return;
+        }
         let view = ViewCase {
             reference,
             token_id: Some(self.token_id),
@@ -83,6 +91,19 @@ impl Caller {
                 is_refresh: false,
             })
             .await;
+    }
+
+    /// That they read the log, from one position to another.
+    pub fn reading(&self, app: &App, how: Reading, from: i64, to: i64, events: i64) -> LogReading {
+        LogReading {
+            asked: self.asked(),
+            via: export::Via::Api,
+            how,
+            from,
+            to,
+            events,
+            at: (app.clock)(),
+        }
     }
 
     /// Whether they may read what people do at Docket beside their work.
@@ -138,7 +159,7 @@ async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let account = account.ok_or_else(Problem::wrong_token)?;
     let now = (app.clock)();
     let is_noted = |at| now - at < TimeDelta::seconds(TOUCH_SECONDS);
-    if !account.last_used_at.is_some_and(is_noted) {
+    if !account.last_used_at.is_some_and(is_noted) && !is_head() {
         accounts::touch_token(&app.pool, account.token_id, now).await?;
     }
     if let Some(reference) = reach::named(parts).await
@@ -188,7 +209,9 @@ macro_rules! permissions {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-                permitted::<Self>(parts).map(Self)
+                let caller = permitted::<Self>(parts)?;
+                parts.extensions.insert(Permitted);
+                Ok(Self(caller))
             }
         }
     )+};
@@ -204,6 +227,11 @@ permissions! {
     /// Whoever sees what people do: auditors read it, and owners answer for it.
     Overseer = "auditors and owners", Owner | Auditor;
 }
+
+/// That somebody who may do so makes the request. [`input::Path`] and [`input::Query`] are not read without it, so that whoever may not
+/// ask learns nothing of what is wrong with the question.
+#[derive(Clone, Copy)]
+pub(super) struct Permitted;
 
 fn permitted<P: Permission>(parts: &Parts) -> Result<Caller, Problem> {
     // A route that forgot to stand behind `authenticate` is closed to everybody.
@@ -270,7 +298,6 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
         let (parts, body) = request.into_parts();
         let caller = permitted::<P>(&parts)?;
         let key = idempotency_key(&parts.headers)?;
-        let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string);
         let path = parts
             .extensions
             .get::<OriginalUri>()
@@ -286,11 +313,8 @@ impl<P: Permission, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asks
             fingerprint: fingerprint(&method, &path, &[&body]),
         });
         let asked = Asked {
-            user_id: caller.user_id,
-            email: caller.email.clone(),
-            access: caller.access.clone(),
-            request_id,
             idempotency,
+            ..caller.asked()
         };
         Ok(Self {
             asked,

@@ -12,7 +12,7 @@ use docket_domain::personal::Personal;
 use docket_domain::text::title;
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::read::cases::{
-    AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter,
+    AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter, by_reference,
 };
 use docket_projections::read::thread::{self, ThreadItem, What};
 use docket_projections::read::{cases, contacts, users};
@@ -34,6 +34,8 @@ use crate::reach;
 
 /// What the cursors of the list are called.
 const LIST: &str = "cases";
+/// The same in the order of their references.
+const LIST_BY_REFERENCE: &str = "cases-by-reference";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -225,7 +227,10 @@ struct ListQuery {
     /// Words that were said, written or named; a reference (`#123`); part of a number.
     #[serde(default, deserialize_with = "unless_blank")]
     q: Option<String>,
-    /// `next` of the page before.
+    /// `newest` (the default): those with the newest messages first. `reference`: by their references, an order that stands still.
+    #[serde(default, deserialize_with = "unless_blank")]
+    order: Option<String>,
+    /// `next` of the page before; it belongs to one order.
     #[serde(default, deserialize_with = "unless_blank")]
     cursor: Option<String>,
     /// How many cases at most, 1 to 200; 50 by default.
@@ -236,7 +241,8 @@ struct ListQuery {
 
 /// Cases, those with the newest messages first.
 ///
-/// A case that gets a message while you turn pages goes to the beginning of the list.
+/// That order moves: a case that gets a message while you turn pages goes to the beginning of the list, and you do not come to it. With
+/// `order=reference` every case that was there when you began comes exactly once; it does not go with `q`.
 #[utoipa::path(
     get,
     path = "/cases",
@@ -251,9 +257,14 @@ async fn list(
     State(app): State<App>,
 ) -> Result<Json<Page<CaseSummary>>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
-    let cursor = paging::place(LIST, query.cursor.as_deref(), |text| {
-        text.parse::<Cursor>().ok()
-    })?;
+    let order = Order::read(query.order.as_deref())?;
+    let place = order.place(query.cursor.as_deref())?;
+    if matches!(place, Place::ByReference(_)) && query.q.is_some() {
+        return Err(Problem::new(
+            Kind::InvalidQuery,
+            "order=reference does not go with q; leave one of them out",
+        ));
+    }
     let state = match query.state.as_deref() {
         None => Some(CaseState::Open),
         Some("all") => None,
@@ -287,9 +298,59 @@ async fn list(
         q: query.q.map(Personal),
         unread_by: None,
     };
-    let rows = cases::list(&app.pool, &filter, cursor, limit + 1).await?;
-    let cursor = |row: &CaseRow| paging::cursor(LIST, &row.cursor().to_string());
+    let rows = match place {
+        Place::Newest(cursor) => cases::list(&app.pool, &filter, cursor, limit + 1).await?,
+        Place::ByReference(after) => {
+            by_reference::list(&app.pool, &filter, after, limit + 1).await?
+        }
+    };
+    let cursor = |row: &CaseRow| order.cursor(row);
     Ok(Json(Page::of(rows, limit, cursor, CaseSummary::from)))
+}
+
+/// In which order the list of cases is.
+#[derive(Clone, Copy)]
+enum Order {
+    Newest,
+    Reference,
+}
+
+/// Where a page of the list begins.
+enum Place {
+    Newest(Option<Cursor>),
+    ByReference(Option<Reference>),
+}
+
+impl Order {
+    fn read(name: Option<&str>) -> Result<Self, Problem> {
+        match name {
+            None | Some("newest") => Ok(Self::Newest),
+            Some("reference") => Ok(Self::Reference),
+            Some(_) => Err(Problem::new(
+                Kind::InvalidQuery,
+                "order must be one of newest, reference",
+            )),
+        }
+    }
+
+    /// Reads a cursor of this order; one of the other is refused, since its place means nothing here.
+    fn place(self, cursor: Option<&str>) -> Result<Place, Problem> {
+        Ok(match self {
+            Self::Newest => Place::Newest(paging::place(LIST, cursor, |text| text.parse().ok())?),
+            Self::Reference => {
+                Place::ByReference(paging::place(LIST_BY_REFERENCE, cursor, |text| {
+                    text.parse().ok()
+                })?)
+            }
+        })
+    }
+
+    fn cursor(self, row: &CaseRow) -> String {
+        match self {
+            Self::Newest => paging::cursor(LIST, &row.cursor().to_string()),
+            Self::Reference => paging::cursor(LIST_BY_REFERENCE, &row.reference.to_string()),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -440,6 +501,7 @@ struct NewStatus {
     responses((status = 200, description = "The case as it is now", body = CaseView))
 )]
 async fn set_status(
+    _: Worker,
     Path(PathReference(reference)): Path<PathReference>,
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewStatus>,
@@ -479,6 +541,7 @@ struct NewAssignee {
     responses((status = 200, description = "The case as it is now", body = CaseView))
 )]
 async fn set_assignee(
+    _: Worker,
     Path(PathReference(reference)): Path<PathReference>,
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewAssignee>,
@@ -537,6 +600,7 @@ struct NewTitle {
     responses((status = 200, description = "The case as it is now", body = CaseView))
 )]
 async fn set_title(
+    _: Worker,
     Path(PathReference(reference)): Path<PathReference>,
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewTitle>,
@@ -572,6 +636,7 @@ struct NewNote {
     responses((status = 201, description = "The case with the note", body = CaseView))
 )]
 async fn add_note(
+    _: Worker,
     Path(PathReference(reference)): Path<PathReference>,
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewNote>,

@@ -13,7 +13,7 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::event::{StreamId, is_about_people};
-use docket_domain::people::export::Via;
+use docket_domain::people::export::{Reading, Via};
 use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::read::cases;
 use futures_util::stream;
@@ -70,7 +70,8 @@ struct EventView {
     /// What is known of it, as it was written.
     #[schema(value_type = Object)]
     data: Box<RawValue>,
-    /// Who did it (`actor`: `user`, `vonage` or `system`; `user_id`, `email`), in which request (`request_id`), and why (`cause`).
+    /// Who did it (`actor`: `user`, `vonage` or `system`; `user_id`, `email`), by which way (`via`) and with which token
+    /// (`token_id`), in which request (`request_id`, and what the caller called it, `client_request_id`), and why (`cause`).
     #[schema(value_type = Object)]
     metadata: Box<RawValue>,
     /// When it was recorded.
@@ -128,7 +129,7 @@ impl EventPage {
 struct ListQuery {
     /// A position: only events after it. 0, the default, begins at the beginning.
     #[serde(default, deserialize_with = "unless_blank")]
-    after: Option<u32>,
+    after: Option<u64>,
     /// How many events at most, 1 to 200; 50 by default.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(minimum = 1, maximum = 200)]
@@ -139,7 +140,10 @@ struct ListQuery {
 ///
 /// What people do at Docket beside their work (signing in, looking at cases, exporting the log) is for auditors and owners; an
 /// agent's page leaves it out, and so can have fewer events than asked for.
-/// Agents who are kept to the cases of some surveys may not read it.
+/// Agents who are kept to the cases of some surveys may not read it. Who reads the log is recorded.
+///
+/// Where `after` lies beyond the log's end, the answer is 409 `position-beyond-log`: the log was restored from an older backup, and
+/// whoever follows it has to begin again.
 #[utoipa::path(
     get,
     path = "/events",
@@ -155,12 +159,37 @@ async fn list(
 ) -> Result<Json<EventPage>, Problem> {
     caller.must_reach_all()?;
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
-    let after = query.after.unwrap_or_default().into();
+    let after = as_position(query.after.unwrap_or_default());
     let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
+    if events.is_empty() {
+        must_be_in_log(&app, after).await?;
+    }
     let mut page = EventPage::of(events, limit, |event| event.position);
     page.items
         .retain(|event| caller.oversees() || !is_about_people(&event.aggregate_type));
+    let span = page.items.first().zip(page.items.last());
+    if let Some((first, last)) = span.map(|(first, last)| (first.position, last.position)) {
+        let events = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
+        let reading = caller.reading(&app, Reading::Pages, first, last, events);
+        app.audit.reads_log(reading).await?;
+    }
     Ok(Json(page))
+}
+
+/// A position as the database counts; what is larger than any lies beyond every log.
+fn as_position(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
+
+/// Refuses whoever asks for what comes after a position that the log has not come to.
+async fn must_be_in_log(app: &App, after: i64) -> Result<(), Problem> {
+    // The database is asked: another process may have appended what this one has not heard of.
+    let head = reader::head(&app.pool).await?;
+    if after <= head {
+        Ok(())
+    } else {
+        Err(Problem::beyond_log(after, head))
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -169,10 +198,10 @@ async fn list(
 struct ExportQuery {
     /// The position to begin with; the first by default.
     #[serde(default, deserialize_with = "unless_blank")]
-    from: Option<u32>,
+    from: Option<u64>,
     /// The position to end with; the last by default.
     #[serde(default, deserialize_with = "unless_blank")]
-    to: Option<u32>,
+    to: Option<u64>,
     /// A time (RFC 3339): only events that were recorded then or later.
     #[serde(default, deserialize_with = "unless_blank")]
     since: Option<DateTime<Utc>>,
@@ -198,8 +227,8 @@ async fn export(
     State(app): State<App>,
 ) -> Result<Response, Problem> {
     let period = Period {
-        from: query.from.map(i64::from),
-        to: query.to.map(i64::from),
+        from: query.from.map(as_position),
+        to: query.to.map(as_position),
         since: query.since,
         until: query.until,
     };
@@ -233,7 +262,7 @@ pub fn file(export: Export) -> Response {
 struct CaseQuery {
     /// A sequence: only events after it. 0, the default, begins at the beginning.
     #[serde(default, deserialize_with = "unless_blank")]
-    after: Option<u32>,
+    after: Option<u64>,
     /// How many events at most, 1 to 200; 200 by default.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(minimum = 1, maximum = 200)]
@@ -256,11 +285,15 @@ async fn list_of_case(
     State(app): State<App>,
 ) -> Result<Json<EventPage>, Problem> {
     let limit = paging::limit(query.limit, paging::MAX_LIMIT)?;
-    let after = query.after.unwrap_or_default().into();
+    let after = as_position(query.after.unwrap_or_default());
     let stream = StreamId::Case(reference);
     let events = reader::stream(&app.pool, stream, after, i64::from(limit) + 1).await?;
-    if events.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
-        return Err(no_such_case(reference));
+    if events.is_empty() {
+        let case = cases::find(&app.pool, reference).await?;
+        let last = case.ok_or_else(|| no_such_case(reference))?.version;
+        if after.cast_unsigned() > last {
+            return Err(Problem::beyond_case(reference, after, last));
+        }
     }
     caller.looks(&app, reference).await;
     Ok(Json(EventPage::of(events, limit, |event| event.sequence)))
@@ -273,7 +306,7 @@ struct FollowQuery {
     /// A position: begins with the event after it. Left out, it begins with what happens from now on. The header
     /// `Last-Event-ID` wins over it.
     #[serde(default, deserialize_with = "unless_blank")]
-    after: Option<u32>,
+    after: Option<u64>,
 }
 
 /// The log as it grows: server-sent events.
@@ -290,7 +323,7 @@ struct FollowQuery {
     tag = "events",
     params(
         FollowQuery,
-        ("Last-Event-ID" = Option<u32>, Header, description = "The position of the last event that was seen"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The position of the last event that was seen"),
     ),
     responses((status = 200, description = "Events, as long as the connection lasts", body = EventView, content_type = "text/event-stream"))
 )]
@@ -301,9 +334,20 @@ async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.must_reach_all()?;
-    let after = match (last_event_id(&headers)?, query.after) {
-        (Some(position), _) | (None, Some(position)) => position.into(),
-        (None, None) => reader::head(&app.pool).await?,
+    let asked = last_event_id(&headers)?.or(query.after).map(as_position);
+    if let Some(after) = asked {
+        must_be_in_log(&app, after).await?;
+    }
+    let from = match asked {
+        Some(after) => after,
+        None => reader::head(&app.pool).await?,
+    };
+    let reading = caller.reading(&app, Reading::Stream, from, from, 0);
+    app.audit.reads_log(reading).await?;
+    // What happens from now on begins behind the record of it.
+    let after = match asked {
+        Some(after) => after,
+        None => reader::head(&app.pool).await?,
     };
     let head = app.ledger.head().subscribe();
     let follower = Follower {
@@ -321,7 +365,7 @@ async fn follow(
     Ok(([NO_BUFFERING], sse).into_response())
 }
 
-fn last_event_id(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID) else {
         return Ok(None);
     };
@@ -380,7 +424,17 @@ impl Follower {
         }
         match reader::page(&self.app.pool, self.after, STREAM_PAGE).await {
             Ok(events) => {
-                self.after = events.last()?.position;
+                let (first, last) = (events.first()?.position, events.last()?.position);
+                let given = events.iter().filter(|event| {
+                    self.caller.oversees() || !is_about_people(&event.aggregate_type)
+                });
+                let given = i64::try_from(given.count()).unwrap_or(i64::MAX);
+                let reading = (self.caller).reading(&self.app, Reading::Stream, first, last, given);
+                if let Err(error) = self.app.audit.reads_log(reading).await {
+                    warn!(%error, "a stream of events ends, because it cannot be recorded who reads it");
+                    return None;
+                }
+                self.after = last;
                 self.read = events.into();
                 Some(())
             }

@@ -34,6 +34,7 @@ pub(super) fn moment(at: Option<u64>, as_of: Option<DateTime<Utc>>) -> Result<Op
 ///
 /// A problem: there is no such case, or it had not begun, or has not come to that event yet.
 pub(super) async fn case_at(app: &App, reference: Reference, at: At) -> Result<CaseAsOf, Problem> {
+    history::settle(&app.pool, at, (app.clock)()).await?;
     Ok(history::as_of(&app.pool, reference, at).await?)
 }
 
@@ -55,6 +56,10 @@ impl From<AsOfError> for Problem {
             } => Self::not_found(format!(
                 "case #{reference} has no event {sequence}; GET /api/v1/cases/{reference}/events lists them"
             )),
+            error @ AsOfError::NotYet { .. } => Self::new(
+                Kind::InvalidQuery,
+                format!("as_of lies in the future: {error}"),
+            ),
             error @ AsOfError::NotBegun { .. } => Self::not_found(error.to_string()),
             AsOfError::Read(error) => error.into(),
             AsOfError::Database(error) => error.into(),

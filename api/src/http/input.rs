@@ -19,6 +19,9 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use tracing::error;
+
+use super::auth::Permitted;
 use super::problem::{Kind, Problem};
 
 /// The path's parameters.
@@ -29,6 +32,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        must_be_permitted(parts)?;
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(rejection) if rejection.status().is_server_error() => {
@@ -44,6 +48,15 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             }
         }
     }
+}
+
+/// Who may ask comes before what is asked: a handler takes its permission before anything that can be malformed.
+fn must_be_permitted(parts: &Parts) -> Result<(), Problem> {
+    if parts.extensions.get::<Permitted>().is_some() {
+        return Ok(());
+    }
+    error!("a handler reads its request before it has asked who may call it");
+    Err(Problem::internal())
 }
 
 /// A case's reference in a path.
@@ -65,6 +78,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        must_be_permitted(parts)?;
         let wrong = |detail: String| Problem::new(Kind::InvalidQuery, detail);
         if parts.uri.query().is_some_and(|query| query.contains("%00")) {
             return Err(wrong("the query must not hold a NUL (%00)".to_owned()));

@@ -225,6 +225,7 @@ struct LineChange {
     responses((status = 200, description = "The line as it is now", body = LineView))
 )]
 async fn change(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, LineChange>,
@@ -278,6 +279,7 @@ async fn change(
     responses((status = 204, description = "The line is removed"))
 )]
 async fn remove(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, NoFields>,

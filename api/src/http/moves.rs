@@ -68,6 +68,7 @@ impl From<Moved> for Json<MovedView> {
     responses((status = 200, description = "The case that it went to", body = MovedView))
 )]
 async fn move_message(
+    _: Worker,
     Path((PathReference(from), message_id)): Path<(PathReference, Uuid)>,
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewMove>,
@@ -99,6 +100,7 @@ async fn move_message(
     responses((status = 200, description = "The case that it returned to", body = MovedView))
 )]
 async fn undo_move(
+    _: Worker,
     Path((PathReference(reference), message_id)): Path<(PathReference, Uuid)>,
     State(app): State<App>,
     Asks {

@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use tracing::error;
 
 use super::request_id::RequestId;
+use crate::audit::NotRecorded;
 use crate::operations::case::ChangeCaseError;
 use crate::operations::held::RouteHeldError;
 use crate::operations::line::ChangeLineError;
@@ -81,6 +82,8 @@ kinds! {
     MalformedJson = "malformed-json", BAD_REQUEST, "The body is not JSON";
     /// The query has an unknown parameter, or one whose value cannot be read.
     InvalidQuery = "invalid-query", BAD_REQUEST, "The query cannot be read";
+    /// The position that is asked for lies beyond the log's end. Member: `head`, the last position that there is.
+    PositionBeyondLog = "position-beyond-log", CONFLICT, "The log has no such position yet";
     /// The cursor is not from an earlier answer.
     InvalidCursor = "invalid-cursor", BAD_REQUEST, "The cursor is not one of ours";
     /// A part of the path cannot be read.
@@ -125,6 +128,8 @@ kinds! {
     NumberTaken = "number-taken", CONFLICT, "The number is taken";
     /// Another user has the address.
     EmailTaken = "email-taken", CONFLICT, "The address is taken";
+    /// Another service account has the name.
+    NameTaken = "name-taken", CONFLICT, "The name is taken";
     /// Owners do not remove themselves.
     OwnAccount = "own-account", CONFLICT, "It is your own account";
     /// There is always an owner.
@@ -183,6 +188,32 @@ impl Problem {
     /// There is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, detail)
+    }
+
+    /// Whoever reads the log asks for what comes after a position that it has not come to.
+    pub fn beyond_log(asked: i64, head: i64) -> Self {
+        Self::beyond(
+            format!(
+                "the log ends with position {head}, before {asked}; it may have been restored from an older backup, so begin again"
+            ),
+            head,
+        )
+    }
+
+    /// The same of a case's events and their numbers.
+    pub fn beyond_case(reference: docket_domain::ids::Reference, asked: i64, last: u64) -> Self {
+        Self::beyond(
+            format!(
+                "the last event of case #{reference} is {last}, before {asked}; the log may have been restored from an older backup, so begin again"
+            ),
+            last.cast_signed(),
+        )
+    }
+
+    fn beyond(detail: String, head: i64) -> Self {
+        let mut problem = Self::new(Kind::PositionBeyondLog, detail);
+        problem.0.more.insert("head".to_owned(), head.into());
+        problem
     }
 
     /// A value is not possible; `detail` begins with the field's name.
@@ -510,12 +541,24 @@ impl From<InstallationError> for Problem {
     }
 }
 
+impl From<NotRecorded> for Problem {
+    fn from(error: NotRecorded) -> Self {
+        Self::new(Kind::Unavailable, error.to_string())
+    }
+}
+
 impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         let kind = match error {
             UserError::NotAdded | UserError::NoSuchToken => Kind::NotFound,
             UserError::AlreadyAdded | UserError::EmailTaken => Kind::EmailTaken,
-            UserError::Email | UserError::TokenName | UserError::NoSuchSurvey => Kind::InvalidValue,
+            UserError::ServiceNameTaken => Kind::NameTaken,
+            UserError::TokenForAnother => Kind::Forbidden,
+            UserError::Email
+            | UserError::ServiceName
+            | UserError::ServicePassword
+            | UserError::TokenName
+            | UserError::NoSuchSurvey => Kind::InvalidValue,
             UserError::LastOwner => Kind::LastOwner,
         };
         Self::new(kind, error.to_string())

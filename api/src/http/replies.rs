@@ -87,6 +87,7 @@ struct SaidSinceView {
     )
 )]
 async fn reply(
+    _: Worker,
     Path(PathReference(reference)): Path<PathReference>,
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewReply>,
@@ -142,6 +143,7 @@ async fn said_since(
     responses((status = 202, description = "The message waits to be sent", body = QueuedView))
 )]
 async fn resend(
+    _: Worker,
     Path((PathReference(reference), message_id)): Path<(PathReference, Uuid)>,
     State(app): State<App>,
     Asks {

@@ -273,6 +273,7 @@ struct SurveyChange {
     responses((status = 200, description = "The survey as it is now", body = SurveyView))
 )]
 async fn change(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, SurveyChange>,
@@ -331,6 +332,7 @@ struct Templates {
     responses((status = 200, description = "The survey as it is now", body = SurveyView))
 )]
 async fn put_templates(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, Templates>,

@@ -1,4 +1,4 @@
-//! API tokens. Owners change them, auditors read them.
+//! API tokens. Agents and owners make and end their own; owners make those of service accounts, and end everybody's; auditors read them.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::{TokenId, UserId};
-use docket_domain::user::{UserCommand, normalise_email};
+use docket_domain::user::{Role, UserCommand};
 use docket_projections::ledger::operation::SecretWrite;
 use docket_projections::read::users::{self, TokenRow};
 use secrecy::ExposeSecret;
@@ -19,11 +19,11 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::NoFields;
-use super::auth::{Asks, Overseer, Owner};
+use super::auth::{Asks, Caller, Reader, Worker};
 use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::operations::user::ChangeUser;
 use crate::users::NewToken;
@@ -45,7 +45,7 @@ struct TokenView {
     name: String,
     /// The user for whom it speaks.
     user_id: Uuid,
-    /// That user's address.
+    /// That user's address; a service account's name.
     email: String,
     /// When it was made.
     created_at: DateTime<Utc>,
@@ -64,7 +64,7 @@ impl TokenView {
     }
 }
 
-/// Every token.
+/// Every token; an agent sees their own.
 #[utoipa::path(
     get,
     path = "/tokens",
@@ -72,8 +72,13 @@ impl TokenView {
     tag = "tokens",
     responses((status = 200, description = "All tokens that were not ended", body = Page<TokenView>))
 )]
-async fn list(_: Overseer, State(app): State<App>) -> Result<Json<Page<TokenView>>, Problem> {
-    let (tokens, users) = tokio::try_join!(users::all_tokens(&app.pool), users::all(&app.pool))?;
+async fn list(
+    Reader(caller): Reader,
+    State(app): State<App>,
+) -> Result<Json<Page<TokenView>>, Problem> {
+    let (mut tokens, users) =
+        tokio::try_join!(users::all_tokens(&app.pool), users::all(&app.pool))?;
+    tokens.retain(|token| caller.oversees() || token.user_id == caller.user_id);
     let emails: HashMap<UserId, String> = users
         .into_iter()
         .map(|user| (user.user_id, user.email.0))
@@ -92,9 +97,12 @@ async fn list(_: Overseer, State(app): State<App>) -> Result<Json<Page<TokenView
 struct TokenRequest {
     /// What it is for; 1 to 100 characters.
     name: String,
-    /// The address of the user for whom it is to speak; left out, the caller.
+    /// For whom it is to speak: the name of a service account, or the caller's own address; left out, the caller.
     #[serde(default)]
     email: Option<String>,
+    /// The same by the user's id.
+    #[serde(default)]
+    user_id: Option<Uuid>,
 }
 
 /// A token that was made.
@@ -107,8 +115,9 @@ struct CreatedToken {
     view: TokenView,
 }
 
-/// Makes a token.
+/// Makes a token for the caller or, if they are an owner, for a service account.
 ///
+/// A token speaks in its user's name, so nobody makes one for another person.
 /// Its text is in this answer and nowhere else. A request that repeats an idempotency key is answered without it: end such a
 /// token and make another.
 #[utoipa::path(
@@ -121,20 +130,16 @@ struct CreatedToken {
 )]
 async fn create(
     State(app): State<App>,
-    asks: Asks<Owner, TokenRequest>,
+    asks: Asks<Worker, TokenRequest>,
 ) -> Result<Response, Problem> {
     let by = asks.by();
     let token_id = TokenId(asks.id(&app));
-    let TokenRequest { name, email } = asks.body;
-    let user_id = match email {
-        None => asks.caller.user_id,
-        Some(email) => {
-            let email = normalise_email(&email).unwrap_or_default();
-            let user = users::find_by_email(&app.pool, &email).await?;
-            user.ok_or_else(|| Problem::invalid("email must be the address of a user"))?
-                .user_id
-        }
-    };
+    let TokenRequest {
+        name,
+        email,
+        user_id,
+    } = asks.body;
+    let user_id = speaker(&app, &asks.caller, email.as_deref(), user_id).await?;
     let NewToken { token, hash } = NewToken::generate();
     let secrets = vec![SecretWrite::Token {
         token_id,
@@ -167,6 +172,36 @@ async fn create(
     ))
 }
 
+/// For whom a token is to speak.
+async fn speaker(
+    app: &App,
+    caller: &Caller,
+    email: Option<&str>,
+    user_id: Option<Uuid>,
+) -> Result<UserId, Problem> {
+    let user = match (email, user_id) {
+        (None, None) => return Ok(caller.user_id),
+        (Some(_), Some(_)) => return Err(Problem::invalid("give email or user_id, not both")),
+        (Some(email), None) => users::find_by_email_or_name(&app.pool, email).await?,
+        (None, Some(user_id)) => users::find(&app.pool, UserId(user_id))
+            .await?
+            .filter(|user| !user.removed),
+    };
+    if caller.role != Role::Owner && user.as_ref().map(|user| user.user_id) != Some(caller.user_id)
+    {
+        return Err(Problem::new(
+            Kind::Forbidden,
+            "you make tokens for yourself; an owner makes those of service accounts",
+        ));
+    }
+    let user = user.ok_or_else(|| {
+        Problem::invalid(
+            "email must be the address of a user, or the name of a service account; GET /api/v1/users lists them",
+        )
+    })?;
+    Ok(user.user_id)
+}
+
 /// Ends a token; the next request with it is refused.
 #[utoipa::path(
     delete,
@@ -177,13 +212,17 @@ async fn create(
     responses((status = 204, description = "The token is ended"))
 )]
 async fn revoke(
+    _: Worker,
     Path(id): Path<Uuid>,
     State(app): State<App>,
-    asks: Asks<Owner, NoFields>,
+    asks: Asks<Worker, NoFields>,
 ) -> Result<StatusCode, Problem> {
     let token_id = TokenId(id);
     let token = users::find_token(&app.pool, token_id).await?;
-    let token = token.ok_or_else(|| {
+    // Somebody else's is as if it were not there, but for owners.
+    let is_reached =
+        |token: &TokenRow| asks.caller.role == Role::Owner || token.user_id == asks.caller.user_id;
+    let token = token.filter(is_reached).ok_or_else(|| {
         Problem::not_found("there is no such token; GET /api/v1/tokens lists them")
     })?;
     if !token.revoked {

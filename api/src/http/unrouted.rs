@@ -144,6 +144,7 @@ struct RoutedHeldView {
     responses((status = 200, description = "The cases that got the message", body = RoutedHeldView))
 )]
 async fn route(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     Asks {

@@ -1,4 +1,6 @@
-//! Users: who signs in. Owners change them, auditors read them.
+//! Users: who signs in, and service accounts. Owners change them, auditors read them.
+
+use std::fmt::Write as _;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +10,9 @@ use chrono::{DateTime, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{SurveyId, UserId};
 use docket_domain::personal::Personal;
-use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
+use docket_domain::user::{
+    Role, UserCommand, UserError, UserKind, normalise_email, normalise_service_name,
+};
 use docket_projections::ledger::operation::SecretWrite;
 use docket_projections::read::users::{self, UserRow};
 use secrecy::SecretString;
@@ -43,8 +47,13 @@ struct UserView {
     id: Uuid,
     /// Their id, under the name that it has elsewhere.
     user_id: Uuid,
-    /// The address they sign in with, in lower case.
+    /// `person`, or `service` for a program, which has tokens and no password.
+    kind: &'static str,
+    /// The address they sign in with, in lower case; a service account's name.
     email: String,
+    /// A service account's name; null for a person.
+    #[schema(required = true)]
+    name: Option<String>,
     /// `owner`, `agent` or `auditor`.
     role: &'static str,
     /// The surveys whose cases they reach when they are an agent; null for all.
@@ -59,7 +68,9 @@ impl From<UserRow> for UserView {
         Self {
             id: row.user_id.0,
             user_id: row.user_id.0,
-            email: row.email.0,
+            kind: row.kind().as_str(),
+            name: (row.kind() == UserKind::Service).then(|| row.email.0.clone()),
+            email: row.email.0.clone(),
             role: row.role.as_str(),
             surveys: surveys(&row.access),
             created_at: row.created_at,
@@ -132,11 +143,18 @@ async fn list(_: Overseer, State(app): State<App>) -> Result<Json<Page<UserView>
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewUser {
-    /// The address they sign in with.
-    email: String,
+    /// `person`, the default, or `service` for a program, which has tokens and no password.
+    #[serde(default)]
+    kind: Option<String>,
+    /// The address that a person signs in with.
+    #[serde(default)]
+    email: Option<String>,
+    /// The name of a service account: 1 to 100 characters, no `@`. It stands in the history where a person's address stands.
+    #[serde(default)]
+    name: Option<String>,
     /// `owner`, `agent` or `auditor`.
     role: String,
-    /// 10 to 1,000 characters; without one they have only the API.
+    /// 10 to 1,000 characters; without one they have only the API. A service account has none.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<Password>,
@@ -150,8 +168,9 @@ struct NewUser {
 #[serde(transparent)]
 struct Password(Personal<String>);
 
-/// Adds a user.
+/// Adds a person, or a service account.
 ///
+/// A person has an `email`; a service account has a `name`, and `POST /tokens` makes its tokens.
 /// A request that repeats an idempotency key with another password changes nothing, and is refused.
 #[utoipa::path(
     post,
@@ -168,7 +187,17 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     } else {
         ""
     };
-    let what = [asks.body.email.clone(), asks.body.role.clone()];
+    let NewUser {
+        kind, email, name, ..
+    } = &asks.body;
+    let mut known_by = email.clone().unwrap_or_default();
+    // Without these the fingerprint is that of earlier versions, so that a request of theirs is known when it comes again.
+    for (field, value) in [("kind", kind), ("name", name)] {
+        if let Some(value) = value {
+            let _ = write!(known_by, "\n{field} {value}");
+        }
+    }
+    let what = [known_by, asks.body.role.clone()];
     let mut what: Vec<&str> = what.iter().map(String::as_str).collect();
     what.push(has_password);
     let kept_to = asks.body.surveys.as_deref().map(|surveys| {
@@ -181,13 +210,18 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     let by = asks.by();
     let user_id = UserId(asks.id(&app));
     let NewUser {
+        kind,
         email,
+        name,
         role,
         password,
         surveys,
     } = asks.body;
     let role = self::role(&role)?;
-    let email = normalise_email(&email).ok_or(UserError::Email)?;
+    let known_by = KnownBy::read(kind.as_deref(), email, name)?;
+    if matches!(known_by, KnownBy::Name(_)) && password.is_some() {
+        return Err(UserError::ServicePassword.into());
+    }
     let password = password.map(|Password(Personal(password))| SecretString::from(password));
     let secrets = match password.clone() {
         None => vec![],
@@ -196,12 +230,8 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
             vec![SecretWrite::Password { user_id, hash }]
         }
     };
-    let command = UserCommand::Add {
-        user_id,
-        email: Personal(email.clone()),
-        role,
-        access: access(surveys),
-    };
+    let (email, access) = (known_by.as_str().to_owned(), access(surveys));
+    let command = known_by.add(user_id, role, access);
     let operation = ChangeUser {
         user_id,
         command,
@@ -213,6 +243,61 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
     let row = users::find(&app.pool, user_id).await?;
     let view = UserView::from(row.ok_or_else(no_such_user)?);
     Ok(created(&format!("/api/v1/users/{user_id}"), view))
+}
+
+/// What a user is known by.
+enum KnownBy {
+    /// A person's address.
+    Email(String),
+    /// A service account's name.
+    Name(String),
+}
+
+impl KnownBy {
+    fn read(
+        kind: Option<&str>,
+        email: Option<String>,
+        name: Option<String>,
+    ) -> Result<Self, Problem> {
+        match (kind, email, name) {
+            (None | Some("person"), Some(email), None) => Ok(Self::Email(
+                normalise_email(&email).ok_or(UserError::Email)?,
+            )),
+            (None | Some("person"), ..) => Err(Problem::invalid(
+                "a person has an email and no name; give kind \"service\" for a service account",
+            )),
+            (Some("service"), None, Some(name)) => Ok(Self::Name(
+                normalise_service_name(&name).ok_or(UserError::ServiceName)?,
+            )),
+            (Some("service"), ..) => Err(Problem::invalid(
+                "a service account has a name and no email",
+            )),
+            (Some(_), ..) => Err(Problem::invalid("kind must be one of person, service")),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Email(text) | Self::Name(text) => text,
+        }
+    }
+
+    fn add(self, user_id: UserId, role: Role, access: Access) -> UserCommand {
+        match self {
+            Self::Email(email) => UserCommand::Add {
+                user_id,
+                email: Personal(email),
+                role,
+                access,
+            },
+            Self::Name(name) => UserCommand::AddService {
+                user_id,
+                name: Personal(name),
+                role,
+                access,
+            },
+        }
+    }
 }
 
 /// What a user is to be from now on.
@@ -242,6 +327,7 @@ struct UserChange {
     responses((status = 200, description = "The user as they are now", body = UserView))
 )]
 async fn change(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, UserChange>,
@@ -286,6 +372,7 @@ struct NewPassword {
     responses((status = 204, description = "The user has the password"))
 )]
 async fn set_password(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     mut asks: Asks<Owner, NewPassword>,
@@ -315,6 +402,7 @@ async fn set_password(
     responses((status = 204, description = "The user is removed"))
 )]
 async fn remove(
+    _: Owner,
     Path(id): Path<Uuid>,
     State(app): State<App>,
     asks: Asks<Owner, NoFields>,

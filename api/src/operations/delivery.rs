@@ -5,16 +5,15 @@ use docket_domain::delivery::{Progress, Status};
 use docket_domain::ids::MessageId;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{Actor, Metadata, Via};
 use docket_projections::settings::Settings;
 
 use super::in_each;
 
 fn of_the_worker() -> Metadata {
     Metadata {
-        actor: Actor::System,
-        request_id: None,
         cause: Some("delivery".to_owned()),
+        ..Metadata::of(Actor::System, Via::Delivery)
     }
 }
 

@@ -7,12 +7,13 @@ use docket_domain::ids::{HeldId, Reference};
 use docket_domain::routing::TooManyOpenCases;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
-use super::Asked;
 use super::receive::{FreshIds, RECEIPT, Unroutable, route, routing_needs};
+use super::{Asked, of_webhook};
+use crate::http::request_id::RequestIds;
 use crate::vonage::webhook::Inbound;
 
 /// The events that keep a webhook.
@@ -31,8 +32,8 @@ pub struct HoldWebhook {
     pub webhook: HeldWebhook,
     /// What makes it the same one when it comes again.
     pub receipt: Receipt,
-    /// Our id of the request.
-    pub request_id: Option<String>,
+    /// The ids of the request.
+    pub request_id: Option<RequestIds>,
 }
 
 impl Operation for HoldWebhook {
@@ -40,11 +41,7 @@ impl Operation for HoldWebhook {
     type Refusal = HeldError;
 
     fn metadata(&self) -> Metadata {
-        Metadata {
-            actor: Actor::Vonage,
-            request_id: self.request_id.clone(),
-            cause: self.webhook.provider_id.clone(),
-        }
+        of_webhook(self.request_id.as_ref(), self.webhook.provider_id.clone())
     }
 
     fn needs(&self, _: &Settings) -> Needs {

@@ -2,7 +2,7 @@
 
 use docket_projections::ledger::operation::{Decided, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{Actor, Metadata, Via};
 use docket_projections::settings::Settings;
 
 /// Nothing, done as everything else is: it waits its turn, and is a transaction without events.
@@ -14,7 +14,7 @@ impl Operation for Probe {
     type Refusal = std::convert::Infallible;
 
     fn metadata(&self) -> Metadata {
-        Metadata::of(Actor::System)
+        Metadata::of(Actor::System, Via::System)
     }
 
     fn needs(&self, _: &Settings) -> Needs {

@@ -16,12 +16,13 @@ use docket_domain::text::references::{self, mentions};
 use docket_domain::text::{opt_out, title};
 use docket_projections::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::held::hold;
-use super::{in_each, of_case};
+use super::{in_each, of_case, of_webhook};
+use crate::http::request_id::RequestIds;
 use crate::vonage::webhook::Inbound;
 
 /// The receipts of inbound messages.
@@ -36,8 +37,8 @@ pub struct ReceiveMessage {
     pub body: HeldBody,
     /// Fresh ids.
     pub ids: FreshIds,
-    /// Our id of the request.
-    pub request_id: Option<String>,
+    /// The ids of the request.
+    pub request_id: Option<RequestIds>,
 }
 
 /// Ids made for a message before it is known which of them it needs.
@@ -96,11 +97,10 @@ impl Operation for ReceiveMessage {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata {
-            actor: Actor::Vonage,
-            request_id: self.request_id.clone(),
-            cause: Some(self.inbound.provider_id.clone()),
-        }
+        of_webhook(
+            self.request_id.as_ref(),
+            Some(self.inbound.provider_id.clone()),
+        )
     }
 
     fn needs(&self, settings: &Settings) -> Needs {

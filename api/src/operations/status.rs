@@ -7,12 +7,13 @@ use docket_domain::ids::{HeldId, MessageId, Reference};
 use docket_domain::personal::Personal;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use super::held::{RoutedHeld, hold};
-use super::{Asked, in_each};
+use super::{Asked, in_each, of_webhook};
+use crate::http::request_id::RequestIds;
 use crate::vonage::webhook::{Status, StatusKind};
 
 /// A status that came in.
@@ -24,8 +25,8 @@ pub struct RecordStatus {
     pub body: HeldBody,
     /// A fresh id, for the same case.
     pub held_id: HeldId,
-    /// Our id of the request.
-    pub request_id: Option<String>,
+    /// The ids of the request.
+    pub request_id: Option<RequestIds>,
 }
 
 /// What a status came to.
@@ -87,11 +88,10 @@ impl Operation for RecordStatus {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata {
-            actor: Actor::Vonage,
-            request_id: self.request_id.clone(),
-            cause: Some(self.status.provider_id.clone()),
-        }
+        of_webhook(
+            self.request_id.as_ref(),
+            Some(self.status.provider_id.clone()),
+        )
     }
 
     fn needs(&self, _: &Settings) -> Needs {

@@ -1,11 +1,14 @@
 //! Adding, changing and removing users and their tokens.
 //!
-//! There is always an owner: whoever is the last one stays what they are, however many ask at once.
+//! There is always an owner: whoever is the last one stays what they are, however many ask at once. A token speaks in its user's name,
+//! so a person makes one for themselves or for a service account, and for no other person.
 
 use docket_domain::access::Access;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{SurveyId, UserId};
-use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
+use docket_domain::user::{
+    Role, UserCommand, UserError, UserKind, normalise_email, normalise_service_name,
+};
 use docket_projections::ledger::operation::{Decided, Needs, Operation, SecretWrite};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -61,10 +64,22 @@ impl ChangeUser {
         }
     }
 
+    /// Whether somebody asks for a token that would speak in another person's name. Whoever is at the command line has the machine.
+    fn is_token_of_another(&self, kind: Option<UserKind>) -> bool {
+        match (&self.command, &self.by) {
+            (UserCommand::CreateToken { .. }, Administrator::User(asked)) => {
+                asked.user_id != self.user_id && kind != Some(UserKind::Service)
+            }
+            _ => false,
+        }
+    }
+
     /// The surveys that the command names.
     fn surveys(&self) -> Vec<SurveyId> {
         let access = match &self.command {
-            UserCommand::Add { access, .. } => Some(access),
+            UserCommand::Add { access, .. } | UserCommand::AddService { access, .. } => {
+                Some(access)
+            }
             UserCommand::ChangeRights { access, .. } => access.as_ref(),
             _ => None,
         };
@@ -83,6 +98,7 @@ impl Operation for ChangeUser {
     fn needs(&self, _: &Settings) -> Needs {
         let email = match &self.command {
             UserCommand::Add { email, .. } => normalise_email(email),
+            UserCommand::AddService { name, .. } => normalise_service_name(name),
             _ => None,
         };
         Needs {
@@ -96,13 +112,19 @@ impl Operation for ChangeUser {
 
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<UserId>, UserError> {
         if scope.user_of_email().is_some() {
-            return Err(UserError::EmailTaken);
+            return Err(match &self.command {
+                UserCommand::AddService { .. } => UserError::ServiceNameTaken,
+                _ => UserError::EmailTaken,
+            });
         }
         let is_missing = |survey_id| scope.settings().survey(survey_id).is_none();
         if self.surveys().into_iter().any(is_missing) {
             return Err(UserError::NoSuchSurvey);
         }
         let user = scope.user(self.user_id).cloned().unwrap_or_default();
+        if self.is_token_of_another(user.state().map(|state| state.kind)) {
+            return Err(UserError::TokenForAnother);
+        }
         let is_owner = user
             .state()
             .is_some_and(|state| state.role == Role::Owner && !state.removed);

@@ -32,7 +32,7 @@ use docket_projections::ledger::operation::{
 use docket_projections::ledger::scope::Scope;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::reader;
-use docket_projections::log::recorded::{Actor, Metadata};
+use docket_projections::log::recorded::{Actor, Metadata, Via};
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::settings::Settings;
 use docket_projections::testing::{Halted, TestDatabase, database, halt_writers};
@@ -165,6 +165,8 @@ fn set_status(reference: Reference, status: &str) -> ChangeCase {
             user_id: UserId(ambient::new_id()),
             email: "agent@example.com".to_owned(),
             access: Access::All,
+            via: docket_projections::log::recorded::Via::Api,
+            token_id: None,
             request_id: None,
             idempotency: None,
         },
@@ -310,7 +312,7 @@ impl Operation for Fragile {
     type Refusal = &'static str;
 
     fn metadata(&self) -> Metadata {
-        Metadata::of(Actor::Vonage)
+        Metadata::of(Actor::Vonage, Via::System)
     }
 
     fn needs(&self, _: &Settings) -> Needs {
@@ -404,7 +406,7 @@ impl Operation for Fruitless {
     type Refusal = ();
 
     fn metadata(&self) -> Metadata {
-        Metadata::of(Actor::System)
+        Metadata::of(Actor::System, Via::System)
     }
 
     fn needs(&self, _: &Settings) -> Needs {

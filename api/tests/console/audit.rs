@@ -72,6 +72,8 @@ async fn nobody_signs_in_with_a_password_that_is_changed_as_it_is_compared() {
                 user_id: known.user_id,
                 email: "agent@example.com".to_owned(),
                 access: Access::default(),
+                via: docket_projections::log::recorded::Via::Api,
+                token_id: None,
                 request_id: None,
                 idempotency: None,
             },

@@ -10,7 +10,7 @@ pub(crate) const INSIDE: [(&str, &str, bool); 21] = [
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/history", false),
     ("GET", "/log", false),
-    ("GET", "/log/export", false),
+    ("POST", "/log/export", false),
     ("GET", "/live", false),
     ("GET", "/sessions", false),
     (

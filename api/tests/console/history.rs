@@ -136,7 +136,16 @@ async fn a_case_stands_as_it_was_beside_the_case_as_it_is() {
         page.shows("As it was after event 2 of 4");
         page.shows("value=\"2026-03-01T12:30:00\"");
     }
-    let last = agent.get("/cases/101/history?at=99").await;
+    for (beyond, status, said) in [
+        ("at=5", 409, "The case has no event of that number."),
+        ("at=99", 409, "The case has no event of that number."),
+        ("with=999999", 409, "The log does not go so far."),
+        ("as_of=2031-01-01T00:00", 400, "That time has not come yet."),
+    ] {
+        let page = agent.get(&format!("/cases/101/history?{beyond}")).await;
+        page.is(status).shows(said);
+    }
+    let last = agent.get("/cases/101/history?at=4").await;
     last.shows("As it was after event 4 of 4")
         .shows("Nothing has changed since.")
         .lacks("rel=\"next\"");

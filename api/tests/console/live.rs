@@ -136,6 +136,49 @@ async fn people_are_told_who_else_has_the_case_open() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_that_an_auditor_looks() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let position = *house.app.ledger.head().borrow();
+    let live = format!("/live?after={position}&case=101");
+    let mut agent = house.signed_in("agent").await;
+    let auditor = house.signed_in("auditor").await;
+    let mut theirs = auditor.live(&live, None).await;
+    let owner = house.signed_in("owner").await;
+    let mine = owner.live(&live, None).await;
+    // The auditor is told of others; by then their own page is open.
+    assert_eq!(
+        next_presence(&mut theirs).await,
+        "owner@example.com has this case open too."
+    );
+    agent
+        .get("/cases/101")
+        .await
+        .shows(">owner@example.com has this case open too.</p>")
+        .lacks("auditor@example.com");
+    drop(mine);
+    drop(theirs);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_log_that_was_longer_is_loaded_anew() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let agent = house.signed_in("agent").await;
+    for (after, last_event_id) in [("999999", None), ("1", Some("999999"))] {
+        let path = format!("/live?after={after}&case=101");
+        let mut stream = agent.live(&path, last_event_id).await;
+        let mut told = String::new();
+        while let Some(frame) = stream.frame().await {
+            told += std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap();
+        }
+        assert_eq!(told, "event: gone\ndata: 999999\n\n");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_page_of_another_process_is_seen_too() {
     let house = House::start().await;
     house.receives("Hello").await;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{House, Page, wait};
+use crate::support::{Browser, House, Page, wait};
 
 /// The positions of the events on the page.
 fn positions(page: &Page) -> Vec<i64> {
@@ -28,13 +28,11 @@ async fn auditors_and_owners_read_the_log_and_agents_do_not() {
     }
     let mut agent = house.signed_in("agent").await;
     agent.get("/").await.lacks("href=\"/log\"");
-    for path in ["/log", "/log/export"] {
-        agent
-            .get(path)
-            .await
-            .is(403)
-            .shows("This is for auditors and owners.");
-    }
+    agent
+        .get("/log")
+        .await
+        .is(403)
+        .shows("This is for auditors and owners.");
     house.close().await;
 }
 
@@ -113,9 +111,14 @@ async fn the_log_is_taken_away_as_a_file() {
     let mut auditor = house.signed_in("auditor").await;
     let page = auditor.get("/log").await;
     assert!(page.has_form("/log/export"));
-    let file = auditor
-        .get("/log/export?since=2026-03-01T12:01&until=")
-        .await;
+    // A link on another site exports nothing in anybody's name.
+    for method in ["GET", "HEAD"] {
+        auditor.once(method, "/log/export", None).await.is(405);
+    }
+    auditor.post("/log/export", "since=&until=").await.is(403);
+    let fields = [("since", "2026-03-01T12:01"), ("until", "")];
+    let (to, body) = Browser::filled(&page, "/log/export", &fields);
+    let file = auditor.post(&to, &body).await;
     file.is(200);
     assert_eq!(file.headers["content-type"], "application/x-ndjson");
     let lines: Vec<Value> = file
@@ -129,13 +132,18 @@ async fn the_log_is_taken_away_as_a_file() {
         .collect();
     assert_eq!(
         types,
-        ["docket.Case.MessageReceived", "docket.Session.SignedIn"]
+        [
+            "docket.Case.MessageReceived",
+            "docket.Session.SignedIn",
+            "docket.Export.LogRead"
+        ]
     );
-    auditor.get("/log/export?since=soon").await.is(400);
+    let (to, body) = Browser::filled(&page, "/log/export", &[("since", "soon")]);
+    auditor.post(&to, &body).await.is(400);
     house.app.audit.settled().await;
     let log = auditor.get("/log?type=Export").await;
     log.shows("The log was exported by the console: positions 1 to")
         .shows("recorded from 2026-03-01 12:01:00 UTC")
-        .shows("2 events were given out, which was all of it");
+        .shows("3 events were given out, which was all of it");
     house.close().await;
 }

@@ -1,8 +1,11 @@
 //! Users, accounts and tokens: who may open and send what, and what comes of it.
 
+use axum::http::Request;
 use docket_domain::ids::{Reference, UserId};
 use docket_projections::read::cases;
 use docket_projections::read::users::{self, UserRow};
+
+use tower::ServiceExt as _;
 
 use crate::support::{Browser, House, PASSWORD, Page, wait};
 
@@ -22,7 +25,7 @@ enum May {
 const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 
 /// Every route of `console/owners.rs`; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 20] = [
+const ROUTES: [(&str, &str, May); 23] = [
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
     ("GET", "/tokens", May::All),
@@ -39,6 +42,9 @@ const ROUTES: [(&str, &str, May); 20] = [
     ("POST", "/unrouted/{id}/route", May::SetUp),
     ("GET", "/users/new", May::SetUp),
     ("POST", "/users", May::SetUp),
+    ("GET", "/users/services/new", May::SetUp),
+    ("POST", "/users/services", May::SetUp),
+    ("POST", "/users/{id}/tokens", May::SetUp),
     ("POST", "/users/{id}/rights", May::SetUp),
     ("POST", "/users/{id}/password", May::SetUp),
     ("POST", "/users/{id}/remove", May::SetUp),
@@ -157,6 +163,52 @@ fn secret(page: &Page) -> String {
     let rest = page.text.split("class=\"secret\" tabindex=\"0\">").nth(1);
     let rest = rest.unwrap_or_else(|| panic!("no secret in {}", page.text));
     rest.split('<').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_service_account_gets_a_token_and_the_history_names_both() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut owner = house.signed_in("owner").await;
+    let form = owner.get("/users/services/new").await;
+    let fields = [
+        ("name", "Night import"),
+        ("role", "agent"),
+        ("reach", "all"),
+    ];
+    let page = owner.send(&form, "/users/services", &fields).await;
+    page.is(200)
+        .shows("Night import")
+        .shows("Service account")
+        .lacks("type=\"password\"");
+    let again = owner.get("/users/services/new").await;
+    owner
+        .send(&again, "/users/services", &fields)
+        .await
+        .is(409)
+        .shows("there is a service account with that name already");
+    let path = page.at.split('?').next().unwrap().to_owned();
+    let (to, body) = Browser::filled(&page, &format!("{path}/tokens"), &[("name", "spring")]);
+    let made = owner.post(&to, &body).await;
+    let token = secret(made.is(200));
+    assert!(token.starts_with("docket_"), "{token}");
+
+    let request = Request::put("/api/v1/cases/101/title")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from(r#"{"title":"Imported"}"#))
+        .unwrap();
+    let answer = docket::http::router(house.app.clone()).oneshot(request);
+    assert!(answer.await.unwrap().status().is_success());
+    let history = owner.get("/cases/101/history").await;
+    history.shows("Night import, by token “spring”");
+
+    // For a person there is no such form.
+    let person = users::find_by_email(&house.app.pool, "agent@example.com").await;
+    let person = format!("/users/{}/tokens", person.unwrap().unwrap().user_id);
+    let forged = body.clone();
+    owner.post(&person, &forged).await.is(404);
+    house.close().await;
 }
 
 #[tokio::test]

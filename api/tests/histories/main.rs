@@ -252,6 +252,8 @@ impl History {
             user_id,
             email: "agent@example.com".into(),
             access: Access::All,
+            via: docket_projections::log::recorded::Via::Api,
+            token_id: None,
             request_id: None,
             idempotency: None,
         };

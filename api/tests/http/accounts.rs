@@ -21,7 +21,8 @@ async fn users_are_added_and_removed() {
     assert_eq!(
         added,
         json!({
-            "id": id, "user_id": id, "email": "new@example.com", "role": "agent", "surveys": null,
+            "id": id, "user_id": id, "kind": "person", "email": "new@example.com", "name": null, "role": "agent",
+            "surveys": null,
             "created_at": "2026-03-01T12:00:00Z",
         })
     );
@@ -125,13 +126,15 @@ async fn users_that_cannot_be() {
 #[tokio::test]
 async fn a_token_works_until_it_is_ended() {
     let api = Api::start().await;
-    let new = json!({"name": "integration", "email": "Auditor@example.com"});
+    let service = json!({"kind": "service", "name": "Integration", "role": "auditor"});
+    api.owner_does("POST", "/users", &service).await.expect(201);
+    let new = json!({"name": "integration", "email": "integration"});
     let created = api.owner_does("POST", "/tokens", &new).await.expect(201);
     let id = text(&created["id"]);
     let token = SecretString::from(text(&created["token"]));
     assert_eq!(
         (&created["name"], &created["email"]),
-        (&json!("integration"), &json!("auditor@example.com"))
+        (&json!("integration"), &json!("Integration"))
     );
     api.call("GET", "/cases", Some(&token))
         .send()

@@ -400,6 +400,7 @@ async fn a_case_is_shown_as_it_was() {
         api.does(method, path, &body).await;
         now.push(api.get("/cases/101").await.expect(200));
     }
+    wait(60);
     // What replay gives is what the read models gave at the time.
     for (minutes, case) in now.iter().enumerate() {
         let version = &case["version"];

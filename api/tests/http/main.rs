@@ -7,6 +7,7 @@ mod auditor;
 mod cases;
 mod deliveries;
 mod events;
+mod evidence;
 mod idempotency;
 mod moves;
 mod openapi;

@@ -67,9 +67,9 @@ pub(crate) const ROUTES: [(&str, &str, May); 36] = [
     ("PATCH", "/api/v1/users/{id}", May::Own),
     ("DELETE", "/api/v1/users/{id}", May::Own),
     ("PUT", "/api/v1/users/{id}/password", May::Own),
-    ("GET", "/api/v1/tokens", May::Oversee),
-    ("POST", "/api/v1/tokens", May::Own),
-    ("DELETE", "/api/v1/tokens/{id}", May::Own),
+    ("GET", "/api/v1/tokens", May::Read),
+    ("POST", "/api/v1/tokens", May::Work),
+    ("DELETE", "/api/v1/tokens/{id}", May::Work),
 ];
 
 #[test]

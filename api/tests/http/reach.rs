@@ -316,6 +316,8 @@ async fn no_operation_changes_a_case_out_of_reach() {
         user_id: UserId(two.kept_id.parse().unwrap()),
         email: "kept@example.com".to_owned(),
         access: Access::from(Some(vec![survey])),
+        via: docket_projections::log::recorded::Via::Api,
+        token_id: None,
         request_id: None,
         idempotency: None,
     };

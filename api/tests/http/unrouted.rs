@@ -127,6 +127,8 @@ async fn what_comes_once_more_while_it_is_routed_is_recorded_once() {
             user_id: UserId(Uuid::from_u128(0xff)),
             email: "owner@example.com".to_owned(),
             access: Access::All,
+            via: docket_projections::log::recorded::Via::Api,
+            token_id: None,
             request_id: None,
             idempotency: None,
         },

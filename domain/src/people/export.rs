@@ -1,8 +1,8 @@
-//! Something that somebody took away: the log or a part of it, as a file.
+//! Something that somebody took away: the log or a part of it, as a file or page by page.
 
 use std::convert::Infallible;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::aggregate;
@@ -17,7 +17,7 @@ pub enum Exported {
 }
 
 /// By which way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// The console.
@@ -26,6 +26,18 @@ pub enum Via {
     Api,
     /// The command line of the server.
     CommandLine,
+}
+
+/// How somebody read the log without a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Page by page.
+    Pages,
+    /// As a stream, as it grew.
+    Stream,
+    /// By searching it.
+    Search,
 }
 
 /// An event of an [`Export`].
@@ -55,7 +67,34 @@ pub enum ExportEvent {
         /// Whether that is all that was asked for; it is not where the reader went away or something failed.
         is_whole: bool,
     },
+    /// Somebody began to read the log, other than as a file. What they read in the hour after is counted together.
+    LogRead {
+        /// The id of that hour of reading.
+        export_id: ExportId,
+        /// By which way.
+        via: Via,
+        /// How.
+        how: Reading,
+        /// The first position that they were given, or that a stream goes on behind.
+        from: i64,
+        /// How many events they were given at first; a stream is given none yet.
+        events: i64,
+        /// When they began.
+        at: DateTime<Utc>,
+    },
+    /// They read on within the hour.
+    LogReadOn {
+        /// How many events more they were given.
+        events: i64,
+        /// The last position that they were given.
+        to: i64,
+        /// When that was.
+        until: DateTime<Utc>,
+    },
 }
+
+/// Reading of one person, with one token, is recorded together for so long.
+pub const READING_WINDOW: TimeDelta = TimeDelta::hours(1);
 
 /// A command to an [`Export`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +107,15 @@ pub enum ExportCommand {
         events: i64,
         /// Whether that is all that was asked for.
         is_whole: bool,
+    },
+    /// Record that the reader read on.
+    ReadOn {
+        /// How many events more they were given.
+        events: i64,
+        /// The last position that they were given.
+        to: i64,
+        /// When that was.
+        until: DateTime<Utc>,
     },
 }
 
@@ -90,7 +138,15 @@ impl Export {
     /// None.
     pub fn decide(&self, command: ExportCommand) -> Result<Vec<ExportEvent>, Infallible> {
         Ok(match (command, self.version) {
-            (ExportCommand::Begin(event @ ExportEvent::ExportBegun { .. }), 0) => vec![event],
+            (
+                ExportCommand::Begin(
+                    event @ (ExportEvent::ExportBegun { .. } | ExportEvent::LogRead { .. }),
+                ),
+                0,
+            ) => vec![event],
+            (ExportCommand::ReadOn { events, to, until }, 1..) => {
+                vec![ExportEvent::LogReadOn { events, to, until }]
+            }
             (ExportCommand::End { events, is_whole }, 1) => {
                 vec![ExportEvent::ExportEnded { events, is_whole }]
             }
@@ -104,7 +160,7 @@ impl Export {
     }
 }
 
-aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded }
+aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded, LogRead, LogReadOn }
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use docket_domain::ids::{MessageId, Reference};
 use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, LineEvent};
 use docket_domain::people::attempts::{AttemptsEvent, Refusal};
-use docket_domain::people::export::{ExportEvent, Exported, Via};
+use docket_domain::people::export::{ExportEvent, Exported, Reading, Via};
 use docket_domain::people::session::{SessionEvent, SignOut};
 use docket_domain::people::views::CaseViewsEvent;
 use docket_domain::personal::Personal;
@@ -401,6 +401,13 @@ fn of_user(event: &UserEvent) -> String {
         UserEvent::UserAdded { email, role, .. } => {
             format!("User {} was added as {}", email.0, role.as_str())
         }
+        UserEvent::ServiceAccountAdded { name, role, .. } => {
+            format!(
+                "Service account {} was added as {}",
+                quoted(name),
+                role.as_str()
+            )
+        }
         UserEvent::RoleChanged { from, to } => {
             format!(
                 "The user's role changed from {} to {}",
@@ -515,11 +522,7 @@ fn of_export(event: &ExportEvent) -> String {
             until,
             ..
         } => {
-            let via = match via {
-                Via::Console => "the console",
-                Via::Api => "the API",
-                Via::CommandLine => "the command line",
-            };
+            let via = way(*via);
             let time = |word: &str, time: Option<&DateTime<Utc>>| {
                 time.map_or_else(String::new, |time| {
                     format!(", {word} {}", time.format("%Y-%m-%d %H:%M:%S UTC"))
@@ -539,6 +542,39 @@ fn of_export(event: &ExportEvent) -> String {
             };
             format!("The export ended: {events} events were given out, {rest}")
         }
+        ExportEvent::LogRead {
+            via,
+            how,
+            from,
+            events,
+            ..
+        } => {
+            let how = match how {
+                Reading::Pages => "read",
+                Reading::Stream => "followed",
+                Reading::Search => "searched",
+            };
+            let via = way(*via);
+            let from = match events {
+                0 => format!("from position {from} on"),
+                1 => format!("one event was given out, from position {from} on"),
+                _ => format!("{events} events were given out, from position {from} on"),
+            };
+            format!("The log was {how} by {via}: {from}")
+        }
+        ExportEvent::LogReadOn { events, to, until } => format!(
+            "{events} events more of the log were read within the hour, up to position {to}, the last at {}",
+            until.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
+    }
+}
+
+/// By which way the log was taken or read.
+const fn way(via: Via) -> &'static str {
+    match via {
+        Via::Console => "the console",
+        Via::Api => "the API",
+        Via::CommandLine => "the command line",
     }
 }
 

@@ -464,14 +464,17 @@ async fn load_emails(
     world: &mut World,
 ) -> Result<(), sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT email, user_id FROM users WHERE email = ANY ($1::text[]) AND NOT removed",
+        // The database folds both sides, so that its locale is of no matter.
+        r#"SELECT wanted.email AS "email!", users.user_id
+             FROM unnest($1::text[]) AS wanted (email)
+             JOIN users ON lower(users.email) = lower(wanted.email) AND NOT users.removed"#,
         emails as &[&str],
     )
     .fetch_all(conn)
     .await?;
     world.emails = rows
         .into_iter()
-        .map(|row| (row.email, UserId(row.user_id)))
+        .map(|row| (row.email.to_lowercase(), UserId(row.user_id)))
         .collect();
     Ok(())
 }

@@ -58,7 +58,7 @@ pub struct Needs {
     /// Streams that no contact's lock covers: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and the
     /// installation's.
     pub streams: Vec<StreamId>,
-    /// An address of which must be known whose it is, in lower case.
+    /// An address, or a service account's name, of which must be known whose it is, in whatever case.
     pub email: Option<String>,
     /// Whether it is asked who the owners are; they are locked, so that none of them is made something else meanwhile.
     pub owners: bool,

@@ -165,8 +165,16 @@ impl World {
         entry.aggregate.evolve(event);
         entry.last_recorded_at = recorded_at;
         let version = entry.aggregate.version();
-        if let Event::User(UserEvent::UserAdded { user_id, email, .. }) = event {
-            self.emails.insert(email.0.clone(), *user_id);
+        if let Event::User(
+            UserEvent::UserAdded { user_id, email, .. }
+            | UserEvent::ServiceAccountAdded {
+                user_id,
+                name: email,
+                ..
+            },
+        ) = event
+        {
+            self.emails.insert(email.to_lowercase(), *user_id);
         }
         if let (StreamId::User(user_id), Aggregate::User(user)) = (stream, &entry.aggregate) {
             let is_owner = user
@@ -474,7 +482,8 @@ impl Scope<'_> {
 
     /// Whose address [`Needs::email`] is, if it is anybody's.
     pub fn user_of_email(&self) -> Option<UserId> {
-        self.world.emails.get(self.needs.email.as_ref()?).copied()
+        let email = self.needs.email.as_ref()?.to_lowercase();
+        self.world.emails.get(&email).copied()
     }
 
     /// Whether there is an owner but this user, where [`Needs::owners`] asked for them.

@@ -352,7 +352,12 @@ impl Writer {
             &mut world,
         );
         self.references.give_back(&drawn, world.references.take());
-        let appended = written.write(conn, now).await?;
+        written.write_beside(conn, now).await?;
+        if !written.events.is_empty() {
+            let recorded_at = append::lock_head(conn, self.options.clock).await?;
+            written.date(recorded_at.max(now), &mut world);
+        }
+        let appended = written.write_models(conn).await?;
         let mut committed = Committed {
             transaction_id: appended
                 .as_ref()
@@ -630,12 +635,23 @@ impl<'a> Written<'a> {
         world.count_automatic_replies(replies);
     }
 
-    /// Everything; the events come last.
-    async fn write(
+    /// Gives the events the time that they are recorded at. It is known only when the log's head is locked, so that it never runs
+    /// backwards along the log, however long this transaction waited for its locks.
+    fn date(&mut self, recorded_at: DateTime<Utc>, world: &mut World) {
+        for recorded in &mut self.events {
+            recorded.recorded_at = recorded_at;
+            if let Some(entry) = world.streams.get_mut(&recorded.stream) {
+                entry.last_recorded_at = recorded_at;
+            }
+        }
+    }
+
+    /// What stands beside the log. Two transactions can meet here at one key, so the log's head is not locked yet.
+    async fn write_beside(
         &mut self,
         conn: &mut PgConnection,
         now: DateTime<Utc>,
-    ) -> Result<Option<Appended>, sqlx::Error> {
+    ) -> Result<(), sqlx::Error> {
         if !self.unused_receipts.is_empty() {
             load::take_back(conn, &self.unused_receipts).boxed().await?;
         }
@@ -716,6 +732,14 @@ impl<'a> Written<'a> {
             .execute(&mut *conn)
             .await?;
         }
+        Ok(())
+    }
+
+    /// The read models and, last, the events.
+    async fn write_models(
+        &mut self,
+        conn: &mut PgConnection,
+    ) -> Result<Option<Appended>, sqlx::Error> {
         for recorded in &self.events {
             self.models.apply(recorded);
         }

@@ -1,9 +1,10 @@
 //! What an append writes, and where it ended. The statement itself writes read models besides: `read::combined`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::event::Event;
+use sqlx::{PgConnection, PgPool};
 
-use super::recorded::Recorded;
+use super::recorded::{Recorded, to_database_precision};
 
 /// Where an append ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,61 @@ pub struct Appended {
     pub position: i64,
     /// The transaction's id, by which a commit that broke off can be asked after.
     pub transaction_id: String,
+}
+
+/// Locks the log's head until the transaction ends, and gives the time that what is appended is recorded at: that of the clock, but
+/// never before what was appended last, and behind every time that somebody was told how things were at.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn lock_head(
+    conn: &mut PgConnection,
+    clock: impl FnOnce() -> DateTime<Utc>,
+) -> Result<DateTime<Utc>, sqlx::Error> {
+    let head = sqlx::query!("SELECT recorded_at, sealed_at FROM log_head FOR UPDATE")
+        .fetch_one(conn)
+        .await?;
+    let behind = head
+        .sealed_at
+        .map(|sealed| sealed + TimeDelta::microseconds(1));
+    let floor = head.recorded_at.max(behind);
+    // The clock is asked once nobody else appends.
+    let now = to_database_precision(clock());
+    Ok(floor.map_or(now, |floor| now.max(floor)))
+}
+
+/// Sees to it that nothing is recorded any more at `time` or before; `None` once that holds, else the time up to which it can be asked
+/// for: `now`, or the time of the newest event, where that is later because another process's clock is ahead.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn seal(
+    pool: &PgPool,
+    time: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let head = sqlx::query!("SELECT recorded_at, sealed_at FROM log_head")
+        .fetch_one(pool)
+        .await?;
+    // Whatever is recorded from now on is not before the newest event, and behind what is sealed.
+    let is_past = head.recorded_at.is_some_and(|last| time < last);
+    if is_past || head.sealed_at.is_some_and(|sealed| time <= sealed) {
+        return Ok(None);
+    }
+    let latest = head.recorded_at.map_or(now, |last| last.max(now));
+    if time > latest {
+        return Ok(Some(latest));
+    }
+    // Waits for those who append: what they record at that time or before is then there to be read.
+    sqlx::query!(
+        "UPDATE log_head SET sealed_at = greatest(sealed_at, $1::timestamptz)",
+        time,
+    )
+    .execute(pool)
+    .await?;
+    Ok(None)
 }
 
 /// Events as columns of `events`, in order; their positions are given when they are written.

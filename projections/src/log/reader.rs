@@ -51,7 +51,7 @@ pub struct LogEvent {
     pub event_version: String,
     /// The event, as it was written.
     pub payload: Box<RawValue>,
-    /// Who and why: `actor`, `user_id`, `email`, `request_id`, `cause`.
+    /// Who, by which way and why: `actor`, `user_id`, `email`, `via`, `token_id`, `request_id`, `client_request_id`, `cause`.
     pub metadata: Box<RawValue>,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,

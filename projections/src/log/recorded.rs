@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::UserId;
+use docket_domain::ids::{TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// An event with its place and its circumstances; all that a projection handler may look at.
@@ -33,8 +33,60 @@ pub struct Metadata {
     pub actor: Actor,
     /// The request that it was done in, ours.
     pub request_id: Option<String>,
+    /// The id that the caller gave to that request. It proves nothing: every caller chooses its own.
+    pub client_request_id: Option<String>,
     /// What caused it: Vonage's id of a message, or a word such as `delivery`.
     pub cause: Option<String>,
+    /// By which way it was done; `None` in events of earlier versions.
+    pub via: Option<Via>,
+    /// The token that acted in the actor's name, where one did.
+    pub token_id: Option<TokenId>,
+}
+
+/// By which way something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The console.
+    Console,
+    /// The JSON API.
+    Api,
+    /// The command line of the server.
+    Cli,
+    /// A webhook of Vonage's.
+    Webhook,
+    /// The delivery worker.
+    Delivery,
+    /// Docket itself: its start and its housekeeping.
+    System,
+}
+
+impl Via {
+    /// Every way.
+    pub const ALL: [Self; 6] = [
+        Self::Console,
+        Self::Api,
+        Self::Cli,
+        Self::Webhook,
+        Self::Delivery,
+        Self::System,
+    ];
+
+    /// The name that stands in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Api => "api",
+            Self::Cli => "cli",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
+            Self::System => "system",
+        }
+    }
+
+    /// The way of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|via| via.as_str() == name)
+    }
 }
 
 /// Who did something.
@@ -82,11 +134,14 @@ impl Actor {
 
 impl Metadata {
     /// Metadata of something that nobody's request caused.
-    pub const fn of(actor: Actor) -> Self {
+    pub const fn of(actor: Actor, via: Via) -> Self {
         Self {
             actor,
             request_id: None,
+            client_request_id: None,
             cause: None,
+            via: Some(via),
+            token_id: None,
         }
     }
 }
@@ -100,7 +155,13 @@ impl From<Metadata> for BTreeMap<String, String> {
             map.insert("email".to_owned(), email);
         }
         map.extend(metadata.request_id.map(|id| ("request_id".to_owned(), id)));
+        let client_request_id = metadata.client_request_id;
+        map.extend(client_request_id.map(|id| ("client_request_id".to_owned(), id)));
         map.extend(metadata.cause.map(|cause| ("cause".to_owned(), cause)));
+        let via = metadata.via.map(|via| via.as_str().to_owned());
+        map.extend(via.map(|via| ("via".to_owned(), via)));
+        let token_id = metadata.token_id.map(|id| id.to_string());
+        map.extend(token_id.map(|id| ("token_id".to_owned(), id)));
         map
     }
 }
@@ -124,7 +185,11 @@ impl TryFrom<BTreeMap<String, String>> for Metadata {
         Ok(Self {
             actor,
             request_id: map.remove("request_id"),
+            client_request_id: map.remove("client_request_id"),
             cause: map.remove("cause"),
+            // A way that a later version knows is no reason to leave the event unread.
+            via: map.get("via").and_then(|name| Via::from_name(name)),
+            token_id: map.get("token_id").and_then(|id| id.parse().ok()),
         })
     }
 }
@@ -154,7 +219,10 @@ mod tests {
             let metadata = Metadata {
                 actor,
                 request_id: Some("r1".into()),
+                client_request_id: Some("theirs".into()),
                 cause: None,
+                via: Some(Via::Api),
+                token_id: Some(TokenId(Uuid::nil())),
             };
             let json = serde_json::to_string(&metadata).expect("serialises");
             let map: std::collections::HashMap<String, String> =
@@ -164,6 +232,19 @@ mod tests {
                 serde_json::from_str::<Metadata>(&json).expect("reads back"),
                 metadata
             );
+        }
+    }
+
+    #[test]
+    fn metadata_of_earlier_and_of_later_versions_is_read() {
+        let read = |json: &str| serde_json::from_str::<Metadata>(json).expect("reads");
+        let old = read(r#"{"actor": "system", "request_id": "r1"}"#);
+        assert_eq!((old.via, old.token_id), (None, None));
+        let later = read(r#"{"actor": "system", "via": "carrier pigeon", "more": "x"}"#);
+        assert_eq!(later.via, None);
+        for via in Via::ALL {
+            let json = serde_json::to_string(&Metadata::of(Actor::System, via)).expect("writes");
+            assert_eq!(read(&json).via, Some(via));
         }
     }
 }

@@ -15,6 +15,7 @@
 //! What somebody has not read has no index either: cases are looked at in order, each with one look at the person's mark. Nobody
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
 
+pub mod by_reference;
 mod search;
 pub mod stranded;
 

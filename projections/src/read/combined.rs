@@ -130,7 +130,7 @@ async fn write_beginnings(conn: &mut PgConnection, rows: &Rows) -> Result<(), sq
     Ok(())
 }
 
-/// What every message brings, and the events. The log's head, for which other appends wait, is taken when the read models are written.
+/// What every message brings, and the events. The log's head is counted on when the read models are written.
 #[expect(clippy::too_many_lines, reason = "one line for each column")]
 async fn write_rest(
     conn: &mut PgConnection,
@@ -224,6 +224,7 @@ async fn write_rest(
            ), head AS (
                UPDATE log_head
                   SET position = position + $58::bigint,
+                      recorded_at = greatest(recorded_at, (SELECT max(u.at) FROM UNNEST($67::timestamptz[]) AS u (at))),
                       settings_position = CASE WHEN $59 THEN position + $58::bigint ELSE settings_position END
                 WHERE $58::bigint > 0 AND NOT EXISTS (SELECT FROM written WHERE NOT done)
                RETURNING position

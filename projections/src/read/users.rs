@@ -7,7 +7,7 @@ use docket_domain::access::Access;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{SurveyId, TokenId, UserId};
 use docket_domain::personal::Personal;
-use docket_domain::user::{Role, UserEvent};
+use docket_domain::user::{Role, UserEvent, UserKind};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::read::rows::{Row, column};
 pub struct UserRow {
     /// Their id.
     pub user_id: UserId,
-    /// The address they sign in with, in lower case.
+    /// The address they sign in with, in lower case; a service account's name.
     pub email: Personal<String>,
     /// What they may do.
     pub role: Role,
@@ -35,6 +35,11 @@ pub struct UserRow {
 }
 
 impl UserRow {
+    /// A person or a program.
+    pub fn kind(&self) -> UserKind {
+        UserKind::of(&self.email)
+    }
+
     /// Which surveys' cases they reach.
     pub fn reach(&self) -> Access {
         self.access.clone().of(self.role)
@@ -105,7 +110,10 @@ impl Projection for UsersHandler {
         };
         let (mut role, mut access, mut removed) = (None, None, false);
         match event {
-            UserEvent::UserAdded { email, role, .. } => {
+            UserEvent::UserAdded { email, role, .. }
+            | UserEvent::ServiceAccountAdded {
+                name: email, role, ..
+            } => {
                 let row = UserRow {
                     user_id,
                     email: email.clone(),
@@ -367,6 +375,48 @@ pub async fn find_by_email(
     .fetch_optional(executor)
     .await?;
     row.map(UserRow::try_from).transpose()
+}
+
+/// The user of that address, or the service account of that name in any case, unless they were removed.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn find_by_email_or_name(
+    executor: impl PgExecutor<'_>,
+    email_or_name: &str,
+) -> Result<Option<UserRow>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Columnwise,
+        "SELECT user_id, email, role, removed, created_at, version, surveys
+         FROM users
+         WHERE lower(email) = lower($1) AND NOT removed",
+        email_or_name.trim(),
+    )
+    .fetch_optional(executor)
+    .await?;
+    row.map(UserRow::try_from).transpose()
+}
+
+/// What each token is for, of tokens that were ended too.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn token_names(
+    executor: impl PgExecutor<'_>,
+    tokens: &[TokenId],
+) -> Result<BTreeMap<TokenId, String>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT token_id, name FROM tokens WHERE token_id = ANY ($1)",
+        &column(tokens, |token_id| token_id.0),
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TokenId(row.token_id), row.name))
+        .collect())
 }
 
 /// Every token that was not ended, oldest first.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
 use crate::ledger::scope::Scope;
-use crate::log::recorded::{Actor, Metadata};
+use crate::log::recorded::{Actor, Metadata, Via};
 use crate::settings::Settings;
 
 /// The survey that everything here belongs to.
@@ -106,6 +106,7 @@ impl Operation for Say {
             actor: Actor::Vonage,
             request_id: Some(format!("request-{}", self.nth)),
             cause: Some(format!("provider-{}", self.nth)),
+            ..Metadata::of(Actor::Vonage, Via::Webhook)
         }
     }
 
@@ -180,7 +181,7 @@ impl Operation for Order {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata::of(self.actor.clone())
+        Metadata::of(self.actor.clone(), Via::System)
     }
 
     fn needs(&self, _: &Settings) -> Needs {
@@ -233,7 +234,7 @@ impl Operation for MoveAway {
     type Refusal = CaseError;
 
     fn metadata(&self) -> Metadata {
-        Metadata::of(Actor::System)
+        Metadata::of(Actor::System, Via::System)
     }
 
     fn needs(&self, _: &Settings) -> Needs {

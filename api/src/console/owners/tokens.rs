@@ -132,8 +132,25 @@ pub(super) async fn create(
     session: Session,
     posted: Posted,
 ) -> Result<Response, Failed> {
+    match make(&app, &session, &posted, session.user_id).await {
+        Ok(answer) => Ok(answer),
+        Err(problem) => {
+            let sentence = words::refusal(&problem);
+            let status = problem.into_response().status();
+            let name = posted.field("name").trim();
+            with(&app, &session, "", status, name, sentence).await
+        }
+    }
+}
+
+/// Makes a token that a form asks for, and shows it this once.
+pub(super) async fn make(
+    app: &App,
+    session: &Session,
+    posted: &Posted,
+    user_id: UserId,
+) -> Result<Response, Problem> {
     let token_id = TokenId((app.new_id)());
-    let user_id = session.user_id;
     let name = posted.field("name").trim().to_owned();
     let NewToken { token, hash } = NewToken::generate();
     let operation = ChangeUser {
@@ -147,26 +164,17 @@ pub(super) async fn create(
             user_id,
             hash,
         }],
-        by: Administrator::User(posted.asked(&session)),
+        by: Administrator::User(posted.asked(session)),
     };
-    match app.ledger.submit(operation).await {
-        Ok(answer) => {
-            let is_new = !matches!(answer, Answer::Repeated(_));
-            let template = Made {
-                frame: Frame::of(&app, &session),
-                tab: Tab::Tokens,
-                name,
-                token: is_new.then(|| token.expose_secret().to_owned()),
-            };
-            Ok(page(StatusCode::OK, &template))
-        }
-        Err(error) => {
-            let problem = Problem::from(error);
-            let sentence = words::refusal(&problem);
-            let status = problem.into_response().status();
-            with(&app, &session, "", status, &name, sentence).await
-        }
-    }
+    let answer = app.ledger.submit(operation).await?;
+    let is_new = !matches!(answer, Answer::Repeated(_));
+    let template = Made {
+        frame: Frame::of(app, session),
+        tab: Tab::Tokens,
+        name,
+        token: is_new.then(|| token.expose_secret().to_owned()),
+    };
+    Ok(page(StatusCode::OK, &template))
 }
 
 /// Ends a token. Somebody else's is as if it were not there, but for owners.

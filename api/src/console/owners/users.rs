@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use docket_domain::access::Access;
 use docket_domain::ids::UserId;
 use docket_domain::personal::Personal;
-use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
+use docket_domain::user::{Role, UserCommand, UserError, UserKind, normalise_email};
 use docket_projections::ledger::operation::{Answer, SecretWrite};
 use docket_projections::read::cases::stranded;
 use docket_projections::read::surveys::{self, SurveyRow};
@@ -67,6 +67,8 @@ struct UserEntry {
     reach: String,
     added: When,
     is_me: bool,
+    /// Whether it is a program.
+    is_service: bool,
     /// How many open cases are theirs and out of their reach, in words; empty for none.
     stranded: String,
 }
@@ -123,6 +125,7 @@ pub(super) async fn list(
         reach: reach(&user, &surveys),
         added: When::of(user.created_at, now),
         is_me: user.user_id == session.user_id,
+        is_service: user.kind() == UserKind::Service,
         stranded: stranded
             .iter()
             .find(|stranded| stranded.user_id == user.user_id)
@@ -155,14 +158,14 @@ fn path(user_id: UserId, below: &str) -> String {
 }
 
 /// The part of a form that says what somebody may do.
-struct Rights {
-    roles: Vec<Choice>,
-    is_all: bool,
-    surveys: Vec<Choice>,
+pub(super) struct Rights {
+    pub(super) roles: Vec<Choice>,
+    pub(super) is_all: bool,
+    pub(super) surveys: Vec<Choice>,
 }
 
 impl Rights {
-    fn of(role: Role, access: &Access, surveys: &[SurveyRow]) -> Self {
+    pub(super) fn of(role: Role, access: &Access, surveys: &[SurveyRow]) -> Self {
         let roles = ROLES.into_iter().map(|choice| Choice {
             name: words::role_explained(choice).to_owned(),
             value: choice.as_str().to_owned(),
@@ -187,12 +190,12 @@ fn field_of(survey: &SurveyRow) -> String {
     format!("survey-{}", survey.survey_id)
 }
 
-fn posted_role(posted: &Posted) -> Result<Role, Problem> {
+pub(super) fn posted_role(posted: &Posted) -> Result<Role, Problem> {
     Role::from_name(posted.field("role")).ok_or_else(|| Problem::invalid(words::NO_SUCH_ROLE))
 }
 
 /// Whoever does not say "all" gets those that are ticked; a form that says neither opens nothing.
-fn posted_access(posted: &Posted, surveys: &[SurveyRow]) -> Access {
+pub(super) fn posted_access(posted: &Posted, surveys: &[SurveyRow]) -> Access {
     if posted.field("reach") == "all" {
         return Access::All;
     }
@@ -375,8 +378,11 @@ struct ShownUser {
     reach: String,
     added: When,
     is_me: bool,
+    /// Whether it is a program, which has tokens and no password.
+    is_service: bool,
     rights: Rights,
     rights_action: String,
+    token_action: String,
     password_action: String,
     remove_action: String,
     hand_action: String,
@@ -427,8 +433,10 @@ async fn with(
         reach: reach(&user, &surveys),
         added: When::of(user.created_at, (app.clock)()),
         is_me: user.user_id == session.user_id,
+        is_service: user.kind() == UserKind::Service,
         rights: Rights::of(user.role, &user.access, &surveys),
         rights_action: action("/rights"),
+        token_action: action("/tokens"),
         password_action: action("/password"),
         remove_action: action("/remove"),
         hand_action: action("/cases"),
@@ -443,7 +451,7 @@ async fn with(
     Ok(page(status, &template))
 }
 
-async fn find(app: &App, user_id: &str) -> Result<Option<UserRow>, Failed> {
+pub(super) async fn find(app: &App, user_id: &str) -> Result<Option<UserRow>, Failed> {
     let Ok(user_id) = user_id.parse::<UserId>() else {
         return Ok(None);
     };
@@ -451,11 +459,11 @@ async fn find(app: &App, user_id: &str) -> Result<Option<UserRow>, Failed> {
     Ok(user.filter(|user| !user.removed))
 }
 
-fn no_such_user() -> Response {
+pub(super) fn no_such_user() -> Response {
     failure(StatusCode::NOT_FOUND, words::NO_SUCH_USER.to_owned())
 }
 
-async fn refused(
+pub(super) async fn refused(
     app: &App,
     session: &Session,
     user: UserRow,

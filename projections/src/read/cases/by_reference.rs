@@ -1,0 +1,56 @@
+//! The list of cases in the order of their references, which stands still while messages come.
+
+use docket_domain::ids::Reference;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{AssigneeFilter, CaseFilter, CaseRow, CaseState, RawCase};
+
+/// The cases behind `after`, ordered by their references, at most `limit`. The filter's words (`q`) and its reader (`unread_by`) are not
+/// looked at.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn list(
+    pool: &PgPool,
+    filter: &CaseFilter,
+    after: Option<Reference>,
+    limit: u32,
+) -> Result<Vec<CaseRow>, sqlx::Error> {
+    let bounds = filter.number.as_ref().map(super::NumberFilter::bounds);
+    let surveys: Option<Vec<Uuid>> = filter
+        .surveys
+        .as_ref()
+        .map(|surveys| surveys.iter().map(|survey_id| survey_id.0).collect());
+    let (is_of, assignee) = match filter.assignee {
+        None => (false, None),
+        Some(AssigneeFilter::Nobody) => (true, None),
+        Some(AssigneeFilter::User(user_id)) => (true, Some(user_id.0)),
+    };
+    let rows = sqlx::query_as!(
+        RawCase,
+        r#"SELECT reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
+                  assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
+                  last_inbound_line_id, last_message
+             FROM cases
+            WHERE reference > $1
+              AND ($2::text IS NULL OR state = $2)
+              AND ($3::uuid[] IS NULL OR survey_id = ANY ($3))
+              AND (NOT $4::boolean OR assignee_id IS NOT DISTINCT FROM $5::uuid)
+              AND ($6::text IS NULL OR (number ~>=~ $6 AND number ~<=~ $7))
+            ORDER BY reference
+            LIMIT $8"#,
+        after.map_or(0, Reference::as_i32),
+        filter.state.map(CaseState::as_str),
+        surveys.as_deref(),
+        is_of,
+        assignee,
+        bounds.as_ref().map(|(least, _)| *least),
+        bounds.as_ref().map(|(_, greatest)| greatest.as_str()),
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(RawCase::read).collect()
+}

@@ -16,6 +16,7 @@ mod quotes;
 mod reach;
 mod replies;
 mod routing;
+mod search;
 mod settings;
 mod support;
 mod unrouted;

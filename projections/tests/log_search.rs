@@ -322,12 +322,12 @@ async fn a_number_with_very_many_cases_is_found_in_all_of_them() {
     assert_eq!(all(pool, &of_number, 70).await.0, expected);
     let notes = Search {
         types: vec!["NoteAdded"],
-        until: Some(at("2026-01-01T00:30:00Z")),
+        until: Some(at("2026-01-01T00:38:00Z")),
         ..of_number
     };
     let expected = brute(
         pool,
-        &format!("{mine} AND event_type = 'NoteAdded' AND recorded_at < '2026-01-01 00:30Z'"),
+        &format!("{mine} AND event_type = 'NoteAdded' AND recorded_at < '2026-01-01 00:38Z'"),
     )
     .await;
     assert!(!expected.is_empty());

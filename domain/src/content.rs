@@ -118,8 +118,7 @@ impl Content {
         Self::Text { text: text.into() }
     }
 
-    /// What the person said in words: the text, a caption, or the words on a chosen button. References are looked for here and
-    /// the search index is fed from here.
+    /// What the person said in words: the text, a caption, or the words on a chosen button. References are looked for here.
     pub fn said(&self) -> Option<&str> {
         match self {
             Self::Text { text } | Self::Button { text, .. } => Some(text),
@@ -135,6 +134,26 @@ impl Content {
             | Self::Reaction { .. }
             | Self::Unsupported { .. } => None,
         }
+    }
+
+    /// What a search finds: what was said, the name of a file, and the name and address of a place.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        let (first, second) = match self {
+            Self::Image(media)
+            | Self::Audio(media)
+            | Self::Video(media)
+            | Self::File(media)
+            | Self::Sticker(media) => (media.name.as_deref(), None),
+            Self::Location { name, address, .. } => (name.as_deref(), address.as_deref()),
+            Self::Reply { description, .. } => (description.as_deref(), None),
+            Self::Text { .. }
+            | Self::Button { .. }
+            | Self::Contacts { .. }
+            | Self::Order { .. }
+            | Self::Reaction { .. }
+            | Self::Unsupported { .. } => (None, None),
+        };
+        self.said().into_iter().chain(first).chain(second)
     }
 
     /// The kind's name, as it stands in `type`.

@@ -1,9 +1,10 @@
-//! Rules about what people write: references, titles, the automatic reply, frequent answers, opt-out words and the
-//! parts an SMS is cut into.
+//! Rules about what people write: references, titles, the automatic reply, frequent answers, opt-out words, the
+//! parts an SMS is cut into, and the words that a search finds.
 
 pub mod auto_reply;
 pub mod opt_out;
 pub mod references;
+pub mod search;
 pub mod segments;
 pub mod template;
 pub mod title;

@@ -225,3 +225,112 @@ async fn what_is_about_a_case_or_a_number_is_found() {
     assert_eq!(all(pool, &looks, 1).await.0, expected[..2]);
     database.close().await;
 }
+
+#[tokio::test]
+async fn times_that_run_backwards_along_the_log_hide_nothing() {
+    let database = with_log(20_000).await;
+    let pool = &database.pool;
+    let connect = connect_options(&database.url).unwrap();
+    let mut conn = connect.connect().await.unwrap();
+    // Transactions that waited, or processes whose clocks are behind: the last event of all before them is of 05:33:19.
+    for (nth, time) in [
+        "2026-01-01 04:45:00Z",
+        "2026-01-01 05:34:00Z",
+        "2026-01-01 04:40:00Z",
+        "2026-01-01 05:35:00Z",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        sqlx::query(
+            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
+                                 recorded_at)
+             SELECT 'Case', '101', 1000 + $1, 'NoteAdded', '1', '{}', '{\"actor\": \"system\"}', position, $2::timestamptz
+               FROM head",
+        )
+        .bind(i64::try_from(nth).unwrap())
+        .bind(at(&time.replace(' ', "T")))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    }
+    let mut found_late = 0;
+    for (since, until) in [
+        ("2026-01-01T04:44:00Z", "2026-01-01T04:46:00Z"),
+        ("2026-01-01T04:40:00Z", "2026-01-01T04:40:01Z"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T04:50:00Z"),
+        ("2026-01-01T05:33:00Z", "2026-01-01T05:34:30Z"),
+        ("2026-01-01T05:34:00Z", "2026-01-01T06:00:00Z"),
+        ("2026-01-01T04:41:00Z", "2026-01-01T06:00:00Z"),
+    ] {
+        for by in [None, Some(By::Kind("system"))] {
+            let search = Search {
+                since: Some(at(since)),
+                until: Some(at(until)),
+                by: by.clone(),
+                ..Search::default()
+            };
+            let by = by.map_or("true", |_| "metadata ->> 'actor' = 'system'");
+            let expected = brute(
+                pool,
+                &format!("recorded_at >= '{since}' AND recorded_at < '{until}' AND {by}"),
+            )
+            .await;
+            found_late += expected
+                .iter()
+                .filter(|position| **position > 20_000)
+                .count();
+            assert_eq!(
+                all(pool, &search, 1_000).await.0,
+                expected,
+                "{since} {until}"
+            );
+        }
+    }
+    assert!(found_late > 10, "{found_late}");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_number_with_very_many_cases_is_found_in_all_of_them() {
+    let database = with_log(3_000).await;
+    let pool = &database.pool;
+    let connect = connect_options(&database.url).unwrap();
+    let models = rebuild::models(&[]).unwrap();
+    rebuild::rebuild(&connect, &models, DateTime::UNIX_EPOCH, |_| {})
+        .await
+        .unwrap();
+    // Every second case is one person's, and so are 600 newer ones.
+    for statement in [
+        "INSERT INTO contacts SELECT (jsonb_populate_record(k, jsonb_build_object(
+             'contact_id', '01957a00-0000-7000-8000-0000000000ff', 'number', '12025550100'))).* FROM contacts k LIMIT 1",
+        "UPDATE contact_cases SET contact_id = '01957a00-0000-7000-8000-0000000000ff' WHERE reference % 2 = 0",
+        "INSERT INTO cases SELECT (jsonb_populate_record(c, jsonb_build_object('reference', 10000 + n))).*
+           FROM cases c, generate_series(1, 600) n WHERE c.reference = 150",
+        "INSERT INTO contact_cases SELECT '01957a00-0000-7000-8000-0000000000ff', 10000 + n FROM generate_series(1, 600) n",
+    ] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    let of_number = Search {
+        about: Some(About::Number("12025550100".to_owned())),
+        ..Search::default()
+    };
+    let mine = "aggregate_type = 'Case' AND aggregate_id::integer % 2 = 0";
+    let expected = brute(pool, mine).await;
+    assert!(expected.len() > 1_000);
+    assert_eq!(all(pool, &of_number, 70).await.0, expected);
+    let notes = Search {
+        types: vec!["NoteAdded"],
+        until: Some(at("2026-01-01T00:38:00Z")),
+        ..of_number
+    };
+    let expected = brute(
+        pool,
+        &format!("{mine} AND event_type = 'NoteAdded' AND recorded_at < '2026-01-01 00:38Z'"),
+    )
+    .await;
+    assert!(!expected.is_empty());
+    assert_eq!(all(pool, &notes, 70).await.0, expected);
+    database.close().await;
+}

@@ -20,6 +20,7 @@ use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
+use docket_domain::text::search::Query;
 use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::cases::{
@@ -1621,73 +1622,206 @@ async fn a_search_finds_words_titles_references_and_numbers() {
     database.close().await;
 }
 
+/// What a search finds, in order; a page of one looks nearly everything up by indexes, a large page compares case by case.
+async fn searched(pool: &PgPool, q: &str, limit: u32) -> Vec<i32> {
+    let filter = CaseFilter {
+        q: Some(q.into()),
+        ..CaseFilter::default()
+    };
+    let mut found: Vec<i32> = read(pool, &filter, limit)
+        .await
+        .into_iter()
+        .map(|case| case.reference.as_i32())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+const QUERIES: [&str; 50] = [
+    "kitchen",
+    "KITCH",
+    "\u{212A}itchen",
+    "k",
+    "istanbul",
+    "İstanbul",
+    "İSTAN",
+    "σπίτι",
+    "ΣΠΙΤΙ",
+    "σπίτι kai",
+    "habitaci",
+    "habitacion",
+    "AÑO habitación",
+    "crew 2",
+    "crew",
+    "example.com",
+    "/Roof",
+    "well-known",
+    "known-well",
+    "known",
+    "1234",
+    "ab-1234",
+    "1234-ab",
+    "👍",
+    "预约",
+    "约",
+    "预约明天",
+    "明天 预约",
+    "约预",
+    "นัดหมาย",
+    "!?",
+    "none",
+    "carter",
+    "jose",
+    "JOSÉ istanbul",
+    "istanbul carter",
+    "carter habitación",
+    "muller kitchen",
+    "李雷",
+    "李",
+    "李 istan",
+    "o'neill",
+    "🌻 roof",
+    "カタカナ",
+    "カタ 预约",
+    "สมชาย",
+    "jo",
+    "jos",
+    "crew jones",
+    "thanks anna",
+];
+
 #[tokio::test]
-async fn a_search_one_by_one_finds_what_the_index_of_words_finds() {
+async fn a_search_one_by_one_finds_what_the_indexes_find() {
     let database = database().await;
     let pool = &database.pool;
     let mut world = World::default();
-    for text in [
-        "The KITCHEN of İSTANBUL",
-        "20 \u{212A} and \u{212A}itchen",
-        "istanbul",
-        "ΣΠΊΤΙ και σπίτι",
-        "habitación, año",
-        "https://example.com/Roof?a=b well-known 1.5e3",
+    for (text, name) in [
+        ("The KITCHEN of İSTANBUL", "José Carter"),
+        ("20 \u{212A} and \u{212A}itchen", "Anna Müller"),
+        ("istanbul 👍🏽", "李雷"),
+        ("ΣΠΊΤΙ και σπίτι", "Crew Jones"),
+        ("habitación, año", "jose"),
+        (
+            "https://example.com/Roof?a=b well-known AB-1234",
+            "O’Neill 🌻",
+        ),
+        ("我想预约明天上午的时间", "ｶﾀｶﾅ"),
+        ("ฉันต้องการนัดหมายพรุ่งนี้", "สมชาย"),
     ] {
-        world.said(0, text);
+        let (case, _) = world.said(0, text);
         for contact in 1..4 {
             world.said(contact, &format!("Crew {contact}: {text}"));
         }
+        let (case_of_name, _) = world.said(4 + case.get() % 8, &format!("Crew of {text}"));
+        let number = world.cases[&case_of_name].state().unwrap().origin.number.0[10..].parse();
+        let message = world.inbound(number.unwrap(), Content::text("thanks"), Some(name));
+        world.receive(case_of_name, message, Rule::OnlyOpen, vec![]);
     }
     build(pool, &world.log, 1000).await;
-    for q in [
-        "kitchen",
-        "KITCH",
-        "\u{212A}itchen",
-        "k",
-        "istanbul",
-        "İstanbul",
-        "İSTAN",
-        "σπίτι",
-        "ΣΠΊΤΙ",
-        "σπίτι kai",
-        "habitaci",
-        "habitación",
-        "AÑO habitación",
-        "crew 2",
-        "crew",
-        "example.com",
-        "/Roof",
-        "well-known",
-        "known",
-        "1.5e3",
-        "!?",
-        "none",
-    ] {
-        let mut expected: Vec<i32> = sqlx::query_scalar(
-            "SELECT DISTINCT reference FROM thread_items
-             WHERE NOT hidden AND to_tsvector('simple', left(said, 20000))
-                 @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery",
-        )
-        .bind(q)
-        .fetch_all(pool)
-        .await
-        .unwrap();
+    let items: Vec<(i32, Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT t.reference, t.words, k.name_words
+           FROM thread_items t JOIN cases c USING (reference) JOIN contacts k USING (contact_id)
+          WHERE NOT t.hidden",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut finds = BTreeMap::new();
+    for q in QUERIES {
+        let query = Query::parse(q);
+        let mut expected: Vec<i32> = items
+            .iter()
+            .filter(|(_, words, name)| {
+                let has = |words: &Option<String>, like: &str| {
+                    let needle = like.trim_matches('%');
+                    words.as_ref().is_some_and(|words| words.contains(needle))
+                };
+                !query.is_empty()
+                    && query.patterns().iter().all(|pattern| {
+                        has(words, &pattern.like)
+                            || pattern.is_for_names && has(name, &pattern.like)
+                    })
+            })
+            .map(|(reference, ..)| *reference)
+            .collect();
         expected.sort_unstable();
-        let filter = CaseFilter {
-            q: Some(q.into()),
-            ..CaseFilter::default()
-        };
-        // A page of one looks few up by the index, a page of all searches every case.
+        expected.dedup();
         for limit in [1, 100] {
-            let mut found: Vec<i32> = read(pool, &filter, limit)
-                .await
-                .into_iter()
-                .map(|case| case.reference.as_i32())
-                .collect();
-            found.sort_unstable();
-            assert_eq!(found, expected, "{q}, {limit} a page");
+            assert_eq!(
+                searched(pool, q, limit).await,
+                expected,
+                "{q}, {limit} a page"
+            );
         }
+        finds.insert(q, expected.len());
+    }
+    for (q, number) in [
+        ("carter", 1),
+        ("jose", 2),
+        ("JOSÉ istanbul", 1),
+        ("istanbul carter", 1),
+        ("carter habitación", 0),
+        ("李 istan", 1),
+        ("预约", 5),
+        ("约预", 0),
+        ("1234-ab", 0),
+        ("นัดหมาย", 5),
+        ("👍", 5),
+        ("カタ 预约", 1),
+        ("jo", 0),
+    ] {
+        assert_eq!(finds[q], number, "{q}: {finds:?}");
+    }
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_search_finds_ids_of_messages() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = World::default();
+    let (case, received) = world.said(0, "Hello");
+    let mut message = world.inbound(0, Content::text("and another"), None);
+    message.provider_id = "AAAAbbbb-0000-4000-8000-000000000001".to_owned();
+    world.receive(case, message, Rule::OnlyOpen, vec![]);
+    world.said(1, "Another case");
+    let reply = world.outbound(0, "An answer", author(0), vec![case]);
+    let reply_id = reply.message_id;
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::Reply {
+            message: reply,
+            seen_version: None,
+        },
+    );
+    world.perform(
+        &actor(0),
+        case,
+        CaseCommand::BeginSending {
+            message_id: reply_id,
+            attempt: 1,
+        },
+    );
+    let provider_id = Some("cccc0000-0000-4000-8000-000000000002".to_owned());
+    world.deliver(case, reply_id, 1, News::Sent { provider_id });
+    build(pool, &world.log, 1000).await;
+    for q in [
+        "AAAAbbbb-0000-4000-8000-000000000001",
+        " AAAAbbbb-0000-4000-8000-000000000001\n",
+        "cccc0000-0000-4000-8000-000000000002",
+        "CCCC0000-0000-4000-8000-000000000002",
+        &received.0.to_string(),
+        &received.0.simple().to_string().to_uppercase(),
+        &reply_id.client_ref(1),
+    ] {
+        assert_eq!(searched(pool, q, 10).await, [case.as_i32()], "{q}");
+    }
+    for q in [
+        "cccc0000-0000-4000-8000",
+        "dddd0000-0000-4000-8000-000000000002",
+    ] {
+        assert!(searched(pool, q, 10).await.is_empty(), "{q}");
     }
     database.close().await;
 }

@@ -224,7 +224,7 @@ struct ListQuery {
     /// The address of who sees to the case; `me` for the caller, `none` for nobody.
     #[serde(default, deserialize_with = "unless_blank")]
     assignee: Option<String>,
-    /// Words that were said, written or named; a reference (`#123`); part of a number.
+    /// Words that were said, written or named; a reference (`#123`); part of a number; an id of a message.
     #[serde(default, deserialize_with = "unless_blank")]
     q: Option<String>,
     /// `newest` (the default): those with the newest messages first. `reference`: by their references, an order that stands still.

@@ -17,6 +17,7 @@ mod quotes;
 mod reach;
 mod replies;
 mod routing;
+mod search;
 mod settings;
 mod support;
 mod unrouted;

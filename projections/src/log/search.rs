@@ -2,10 +2,12 @@
 //!
 //! There is no index for each thing that can be asked for, since the log is where everything is written. What belongs to a case or a
 //! number is found through the read models and the log's own key. All else is found by looking through the log backwards from a
-//! position, at most so far at once; whoever wants to goes on from there. A time is turned into positions first: times rise with
-//! positions, but for the moment by which two writers can differ.
+//! position, at most so far at once; whoever wants to goes on from there. So is what belongs to a number with very many cases.
+//!
+//! A time is turned into positions first. Times rise with positions, except that the clocks of two processes differ and that a
+//! transaction which waited carries an older time than those committed before it; hence [`DISORDER`].
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use docket_domain::case::Case;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{HeldId, Reference};
@@ -18,11 +20,11 @@ use cqrs_es::Aggregate as _;
 const CHUNK: i64 = 25_000;
 /// So many events are looked through for one page at most.
 const MAX_LOOKED: i64 = 200_000;
-/// So many positions the times of two writers can be out of order, at most.
-const DISORDER: i64 = 2_000;
-/// So many cases of one number are looked into, the newest ones.
-const MAX_CASES: i64 = 500;
-/// So many days of these cases on which somebody can have looked at them, of the newest cases first; `docs/auditing.md` says so too.
+/// So much older than an event before it can an event's time be, at most.
+const DISORDER: TimeDelta = TimeDelta::hours(1);
+/// So many cases of one number are looked up by the log's key; of more, the log is looked through.
+const MAX_CASES: usize = 500;
+/// So many days of these cases, on which somebody can have looked at them, are looked up; of more, the log is looked through.
 const MAX_VIEW_DAYS: usize = 20_000;
 
 /// Who did it.
@@ -140,20 +142,25 @@ pub async fn page(pool: &PgPool, search: &Search, limit: i64) -> Result<Found, R
             .map_or(head, |before| before.saturating_sub(1).clamp(0, head)),
     };
     if let Some(since) = search.since {
-        span.low = position_at(pool, since, head).await? - DISORDER;
+        let before_all = since.checked_sub_signed(DISORDER).unwrap_or(since);
+        span.low = position_at(pool, before_all, head).await?;
     }
     if let Some(until) = search.until {
-        let last = position_at(pool, until, head).await? + DISORDER;
+        let after_all = until.checked_add_signed(DISORDER).unwrap_or(until);
+        let last = position_at(pool, after_all, head).await?;
         span.high = span.high.min(last);
     }
-    span.low = span.low.max(0);
-    match &search.about {
-        Some(about) => {
-            let streams = streams_of(pool, about, search).await?;
+    let streams = match &search.about {
+        None if search.is_beside_cases() => return beside_cases(pool, search, span, limit).await,
+        None => None,
+        Some(About::Case(reference)) => Some(streams_of_case(pool, *reference, search).await?),
+        Some(About::Number(number)) => streams_of_number(pool, number, search).await?,
+    };
+    match streams {
+        Some(streams) => {
             let events = of_streams(pool, search, &streams, span, limit + 1).await?;
             Ok(Found::of(events, limit, Next::End))
         }
-        None if search.is_beside_cases() => beside_cases(pool, search, span, limit).await,
         None => everywhere(pool, search, span, limit).await,
     }
 }
@@ -190,62 +197,67 @@ async fn position_at(pool: &PgPool, time: DateTime<Utc>, head: i64) -> Result<i6
     Ok(before)
 }
 
-/// The streams that are about something.
-async fn streams_of(
+/// The streams that are about a case.
+async fn streams_of_case(
     pool: &PgPool,
-    about: &About,
+    reference: Reference,
     search: &Search,
 ) -> Result<Vec<StreamId>, sqlx::Error> {
-    match about {
-        About::Case(reference) => {
-            let opened_at = sqlx::query_scalar!(
-                "SELECT opened_at FROM cases WHERE reference = $1",
-                reference.as_i32()
-            )
-            .fetch_optional(pool)
-            .await?;
-            let Some(opened_at) = opened_at else {
-                return Ok(vec![]);
-            };
-            let last = last_recorded_at(pool).await?;
-            let mut streams = vec![StreamId::Case(*reference)];
-            streams.extend(views(*reference, opened_at, last, search));
-            Ok(streams)
-        }
-        About::Number(number) => {
-            let cases = sqlx::query!(
-                "SELECT c.reference, c.opened_at
-                   FROM contacts k JOIN contact_cases o USING (contact_id) JOIN cases c USING (reference)
-                  WHERE k.number = $1
-                  ORDER BY c.reference DESC LIMIT $2",
-                number,
-                MAX_CASES,
-            )
-            .fetch_all(pool)
-            .await?;
-            let held = sqlx::query_scalar!(
-                "SELECT held_id FROM unrouted WHERE from_number = $1 ORDER BY received_at DESC LIMIT $2",
-                number,
-                MAX_CASES,
-            )
-            .fetch_all(pool)
-            .await?;
-            let last = last_recorded_at(pool).await?;
-            let cases: Vec<_> = cases
-                .into_iter()
-                .filter_map(|row| Some((Reference::from_i32(row.reference)?, row.opened_at)))
-                .collect();
-            let looks = cases
-                .iter()
-                .flat_map(|(reference, opened_at)| views(*reference, *opened_at, last, search));
-            Ok(cases
-                .iter()
-                .map(|(reference, _)| StreamId::Case(*reference))
-                .chain(held.into_iter().map(|id| StreamId::Held(HeldId(id))))
-                .chain(looks.take(MAX_VIEW_DAYS))
-                .collect())
-        }
+    let opened_at = sqlx::query_scalar!(
+        "SELECT opened_at FROM cases WHERE reference = $1",
+        reference.as_i32()
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(opened_at) = opened_at else {
+        return Ok(vec![]);
+    };
+    let last = last_recorded_at(pool).await?;
+    let mut streams = vec![StreamId::Case(reference)];
+    streams.extend(views(reference, opened_at, last, search));
+    Ok(streams)
+}
+
+/// The streams that are about a number; `None` where there are too many.
+async fn streams_of_number(
+    pool: &PgPool,
+    number: &str,
+    search: &Search,
+) -> Result<Option<Vec<StreamId>>, sqlx::Error> {
+    let one_too_many = i64::try_from(MAX_CASES).expect("a small constant") + 1;
+    let cases = sqlx::query!(
+        "SELECT c.reference, c.opened_at
+           FROM contacts k JOIN contact_cases o USING (contact_id) JOIN cases c USING (reference)
+          WHERE k.number = $1
+          LIMIT $2",
+        number,
+        one_too_many,
+    )
+    .fetch_all(pool)
+    .await?;
+    let held = sqlx::query_scalar!(
+        "SELECT held_id FROM unrouted WHERE from_number = $1 LIMIT $2",
+        number,
+        one_too_many,
+    )
+    .fetch_all(pool)
+    .await?;
+    let last = last_recorded_at(pool).await?;
+    let looks: Vec<StreamId> = cases
+        .iter()
+        .filter_map(|row| Some((Reference::from_i32(row.reference)?, row.opened_at)))
+        .flat_map(|(reference, opened_at)| views(reference, opened_at, last, search))
+        .take(MAX_VIEW_DAYS + 1)
+        .collect();
+    if cases.len() > MAX_CASES || held.len() > MAX_CASES || looks.len() > MAX_VIEW_DAYS {
+        return Ok(None);
     }
+    let cases = cases
+        .iter()
+        .filter_map(|row| Reference::from_i32(row.reference))
+        .map(StreamId::Case);
+    let held = held.into_iter().map(|id| StreamId::Held(HeldId(id)));
+    Ok(Some(cases.chain(held).chain(looks).collect()))
 }
 
 /// When the newest event was recorded; `None` in an empty log.
@@ -382,7 +394,7 @@ async fn beside_cases(
     Ok(Found::of(collect(rows)?, limit, next))
 }
 
-/// Looks through the log backwards, some way.
+/// Looks through the log backwards, some way; only at what is about a number where one is asked for.
 async fn everywhere(
     pool: &PgPool,
     search: &Search,
@@ -390,6 +402,10 @@ async fn everywhere(
     limit: i64,
 ) -> Result<Found, ReadError> {
     let filter = search.filter();
+    let number = match &search.about {
+        Some(About::Number(number)) => Some(number.as_str()),
+        Some(About::Case(_)) | None => None,
+    };
     let mut found: Vec<LogEvent> = vec![];
     let mut high = span.high;
     let end = span.low.max(span.high - MAX_LOOKED);
@@ -407,6 +423,13 @@ async fn everywhere(
                   AND ($5::text IS NULL OR metadata ->> 'email' = $5)
                   AND ($6::text IS NULL OR metadata ->> 'actor' = $6)
                   AND recorded_at >= $7 AND recorded_at < $8
+                  AND ($10::text IS NULL
+                       OR aggregate_type IN ('Case', 'CaseViews') AND split_part(aggregate_id, '-', 1) IN (
+                              SELECT o.reference::text FROM contacts k JOIN contact_cases o USING (contact_id) WHERE k.number = $10
+                          )
+                       OR aggregate_type = 'HeldWebhook' AND aggregate_id IN (
+                              SELECT held_id::text FROM unrouted WHERE from_number = $10
+                          ))
                 ORDER BY position DESC
                 LIMIT $9"#,
             low,
@@ -418,6 +441,7 @@ async fn everywhere(
             filter.since,
             filter.until,
             missing,
+            number,
         )
         .fetch_all(pool)
         .await?;

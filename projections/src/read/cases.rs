@@ -8,9 +8,9 @@
 //!
 //! Numbers and words have no such index. The newest cases are searched first, one by one, which fills a page at once where what
 //! is looked for is frequent. Where it is not, all that match are looked up and ordered, unless they are too many for that
-//! ([`FEW_OF_WORDS`], [`FEW_OF_NUMBER`]); then the search one by one goes on. Both ways take about as long where one case in
-//! [`FREQUENT`] matches. To cut a text into words takes far longer than to find some letters in it, so an item is cut only where
-//! it has the letters that it must have ([`search::letters`]).
+//! ([`search::FEW_OF_WORDS`], [`FEW_OF_NUMBER`]); then the search one by one goes on. Both ways take about as long where one case in
+//! [`FREQUENT`] matches. The words of an item are stored as they were cut out of its texts (`docket_domain::text::search`), so that to
+//! search one by one is to compare them with a pattern for each term.
 //!
 //! What somebody has not read has no index either: cases are looked at in order, each with one look at the person's mark. Nobody
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
@@ -19,7 +19,7 @@ pub mod by_reference;
 mod search;
 pub mod stranded;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,9 +37,7 @@ use super::Projection;
 use super::rows::{Row, column};
 use crate::log::recorded::Recorded;
 
-/// So many cases, found by words, are ordered without an index; more are not even looked up.
-const FEW_OF_WORDS: usize = 30_000;
-/// The same of cases found by a number, which takes no time to compare.
+/// So many cases, found by a number, are ordered without an index; more are not even looked up.
 const FEW_OF_NUMBER: usize = 5_000;
 /// So many pages' worth of cases are searched one by one before anything is looked up: the index needs long to tell that
 /// a word is everywhere, and the newest cases show it at once.
@@ -418,8 +416,9 @@ pub struct CaseFilter {
     /// Only those that this person has not opened since their last message; they are open, or none is found.
     pub unread_by: Option<UserId>,
     /// Only those in which this was said, written or named. `#123` finds that case and nothing else; digits find
-    /// a reference, a part of a number and words; all else finds cases that have an item with all these words, the last of
-    /// which may be a beginning. White space alone finds everything.
+    /// a reference, a part of a number and words; an id of a message finds its cases; all else finds cases that have an item with
+    /// all these words, the last of which may be a beginning. The contact's name counts as said in every item. White space alone
+    /// finds everything.
     pub q: Option<Personal<String>>,
 }
 
@@ -698,11 +697,7 @@ pub async fn list(
     let Some(mut search) = filter.q.as_ref().and_then(|q| Search::of(q)) else {
         return page.read(pool).await;
     };
-    if let Some(words) = search.words.take() {
-        let lexemes = lexemes(pool, &words).await?;
-        search.words = (!lexemes.is_empty()).then_some(words);
-        search.letters = search::letters(&lexemes);
-    }
+    search.identify(pool).await?;
     page.read_found(pool, &search).await
 }
 
@@ -767,114 +762,6 @@ async fn references_of_number(
     .fetch_all(pool)
     .await?;
     Ok((found.len() <= FEW_OF_NUMBER).then_some(found))
-}
-
-/// The cases that a search finds, some of them perhaps more than once; `None` where there are too many.
-async fn references_of_search(
-    pool: &PgPool,
-    search: &Search,
-) -> Result<Option<Vec<i32>>, sqlx::Error> {
-    let mut found: Vec<i32> = search.reference.into_iter().collect();
-    if let Some(words) = &search.words {
-        let of_words = references_of_words(pool, words).await?;
-        if of_words.len() > FEW_OF_WORDS {
-            return Ok(None);
-        }
-        found.extend(of_words);
-    }
-    if let Some(digits) = &search.number_part {
-        let of_number = sqlx::query_scalar!(
-            "SELECT c.reference FROM contacts k JOIN contact_cases c USING (contact_id)
-             WHERE number_parts(k.number) @> number_parts($1::text) AND k.number LIKE '%' || $1::text || '%'
-             LIMIT $2",
-            digits,
-            more_than(FEW_OF_NUMBER),
-        )
-        .fetch_all(pool)
-        .await?;
-        if of_number.len() > FEW_OF_NUMBER {
-            return Ok(None);
-        }
-        found.extend(of_number);
-    }
-    Ok(Some(found))
-}
-
-/// The cases in which the words stand, each once for every item that has them, and no more than one too many.
-async fn references_of_words(pool: &PgPool, words: &str) -> Result<Vec<i32>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    // What the index finds is noted down in this memory, in kB. With Postgres's own 4 MB it has to note whole pages where
-    // a word is frequent, and then every item of them is searched again: seconds instead of milliseconds.
-    // The planner takes every word for one in many items, and would start other processes to help, which takes longer than
-    // all the rest.
-    sqlx::query!(
-        "SELECT set_config('work_mem', '65536', true) AS memory,
-                set_config('max_parallel_workers_per_gather', '0', true) AS helpers"
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
-    let found = sqlx::query_scalar!(
-        "SELECT reference FROM thread_items
-         WHERE said IS NOT NULL AND NOT hidden AND to_tsvector('simple', left(said, 20000))
-             @@ (NULLIF(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery
-         LIMIT $2",
-        words,
-        more_than(FEW_OF_WORDS),
-    )
-    .fetch_all(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(found)
-}
-
-/// The words of a search as the index has them: in small letters, each once.
-async fn lexemes(pool: &PgPool, words: &str) -> Result<Vec<String>, sqlx::Error> {
-    let lexemes = sqlx::query_scalar!(
-        r#"SELECT tsvector_to_array(to_tsvector('simple', $1)) AS "lexemes!""#,
-        words,
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(lexemes)
-}
-
-/// Those of the cases in which the words stand; the first `limit` of them.
-async fn references_with_words(
-    pool: &PgPool,
-    cases: &[i32],
-    search: &Search,
-    limit: u32,
-) -> Result<HashSet<i32>, sqlx::Error> {
-    // The cases are looked at in their order, each in a search of its own that ends with the first item, until there are enough.
-    // What stands in a CASE is looked at in this order, and not by the index of words, which knows nothing of these few cases.
-    // The two signs are all that become ASCII letters when they are made small, and are none themselves.
-    let [letters, more, others] = &search.letters;
-    let found = sqlx::query_scalar!(
-        r#"SELECT c.reference AS "reference!"
-           FROM UNNEST($1::integer[]) WITH ORDINALITY c (reference, n)
-           CROSS JOIN LATERAL (
-               SELECT FROM thread_items t
-               WHERE t.reference = c.reference AND NOT t.hidden AND CASE
-                   WHEN position($3 IN lower(replace(replace(t.said, U&'\212A', 'k'), U&'\0130', 'i') COLLATE "C")) = 0 THEN false
-                   WHEN position($5 IN lower(replace(replace(t.said, U&'\212A', 'k'), U&'\0130', 'i') COLLATE "C")) = 0 THEN false
-                   WHEN position($6 IN lower(replace(replace(t.said, U&'\212A', 'k'), U&'\0130', 'i') COLLATE "C")) = 0 THEN false
-                   ELSE to_tsvector('simple', left(t.said, 20000))
-                       @@ (NULLIF(plainto_tsquery('simple', $2)::text, '') || ':*')::tsquery
-                   END
-               LIMIT 1
-           ) t
-           ORDER BY c.n
-           LIMIT $4"#,
-        cases,
-        search.words,
-        letters,
-        i64::from(limit),
-        more,
-        others,
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(found.into_iter().collect())
 }
 
 /// A page of the list that is asked for.
@@ -1045,7 +932,7 @@ impl Page<'_> {
         let mut found = Vec::new();
         // A reference is found at once, and is in the newest cases by chance only.
         let mut is_looked_up = !search.may_find_many();
-        if is_looked_up && let Some(references) = references_of_search(pool, search).await? {
+        if is_looked_up && let Some(references) = search.references(pool).await? {
             return self.read_looked_up(pool, references).await;
         }
         let mut searched_at_once = self.limit.saturating_mul(PAGES_BEFORE_LOOKING_UP);
@@ -1071,7 +958,7 @@ impl Page<'_> {
             let is_frequent = (found.len() - known) * FREQUENT >= searched;
             if !is_looked_up && !is_frequent {
                 is_looked_up = true;
-                if let Some(references) = references_of_search(pool, search).await? {
+                if let Some(references) = search.references(pool).await? {
                     // What was found on the way is found again.
                     self.cursor = begins;
                     return self.read_looked_up(pool, references).await;
@@ -1089,20 +976,10 @@ impl Page<'_> {
         cases: Vec<CaseRow>,
         search: &Search,
     ) -> Result<impl Iterator<Item = CaseRow>, sqlx::Error> {
-        let is_found = |case: &CaseRow| search.finds(case.reference.as_i32(), case.number.as_str());
-        let others: Vec<i32> = cases
-            .iter()
-            .filter(|case| !is_found(case))
-            .map(|case| case.reference.as_i32())
-            .collect();
-        let with_words = if search.words.is_some() && !others.is_empty() {
-            references_with_words(pool, &others, search, self.limit).await?
-        } else {
-            HashSet::new()
-        };
+        let others: Vec<&CaseRow> = cases.iter().filter(|case| !search.finds(case)).collect();
+        let with_words = search.with_words(pool, &others, self.limit).await?;
         Ok(cases.into_iter().filter(move |case| {
-            with_words.contains(&case.reference.as_i32())
-                || search.finds(case.reference.as_i32(), case.number.as_str())
+            with_words.contains(&case.reference.as_i32()) || search.finds(case)
         }))
     }
 

@@ -9,6 +9,7 @@ use docket_domain::case::{CaseEvent, Opened};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, SurveyId};
 use docket_domain::personal::Personal;
+use docket_domain::text::search;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -49,6 +50,8 @@ pub(super) struct Named {
     /// Grows with every name: the last one counts.
     pub(super) number: i64,
     pub(super) name: String,
+    /// What a search finds of the name, as [`search::index`] gives it.
+    pub(super) words: Option<String>,
 }
 
 impl ContactsHandler {
@@ -65,7 +68,7 @@ impl ContactsHandler {
 
 impl Projection for ContactsHandler {
     const NAME: &'static str = "contacts";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["contacts"];
     const READS: &'static [&'static str] = &["cases"];
     type Rows = ContactRows;
@@ -90,9 +93,10 @@ impl Projection for ContactsHandler {
 
     async fn flush(&mut self, _: &mut PgConnection) -> Result<ContactRows, sqlx::Error> {
         let Self { seen, names, .. } = std::mem::take(self);
-        let named = |(reference, (number, name))| Named {
+        let named = |(reference, (number, name)): (i32, (i64, String))| Named {
             reference,
             number,
+            words: search::index([name.as_str()]),
             name,
         };
         Ok(ContactRows {

@@ -18,6 +18,7 @@ use docket_domain::ids::{LineId, MessageId, NoteId, Reference, UserId};
 use docket_domain::json::read_stored;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
+use docket_domain::text::search;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -58,6 +59,8 @@ pub struct NewItem {
     pub(super) channel: Option<&'static str>,
     pub(super) line_id: Option<Uuid>,
     pub(super) said: Option<String>,
+    /// What a search finds of it, as [`search::index`] gives it.
+    pub(super) words: Option<String>,
     pub(super) content: Option<String>,
     pub(super) sent_text: Option<String>,
     pub(super) provider_id: Option<String>,
@@ -193,6 +196,11 @@ impl Delivered {
     }
 }
 
+/// What a search finds of a comment.
+fn words_of(comment: Option<&Personal<String>>) -> Option<String> {
+    search::index(comment.map(|comment| comment.as_str()))
+}
+
 /// Attempts and codes are small; one that is not is shown as the largest.
 fn to_i32(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
@@ -245,6 +253,7 @@ impl NewItem {
             channel: Some(message.channel.as_str()),
             line_id: Some(message.line_id.0),
             said: message.content.said().map(str::to_owned),
+            words: search::index(message.content.words()),
             content,
             provider_id: Some(message.provider_id.clone()),
             quotes: message.quotes.clone(),
@@ -262,6 +271,7 @@ impl NewItem {
             channel: Some(message.channel.as_str()),
             line_id: Some(message.line_id.0),
             said: Some(message.text.0.clone()),
+            words: search::index([message.text.as_str()]),
             sent_text: (*sent != message.text).then(|| sent.0.clone()),
             delivery: Some(Delivered {
                 attempt: Some(1),
@@ -359,6 +369,7 @@ impl ThreadHandler {
                 };
                 self.items.push(NewItem {
                     said: Some(opened.title.0.clone()),
+                    words: search::index([opened.title.as_str()]),
                     other: opened.follows.map(Reference::as_i32),
                     ..item
                 });
@@ -373,6 +384,7 @@ impl ThreadHandler {
                 text,
             } => self.items.push(NewItem {
                 said: Some(text.0.clone()),
+                words: search::index([text.as_str()]),
                 note_id: Some(note_id.0),
                 ..new("note").by(author)
             }),
@@ -396,6 +408,7 @@ impl ThreadHandler {
             CaseEvent::TitleChanged { from, to } => self.items.push(NewItem {
                 before: Some(from.0.clone()),
                 said: Some(to.0.clone()),
+                words: search::index([to.as_str()]),
                 ..new("renamed")
             }),
             CaseEvent::MessageMovedOut {
@@ -409,6 +422,7 @@ impl ThreadHandler {
                     other: Some(to.as_i32()),
                     message_id: Some(message_id.0),
                     comment: comment.as_ref().map(|comment| comment.0.clone()),
+                    words: words_of(comment.as_ref()),
                     ..new("moved_out")
                 });
             }
@@ -422,6 +436,7 @@ impl ThreadHandler {
                     other: Some(from.as_i32()),
                     message_id: Some(message.message_id.0),
                     comment: comment.as_ref().map(|comment| comment.0.clone()),
+                    words: words_of(comment.as_ref()),
                     ..new("moved_in")
                 });
                 let item = new("message").inbound(message, Rule::Moved, &[*from]);
@@ -466,7 +481,7 @@ impl ThreadHandler {
 
 impl Projection for ThreadHandler {
     const NAME: &'static str = "thread";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["thread_items"];
     type Rows = Vec<NewItem>;
 

@@ -34,8 +34,8 @@ use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, housekeeping, http, rebuilding, reports, users, vonage_settings,
-    webhooks,
+    activity, ambient, console, housekeeping, http, rebuilding, reports, site, users,
+    vonage_settings, webhooks,
 };
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
@@ -231,8 +231,8 @@ pub fn router(app: App) -> Router {
     let router = http::router(app.clone())
         .merge(health)
         .nest("/webhooks/vonage", webhooks::router(app.clone()))
-        .merge(console::router(app));
-    http::observed(router, new_id)
+        .merge(console::router(app.clone()));
+    site::around(http::observed(router, new_id), &app)
 }
 
 /// Whether requests can be answered: the database is there, and we are not stopping.

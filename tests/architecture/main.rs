@@ -9,6 +9,7 @@ mod documents;
 mod migrations;
 mod source_text;
 mod sources;
+mod templates;
 mod tree;
 
 /// Fails with one line for each breach.

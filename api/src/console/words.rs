@@ -47,6 +47,8 @@ words! {
     SIGN_IN_WRONG = "That email and password do not go together. Try again.";
     SIGN_IN_TOO_OFTEN = "There were too many attempts. Wait a minute and try again.";
     SIGN_IN_COOKIES = "The form was open for too long, or your browser keeps no cookies. Try again.";
+    SIGN_IN_BY_HTTP = "This page came over http, where your browser keeps no sign-in. Sign in at Docket's https address:";
+    SIGN_IN_PERHAPS_BY_HTTP = "If this page's address does not begin with https, your browser keeps no sign-in here. Docket's address is:";
     SIGN_OUT = "Sign out";
     SIGN_OUT_EVERYWHERE = "Sign out everywhere";
     SESSIONS = "Where you are signed in";

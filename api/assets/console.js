@@ -2,6 +2,8 @@
 // Everything works without it.
 "use strict";
 (() => {
+  // The path that Docket lies below: this file's own address names it.
+  const base = new URL(document.currentScript.src).pathname.replace(/\/assets\/[^/]*$/, "");
   const desk = document.querySelector(".desk");
   const find = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -56,7 +58,7 @@
   // What was just done is said once, and not again after a reload.
   const done = query.get("done");
   for (const said of ["done", "undo", "did", "count", "refused", "template"]) query.delete(said);
-  const address = (reference ? `/cases/${reference}` : "/") + (query.size ? `?${query}` : "");
+  const address = base + (reference ? `/cases/${reference}` : "/") + (query.size ? `?${query}` : "");
   const write = find("#write");
   const text = find("#text");
   const scroller = find(".log-scroll");
@@ -281,7 +283,7 @@
       const headers = { accept: "text/html", "docket-live": shown ? "shown" : "hidden" };
       if (readTo && (!shown || find("#new"))) headers["docket-read-to"] = readTo;
       const answer = await fetch(address, { headers });
-      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
+      if (answer.redirected && new URL(answer.url).pathname === `${base}/sign-in`) { location.reload(); return; }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       localise(page);
@@ -320,7 +322,7 @@
   let position = desk.dataset.position;
   let waiting = null;
   function follow() {
-    const stream = new EventSource(`/live?after=${position}${reference ? `&case=${reference}` : ""}`);
+    const stream = new EventSource(`${base}/live?after=${position}${reference ? `&case=${reference}` : ""}`);
     stream.onopen = () => { status.textContent = ""; };
     stream.onmessage = (event) => {
       position = event.lastEventId;

@@ -54,6 +54,7 @@ use self::presence::Presence;
 use self::throttle::Throttle;
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::site;
 
 /// The largest form that is read, in bytes: a note of 10,000 characters, each of which a form can write as twelve bytes, and as much
 /// again.
@@ -252,7 +253,8 @@ impl IntoResponse for Failed {
     }
 }
 
-/// See other: where a form leads when it is done.
+/// See other: where a form leads when it is done. `to` is a path of ours, without the base.
 fn go(to: &str) -> Response {
-    axum::response::Redirect::to(to).into_response()
+    let to = format!("{}{to}", site::base());
+    axum::response::Redirect::to(&to).into_response()
 }

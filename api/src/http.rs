@@ -44,13 +44,14 @@ use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, debug, error, field, info, info_span};
 use utoipa::ToSchema;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use self::problem::Problem;
 use self::request_id::{ClientRequestId, RequestId};
 use crate::app::App;
+use crate::site;
 
 /// The largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -69,7 +70,11 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// The API. It answers for everything under `/api`, and for nothing else; [`observed`] goes around it and all other routers.
 pub fn router(app: App) -> Router {
-    let (routes, document) = parts();
+    let (routes, mut document) = parts();
+    let base = site::base_of(&app.public_url);
+    if !base.is_empty() {
+        document.servers = Some(vec![Server::new(base)]);
+    }
     let document = Arc::new(document);
     let api = routes
         .route_layer(middleware::from_fn_with_state(
@@ -175,7 +180,7 @@ async fn with_headers(mut response: Response) -> Response {
 }
 
 /// Routes whose requests are too many to be logged one by one.
-const ROUTINE: [&str; 4] = ["/webhooks/", "/healthz", "/readyz", "/metrics"];
+const ROUTINE: [&str; 3] = ["/webhooks/", "/healthz", "/readyz"];
 
 /// A span for each request: its method, route, id, status and latency. No path or query, which can hold numbers and words.
 async fn trace(request: Request, next: Next) -> Response {

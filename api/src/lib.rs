@@ -25,6 +25,7 @@ pub mod rerouting;
 pub mod secrets;
 pub mod serve;
 pub mod simulator;
+pub mod site;
 pub mod store;
 pub mod users;
 pub mod vonage;

@@ -7,8 +7,10 @@
 mod dependencies;
 mod documents;
 mod migrations;
+mod samples;
 mod source_text;
 mod sources;
+mod templates;
 mod tree;
 
 /// Fails with one line for each breach.

@@ -14,7 +14,6 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::session;
-use crate::app::App;
 
 /// What the names of these cookies begin with; the person's id follows, since several may use one browser.
 const COOKIE: &str = "docket_device_";
@@ -55,11 +54,11 @@ pub(super) fn find(headers: &HeaderMap, user_id: UserId, password_hash: &str) ->
 }
 
 /// The header that makes the browser known.
-pub(super) fn set_cookie(app: &App, user_id: UserId, password_hash: &str) -> HeaderValue {
+pub(super) fn set_cookie(user_id: UserId, password_hash: &str) -> HeaderValue {
     let device = session::new_token();
     let code = mac(user_id, password_hash, &device).finalize().into_bytes();
     let value = format!("{device}.{}", hex::encode(code));
-    session::set_cookie(app, &name_of(user_id), &value, SECONDS)
+    session::set_cookie(&name_of(user_id), &value, SECONDS)
 }
 
 #[cfg(test)]

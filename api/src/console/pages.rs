@@ -10,6 +10,7 @@ use super::session::Session;
 use super::window::Window;
 use super::words;
 use crate::app::App;
+use crate::site::HttpsAddress;
 
 /// A time, as people read it and exactly. Without the script it is UTC, and says so; the script makes it the reader's own.
 pub(super) struct When {
@@ -83,6 +84,27 @@ pub(super) struct SignIn {
     pub(super) next: String,
     pub(super) email: String,
     pub(super) refusal: String,
+    /// The https address where to sign in, where the page came over http.
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// Where a page should be opened instead.
+pub(super) struct Elsewhere {
+    pub(super) sentence: &'static str,
+    pub(super) url: String,
+}
+
+impl Elsewhere {
+    pub(super) fn of(address: &HttpsAddress) -> Self {
+        Self {
+            sentence: if address.is_certain {
+                words::SIGN_IN_BY_HTTP
+            } else {
+                words::SIGN_IN_PERHAPS_BY_HTTP
+            },
+            url: address.url.to_string(),
+        }
+    }
 }
 
 pub(super) struct SessionView {

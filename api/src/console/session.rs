@@ -34,12 +34,16 @@ use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
 use crate::reach;
+use crate::site;
 use crate::users::hash_token;
+use crate::vonage::private_key;
 
 /// The cookie of somebody who is signed in.
 pub(super) const COOKIE: &str = "docket_session";
 /// The cookie that the sign-in form belongs to.
 pub(super) const FORM_COOKIE: &str = "docket_form";
+/// The field with the file of a private key, which need not be text.
+pub(super) const KEY_FILE: &str = "key_file";
 /// The header with which the script of an open page fetches it again.
 const REFRESH: HeaderName = HeaderName::from_static("docket-live");
 /// A session ends after so many days, used or not.
@@ -312,7 +316,12 @@ async fn fields(request: Request) -> Option<Vec<(String, String)>> {
     while let Some(field) = form.next_field().await.ok()? {
         let name = field.name()?.to_owned();
         let bytes = field.bytes().await.ok()?;
-        sent.push((name, String::from_utf8(bytes.into()).ok()?));
+        let text = if name == KEY_FILE {
+            private_key::form_text(&bytes)
+        } else {
+            String::from_utf8(bytes.into()).ok()?
+        };
+        sent.push((name, text));
     }
     Some(sent)
 }
@@ -330,30 +339,44 @@ pub(super) fn new_token() -> String {
     URL_SAFE_NO_PAD.encode(ambient::random_bytes::<32>())
 }
 
+/// The name under which a browser keeps a cookie of ours: where it is for https alone, a prefix has
+/// browsers refuse one that anything but this host has set over https.
+fn whole_name(name: &str) -> String {
+    let prefix = match (site::is_secure(), site::base().as_str()) {
+        (false, _) => "",
+        (true, "") => "__Host-",
+        (true, _) => "__Secure-",
+    };
+    format!("{prefix}{name}")
+}
+
 /// The value of a cookie.
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     CookieJar::from_headers(headers)
-        .get(name)
+        .get(&whole_name(name))
         .map(|cookie| cookie.value().to_owned())
 }
 
 /// Whether there is a cookie whose name begins so.
 pub(super) fn has_cookie(headers: &HeaderMap, beginning: &str) -> bool {
+    let beginning = whole_name(beginning);
     CookieJar::from_headers(headers)
         .iter()
-        .any(|cookie| cookie.name().starts_with(beginning))
+        .any(|cookie| cookie.name().starts_with(&beginning))
 }
 
 /// A header that sets a cookie for so many seconds, or takes it away with 0. `value` is one of [`new_token`]'s, with letters, digits
 /// and full stops beside it, or empty.
-pub(super) fn set_cookie(app: &App, name: &str, value: &str, max_age_seconds: i64) -> HeaderValue {
-    let secure = if app.public_url.starts_with("https:") {
-        "; Secure"
-    } else {
-        ""
+pub(super) fn set_cookie(name: &str, value: &str, max_age_seconds: i64) -> HeaderValue {
+    let name = whole_name(name);
+    let secure = if site::is_secure() { "; Secure" } else { "" };
+    let base = site::base();
+    let path = match base.as_str() {
+        "" => "/",
+        base => base,
     };
     let text = format!(
-        "{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Lax{secure}"
+        "{name}={value}; Path={path}; Max-Age={max_age_seconds}; HttpOnly; SameSite=Lax{secure}"
     );
     HeaderValue::from_str(&text).expect("our cookies are plain ASCII")
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tracing::info;
 use uuid::Uuid;
 
-use super::pages::{self, Frame, SessionView, When};
+use super::pages::{self, Elsewhere, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
 use super::throttle::Key;
 use super::{Console, Failed, device, failure, go, page, place, settings, words};
@@ -30,6 +30,7 @@ use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
 use crate::passwords;
+use crate::site;
 use crate::users::hash_token;
 
 /// A sign-in form can be sent for so long.
@@ -43,16 +44,11 @@ pub(super) struct Wanted {
 }
 
 /// The sign-in page.
-pub(super) async fn form(
-    State(console): State<Console>,
-    Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
-) -> Response {
-    show(&console.app, &headers, StatusCode::OK, &wanted.next, "", "")
+pub(super) async fn form(Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+    show(&headers, StatusCode::OK, &wanted.next, "", "")
 }
 
 fn show(
-    app: &App,
     headers: &HeaderMap,
     status: StatusCode,
     next: &str,
@@ -73,23 +69,43 @@ fn show(
         next: next.to_owned(),
         email: email.to_owned(),
         refusal: refusal.to_owned(),
+        elsewhere: site::https_address().map(|address| Elsewhere::of(&address)),
     };
-    let cookie = session::set_cookie(app, FORM_COOKIE, &token, FORM_SECONDS);
-    ([(SET_COOKIE, cookie)], page(status, &template)).into_response()
+    shown(status, &template, &token)
+}
+
+/// The page for a browser that did not send the cookie of the form.
+fn without_cookie(headers: &HeaderMap) -> Response {
+    let Some(address) = site::https_address_without_cookie() else {
+        return show(
+            headers,
+            StatusCode::FORBIDDEN,
+            "",
+            "",
+            words::SIGN_IN_COOKIES,
+        );
+    };
+    let token = session::new_token();
+    let template = pages::SignIn {
+        csrf: session::csrf_of(&token),
+        next: String::new(),
+        email: String::new(),
+        refusal: String::new(),
+        elsewhere: Some(Elsewhere::of(&address)),
+    };
+    shown(StatusCode::FORBIDDEN, &template, &token)
+}
+
+fn shown(status: StatusCode, template: &pages::SignIn, token: &str) -> Response {
+    let cookie = session::set_cookie(FORM_COOKIE, token, FORM_SECONDS);
+    ([(SET_COOKIE, cookie)], page(status, template)).into_response()
 }
 
 /// Signs somebody in.
 pub(super) async fn sign_in(State(console): State<Console>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Some(form_token) = session::cookie(&parts.headers, FORM_COOKIE) else {
-        return show(
-            &console.app,
-            &parts.headers,
-            StatusCode::FORBIDDEN,
-            "",
-            "",
-            words::SIGN_IN_COOKIES,
-        );
+        return without_cookie(&parts.headers);
     };
     let posted = match session::read(&parts, body, &session::csrf_of(&form_token)).await {
         Ok(posted) => posted,
@@ -117,7 +133,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
                 request_id: RequestIds::current(),
             });
             let (next, email) = (posted.field("next"), posted.field("email"));
-            show(&console.app, &parts.headers, status, next, email, refusal)
+            show(&parts.headers, status, next, email, refusal)
         }
         Err(failed) => failed.into_response(),
     }
@@ -237,7 +253,7 @@ async fn begin(
 ) -> Response {
     let now = (app.clock)();
     let token = session::new_token();
-    let device = device::set_cookie(app, who.asked.user_id, &who.password_hash);
+    let device = device::set_cookie(who.asked.user_id, &who.password_hash);
     let browser = headers
         .get(USER_AGENT)
         .and_then(|agent| agent.to_str().ok())
@@ -271,16 +287,16 @@ async fn begin(
     let cookies = AppendHeaders([
         (
             SET_COOKIE,
-            session::set_cookie(app, COOKIE, &token, MAX_DAYS * 24 * 3_600),
+            session::set_cookie(COOKIE, &token, MAX_DAYS * 24 * 3_600),
         ),
-        (SET_COOKIE, session::set_cookie(app, FORM_COOKIE, "", 0)),
+        (SET_COOKIE, session::set_cookie(FORM_COOKIE, "", 0)),
         (SET_COOKIE, device),
     ]);
     (cookies, go(next)).into_response()
 }
 
-fn signed_out(app: &App) -> Response {
-    let cookie = session::set_cookie(app, COOKIE, "", 0);
+fn signed_out() -> Response {
+    let cookie = session::set_cookie(COOKIE, "", 0);
     ([(SET_COOKIE, cookie)], go("/sign-in")).into_response()
 }
 
@@ -302,7 +318,7 @@ pub(super) async fn sign_out(
     _: Posted,
 ) -> Result<Response, Failed> {
     end(&app, &session, vec![session.id], SignOut::Here).await?;
-    Ok(signed_out(&app))
+    Ok(signed_out())
 }
 
 /// Ends all sessions of this person.
@@ -317,7 +333,7 @@ pub(super) async fn sign_out_everywhere(
     end(&app, &session, all, SignOut::Everywhere).await?;
     // One that began in between has no place in the list.
     sessions::end_all(&app.pool, session.user_id).await?;
-    Ok(signed_out(&app))
+    Ok(signed_out())
 }
 
 /// This person's sessions.

@@ -500,6 +500,7 @@ fn people_come_in_and_see_where_they_are() {
             next: "/cases/101?view=mine".to_owned(),
             email: "agent@example.com".to_owned(),
             refusal: words::SIGN_IN_WRONG.to_owned(),
+            elsewhere: None,
         })
     );
     let session = |label: &str, is_this| SessionView {

@@ -47,6 +47,8 @@ words! {
     SIGN_IN_WRONG = "That email and password do not go together. Try again.";
     SIGN_IN_TOO_OFTEN = "There were too many attempts. Wait a minute and try again.";
     SIGN_IN_COOKIES = "The form was open for too long, or your browser keeps no cookies. Try again.";
+    SIGN_IN_BY_HTTP = "This page came over http, where your browser keeps no sign-in. Sign in at Docket's https address:";
+    SIGN_IN_PERHAPS_BY_HTTP = "If this page's address does not begin with https, your browser keeps no sign-in here. Docket's address is:";
     SIGN_OUT = "Sign out";
     SIGN_OUT_EVERYWHERE = "Sign out everywhere";
     SESSIONS = "Where you are signed in";
@@ -949,7 +951,6 @@ words! {
     VONAGE_TEST_BUTTON = "Test the credentials";
     VONAGE_TEST_INCOMPLETE = "The application id and the private key are needed first.";
     VONAGE_HALTED = "Sending stands still on these lines, until you resume it there:";
-    VONAGE_KEY_WRONG = "That is no private key that can sign. Take the file that begins with -----BEGIN PRIVATE KEY-----, RSA of 2048 bits or more.";
     VONAGE_SECRET_WRONG = "A signature secret has up to 1,000 characters on one line.";
     VONAGE_ADDRESS_WRONG = "Nothing can be sent with this key: the address of Vonage's API in the server's configuration must begin with https.";
     VONAGE_APPLICATION_ID_WRONG = "An application id has letters, digits and hyphens, as Vonage shows it.";

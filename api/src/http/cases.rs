@@ -31,6 +31,7 @@ use crate::app::App;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
 use crate::reach;
+use crate::site;
 
 /// What the cursors of the list are called.
 const LIST: &str = "cases";
@@ -463,7 +464,8 @@ async fn begin(
 
 /// 201 with where it is.
 pub(super) fn created<T: Serialize>(location: &str, body: T) -> Response {
-    let location = HeaderValue::from_str(location).expect("our paths are plain ASCII");
+    let location = format!("{}{location}", site::base());
+    let location = HeaderValue::from_str(&location).expect("our paths are plain ASCII");
     (
         StatusCode::CREATED,
         [(header::LOCATION, location)],

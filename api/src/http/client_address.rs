@@ -13,6 +13,18 @@ use axum::http::{Extensions, HeaderMap};
 /// The header in which proxies say from where they were called.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// The header in which proxies say whether they were called over https.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// How a person's browser reached the outermost proxy, or Docket itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without encryption.
+    Http,
+    /// With TLS.
+    Https,
+}
+
 /// The proxies whose word counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Network>);
@@ -110,6 +122,32 @@ impl TrustedProxies {
         Client {
             address,
             is_shared: self.0.is_empty() && address.is_loopback(),
+        }
+    }
+
+    /// How the request came to the outermost proxy: what a trusted proxy says in
+    /// `X-Forwarded-Proto`, or, where `Forwarded` alone is sent, in its `proto`. A connection from
+    /// elsewhere came without a proxy, and Docket itself speaks no TLS. `None` where no proxy is
+    /// trusted, or it does not say.
+    pub fn scheme(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Scheme> {
+        if self.0.is_empty() {
+            return None;
+        }
+        if !self.contains(peer) {
+            return Some(Scheme::Http);
+        }
+        // Of several proxies the outermost stands first.
+        let first = |name: &str| headers.get(name)?.to_str().ok()?.split(',').next();
+        let said = first(FORWARDED_PROTO).or_else(|| {
+            first("forwarded")?.split(';').find_map(|pair| {
+                let (name, value) = pair.split_once('=')?;
+                name.trim().eq_ignore_ascii_case("proto").then_some(value)
+            })
+        })?;
+        match said.trim().trim_matches('"').to_ascii_lowercase().as_str() {
+            "https" | "wss" => Some(Scheme::Https),
+            "http" | "ws" => Some(Scheme::Http),
+            _ => None,
         }
     }
 
@@ -282,6 +320,54 @@ mod tests {
         ] {
             let found = client(trusted, peer, forwarded);
             assert_eq!(found.to_string(), expected, "{forwarded:?} from {peer}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_whether_it_was_called_over_https() {
+        let (http, https) = (Some(Scheme::Http), Some(Scheme::Https));
+        let proto = FORWARDED_PROTO;
+        for (trusted, peer, sent, expected) in [
+            // Without trust the header is as if it were not there.
+            ("", "127.0.0.1", &[(proto, "https")][..], None),
+            ("10.0.0.0/8", "203.0.113.5", &[(proto, "https")], http),
+            ("10.0.0.0/8", "10.0.0.1", &[(proto, "https")], https),
+            ("10.0.0.0/8", "10.0.0.1", &[(proto, "HTTPS ")], https),
+            ("10.0.0.0/8", "10.0.0.1", &[(proto, "http")], http),
+            ("10.0.0.0/8", "10.0.0.1", &[(proto, "https, http")], https),
+            ("10.0.0.0/8", "10.0.0.1", &[(proto, "ftp")], None),
+            ("10.0.0.0/8", "10.0.0.1", &[(proto, "")], None),
+            ("10.0.0.0/8", "10.0.0.1", &[], None),
+            (
+                "::1",
+                "::1",
+                &[("forwarded", "for=192.0.2.1;Proto=https")],
+                https,
+            ),
+            (
+                "::1",
+                "::1",
+                &[("forwarded", "proto=\"http\", proto=https")],
+                http,
+            ),
+            (
+                "::1",
+                "::1",
+                &[(proto, "https"), ("forwarded", "proto=http")],
+                https,
+            ),
+        ] {
+            let headers = sent
+                .iter()
+                .map(|(name, value)| {
+                    let name = axum::http::HeaderName::from_static(name);
+                    (name, HeaderValue::from_static(value))
+                })
+                .collect();
+            let found = TrustedProxies::parse(trusted)
+                .unwrap()
+                .scheme(peer.parse().unwrap(), &headers);
+            assert_eq!(found, expected, "{sent:?} from {peer}");
         }
     }
 

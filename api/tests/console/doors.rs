@@ -149,7 +149,12 @@ async fn the_cookie_is_for_the_browser_alone() {
         let (to, body) = Browser::filled(&page, "/sign-in", &fields);
         let answer = browser.once("POST", &to, Some(&body)).await;
         let cookie = answer.headers["set-cookie"].to_str().unwrap();
-        assert!(cookie.starts_with("docket_session="));
+        let name = if is_secure {
+            "__Host-docket_session="
+        } else {
+            "docket_session="
+        };
+        assert!(cookie.starts_with(name), "{cookie}");
         assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
         assert_eq!(cookie.contains("; Secure"), is_secure, "{cookie}");
         house.close().await;

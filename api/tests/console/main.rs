@@ -18,6 +18,7 @@ mod reading;
 mod replies;
 mod reports;
 mod settings;
+mod site;
 mod support;
 mod throttle;
 mod unrouted;

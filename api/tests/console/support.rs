@@ -19,7 +19,7 @@ use docket::operations::line::ChangeLine;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
 use docket::operations::survey::SetSurvey;
 use docket::vonage::webhook::decode_inbound;
-use docket::{console, http, users};
+use docket::{console, http, site, users};
 use docket_domain::case::News;
 use docket_domain::channel::Channel;
 use docket_domain::held::HeldBody;
@@ -129,6 +129,7 @@ impl House {
             LineId(Uuid::nil())
         };
         let router = http::observed(console::router(app.clone()), app.new_id);
+        let router = site::around(router, &app);
         Self {
             app,
             router,
@@ -151,6 +152,8 @@ impl House {
             cookies: HashMap::new(),
             peer: None,
             forwarded_for: None,
+            forwarded_proto: None,
+            host: None,
         }
     }
 
@@ -161,7 +164,10 @@ impl House {
     /// A browser of another process on the same database.
     pub(crate) fn in_process(&self, app: App) -> Browser {
         Browser {
-            router: http::observed(console::router(app), self.app.new_id),
+            router: site::around(
+                http::observed(console::router(app.clone()), self.app.new_id),
+                &app,
+            ),
             ..self.browser()
         }
     }
@@ -299,6 +305,10 @@ pub(crate) struct Browser {
     pub(crate) peer: Option<IpAddr>,
     /// What a proxy says of where it stands.
     pub(crate) forwarded_for: Option<String>,
+    /// What a proxy says of how it was called.
+    pub(crate) forwarded_proto: Option<String>,
+    /// The host that it asks for.
+    pub(crate) host: Option<String>,
 }
 
 /// A page, after redirects.
@@ -539,10 +549,17 @@ impl Browser {
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });
-        let request = match &self.forwarded_for {
-            Some(from) => request.header("x-forwarded-for", from),
-            None => request,
-        };
+        let own = [
+            ("x-forwarded-for", &self.forwarded_for),
+            ("x-forwarded-proto", &self.forwarded_proto),
+            ("host", &self.host),
+        ];
+        let request = own
+            .into_iter()
+            .fold(request, |request, (name, value)| match value {
+                Some(value) => request.header(name, value),
+                None => request,
+            });
         let request = match self.peer {
             Some(peer) => request.extension(ConnectInfo(SocketAddr::new(peer, 4_711))),
             None => request,

@@ -63,7 +63,7 @@ pub(super) async fn change_password(
     match changed(&console, &session, &posted).await {
         Ok(new_hash) => {
             // The browser is known by the password, which is another one now.
-            let device = device::set_cookie(&console.app, session.user_id, &new_hash);
+            let device = device::set_cookie(session.user_id, &new_hash);
             Ok(([(SET_COOKIE, device)], go("/account?done=own-password")).into_response())
         }
         Err(Refused::TooOften) => {

@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use docket_domain::ids::ExportId;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
+use docket_projections::PgPool;
 use docket_projections::log::reader::{self, LogEvent, ReadError};
 use docket_projections::log::recorded::{Actor, Metadata};
 use serde::Serialize;
@@ -149,11 +150,9 @@ impl<'a> CloudEvent<'a> {
     }
 }
 
-/// An export under way. When it is dropped, how it ended is recorded.
-pub struct Export {
-    app: App,
-    id: ExportId,
-    metadata: Metadata,
+/// The lines of an export, read page by page.
+pub struct Lines {
+    pool: PgPool,
     period: Period,
     source: String,
     /// The last position that was read.
@@ -161,6 +160,14 @@ pub struct Export {
     first: i64,
     last: i64,
     given: i64,
+}
+
+/// An export under way. When it is dropped, how it ended is recorded.
+pub struct Export {
+    app: App,
+    id: ExportId,
+    metadata: Metadata,
+    lines: Lines,
     has_failed: bool,
 }
 
@@ -177,12 +184,8 @@ impl Export {
         metadata: Metadata,
     ) -> Result<Self, ExportError> {
         // Before this export itself is recorded, which is no part of it.
-        let head = reader::head(&app.pool).await.map_err(ReadError::from)?;
-        let first = period.from.unwrap_or(1).max(1);
-        let last = period.to.unwrap_or(head);
-        if last > head {
-            return Err(ExportError::Beyond { head, to: last });
-        }
+        let lines = Lines::of(app.pool.clone(), period.clone(), &app.public_url).await?;
+        let (first, last) = (lines.first, lines.last);
         let export_id = ExportId((app.new_id)());
         let begun = ExportEvent::ExportBegun {
             export_id,
@@ -201,27 +204,22 @@ impl Export {
         let recorded = app.ledger.submit(operation).await;
         recorded.map_err(|error| ExportError::NotRecorded(error.to_string()))?;
         Ok(Self {
-            source: format!("{}{SOURCE}", app.public_url),
             app: app.clone(),
             id: export_id,
             metadata,
-            period,
-            after: first - 1,
-            first,
-            last,
-            given: 0,
+            lines,
             has_failed: false,
         })
     }
 
     /// How many events were given out, and how many were looked at for them.
-    pub fn counts(&self) -> (i64, i64) {
-        (self.given, (self.after - self.first + 1).max(0))
+    pub const fn counts(&self) -> (i64, i64) {
+        self.lines.counts()
     }
 
     /// What the file is called.
     pub fn file_name(&self) -> String {
-        format!("docket-log-{}-{}.jsonl", self.first, self.last)
+        format!("docket-log-{}-{}.jsonl", self.lines.first, self.lines.last)
     }
 
     /// The next lines; `None` at the end.
@@ -230,15 +228,51 @@ impl Export {
     ///
     /// [`ExportError`]; what was given out up to here is right, and not all.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
-        let lines = self.lines().await;
+        let lines = self.lines.next().await;
         self.has_failed |= lines.is_err();
         lines
     }
+}
 
-    async fn lines(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
+impl Lines {
+    /// The lines of a period, of which nothing is recorded: for a log that a newer Docket writes, where this one must not.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`].
+    pub async fn of(pool: PgPool, period: Period, public_url: &str) -> Result<Self, ExportError> {
+        let head = reader::head(&pool).await.map_err(ReadError::from)?;
+        let first = period.from.unwrap_or(1).max(1);
+        let last = period.to.unwrap_or(head);
+        if last > head {
+            return Err(ExportError::Beyond { head, to: last });
+        }
+        Ok(Self {
+            pool,
+            period,
+            source: format!("{public_url}{SOURCE}"),
+            after: first - 1,
+            first,
+            last,
+            given: 0,
+        })
+    }
+
+    /// How many events were given out, and how many were looked at for them.
+    pub const fn counts(&self) -> (i64, i64) {
+        let looked_at = self.after - self.first + 1;
+        (self.given, if looked_at > 0 { looked_at } else { 0 })
+    }
+
+    /// The next lines; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`]; what was given out up to here is right, and not all.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
         while self.after < self.last {
             let page = PAGE.min(self.last - self.after);
-            let page = reader::page(&self.app.pool, self.after, page).await?;
+            let page = reader::page(&self.pool, self.after, page).await?;
             let mut lines = Vec::new();
             for event in &page {
                 if event.position != self.after + 1 {
@@ -275,11 +309,11 @@ impl Export {
 
 impl Drop for Export {
     fn drop(&mut self) {
-        let is_whole = !self.has_failed && self.after >= self.last;
+        let is_whole = !self.has_failed && self.lines.after >= self.lines.last;
         let metadata = self.metadata.clone();
         self.app
             .audit
-            .export_ended(self.id, metadata, self.given, is_whole);
+            .export_ended(self.id, metadata, self.lines.given, is_whole);
     }
 }
 #[cfg(test)]

@@ -98,7 +98,7 @@ const FACTS: &str = "SELECT current_database()::text AS database,
        has_database_privilege(current_database(), 'TEMPORARY')::text AS may_make_temporary,
        coalesce(has_schema_privilege((SELECT oid FROM pg_namespace WHERE nspname = 'public'), 'CREATE')::text, 'missing')
            AS may_create_in_public,
-       coalesce(has_schema_privilege((SELECT oid FROM pg_namespace WHERE nspname = 'docket_read'), 'USAGE, CREATE')::text, 'true')
+       coalesce(has_schema_privilege((SELECT oid FROM pg_namespace WHERE nspname = 'docket_read'), 'CREATE')::text, 'true')
            AS may_create_in_read";
 
 #[derive(Debug, Clone)]
@@ -255,8 +255,7 @@ fn unreachable(connector: &Connector, error: &sqlx::Error) -> Unsuitable {
     let database = options.get_database().unwrap_or(role);
     Unsuitable::new(match error {
         sqlx::Error::Io(cause) => format!(
-            "the database at {place} cannot be reached ({}): start it, or correct DATABASE_URL",
-            cause.kind()
+            "the database at {place} cannot be reached ({cause}): start it, or correct DATABASE_URL"
         ),
         sqlx::Error::Tls(cause) => format!(
             "no encrypted connection to the database at {place} came about ({cause}): see sslmode and sslrootcert in DATABASE_URL"

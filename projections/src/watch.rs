@@ -282,6 +282,11 @@ async fn ask(connector: &Connector, process_id: Uuid) -> Result<Seen, sqlx::Erro
     .await?;
     if row.lacks_tables {
         warn!("tables of the read models are missing; they are made anew and rebuilt");
+        // Before there is an empty table that somebody could take for the truth.
+        connector.watch().set_models(Verdict::Outdated {
+            models: ReadModels::ALL.iter().map(|model| model.name).collect(),
+            are_empty: true,
+        });
         schema::repair(connector).await?;
     }
     // Not checked at compile time: sqlx makes its list itself, and the database that statements are checked against has none.

@@ -39,7 +39,10 @@ const OUTAGES: [Outage; 4] = [
             "ALTER DATABASE docket SET default_transaction_read_only = on",
             BREAK_CONNECTIONS,
         ],
-        end: &["ALTER DATABASE docket SET default_transaction_read_only = off"],
+        end: &[
+            "ALTER DATABASE docket SET default_transaction_read_only = off",
+            "ALTER DATABASE docket RESET default_transaction_read_only",
+        ],
     },
     Outage {
         name: "new sessions of the role are read-only",
@@ -121,14 +124,14 @@ async fn a_database_that_takes_no_changes_is_503_and_recovers_within_seconds() {
         assert!(webhook.headers.contains_key("retry-after"), "{name}");
         let answer = desk
             .owner
-            .ask(Method::POST, &replies, Some(&reply))
+            .ask(Method::POST, &replies, Some(&reply), None)
             .await
             .unwrap();
         assert_eq!(answer.status, 503, "{name}: {}", answer.text);
         assert!(answer.headers.contains_key("retry-after"), "{name}");
         let read = desk
             .owner
-            .ask(Method::GET, &format!("/cases/{reference}"), None)
+            .ask(Method::GET, &format!("/cases/{reference}"), None, None)
             .await
             .unwrap();
         assert_eq!(read.status, 200, "{name}: {}", read.text);

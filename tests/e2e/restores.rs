@@ -173,7 +173,7 @@ async fn tables_that_go_while_the_service_runs_come_back_and_nothing_wrong_is_sa
         wait_until(&format!("all is back after {loss}"), BOUND, async || {
             let answer = desk
                 .owner
-                .ask(Method::GET, &format!("/cases/{reference}"), None)
+                .ask(Method::GET, &format!("/cases/{reference}"), None, None)
                 .await
                 .unwrap();
             assert!(

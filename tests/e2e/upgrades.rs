@@ -74,6 +74,7 @@ async fn an_older_process_takes_no_more_work_beside_a_newer_one() {
                 Method::POST,
                 &format!("/cases/{reference}/replies"),
                 Some(&reply),
+                None,
             )
             .await
             .unwrap();

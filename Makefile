@@ -10,7 +10,8 @@ setup: ## install Postgres server binaries when there are none
 demo: setup ## start everything with a simulated Vonage and print where to look
 	cargo run -p docket --bin docket -- demo
 
-test: setup ## run all tests on a throw-away Postgres (installs nginx, for the test of its sample)
+test: ## run all tests on a throw-away Postgres (installs nginx and PgBouncer, which some tests run)
+	@.ci/setup tests
 	@.ci/nginx
 	.ci/test
 

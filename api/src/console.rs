@@ -38,10 +38,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
@@ -148,7 +148,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .merge(assets())
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(middleware::from_fn(guard))
+        .layer(middleware::from_fn_with_state(console.clone(), guard))
         .with_state(console)
 }
 
@@ -192,14 +192,23 @@ fn assets() -> Router<Console> {
 }
 
 /// Refuses what another site's page sends in the person's name, and sets the headers that every answer has.
-async fn guard(request: Request, next: Next) -> Response {
+async fn guard(
+    State(Console { app, .. }): State<Console>,
+    request: Request,
+    next: Next,
+) -> Response {
     let comes_from_elsewhere = request
         .headers()
         .get("sec-fetch-site")
         .is_some_and(|site| site != "same-origin" && site != "none");
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    // Nothing could be read that is right, not even who is signed in.
+    let is_unreadable = app.ledger.watch().standing().is_unreadable()
+        && !request.uri().path().starts_with("/assets/");
     let mut answer = if comes_from_elsewhere && !reads {
         failure(StatusCode::FORBIDDEN, words::FORM_FROM_ELSEWHERE.to_owned())
+    } else if is_unreadable {
+        Failed(Problem::unavailable()).into_response()
     } else {
         next.run(request).await
     };
@@ -248,8 +257,12 @@ impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let sentence = words::refusal(&self.0);
         // The problem's own answer logs its cause; its form is for programs and goes no further.
-        let status = self.0.into_response().status();
-        failure(status, sentence)
+        let answer = self.0.into_response();
+        let mut page = failure(answer.status(), sentence);
+        if let Some(after) = answer.headers().get(RETRY_AFTER) {
+            page.headers_mut().insert(RETRY_AFTER, after.clone());
+        }
+        page
     }
 }
 

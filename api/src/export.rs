@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use docket_domain::ids::ExportId;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
+use docket_projections::PgPool;
 use docket_projections::log::reader::{self, LogEvent, ReadError};
 use docket_projections::log::recorded::{self, Actor, Metadata};
 use serde::Serialize;
@@ -162,11 +163,9 @@ impl<'a> CloudEvent<'a> {
     }
 }
 
-/// An export under way. When it is dropped, how it ended is recorded.
-pub struct Export {
-    app: App,
-    id: ExportId,
-    metadata: Metadata,
+/// The lines of an export, read page by page.
+pub struct Lines {
+    pool: PgPool,
     period: Period,
     source: String,
     /// The last position that was read.
@@ -174,6 +173,14 @@ pub struct Export {
     first: i64,
     last: i64,
     given: i64,
+}
+
+/// An export under way. When it is dropped, how it ended is recorded.
+pub struct Export {
+    app: App,
+    id: ExportId,
+    metadata: Metadata,
+    lines: Lines,
     has_failed: bool,
     /// Whether its beginning was recorded; not that of a request for the headers alone.
     is_recorded: bool,
@@ -192,25 +199,14 @@ impl Export {
         metadata: Metadata,
     ) -> Result<Self, ExportError> {
         // Before this export itself is recorded, which is no part of it.
-        let head = reader::head(&app.pool).await.map_err(ReadError::from)?;
-        let first = period.from.unwrap_or(1).max(1);
-        let last = period.to.unwrap_or(head);
-        // From behind the last position on there is nothing yet, which is an answer; further on there is no log.
-        let asked = last.max(first - 1);
-        if asked > head {
-            return Err(ExportError::Beyond { head, asked });
-        }
+        let lines = Lines::of(app.pool.clone(), period.clone(), &app.public_url).await?;
+        let (first, last) = (lines.first, lines.last);
         if is_head() {
             return Ok(Self {
-                source: String::new(),
                 app: app.clone(),
                 id: ExportId((app.new_id)()),
                 metadata,
-                period,
-                after: last,
-                first,
-                last,
-                given: 0,
+                lines: lines.at_the_end(),
                 has_failed: false,
                 is_recorded: false,
             });
@@ -233,28 +229,23 @@ impl Export {
         let recorded = app.ledger.submit(operation).await;
         recorded.map_err(|error| ExportError::NotRecorded(error.to_string()))?;
         Ok(Self {
-            source: format!("{}{SOURCE}", app.public_url),
             app: app.clone(),
             id: export_id,
             metadata,
-            period,
-            after: first - 1,
-            first,
-            last,
-            given: 0,
+            lines,
             has_failed: false,
             is_recorded: true,
         })
     }
 
     /// How many events were given out, and how many were looked at for them.
-    pub fn counts(&self) -> (i64, i64) {
-        (self.given, (self.after - self.first + 1).max(0))
+    pub const fn counts(&self) -> (i64, i64) {
+        self.lines.counts()
     }
 
     /// What the file is called.
     pub fn file_name(&self) -> String {
-        format!("docket-log-{}-{}.jsonl", self.first, self.last)
+        format!("docket-log-{}-{}.jsonl", self.lines.first, self.lines.last)
     }
 
     /// The next lines; `None` at the end.
@@ -263,15 +254,59 @@ impl Export {
     ///
     /// [`ExportError`]; what was given out up to here is right, and not all.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
-        let lines = self.lines().await;
+        let lines = self.lines.next().await;
         self.has_failed |= lines.is_err();
         lines
     }
+}
 
-    async fn lines(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
+impl Lines {
+    /// The lines of a period, of which nothing is recorded: for a log that a newer Docket writes, where this one must not.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`].
+    pub async fn of(pool: PgPool, period: Period, public_url: &str) -> Result<Self, ExportError> {
+        let head = reader::head(&pool).await.map_err(ReadError::from)?;
+        let first = period.from.unwrap_or(1).max(1);
+        let last = period.to.unwrap_or(head);
+        // From behind the last position on there is nothing yet, which is an answer; further on there is no log.
+        let asked = last.max(first - 1);
+        if asked > head {
+            return Err(ExportError::Beyond { head, asked });
+        }
+        Ok(Self {
+            pool,
+            period,
+            source: format!("{public_url}{SOURCE}"),
+            after: first - 1,
+            first,
+            last,
+            given: 0,
+        })
+    }
+
+    /// The same without any line left to give out.
+    const fn at_the_end(mut self) -> Self {
+        self.after = self.last;
+        self
+    }
+
+    /// How many events were given out, and how many were looked at for them.
+    pub const fn counts(&self) -> (i64, i64) {
+        let looked_at = self.after - self.first + 1;
+        (self.given, if looked_at > 0 { looked_at } else { 0 })
+    }
+
+    /// The next lines; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`]; what was given out up to here is right, and not all.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
         while self.after < self.last {
             let page = PAGE.min(self.last - self.after);
-            let page = reader::page(&self.app.pool, self.after, page).await?;
+            let page = reader::page(&self.pool, self.after, page).await?;
             let mut lines = Vec::new();
             for event in &page {
                 if event.position != self.after + 1 {
@@ -311,11 +346,11 @@ impl Drop for Export {
         if !self.is_recorded {
             return;
         }
-        let is_whole = !self.has_failed && self.after >= self.last;
+        let is_whole = !self.has_failed && self.lines.after >= self.lines.last;
         let metadata = self.metadata.clone();
         self.app
             .audit
-            .export_ended(self.id, metadata, self.given, is_whole);
+            .export_ended(self.id, metadata, self.lines.given, is_whole);
     }
 }
 #[cfg(test)]

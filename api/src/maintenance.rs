@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::bail;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,10 @@ pub async fn on_store<T>(
     public_url: &str,
     work: impl AsyncFnOnce(&App) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    // Only a service that runs rebuilds by itself.
+    if let Some(trouble) = store.connect.watch().standing().trouble() {
+        bail!("{trouble}: run docket rebuild, or start docket serve, and try again");
+    }
     let options = LedgerOptions {
         writers: 1,
         ..LedgerOptions::new(ambient::now)

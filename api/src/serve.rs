@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use docket_projections::ledger::{Ledger, LedgerOptions};
-use docket_projections::log::follow;
+use docket_projections::log::{follow, reader};
+use docket_projections::watch;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -28,6 +31,7 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::connections::{self, Limits};
 use crate::delivery::Delivery;
+use crate::http::problem::Problem;
 use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
@@ -38,6 +42,9 @@ use crate::{
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the database may take to say whether it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A service that runs.
 pub struct Service {
@@ -124,11 +131,24 @@ impl Service {
             .await
             .context("Vonage's settings could not be read")?;
         if let Some((email, password)) = &config.owner {
-            users::ensure_first_owner(&app, email, password).await?;
+            // A log from which read models are to be rebuilt is not at its beginning, when the first owner is made.
+            if !app.ledger.watch().standing().refuses_work() {
+                users::ensure_first_owner(&app, email, password).await?;
+            }
         }
         let head = app.ledger.head().clone();
         let tasks = vec![
-            tokio::spawn(follow::run(app.pool.clone(), head, app.stopping.clone())),
+            tokio::spawn(watch::run(
+                store.connect.clone(),
+                (app.new_id)(),
+                app.stopping.clone(),
+            )),
+            tokio::spawn(follow::run(
+                app.pool.clone(),
+                store.connect.watch().clone(),
+                head,
+                app.stopping.clone(),
+            )),
             tokio::spawn(vonage_settings::follow(app.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
@@ -252,28 +272,38 @@ pub fn router(app: &App) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(app.clone());
+    let readable = middleware::from_fn_with_state(app.clone(), only_if_readable);
     let router = http::router(app.clone())
-        .merge(health)
         .nest("/webhooks/vonage", webhooks::router(app.clone()))
+        .layer(readable)
+        .merge(health)
         .merge(console::router(app.clone()));
     site::around(http::observed(router, new_id), app)
 }
 
-/// Whether requests can be answered: the database is there, and we are not stopping.
-async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.stopping.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+/// Answers 503 while read models are empty, as after restoring a dump without them: everything that is read from them would be
+/// wrong, also who may come in. The console has a page for it.
+async fn only_if_readable(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.ledger.watch().standing().is_unreadable() {
+        return Problem::unavailable().into_response();
     }
-    let asked = tokio::time::timeout(
-        Duration::from_secs(2),
-        docket_projections::log::reader::head(&app.pool),
-    )
-    .await;
+    next.run(request).await
+}
+
+/// Whether requests can be answered: the database is there and takes changes, the read models are ours, no newer Docket works beside
+/// us, and we are not stopping.
+async fn ready(State(app): State<App>) -> (StatusCode, String) {
+    let unready = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
+    if app.stopping.is_cancelled() {
+        return unready("stopping");
+    }
+    if let Some(trouble) = app.ledger.watch().standing().trouble() {
+        return unready(&trouble);
+    }
+    let asked = tokio::time::timeout(READY_TIMEOUT, reader::takes_changes(&app.pool)).await;
     match asked {
-        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
-        Ok(Err(_)) | Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database cannot be reached\n",
-        ),
+        Ok(Ok(true)) => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(Ok(false)) => unready("the database takes no changes: it is read-only"),
+        Ok(Err(_)) | Err(_) => unready("the database cannot be reached"),
     }
 }

@@ -29,7 +29,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +39,10 @@ use self::operation::{Answer, LedgerError, Operation};
 use self::queue::{Entrance, Rejected, queue};
 use self::references::References;
 use self::writer::{Shared, Writer};
+use crate::connect::Connector;
+use crate::rebuild;
 use crate::settings::{self, Settings};
+use crate::watch::Watch;
 
 /// How the ledger is set up.
 #[derive(Clone, Debug)]
@@ -78,6 +80,7 @@ pub struct Ledger {
     head: watch::Sender<i64>,
     outbox: watch::Sender<u64>,
     stop: CancellationToken,
+    watch: Watch,
     writers: Arc<Mutex<JoinSet<()>>>,
 }
 
@@ -88,11 +91,15 @@ impl Ledger {
     ///
     /// The database's error.
     pub async fn start(
-        connect: PgConnectOptions,
+        connect: impl Into<Connector>,
         options: LedgerOptions,
     ) -> Result<Self, sqlx::Error> {
-        use sqlx::{ConnectOptions, Connection};
+        use sqlx::Connection;
+        let connect = connect.into();
+        let watch = connect.watch().clone();
         let mut conn = connect.connect().await?;
+        // What an empty log gives is there already.
+        rebuild::note_versions_of_empty_log(&mut conn, (options.clock)()).await?;
         let settings = Arc::new(ArcSwap::from_pointee(Settings::load(&mut conn).await?));
         let head = watch::Sender::new(crate::log::reader::head(&mut conn).await?);
         conn.close().await?;
@@ -128,6 +135,7 @@ impl Ledger {
             head,
             outbox,
             stop,
+            watch,
             writers: Arc::new(Mutex::new(writers)),
         })
     }
@@ -141,6 +149,9 @@ impl Ledger {
         &self,
         operation: O,
     ) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
+        if self.watch.standing().refuses_work() {
+            return Err(LedgerError::Unavailable);
+        }
         let (answer, answered) = oneshot::channel();
         self.queue
             .put(Box::new(Ticket::new(operation, answer)))
@@ -149,6 +160,17 @@ impl Ledger {
                 Rejected::Closed => LedgerError::Unavailable,
             })?;
         answered.await.unwrap_or(Err(LedgerError::Unavailable))
+    }
+
+    /// Reads the settings again, after their tables were filled anew.
+    ///
+    /// # Errors
+    ///
+    /// The database's error.
+    pub async fn reload_settings(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let settings = Settings::load(&mut *pool.acquire().await?).await?;
+        self.settings.store(Arc::new(settings));
+        Ok(())
     }
 
     /// The newest settings that this process has seen.
@@ -181,6 +203,11 @@ impl Ledger {
     /// Changes whenever this process has recorded something for the delivery worker to do.
     pub fn outbox_changes(&self) -> watch::Receiver<u64> {
         self.outbox.subscribe()
+    }
+
+    /// The watch over the ledger's database.
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// How many operations wait.

@@ -10,22 +10,30 @@ pub mod history;
 pub mod idempotency;
 pub mod ledger;
 pub mod log;
+mod model_versions;
+pub mod outage;
 pub mod outbox_claims;
 pub mod presence;
 pub mod private_postgres;
 pub mod read;
 pub mod read_marks;
 pub mod rebuild;
+pub mod schema;
 pub mod secrets;
 pub mod sessions;
 pub mod settings;
+pub mod surroundings;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod watch;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 
 /// The database's own types, so that nobody above needs sqlx, and no statement can come up there.
-pub use sqlx::{Error as DatabaseError, PgPool, postgres::PgConnectOptions};
+pub use sqlx::{Error as DatabaseError, PgPool};
+
+pub use self::connect::Connector;
+pub use self::model_versions::Verdict;
 
 /// The migrations that make and change the database's tables, in order.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -35,9 +43,11 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 /// # Errors
 ///
 /// The database cannot be reached, or a migration failed or was changed after it had been applied.
-pub async fn migrate(options: &PgConnectOptions) -> Result<(), sqlx::migrate::MigrateError> {
+pub async fn migrate(connector: &Connector) -> Result<(), sqlx::migrate::MigrateError> {
+    // Migrations alter tables of read models, which a restored dump may lack.
+    schema::repair(connector).await?;
     // sqlx keeps its list in the first schema of the search path, so the read models' schema must not stand first.
-    let mut conn = PgConnection::connect_with(&connect::for_migrations(options.clone())).await?;
+    let mut conn = connector.for_migrations().connect().await?;
     MIGRATOR.run_direct(&mut conn).await?;
     conn.close().await?;
     Ok(())

@@ -31,7 +31,7 @@ use tokio::sync::Mutex;
 use self::installation::Installation;
 pub use self::place::temporary_data_dir;
 use self::place::{Place, ServerUser, folder_error};
-use crate::connect;
+use crate::connect::Connector;
 
 /// The superuser of the cluster, which Docket connects as.
 const USER: &str = "docket";
@@ -224,6 +224,32 @@ pub enum PrivatePostgresError {
         /// What the system said.
         source: io::Error,
     },
+    /// The cluster's folder is open to others, and we may not change that.
+    #[error(
+        "The database in {cluster} is open to other users (mode {mode:04o}), which Postgres refuses, and that cannot be changed \
+         ({source}). Close the folder with `chmod 0700 {cluster}`.",
+        cluster = cluster.display()
+    )]
+    OpenToOthers {
+        /// The cluster's folder.
+        cluster: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system knows no name of the user that we run as, and initdb asks for one.
+    #[error(
+        "Docket runs as the user with id {uid}, who has no name on this system, and Postgres makes no database without one. Add \
+         the line `docket:x:{uid}:{gid}:Docket:/:/sbin/nologin` to /etc/passwd of the container, or run docket as a user who has a \
+         name, or set DATABASE_URL to a Postgres that runs elsewhere."
+    )]
+    Nameless {
+        /// The user's id.
+        uid: u32,
+        /// The id of the user's group.
+        gid: u32,
+    },
     /// The cluster could not be made.
     #[error("initdb could not make a database in {cluster}. It said:\n{output}", cluster = cluster.display())]
     Initdb {
@@ -348,9 +374,9 @@ impl PrivatePostgres {
         self.start_and_prepare().await
     }
 
-    /// Options that connect to the database, with Docket's search path (see [`crate::connect`]).
-    pub fn connect_options(&self) -> PgConnectOptions {
-        connect::with_search_path(self.plain_connect_options(&self.options.database))
+    /// How to connect to the database (see [`crate::connect`]).
+    pub fn connect_options(&self) -> Connector {
+        self.plain_connect_options(&self.options.database).into()
     }
 
     /// A URL of the database that both sqlx and Postgres's own programs understand. It holds no secret: who may enter
@@ -862,6 +888,13 @@ async fn make_cluster(place: &Place, installation: &Installation, durable: bool)
     };
     if !output.status.success() {
         drop(std::fs::remove_dir_all(&unfinished));
+        // In the words of LC_ALL=C, which its environment says.
+        if output_tail(&output).contains("could not look up effective user ID") {
+            return Err(PrivatePostgresError::Nameless {
+                uid: rustix::process::geteuid().as_raw(),
+                gid: rustix::process::getegid().as_raw(),
+            });
+        }
         return Err(PrivatePostgresError::Initdb {
             cluster: place.cluster.clone(),
             output: output_tail(&output),

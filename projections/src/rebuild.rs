@@ -25,13 +25,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::mpsc;
 
+use crate::connect::Connector;
 use crate::log::reader::{self, ReadError};
 use crate::log::recorded::Recorded;
 use crate::log::upcasters::upcasters;
+use crate::model_versions::{self, Verdict};
 use crate::read::{Description, ReadModels};
 
 /// Where the tables are built.
@@ -98,6 +99,14 @@ pub enum RebuildError {
         name: String,
         /// The names that there are.
         all: String,
+    },
+    /// Something that is not Docket's depends on a table that is to be replaced.
+    #[error(
+        "{things} depends on a table of the read models, which a rebuild replaces and must not drop unasked: drop it (DROP VIEW …; put views on a copy of the tables), then the read models are rebuilt"
+    )]
+    InUse {
+        /// What depends on it, as the database describes it.
+        things: String,
     },
     /// Readers or writers held the tables for too long.
     #[error("the tables could not be swapped, since long queries hold them; try again")]
@@ -195,24 +204,35 @@ pub fn models(names: &[String]) -> Result<Vec<Description>, RebuildError> {
     Ok(ReadModels::ALL.iter().filter(is_asked).copied().collect())
 }
 
-/// The read models that were built by another version of their handler, or never.
+/// The read models that were built by an earlier version of their handler, or never, or are empty.
 ///
 /// # Errors
 ///
 /// The database's error.
 pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<Description>, sqlx::Error> {
-    let rows = sqlx::query!("SELECT name, version FROM projection_versions")
-        .fetch_all(&mut *conn)
-        .await?;
+    let built = model_versions::built(conn).await?;
     let is_current = |model: &&Description| {
-        rows.iter()
-            .any(|row| row.name == model.name && row.version == model.version)
+        built
+            .iter()
+            .any(|(name, version)| name == model.name && *version >= model.version)
     };
     Ok(ReadModels::ALL
         .iter()
         .filter(|model| !is_current(model))
         .copied()
         .collect())
+}
+
+/// How the read models stand, on a connection of its own.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn verdict(connect: &Connector) -> Result<Verdict, sqlx::Error> {
+    let mut conn = connect.connect().await?;
+    let verdict = model_versions::judge(&model_versions::built(&mut conn).await?);
+    conn.close().await?;
+    Ok(verdict)
 }
 
 /// Notes that the read models of an empty log are what today's handlers would build.
@@ -235,10 +255,7 @@ pub async fn note_versions_of_empty_log(
 /// # Errors
 ///
 /// The database's error.
-pub async fn note_beginning(
-    connect: &PgConnectOptions,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub async fn note_beginning(connect: &Connector, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let mut conn = connect.connect().await?;
     note_versions_of_empty_log(&mut conn, now).await?;
     conn.close().await
@@ -270,13 +287,17 @@ async fn note_versions(
 ///
 /// [`RebuildError`]; the live tables are then as they were.
 pub async fn rebuild(
-    connect: &PgConnectOptions,
+    connect: &Connector,
     models: &[Description],
     now: DateTime<Utc>,
     progress: impl FnMut(Progress),
 ) -> Result<Rebuilt, RebuildError> {
     let mut builder = Builder::begin(connect, models, progress).await?;
-    let result = builder.build_and_swap(now).await;
+    // Asked before, since the work of minutes would come to nothing.
+    let result = match builder.check_dependents().await {
+        Ok(()) => builder.build_and_swap(now).await,
+        Err(error) => Err(error),
+    };
     builder.end(result.is_err()).await;
     result
 }
@@ -288,7 +309,7 @@ pub async fn rebuild(
 ///
 /// [`RebuildError`].
 pub async fn check(
-    connect: &PgConnectOptions,
+    connect: &Connector,
     models: &[Description],
     progress: impl FnMut(Progress),
 ) -> Result<(i64, Vec<Difference>), RebuildError> {
@@ -442,12 +463,12 @@ struct Builder<P> {
 
 impl<P: FnMut(Progress)> Builder<P> {
     async fn begin(
-        connect: &PgConnectOptions,
+        connect: &Connector,
         models: &[Description],
         progress: P,
     ) -> Result<Self, RebuildError> {
         let shadow_first = format!("{SHADOW},public");
-        let options = connect.clone().options([
+        let connector = connect.with(&[
             ("search_path", shadow_first.as_str()),
             // What is built can be built again, so its commits need not wait for the disk.
             ("synchronous_commit", "off"),
@@ -459,7 +480,7 @@ impl<P: FnMut(Progress)> Builder<P> {
             // For comparing whole tables, and for indexes; kB and MB of the database's memory.
             ("work_mem", "65536"),
         ]);
-        let mut target = options.connect().await?;
+        let mut target = connector.connect().await?;
         let free = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_lock($1) AS "free!""#,
             ADVISORY_LOCK
@@ -576,6 +597,19 @@ impl<P: FnMut(Progress)> Builder<P> {
         Ok(())
     }
 
+    /// Whether something that is not Docket's depends on a live table, such as a view.
+    async fn check_dependents(&mut self) -> Result<(), RebuildError> {
+        let tables = self.tables();
+        let things = dependents(&mut self.target, &tables).await?;
+        if things.is_empty() {
+            Ok(())
+        } else {
+            Err(RebuildError::InUse {
+                things: things.join(", "),
+            })
+        }
+    }
+
     async fn build_and_swap(&mut self, now: DateTime<Utc>) -> Result<Rebuilt, RebuildError> {
         self.catch_up().await?;
         self.finish_tables(true).await?;
@@ -595,6 +629,11 @@ impl<P: FnMut(Progress)> Builder<P> {
                     execute(&mut self.target, "ROLLBACK").await?;
                     self.done = before;
                     tokio::time::sleep(SWAP_PAUSE * attempt.min(10)).await;
+                }
+                Err(error) if is_in_use(&error) => {
+                    execute(&mut self.target, "ROLLBACK").await?;
+                    self.check_dependents().await?;
+                    return Err(error);
                 }
                 Err(error) => return Err(error),
             }
@@ -838,6 +877,27 @@ async fn write_batch(
 async fn execute(conn: &mut PgConnection, statement: &str) -> Result<(), RebuildError> {
     conn.execute(statement).await?;
     Ok(())
+}
+
+/// What depends on live tables and would have to go with them: views above all, and keys of other tables.
+async fn dependents(conn: &mut PgConnection, tables: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT DISTINCT CASE WHEN d.classid = 'pg_rewrite'::regclass
+                                THEN (SELECT 'view ' || r.ev_class::regclass::text FROM pg_rewrite r WHERE r.oid = d.objid)
+                                ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END AS "thing!"
+             FROM pg_depend d
+            WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n'
+              AND d.refobjid IN (SELECT to_regclass('docket_read.' || t.name) FROM unnest($1::text[]) AS t (name))
+            ORDER BY 1"#,
+        tables as &[&str],
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Whether the database refused to drop a table because something depends on it.
+fn is_in_use(error: &RebuildError) -> bool {
+    matches!(error, RebuildError::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("2BP01"))
 }
 
 /// Whether somebody else's locks were in the way: the time for them was over, or the database ended a deadlock.

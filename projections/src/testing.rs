@@ -10,10 +10,9 @@ pub mod volume;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sha2::{Digest, Sha256};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 
-use crate::connect::{connect_options, for_migrations};
+use crate::connect::{self, connect_options};
 
 /// The variable that names the server: the URL of a database in it, as a user who may create databases.
 pub const URL_VARIABLE: &str = "DOCKET_TEST_DATABASE_URL";
@@ -123,11 +122,8 @@ pub async fn database() -> TestDatabase {
         .expect("the test server ends a connection");
 
     let url = database_url(&server_url(), &name);
-    let pool = PgPoolOptions::new()
-        .max_connections(POOL_SIZE)
-        .connect_with(connect_options(&url).expect("the server's URL was good before"))
-        .await
-        .expect("the test server takes connections to a new database");
+    let connector = connect_options(&url).expect("the server's URL was good before");
+    let pool = connect::pool(connector, POOL_SIZE);
     TestDatabase { pool, url, name }
 }
 
@@ -187,7 +183,8 @@ async fn make_template(server: &mut PgConnection, name: &str) {
     .await;
     let options = connect_options(&database_url(&server_url(), &unfinished))
         .expect("the server's URL was good before");
-    let mut connection = for_migrations(options)
+    let mut connection = options
+        .for_migrations()
         .connect()
         .await
         .expect("the test server takes connections to the template");

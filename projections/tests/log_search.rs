@@ -16,7 +16,6 @@ use docket_projections::log::reader;
 use docket_projections::log::search::{About, By, Next, Search, page};
 use docket_projections::rebuild;
 use docket_projections::testing::{TestDatabase, database, volume};
-use sqlx::ConnectOptions;
 use uuid::Uuid;
 
 async fn with_log(length: i64) -> TestDatabase {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use docket_projections::private_postgres::{
     Options, PrivatePostgres, PrivatePostgresError, temporary_data_dir,
 };
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 
 /// A server whose data may be lost starts faster; only the tests of durability need the other.
 fn quick(data_dir: &Path) -> Options {
@@ -579,4 +579,37 @@ async fn a_cluster_that_became_unreachable_is_reported() {
         matches!(error, PrivatePostgresError::Unreachable { .. }),
         "{error}"
     );
+}
+
+/// Kubernetes opens the folders of a volume to its `fsGroup` at every mount.
+#[tokio::test]
+async fn a_cluster_that_was_opened_to_others_is_closed_and_used() {
+    let folder = temporary_data_dir().unwrap();
+    let postgres = open(folder.path()).await;
+    execute(
+        &postgres,
+        "CREATE TABLE kept AS SELECT 'still here' AS text",
+    )
+    .await;
+    let cluster = postgres.cluster().to_owned();
+    postgres.close().await.unwrap();
+    for (opened, closed) in [
+        (0o770, 0o750),
+        (0o2770, 0o750),
+        (0o2775, 0o750),
+        (0o777, 0o750),
+        (0o705, 0o700),
+        (0o702, 0o700),
+        (0o750, 0o750),
+        (0o700, 0o700),
+    ] {
+        std::fs::set_permissions(&cluster, std::fs::Permissions::from_mode(opened)).unwrap();
+
+        let postgres = open(folder.path()).await;
+
+        let mode = std::fs::metadata(&cluster).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, closed, "{opened:o}");
+        assert_eq!(ask(&postgres, "SELECT text FROM kept").await, "still here");
+        postgres.close().await.unwrap();
+    }
 }

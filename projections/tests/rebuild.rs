@@ -15,7 +15,7 @@ use std::time::Duration;
 use docket_domain::case::{Author, CaseCommand, News, OutboundMessage};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, MessageId, NoteId, Reference, UserId};
-use docket_projections::connect::connect_options;
+use docket_projections::connect::{self, connect_options};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::reader::{self, ReadError};
@@ -25,9 +25,8 @@ use docket_projections::read::{ReadModels, contacts, outbox, thread};
 use docket_projections::rebuild::{self, Phase, RebuildError, Rebuilt};
 use docket_projections::testing::conversation::{LINE, MoveAway, Order, Say, clock};
 use docket_projections::testing::{TestDatabase, database, volume};
-use docket_projections::{PgConnectOptions, PgPool};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use docket_projections::{Connector, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -39,7 +38,7 @@ const LONG: i64 = 12_000;
 
 struct Place {
     database: TestDatabase,
-    connect: PgConnectOptions,
+    connect: Connector,
 }
 
 impl Place {
@@ -443,11 +442,7 @@ async fn prepared_statements_go_on_with_the_swapped_tables() {
     };
     let ledger = Ledger::start(place.connect.clone(), options).await.unwrap();
     let reference = talk(&ledger).await;
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(place.connect.clone())
-        .await
-        .unwrap();
+    let pool = connect::pool(place.connect.clone(), 1);
     let before = cases::find(&pool, reference).await.unwrap().unwrap();
     let thread_before = thread::page(&pool, reference, None, 100).await.unwrap();
     let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")

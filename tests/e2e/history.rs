@@ -11,7 +11,7 @@ use docket_tests::installation::Installation;
 use docket_tests::log;
 use docket_tests::waiting::{BOUND, expect_that, wait_until};
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::Connection;
 
 use crate::help_desk::{HelpDesk, customer};
 

@@ -6,7 +6,6 @@ use docket::simulator::{Keys, Simulator, SimulatorOptions, keys};
 use docket_projections::testing::{self, TestDatabase};
 use docket_projections::{PgPool, connect};
 use secrecy::ExposeSecret;
-use sqlx::postgres::PgPoolOptions;
 use tempfile::TempDir;
 
 use crate::api::Api;
@@ -48,11 +47,9 @@ impl Installation {
 
     /// An installation on the database at `url`, which is left alone at the end.
     pub async fn on(url: &str) -> Self {
-        let options = connect::connect_options(url).expect("a Postgres URL");
-        // Lazy, and each connection tried before it is used: the server may be away and come back.
-        let pool = PgPoolOptions::new()
-            .max_connections(POOL_SIZE)
-            .connect_lazy_with(options);
+        let connector = connect::connect_options(url).expect("a Postgres URL");
+        // Lazy, and idle connections tried before they are used: the server may be away and come back.
+        let pool = connect::pool(connector, POOL_SIZE);
         Self::on_pool(pool, url).await
     }
 

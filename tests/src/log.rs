@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use docket_projections::PgPool;
 use docket_projections::read::ReadModels;
 use docket_projections::rebuild;
+use docket_projections::{Connector, PgPool};
 use serde_json::Value;
 
 /// An event of the log.
@@ -137,9 +137,13 @@ pub async fn assert_sound(pool: &PgPool) {
             event.stream
         );
     }
-    let (taken_in, differences) = rebuild::check(&pool.connect_options(), ReadModels::ALL, |_| {})
-        .await
-        .expect("the read models can be built anew");
+    let (taken_in, differences) = rebuild::check(
+        &Connector::from((*pool.connect_options()).clone()),
+        ReadModels::ALL,
+        |_| {},
+    )
+    .await
+    .expect("the read models can be built anew");
     assert!(taken_in >= head);
     assert!(
         differences.is_empty(),

@@ -2,18 +2,19 @@
 
 use std::io::{ErrorKind, Write};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use docket_domain::people::export::Via as Way;
 use docket_projections::log::recorded::{Actor, Metadata, Via};
 
-use super::database::with_database;
 use super::terminal::complain;
 use crate::app::App;
 use crate::config::Config;
-use crate::export::{Export, Period};
+use crate::export::{Export, Lines, Period};
 use crate::maintenance;
+use crate::serve::told_to_stop;
+use crate::store::Store;
 
 /// Which events are exported; all of them where nothing is said.
 #[derive(Args, Debug)]
@@ -45,10 +46,40 @@ pub(super) async fn run(config: &Config, export: &ExportLog) -> anyhow::Result<(
         until: export.until,
     };
     let public_url = config.public_url.clone().unwrap_or_default();
-    with_database(config, async |store| {
-        maintenance::on_store(store, &public_url, async |app| write(app, period).await).await
-    })
-    .await
+    let told = told_to_stop()?;
+    let (store, newer) = Store::open_for_export(config).await?;
+    let work = async {
+        match newer {
+            None => {
+                maintenance::on_store(&store, &public_url, async |app| write(app, period).await)
+                    .await
+            }
+            Some(why) => {
+                complain(&format!(
+                    "{why}. That the log is exported is not recorded in it, since this Docket must not write there"
+                ));
+                write_unrecorded(Lines::of(store.pool(), period, &public_url).await?).await
+            }
+        }
+    };
+    let done = tokio::select! {
+        done = work => done,
+        () = told.cancelled() => Err(anyhow!("stopped before it was done")),
+    };
+    let closed = store.close().await;
+    done?;
+    closed
+}
+
+async fn write_unrecorded(mut lines: Lines) -> anyhow::Result<()> {
+    while let Some(bytes) = lines.next().await? {
+        if !print(bytes).await? {
+            return Ok(());
+        }
+    }
+    let (given, looked_at) = lines.counts();
+    complain(&format!("wrote {given} of {looked_at} events"));
+    Ok(())
 }
 
 async fn write(app: &App, period: Period) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::Args;
 use docket_projections::read::Description;
-use docket_projections::rebuild::{self, Difference, Phase, Progress};
+use docket_projections::rebuild::{self, Difference, Phase, Progress, RebuildError};
 
 use super::database::with_database;
 use super::terminal::say;
@@ -14,6 +14,10 @@ use crate::ambient;
 use crate::config::Config;
 use crate::store::Store;
 
+/// How long the rebuild of a service that needs it too is waited for.
+const UNDER_WAY_TIMEOUT: Duration = Duration::from_mins(10);
+/// The pause between two looks whether that one has ended.
+const UNDER_WAY_PAUSE: Duration = Duration::from_millis(500);
 /// How often progress is told where nobody watches a bar.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the bar is drawn.
@@ -51,10 +55,19 @@ pub(super) async fn run(config: &Config, rebuild: &Rebuild) -> anyhow::Result<()
 
 async fn swap(store: &Store, models: &[Description]) -> anyhow::Result<()> {
     let mut display = Display::new();
-    let rebuilt = rebuild::rebuild(&store.connect, models, ambient::now(), |progress| {
-        display.show(progress);
-    })
-    .await;
+    // A service that found them missing or old may be at it, and is done in a while.
+    let needs_it = store.connect.watch().standing().refuses_work();
+    let rebuilt = loop {
+        let rebuilt = rebuild::rebuild(&store.connect, models, ambient::now(), |progress| {
+            display.show(progress);
+        })
+        .await;
+        let is_waiting = needs_it && matches!(rebuilt, Err(RebuildError::UnderWay));
+        if !is_waiting || display.began.elapsed() > UNDER_WAY_TIMEOUT {
+            break rebuilt;
+        }
+        tokio::time::sleep(UNDER_WAY_PAUSE).await;
+    };
     display.end();
     let rebuilt = rebuilt?;
     say(&format!(

@@ -150,7 +150,7 @@ async fn with(
     let surveys = surveys::all(&app.pool).await?;
     let case = pane(app, wanted, &surveys, row, refused).await?;
     // Before the list, which shows what is still unread.
-    reading::has_seen(app, session, reference, look, case.version).await?;
+    reading::has_seen(app, session, reference, look, case.version).await;
     let list = inbox::pane(app, session, place, &surveys, Some(reference), outcome).await?;
     let template = pages::Inbox {
         frame,

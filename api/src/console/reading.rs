@@ -12,6 +12,7 @@ use axum::response::Response;
 use docket_domain::ids::Reference;
 use docket_projections::read::cases;
 use docket_projections::read_marks;
+use tracing::warn;
 
 use super::case::{no_such_case, reference_of};
 use super::place::Place;
@@ -90,18 +91,24 @@ pub(super) async fn left_off(
     }
 }
 
-/// Notes that the person was shown the case as far as `read_to`, if they look at it.
+/// Notes that the person was shown the case as far as `read_to`, if they look at it. A database that takes no changes must not keep
+/// them from reading.
 pub(super) async fn has_seen(
     app: &App,
     session: &Session,
     reference: Reference,
     look: Look,
     read_to: u64,
-) -> Result<(), Failed> {
-    if look.is_seen() && session.may_act() && !is_head() {
-        read_marks::advance(&app.pool, session.user_id, reference, read_to).await?;
+) {
+    if look.is_seen()
+        && session.may_act()
+        && !is_head()
+        && let Err(error) =
+            read_marks::advance(&app.pool, session.user_id, reference, read_to).await
+    {
+        app.ledger.watch().suspect(&error);
+        warn!(%error, "how far somebody has read a case could not be noted");
     }
-    Ok(())
 }
 
 /// Sets the mark back before the last message, and leads to the list.

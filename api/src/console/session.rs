@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
@@ -23,6 +23,7 @@ use docket_projections::sessions;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tracing::debug;
 use uuid::Uuid;
 
 use super::{Console, Failed, case, failure, go, place, words};
@@ -395,7 +396,7 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
         return Ok(None);
     }
     if idle > TimeDelta::seconds(TOUCH_SECONDS) && !is_head() {
-        sessions::touch(&app.pool, found.session_id, now).await?;
+        note_use(app, found.session_id, now);
     }
     Ok(Some(Session {
         id: found.session_id,
@@ -406,6 +407,17 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
         csrf: csrf_of(&token),
         token_hash,
     }))
+}
+
+/// Notes that a session was used, beside the request: a database that takes no changes must not keep anybody from reading.
+fn note_use(app: &App, session_id: Uuid, now: DateTime<Utc>) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        if let Err(error) = sessions::touch(&app.pool, session_id, now).await {
+            app.ledger.watch().suspect(&error);
+            debug!(%error, "that a session was used could not be noted");
+        }
+    });
 }
 
 /// The sign-in page, which leads back to where somebody wanted to go.

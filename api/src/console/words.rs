@@ -1097,6 +1097,7 @@ words! {
     HEALTH_WRITING_ADVICE = "The database may be slow, full or away. Look at its free space and at the server's log. Vonage repeats what it could not deliver for a day.";
     HEALTH_MODELS_CURRENT = "What pages show is built by this version of Docket.";
     HEALTH_MODELS_ADVICE = "They are rebuilt in the background; pages show what the version before built until then. If this stays so for long, look at the server's log.";
+    HEALTH_TROUBLE_ADVICE = "Until then nothing is recorded: webhooks are answered 503, and Vonage repeats them for a day.";
     HEALTH_MODELS_ALL = "All read models";
     HEALTH_HALTED = "Lines that stand still";
     RESUME = "Resume sending";

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::people::export::{self, Reading};
@@ -24,6 +24,7 @@ use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::log::recorded::Via;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use tracing::debug;
 use uuid::Uuid;
 
 use super::cases::no_such_case;
@@ -160,7 +161,7 @@ async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let now = (app.clock)();
     let is_noted = |at| now - at < TimeDelta::seconds(TOUCH_SECONDS);
     if !account.last_used_at.is_some_and(is_noted) && !is_head() {
-        accounts::touch_token(&app.pool, account.token_id, now).await?;
+        note_use(app, account.token_id, now);
     }
     if let Some(reference) = reach::named(parts).await
         && !reach::is_visible(&app.pool, &account.access, reference).await?
@@ -175,6 +176,17 @@ async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
         token_id: account.token_id,
         token_hash,
     })
+}
+
+/// Notes that a token was used, beside the request: a database that takes no changes must not keep anybody from reading.
+fn note_use(app: &App, token_id: TokenId, now: DateTime<Utc>) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        if let Err(error) = accounts::touch_token(&app.pool, token_id, now).await {
+            app.ledger.watch().suspect(&error);
+            debug!(%error, "that a token was used could not be noted");
+        }
+    });
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -18,9 +18,9 @@ use docket_domain::installation::InstallationError;
 use docket_domain::line::LineError;
 use docket_domain::survey::SurveyError;
 use docket_domain::user::UserError;
-use docket_projections::DatabaseError;
 use docket_projections::ledger::operation::LedgerError;
 use docket_projections::log::reader::ReadError;
+use docket_projections::{DatabaseError, outage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::error;
@@ -155,7 +155,7 @@ kinds! {
     /// Too much waits already.
     Busy = "busy", SERVICE_UNAVAILABLE, "Too much waits";
     /// The database is away, or Docket is shutting down.
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Docket cannot reach its database";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Docket cannot use its database";
 }
 
 /// Why a request was not done, as the caller is told.
@@ -249,7 +249,8 @@ impl Problem {
         )
     }
 
-    fn unavailable() -> Self {
+    /// Nothing can be done just now.
+    pub fn unavailable() -> Self {
         Self::new(
             Kind::Unavailable,
             "nothing was done; try again in a few seconds",
@@ -373,7 +374,7 @@ impl fmt::Display for Chain<'_> {
 /// Reading failed. A database that is away is 503, all else is ours to mend; either is logged with the answer.
 impl From<DatabaseError> for Problem {
     fn from(error: DatabaseError) -> Self {
-        let problem = if is_away(&error) {
+        let problem = if outage::is_temporary(&error) {
             Self::unavailable()
         } else {
             Self::internal()
@@ -388,25 +389,6 @@ impl From<ReadError> for Problem {
             ReadError::Database(error) => error.into(),
             error => Self::internal().caused_by(&error),
         }
-    }
-}
-
-/// Whether the same could succeed a little later.
-fn is_away(error: &DatabaseError) -> bool {
-    match error {
-        DatabaseError::Io(_)
-        | DatabaseError::Tls(_)
-        | DatabaseError::Protocol(_)
-        | DatabaseError::PoolTimedOut
-        | DatabaseError::PoolClosed
-        | DatabaseError::WorkerCrashed => true,
-        // Connection trouble, out of resources, stopping or starting.
-        DatabaseError::Database(error) => error.code().is_some_and(|code| {
-            ["08", "53", "57"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        _ => false,
     }
 }
 

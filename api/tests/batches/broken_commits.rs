@@ -172,7 +172,10 @@ async fn carry(client: UnixStream, server: Box<dyn Stream>, state: &State) -> st
 /// An office, and a ledger of another process that reaches its database through a link.
 async fn linked() -> (Office, Link, Ledger) {
     let office = Office::open().await;
-    let connect = connect_options(&office.database.url).unwrap();
+    let connect = connect_options(&office.database.url)
+        .unwrap()
+        .options()
+        .clone();
     let port = connect.get_port();
     let server = match connect.get_socket() {
         Some(folder) => Server::Socket(folder.join(format!(".s.PGSQL.{port}"))),

@@ -4,13 +4,13 @@
 //! while a lock is held. Here one word stands for all commits since the last. It can get lost between a commit and this; whoever
 //! follows the log asks by themselves now and then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::connect::Connector;
 use crate::log::follow;
 
 /// The pause between two announcements.
@@ -23,11 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SESSION: [(&str, &str); 2] = [("synchronous_commit", "off"), ("statement_timeout", "5s")];
 
 /// Announces the newest position `written`, until its senders are gone and the last is announced.
-pub(super) async fn run(connect: PgConnectOptions, mut written: watch::Receiver<i64>) {
-    let connect = connect.options(SESSION);
+pub(super) async fn run(connect: Connector, mut written: watch::Receiver<i64>) {
+    let connect = connect.with(&SESSION);
     let mut conn = None;
+    let mut connected_at = Instant::now();
     while written.changed().await.is_ok() {
         let position = *written.borrow_and_update();
+        if conn.is_none() || connect.watch().is_outdated(connected_at.elapsed()) {
+            conn = None;
+            connected_at = Instant::now();
+        }
         let announced = tokio::time::timeout(PATIENCE, announce(&connect, &mut conn, position))
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
@@ -48,7 +53,7 @@ pub(super) async fn run(connect: PgConnectOptions, mut written: watch::Receiver<
 }
 
 async fn announce(
-    connect: &PgConnectOptions,
+    connect: &Connector,
     conn: &mut Option<PgConnection>,
     position: i64,
 ) -> Result<(), sqlx::Error> {

@@ -1,6 +1,8 @@
 //! Why transactions come to nothing, and what is to be done about it.
 
 use crate::log::reader::ReadError;
+use crate::model_versions::Verdict;
+use crate::outage::{Severity, is_missing_table, severity};
 
 /// Why a transaction came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -12,11 +14,20 @@ pub(super) enum Failure {
     #[error("the settings have changed")]
     NewSettings,
     /// The connection is of no use any more.
-    #[error("the connection to the database broke")]
+    #[error("the connection to the database broke, or the database takes no changes")]
     Connection(#[source] sqlx::Error),
     /// The answer to COMMIT is missing, and so is an answer to the question whether it has committed.
     #[error("whether the transaction has committed is not known")]
     Unknown(#[source] ReadError),
+    /// The read models that decisions rest on are not those of this version.
+    #[error("{0}")]
+    ReadModels(Verdict),
+    /// A table of a read model is missing.
+    #[error("a table or column is missing")]
+    Missing(#[source] sqlx::Error),
+    /// A newer version of Docket wrote something that this one cannot read.
+    #[error("an event is not of a form that this version knows")]
+    Newer(#[source] ReadError),
     /// It would fail again.
     #[error("the transaction failed")]
     Poison(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -24,27 +35,11 @@ pub(super) enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failure, deadlock, lock not available.
-                Some("40001" | "40P01" | "55P03") => Self::Conflict(error.into()),
-                // Statement timeout, admin shutdown, crash shutdown, cannot connect now, idle session or transaction ended.
-                Some("57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03") => {
-                    Self::Connection(error)
-                }
-                // Out of resources: disk full, memory, connections.
-                Some(code) if code.starts_with("53") || code.starts_with("08") => {
-                    Self::Connection(error)
-                }
-                // What came up at the same time elsewhere is found by the next try: an event, a line, a user, a key.
-                Some("23505") => Self::Conflict(error.into()),
-                _ => Self::Poison(Box::new(error)),
-            },
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::WorkerCrashed => Self::Connection(error),
-            _ => Self::Poison(Box::new(error)),
+        match severity(&error) {
+            Severity::Outage => Self::Connection(error),
+            Severity::Conflict => Self::Conflict(error.into()),
+            Severity::Fault if is_missing_table(&error) => Self::Missing(error),
+            Severity::Fault => Self::Poison(Box::new(error)),
         }
     }
 }
@@ -53,7 +48,8 @@ impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Database(error) => error.into(),
-            other => Self::Poison(Box::new(other)),
+            ReadError::Unreadable(_) => Self::Newer(error),
+            other @ ReadError::Metadata { .. } => Self::Poison(Box::new(other)),
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Locked {
     pub(super) fresh_receipts: HashSet<(String, String)>,
     /// The position of the event that last changed the settings.
     pub(super) settings_position: i64,
+    /// The versions of the read models: `name=version`, separated by spaces.
+    pub(super) models: String,
     contacts: BTreeSet<ContactId>,
 }
 
@@ -98,6 +100,7 @@ pub(super) async fn lock(
                SELECT array_agg(contact_id) AS ids, array_agg(survey_id) AS surveys, array_agg(number) AS numbers FROM locked
            )
            SELECT (SELECT settings_position FROM log_head) AS "settings_position!",
+                  coalesce((SELECT string_agg(name || '=' || version, ' ' ORDER BY name) FROM projection_versions), '') AS "models!",
                   coalesce((SELECT kinds FROM given_first), '{}') AS "kinds!: Vec<String>",
                   coalesce((SELECT keys FROM given_first), '{}') AS "keys!: Vec<String>",
                   coalesce(locked_all.ids, '{}') AS "contacts!: Vec<Uuid>",
@@ -139,6 +142,7 @@ pub(super) async fn lock(
     Ok(Locked {
         fresh_receipts: row.kinds.into_iter().zip(row.keys).collect(),
         settings_position: row.settings_position,
+        models: row.models,
         contacts,
     })
 }

@@ -14,8 +14,7 @@ use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
 use metrics::{counter, histogram};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::watch;
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -30,11 +29,13 @@ use super::queue::Exit;
 use super::references::References;
 use super::scope::{Entry, Scope, World, automatic_replies};
 use crate::accounts;
+use crate::connect::Connector;
 use crate::log::append::{self, Appended};
 use crate::log::follow::advance;
 use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Metadata, Recorded, to_database_precision};
 use crate::log::upcasters::upcasters;
+use crate::model_versions::{self, Verdict};
 use crate::read::ReadModels;
 use crate::secrets;
 use crate::sessions::{self, NewSession};
@@ -80,7 +81,7 @@ const REFERENCES_AHEAD: usize = 8;
 /// What the writers of a ledger share.
 #[derive(Clone)]
 pub(super) struct Shared {
-    pub(super) connect: PgConnectOptions,
+    pub(super) connect: Connector,
     pub(super) waiting: Arc<Exit<Box<dyn Job>>>,
     pub(super) cache: Arc<CaseCache>,
     pub(super) settings: Arc<ArcSwap<Settings>>,
@@ -93,7 +94,7 @@ pub(super) struct Shared {
 }
 
 pub(super) struct Writer {
-    connect: PgConnectOptions,
+    connect: Connector,
     options: LedgerOptions,
     waiting: Arc<Exit<Box<dyn Job>>>,
     cache: Arc<CaseCache>,
@@ -104,6 +105,10 @@ pub(super) struct Writer {
     conn: Option<PgConnection>,
     /// Whether the connection is in a transaction that has done nothing yet.
     has_begun: bool,
+    /// When the connection was made.
+    connected_at: Instant,
+    /// What was last found to be current: the read models' versions as the database tells them.
+    known_models: String,
     /// When the connection last was in none.
     outside_at: Instant,
     references: References,
@@ -122,7 +127,7 @@ impl Writer {
             outbox,
             references,
         } = ledger;
-        let connect = connect.options(SESSION);
+        let connect = connect.with(&SESSION);
         Self {
             connect,
             options,
@@ -134,6 +139,8 @@ impl Writer {
             outbox,
             conn: None,
             has_begun: false,
+            connected_at: Instant::now(),
+            known_models: String::new(),
             outside_at: Instant::now(),
             references,
             upcasters: upcasters(),
@@ -214,6 +221,7 @@ impl Writer {
                 }
                 Err(Failure::Connection(error)) => {
                     self.conn = None;
+                    self.connect.watch().suspect(&error);
                     connection_failures += 1;
                     counter!("docket_ledger_retries_total", "cause" => "connection").increment(1);
                     if connection_failures >= MAX_CONNECTION_FAILURES {
@@ -224,6 +232,21 @@ impl Writer {
                         tokio::time::sleep(RECONNECT_PAUSE * connection_failures).await;
                         left.push(batch);
                     }
+                }
+                Err(Failure::ReadModels(verdict)) => {
+                    self.connect.watch().look();
+                    warn!(%verdict, operations = batch.len(), "nothing is decided on these read models; callers are told to come back");
+                    give_up(batch, GivenUp::Unavailable);
+                }
+                Err(Failure::Missing(error)) => {
+                    self.connect.watch().suspect(&error);
+                    error!(%error, operations = batch.len(), "a table is missing; callers are told to come back");
+                    give_up(batch, GivenUp::Unavailable);
+                }
+                Err(Failure::Newer(error)) if batch.len() == 1 => {
+                    self.connect.watch().look();
+                    error!(%error, "a newer Docket wrote what this one cannot read; the caller is told to come back");
+                    give_up(batch, GivenUp::Unavailable);
                 }
                 Err(Failure::Unknown(error)) => {
                     // Done again it might be done twice. Receipts and keys keep a repetition by the caller from that.
@@ -253,6 +276,16 @@ impl Writer {
         if !has_begun {
             self.outside_at = began;
         }
+        if self
+            .connect
+            .watch()
+            .is_outdated(self.connected_at.elapsed())
+        {
+            // It may be read-only, or to a server that is the primary no more.
+            self.conn = None;
+            self.references.clear();
+        }
+        let has_begun = has_begun && self.conn.is_some();
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.connect().await.map_err(Failure::Connection)?,
@@ -292,7 +325,8 @@ impl Writer {
         }
     }
 
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
+        self.connected_at = Instant::now();
         tokio::time::timeout(CONNECT_TIMEOUT, self.connect.connect())
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
@@ -317,6 +351,16 @@ impl Writer {
             conn.execute("BEGIN").await?;
         }
         let locked = load::lock(conn, &needs, now, &mut world).await?;
+        if locked.models != self.known_models {
+            let verdict = model_versions::judge(&model_versions::parse(&locked.models));
+            if verdict != Verdict::Current {
+                return Err(Transaction::Failed(Failure::ReadModels(verdict)));
+            }
+            self.known_models.clone_from(&locked.models);
+            // The settings in memory may be from tables that were empty, and the log does not tell when they were filled.
+            self.settings.store(Arc::new(Settings::load(conn).await?));
+            return Err(Transaction::Failed(Failure::NewSettings));
+        }
         if locked.settings_position != settings.position {
             self.settings.store(Arc::new(Settings::load(conn).await?));
             return Err(Transaction::Failed(Failure::NewSettings));

@@ -3,7 +3,7 @@
 //! A follower asks `position > cursor` again whenever it wakes, so a lost wake-up costs at most one polling interval and never an
 //! event.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::reader;
+use crate::watch::Watch;
 
 /// The channel on which the log's newest position is made known.
 pub const CHANNEL: &str = "docket_log";
@@ -21,11 +22,11 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps `head` at the position of the newest event, whichever process wrote it, until `stop`.
-pub async fn run(pool: PgPool, head: watch::Sender<i64>, stop: CancellationToken) {
+pub async fn run(pool: PgPool, database: Watch, head: watch::Sender<i64>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => return,
-            result = listen(&pool, &head) => if let Err(error) = result {
+            result = listen(&pool, &database, &head) => if let Err(error) = result {
                 warn!(error = %error, "following the log broke off; trying again");
             },
         }
@@ -36,12 +37,18 @@ pub async fn run(pool: PgPool, head: watch::Sender<i64>, stop: CancellationToken
     }
 }
 
-async fn listen(pool: &PgPool, head: &watch::Sender<i64>) -> Result<(), sqlx::Error> {
+async fn listen(
+    pool: &PgPool,
+    database: &Watch,
+    head: &watch::Sender<i64>,
+) -> Result<(), sqlx::Error> {
+    let connected_at = Instant::now();
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     advance(head, reader::head(pool).await?);
     debug!("following the log");
-    loop {
+    // A server that was left for another one announces nothing any more.
+    while !database.is_outdated(connected_at.elapsed()) {
         match tokio::time::timeout(POLL_INTERVAL, listener.recv()).await {
             Ok(notification) => {
                 let position = notification?.payload().parse().unwrap_or_default();
@@ -50,6 +57,7 @@ async fn listen(pool: &PgPool, head: &watch::Sender<i64>) -> Result<(), sqlx::Er
             Err(_) => advance(head, reader::head(pool).await?),
         }
     }
+    Ok(())
 }
 
 /// Makes the position of the newest event known to every process that follows the log.

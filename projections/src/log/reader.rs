@@ -322,6 +322,19 @@ pub async fn head(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
         .await
 }
 
+/// Whether changes are taken: no read-only session, and no standby.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn takes_changes(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT current_setting('transaction_read_only') = 'off' AS "takes_changes!" FROM log_head"#
+    )
+    .fetch_one(executor)
+    .await
+}
+
 /// The position of the last event that there is, whatever the head says; 0 in an empty log.
 ///
 /// # Errors

@@ -24,6 +24,15 @@ const UPCASTERS: &[Upcaster] = &[Upcaster {
 /// An upcaster of any event.
 pub type AnyUpcaster = Box<dyn EventUpcaster>;
 
+/// How many forms of events this version knows: each type, and each version of one that is brought up to date.
+pub(crate) fn known_forms() -> usize {
+    let types: usize = docket_domain::event::TYPES
+        .iter()
+        .map(|(_, types)| types.len())
+        .sum();
+    types + UPCASTERS.len()
+}
+
 /// Every upcaster, in the order in which they apply; stock `postgres-es` takes them as they are.
 pub fn upcasters() -> Vec<AnyUpcaster> {
     UPCASTERS

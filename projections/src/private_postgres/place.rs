@@ -69,6 +69,7 @@ impl Place {
 
         if let Some(owner) = metadata_if_exists(&cluster)? {
             let user = user_of_existing(&cluster, &owner, us)?;
+            close_to_others(&cluster, &owner)?;
             if let Some(user) = user
                 && let Some(folder) = blocking_folder(&home, user)?
             {
@@ -218,6 +219,34 @@ fn user_of_existing(
             uid,
         }),
     }
+}
+
+/// The bits that Postgres refuses to find on its folder: whatever others may, and writing by the group.
+const REFUSED_MODE: u32 = 0o027;
+
+/// Takes from others what Postgres refuses to start with: something that manages the volume may have opened the folder, as
+/// Kubernetes does for an `fsGroup` at every mount.
+fn close_to_others(cluster: &Path, found: &Metadata) -> Result<(), PrivatePostgresError> {
+    let mode = found.mode() & 0o7777;
+    if mode & REFUSED_MODE == 0 {
+        return Ok(());
+    }
+    // Without the set-group-id bit too, which is of no use to a server that makes all its files itself.
+    let closed = mode & 0o700 | mode & 0o050;
+    std::fs::set_permissions(cluster, Permissions::from_mode(closed)).map_err(|source| {
+        PrivatePostgresError::OpenToOthers {
+            cluster: cluster.to_owned(),
+            mode,
+            source,
+        }
+    })?;
+    tracing::warn!(
+        folder = %cluster.display(),
+        mode = format!("{mode:04o}"),
+        now = format!("{closed:04o}"),
+        "the folder of the database was open to others, which Postgres refuses; it was closed to them"
+    );
+    Ok(())
 }
 
 fn unprivileged_user() -> Result<ServerUser, PrivatePostgresError> {

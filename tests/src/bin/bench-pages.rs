@@ -18,7 +18,7 @@ use docket_tests::docket::{Docket, Environment};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{Connection, Executor};
 
 const CASES: i64 = 100_000;
 const MESSAGES: i64 = 10;

@@ -17,10 +17,10 @@ use docket_projections::log::upcasters::upcasters;
 use docket_projections::private_postgres::{Options, PrivatePostgres, temporary_data_dir};
 use docket_projections::read::ReadModels;
 use docket_projections::testing::volume;
-use docket_projections::{PgConnectOptions, connect, migrate, rebuild};
+use docket_projections::{Connector, connect, migrate, rebuild};
 use futures_util::TryStreamExt as _;
+use sqlx::Connection;
 use sqlx::postgres::PgPoolCopyExt as _;
-use sqlx::{ConnectOptions, Connection};
 
 /// The lengths of the logs that are measured, in events.
 const LENGTHS: [i64; 2] = [10_000, 1_000_000];
@@ -94,7 +94,7 @@ async fn measure_on(url: &str, length: i64) -> anyhow::Result<()> {
 }
 
 /// Spoils the title of the case in the middle, as somebody with access to the database could.
-async fn alter_one_row(options: &PgConnectOptions) -> anyhow::Result<()> {
+async fn alter_one_row(options: &Connector) -> anyhow::Result<()> {
     let mut conn = options.connect().await?;
     let altered = sqlx::query(
         "UPDATE docket_read.cases SET title = title || '.'
@@ -180,7 +180,7 @@ async fn run(measure: &str, url: &str) -> anyhow::Result<()> {
 }
 
 /// All rows of the log, as Postgres writes them, and nothing done with them but counting.
-async fn copy(options: &PgConnectOptions) -> anyhow::Result<i64> {
+async fn copy(options: &Connector) -> anyhow::Result<i64> {
     let pool = connect::pool(options.clone(), 1);
     let mut rows = pool.copy_out_raw("COPY events TO STDOUT").await?;
     let mut events = 0;
@@ -191,7 +191,7 @@ async fn copy(options: &PgConnectOptions) -> anyhow::Result<i64> {
 }
 
 /// All events, decoded and taken in by the handlers of all read models, which write nothing.
-async fn replay(options: &PgConnectOptions) -> anyhow::Result<i64> {
+async fn replay(options: &Connector) -> anyhow::Result<i64> {
     let pool = connect::pool(options.clone(), 1);
     let upcasters = upcasters();
     let mut position = 0;

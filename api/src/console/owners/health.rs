@@ -153,6 +153,8 @@ struct Known {
     lines: Vec<LineRow>,
     store: Store,
     models: Vec<Model>,
+    /// Why nothing can be recorded, where the watch over the database knows.
+    trouble: Option<String>,
     /// How long the write path took to do nothing; `None` where it took too long.
     written_in: Option<Duration>,
     queue: usize,
@@ -180,6 +182,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         lines: lines::all(&app.pool).await?,
         store: health::store(&app.pool).await?,
         models: health::models(&app.pool).await?,
+        trouble: app.ledger.watch().standing().trouble(),
         written_in,
         queue,
         has_secret: app.vonage.signature_secret.load().is_some(),
@@ -342,7 +345,10 @@ impl Known {
             .filter(|model| !model.is_current())
             .map(|model| model.name)
             .collect();
-        if old.is_empty() {
+        if let Some(trouble) = &self.trouble {
+            let sentence = words::sentence(trouble);
+            Check::of(Tone::Act, title, sentence, words::HEALTH_TROUBLE_ADVICE)
+        } else if old.is_empty() {
             Check::good(title, words::HEALTH_MODELS_CURRENT)
         } else {
             let sentence = words::models_old(&old.join(", "));
@@ -399,7 +405,7 @@ pub(super) async fn show(
     let models = known.models.iter().map(|model| ModelRow {
         name: model.name,
         version: model.version,
-        built: model.built.map_or_else(
+        built: model.built.filter(|built| *built > 0).map_or_else(
             || words::NEVER.to_owned(),
             |built| {
                 words::built(

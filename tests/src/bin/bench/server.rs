@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use docket_projections::Connector;
 use docket_projections::private_postgres::{Options, PrivatePostgres};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
@@ -78,13 +78,18 @@ impl Server {
     }
 
     /// How to connect to a database.
-    pub(crate) fn connect_options(&self, database: &str) -> PgConnectOptions {
-        self.postgres.connect_options().database(database)
+    pub(crate) fn connect_options(&self, database: &str) -> Connector {
+        self.postgres
+            .connect_options()
+            .options()
+            .clone()
+            .database(database)
+            .into()
     }
 
     /// A connection to a database.
     pub(crate) async fn connect(&self, database: &str) -> anyhow::Result<PgConnection> {
-        Ok(PgConnection::connect_with(&self.connect_options(database)).await?)
+        Ok(self.connect_options(database).connect().await?)
     }
 
     /// A connection to the server, whatever database.

@@ -1,6 +1,6 @@
 //! Routing kept webhooks again, once the cause is mended: the line was added, or Docket has learnt what it did not know.
 
-use docket_domain::held::{HeldBody, WebhookKind};
+use docket_domain::held::HeldBody;
 use docket_domain::ids::{HeldId, Reference};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::read::unrouted;
@@ -10,7 +10,7 @@ use crate::http::problem::{Kind, Problem};
 use crate::operations::Asked;
 use crate::operations::held::RouteHeld;
 use crate::operations::status::RouteHeldStatus;
-use crate::vonage::webhook::{self, Undecodable};
+use crate::vonage::payload::{self, Undecodable, Webhook};
 use crate::webhooks;
 
 /// Routes a kept webhook; gives the cases that got what it carries, ordered.
@@ -39,9 +39,10 @@ pub async fn route_again(
             format!("it still cannot be read: {undecodable}"),
         )
     };
-    match kept.row.kind {
-        WebhookKind::Inbound => {
-            let inbound = webhook::decode_inbound(&body).map_err(unreadable)?;
+    // What it is, its content tells; where it came in, or what an earlier version took it for, matters only where it does not.
+    let reading = payload::read(&body, Some(kept.row.kind), kept.row.received_at);
+    match reading.webhook.map_err(unreadable)? {
+        Webhook::Inbound(inbound) => {
             let ids = webhooks::fresh_ids(app);
             let operation = RouteHeld {
                 held_id,
@@ -51,8 +52,7 @@ pub async fn route_again(
             };
             Ok(submit(app, operation).await?.references)
         }
-        WebhookKind::Status => {
-            let status = webhook::decode_status(&body).map_err(unreadable)?;
+        Webhook::Status(status) => {
             let operation = RouteHeldStatus {
                 held_id,
                 status,

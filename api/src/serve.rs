@@ -230,9 +230,9 @@ pub fn router(app: App) -> Router {
         .with_state(app.clone());
     let router = http::router(app.clone())
         .merge(health)
-        .nest("/webhooks/vonage", webhooks::router(app.clone()))
+        .merge(webhooks::router(app.clone()))
         .merge(console::router(app));
-    http::observed(router, new_id)
+    webhooks::normalised(http::observed(router, new_id))
 }
 
 /// Whether requests can be answered: the database is there, and we are not stopping.

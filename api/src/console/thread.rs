@@ -348,7 +348,7 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
             name,
             address,
         } => {
-            let place = format!("{latitude:.5}, {longitude:.5}");
+            let place = format!("{latitude}, {longitude}");
             let known: Vec<&str> = [name.as_deref(), address.as_deref(), Some(&place)]
                 .into_iter()
                 .flatten()
@@ -386,6 +386,10 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
         Content::Unsupported { .. } => {
             let sentence = words::CARD_UNSUPPORTED;
             (vec![card("question", sentence, String::new())], None)
+        }
+        Content::Unreadable { kind, .. } => {
+            let kind = kind.clone().unwrap_or_default();
+            (vec![card("question", words::CARD_UNREADABLE, kind)], said)
         }
     }
 }

@@ -415,6 +415,7 @@ pub(super) const CARD_ORDER: &str = "Order";
 pub(super) const CARD_CHOICE: &str = "Chose from a list";
 pub(super) const CARD_BUTTON: &str = "Pressed a button";
 pub(super) const CARD_UNSUPPORTED: &str = "A message that WhatsApp could not pass on";
+pub(super) const CARD_UNREADABLE: &str = "A part of this message could not be shown";
 pub(super) const CARD_OPEN_HINT: &str = "Vonage keeps files for 48 hours.";
 
 pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Asked;
 use super::receive::{FreshIds, RECEIPT, Unroutable, route, routing_needs};
-use crate::vonage::webhook::Inbound;
+use crate::vonage::payload::Inbound;
 
 /// The events that keep a webhook.
 pub(super) fn hold<T>(webhook: HeldWebhook, output: T) -> Decided<T> {

@@ -2,7 +2,7 @@
 
 use docket::operations::Asked;
 use docket::operations::held::RouteHeld;
-use docket::vonage::webhook::decode_inbound;
+use docket::vonage::payload::decode_inbound;
 use docket_domain::access::Access;
 use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
 use docket_domain::ids::{HeldId, UserId};
@@ -121,7 +121,7 @@ async fn what_comes_once_more_while_it_is_routed_is_recorded_once() {
         .await;
     let routing = RouteHeld {
         held_id: HeldId(kept),
-        inbound: decode_inbound(body.to_string().as_bytes()).unwrap(),
+        inbound: decode_inbound(body.to_string().as_bytes(), docket::ambient::now()).unwrap(),
         ids: fresh_ids(),
         asked: Asked {
             user_id: UserId(Uuid::from_u128(0xff)),

@@ -186,6 +186,11 @@ impl Shown<'_> {
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
             text,
+            time_note: if message.at_is_arrival {
+                words::TIME_OF_ARRIVAL
+            } else {
+                ""
+            },
             why: self.linked(&words::why(&message.routed, by.as_deref())),
             comment,
             state: None,
@@ -220,6 +225,7 @@ impl Shown<'_> {
             quote: None,
             cards: vec![],
             text: Some(message.text.0.clone()),
+            time_note: "",
             why: vec![],
             comment: None,
             state: Some(state(&message.delivery)),

@@ -1,5 +1,7 @@
 //! Payloads of the shapes that Vonage documents, with every optional field, and what real ones leave out or turn around.
 
+mod table;
+
 use docket_domain::content::{Media, MoreMedia};
 use docket_domain::json::MAX_FOREIGN_DEPTH;
 use serde_json::{Number, Value, json};

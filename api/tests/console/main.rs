@@ -22,3 +22,4 @@ mod support;
 mod throttle;
 mod unrouted;
 mod vonage;
+mod webhooks;

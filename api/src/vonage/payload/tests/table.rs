@@ -169,6 +169,18 @@ fn others() -> Vec<Option<Value>> {
         .collect()
 }
 
+/// Whether there is a NUL, which the database could not hold.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
 /// Whether placing needs the field.
 fn is_needed(path: &[String]) -> bool {
     let of_party = ["to", "from"].contains(&path[0].as_str());
@@ -194,7 +206,7 @@ fn every_webhook_with_every_field_changed() {
                         Ok(Webhook::Inbound(inbound)) => {
                             assert_eq!(kind, WebhookKind::Inbound, "{body}");
                             let text = serde_json::to_string(&inbound.content).unwrap();
-                            assert!(!text.contains("\\u0000"), "{body}");
+                            assert!(!has_nul(&serde_json::from_str(&text).unwrap()), "{body}");
                             assert_eq!(
                                 serde_json::from_str::<Content>(&text).unwrap(),
                                 inbound.content,

@@ -274,11 +274,11 @@ pub fn router(app: &App) -> Router {
         .with_state(app.clone());
     let readable = middleware::from_fn_with_state(app.clone(), only_if_readable);
     let router = http::router(app.clone())
-        .nest("/webhooks/vonage", webhooks::router(app.clone()))
+        .merge(webhooks::router(app.clone()))
         .layer(readable)
         .merge(health)
         .merge(console::router(app.clone()));
-    site::around(http::observed(router, new_id), app)
+    site::around(webhooks::normalised(http::observed(router, new_id)), app)
 }
 
 /// Answers 503 while read models are empty, as after restoring a dump without them: everything that is read from them would be

@@ -3,12 +3,13 @@
 //! What comes from outside is read here and nowhere else, so that the rest of Docket sees only its own types. What always holds:
 //! a payload is decoded only after [`signature::verify`] has accepted its bytes, and nothing in this module logs a text, a whole
 //! number, a token or a secret. To take a further kind of message: its variant in the domain's `Content`, then its branch in
-//! [`webhook`].
+//! [`payload`].
 
 pub mod client;
+pub mod payload;
 pub mod private_key;
 pub mod signature;
-pub mod webhook;
+pub mod sms_signature;
 
 use std::sync::Arc;
 

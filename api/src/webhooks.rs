@@ -1,62 +1,52 @@
-//! Vonage's webhooks: `POST /webhooks/vonage/inbound` and `/webhooks/vonage/status`.
+//! Vonage's webhooks: everything beneath `/webhooks`.
 //!
 //! A webhook is answered 200 when, and only when, what it carried is committed; Vonage repeats on 429 and 5xx for a day, and takes any
 //! other 4xx for the last word. So whatever is rightly signed is either recorded where it belongs or kept as unrouted, and what
-//! cannot be judged now is answered 503.
+//! cannot be judged now is answered 503. Only two answers are final: 401 to a wrong signature, and 413 to a body that is too large.
+//!
+//! Whether a webhook is a message or a status is told by its content, and every address beneath `/webhooks` takes both. What an owner
+//! should mend in Vonage's settings, though the webhook was taken, is counted beside what became of it.
 
-use std::time::Duration;
+mod address;
+mod signed;
+mod take;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ALLOW, RETRY_AFTER};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
-use docket_domain::ids::{ContactId, HeldId, MessageId};
-use docket_domain::personal::Personal;
-use docket_projections::ledger::operation::{Answer, LedgerError, Operation, Receipt};
+use axum::routing::any;
+use docket_domain::held::WebhookKind;
 use metrics::counter;
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
-use tracing::{error, warn};
-use uuid::Uuid;
 
+use self::address::Address;
+pub use self::address::normalised;
+pub use self::take::fresh_ids;
 use crate::app::App;
 use crate::connections::took_too_long;
-use crate::http::request_id::RequestIds;
-use crate::operations::held::HoldWebhook;
-use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
-use crate::operations::status::{RecordStatus, Recorded};
-use crate::vonage::signature::{self, SignatureError};
-use crate::vonage::webhook::{self, Cause, Undecodable};
-use crate::vonage_settings;
+use crate::vonage::payload::Form;
+use crate::vonage::sms_signature::Params;
 
 /// The largest body that is read, in bytes.
-pub const MAX_BODY_BYTES: usize = 1 << 20;
+pub const MAX_BODY_BYTES: usize = 4 << 20;
 /// When Vonage may come again after a 503, in seconds; it keeps to a rhythm of its own, other senders may not.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// How long a webhook waits for its commit. Vonage waits 15 s for an answer, and takes none for a 5xx; what is committed after
-/// all is found by its receipt when the webhook comes again.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// Beside what became of a webhook: it came to the address of the other kind.
+const SWAPPED: &str = "swapped";
+/// It came to an address that Docket does not tell its owner.
+const WRONG_ADDRESS: &str = "wrong_address";
+/// It is of the SMS API or of Messages v0.1.
+const OLDER_API: &str = "older_api";
 
-async fn submit<O: Operation>(
-    app: &App,
-    operation: O,
-) -> Result<Answer<O::Output>, LedgerError<O::Refusal>> {
-    tokio::time::timeout(PATIENCE, app.ledger.submit(operation))
-        .await
-        .unwrap_or(Err(LedgerError::Unavailable))
-}
-
-/// The routes, below `/webhooks/vonage`.
+/// The routes, from the root.
 pub fn router(app: App) -> Router {
     Router::new()
-        .route("/inbound", post(inbound))
-        .route("/status", post(status))
+        .route(address::PREFIX, any(receive))
+        .route("/webhooks/{*rest}", any(receive))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app)
 }
@@ -69,18 +59,24 @@ enum Outcome {
     Unrouted,
     Unsigned,
     WronglySigned,
+    WrongMethod,
     TooLarge,
     Incomplete,
     Unavailable,
 }
 
 impl Outcome {
+    /// As the metrics call it.
     const fn label(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
             Self::Unrouted => "unrouted",
-            Self::Unsigned | Self::WronglySigned | Self::TooLarge | Self::Incomplete => "refused",
+            Self::Unsigned
+            | Self::WronglySigned
+            | Self::WrongMethod
+            | Self::TooLarge
+            | Self::Incomplete => "refused",
             Self::Unavailable => "unavailable",
         }
     }
@@ -90,7 +86,9 @@ impl Outcome {
         match self {
             Self::Unsigned => "unsigned",
             Self::WronglySigned => "wrongly_signed",
-            Self::TooLarge | Self::Incomplete => "unreadable",
+            Self::WrongMethod => "wrong_method",
+            Self::TooLarge => "too_large",
+            Self::Incomplete => "incomplete",
             Self::Accepted | Self::Duplicate | Self::Unrouted | Self::Unavailable => self.label(),
         }
     }
@@ -98,10 +96,11 @@ impl Outcome {
     fn respond(self, app: &App, kind: WebhookKind) -> Response {
         counter!("docket_webhooks_total", "kind" => kind.as_str(), "result" => self.label())
             .increment(1);
-        let now = (app.clock)();
-        app.vonage
-            .activity
-            .note(kind.as_str(), self.told_apart(), now);
+        note(app, kind, self.told_apart());
+        let come_again = |sentence: &'static str| {
+            let headers = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
+            (StatusCode::SERVICE_UNAVAILABLE, headers, sentence).into_response()
+        };
         match self {
             Self::Accepted | Self::Duplicate | Self::Unrouted => StatusCode::OK.into_response(),
             Self::WronglySigned => {
@@ -109,286 +108,76 @@ impl Outcome {
             }
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is larger than 1 MiB\n",
+                "the body is larger than 4 MiB\n",
             )
                 .into_response(),
-            Self::Incomplete => (StatusCode::BAD_REQUEST, "the body broke off\n").into_response(),
-            Self::Unsigned => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                [(RETRY_AFTER, RETRY_AFTER_SECONDS)],
-                "the webhook must be signed\n",
-            )
-                .into_response(),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                [(RETRY_AFTER, RETRY_AFTER_SECONDS)],
-                "come again\n",
-            )
-                .into_response(),
+            Self::Incomplete => come_again("the body broke off\n"),
+            Self::Unsigned => come_again("the webhook must be signed\n"),
+            Self::WrongMethod => come_again(
+                "webhooks come here by POST; set the method to POST in Vonage's settings\n",
+            ),
+            Self::Unavailable => come_again("come again\n"),
         }
     }
 }
 
-/// A webhook's body, once its signature was found right.
-struct Signed {
-    body: Bytes,
-    request_id: Option<RequestIds>,
+fn note(app: &App, kind: WebhookKind, result: &'static str) {
+    app.vonage
+        .activity
+        .note(kind.as_str(), result, (app.clock)());
 }
 
-impl Signed {
-    /// The body as it is kept.
-    fn held_body(&self) -> HeldBody {
-        HeldBody::new(&self.body, |bytes| hex::encode(bytes))
-    }
-}
-
-async fn check(
-    app: &App,
-    headers: &HeaderMap,
+/// Takes a webhook of any kind at any address.
+async fn receive(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Signed, Outcome> {
+) -> Response {
+    if method == Method::HEAD || method == Method::OPTIONS {
+        return (StatusCode::NO_CONTENT, [(ALLOW, "GET, POST")]).into_response();
+    }
+    let address = Address::of(uri.path());
+    let kind = address.kind.unwrap_or(WebhookKind::Inbound);
+    let body = match sent(&method, &uri, body) {
+        Ok(body) => body,
+        Err(outcome) => return outcome.respond(&app, kind),
+    };
+    let signed = match signed::check(&app, &headers, body).await {
+        Ok(signed) => signed,
+        Err(outcome) => return outcome.respond(&app, kind),
+    };
+    let taken = take::take(&app, &signed, address.kind).await;
+    if !address.is_known {
+        note(&app, taken.kind, WRONG_ADDRESS);
+    }
+    if taken.is_read && address.kind.is_some_and(|kind| kind != taken.kind) {
+        note(&app, taken.kind, SWAPPED);
+    }
+    if taken.form != Form::Messages {
+        note(&app, taken.kind, OLDER_API);
+    }
+    taken.outcome.respond(&app, taken.kind)
+}
+
+/// What was sent: the body, or the query where the SMS API sends it all in the address.
+fn sent(method: &Method, uri: &Uri, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Outcome> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
         // Whoever is slow today may be quicker next time, and a 4xx would be the last word.
         _ if took_too_long(&rejection) => Outcome::Unavailable,
         _ => Outcome::Incomplete,
     })?;
-    let authorization = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let mut verified = verify(app, authorization, &body);
-    if !matches!(verified, Ok(()) | Err(Unverified::Missing)) {
-        // Perhaps an owner has just entered another secret, and this process has not heard of it yet. A refusal would be final.
-        if let Err(error) = vonage_settings::refresh(app).await {
-            warn!(%error, "a webhook could not be judged by the newest settings");
-            return Err(Outcome::Unavailable);
-        }
-        verified = verify(app, authorization, &body);
-    }
-    match verified {
-        Ok(()) => {}
-        Err(Unverified::NoSecret) => {
-            warn!("a webhook came, but no signature secret is set: enter it at the console");
-            return Err(Outcome::Unsigned);
-        }
-        Err(Unverified::Missing) => return Err(Outcome::Unsigned),
-        Err(Unverified::Wrong(error)) => {
-            warn!(%error, "a webhook was refused");
-            return Err(Outcome::WronglySigned);
-        }
-    }
-    Ok(Signed {
-        body,
-        request_id: RequestIds::current(),
-    })
-}
-
-/// Why a webhook does not count.
-enum Unverified {
-    /// There is no secret to judge it by.
-    NoSecret,
-    /// It is not signed.
-    Missing,
-    /// It is signed wrongly.
-    Wrong(SignatureError),
-}
-
-/// Judges a signature by the settings in use.
-fn verify(app: &App, authorization: Option<&str>, body: &[u8]) -> Result<(), Unverified> {
-    let secret = app.vonage.signature_secret.load();
-    let Some(secret) = secret.as_ref() else {
-        return Err(Unverified::NoSecret);
+    let query = || {
+        let query = uri.query().unwrap_or_default().as_bytes();
+        let is_webhook = Params::of(query).are_of_sms_api();
+        is_webhook.then(|| Bytes::copy_from_slice(query))
     };
-    let application_id = app.vonage.application_id.load();
-    let application_id = application_id.as_ref().map(|id| id.as_str());
-    let secret = secret.expose_secret().as_bytes();
-    match signature::verify(authorization, body, secret, application_id) {
-        Ok(_) => Ok(()),
-        Err(SignatureError::Missing) => Err(Unverified::Missing),
-        Err(error @ SignatureError::Wrong(_)) => Err(Unverified::Wrong(error)),
-    }
-}
-
-async fn inbound(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let kind = WebhookKind::Inbound;
-    let outcome = match check(&app, &headers, body).await {
-        Ok(signed) => take_inbound(&app, &signed).await,
-        Err(outcome) => outcome,
-    };
-    outcome.respond(&app, kind)
-}
-
-async fn take_inbound(app: &App, signed: &Signed) -> Outcome {
-    let kind = WebhookKind::Inbound;
-    let inbound = match webhook::decode_inbound(&signed.body) {
-        Ok(inbound) => inbound,
-        Err(undecodable) => {
-            return keep(app, Kept::undecodable(kind, undecodable), signed).await;
-        }
-    };
-    let unrecordable = Kept {
-        to: Some(inbound.to.clone()),
-        from: Some(inbound.from.clone()),
-        ..Kept::unrecordable(kind, inbound.provider_id.clone())
-    };
-    let operation = ReceiveMessage {
-        inbound,
-        body: signed.held_body(),
-        ids: fresh_ids(app),
-        request_id: signed.request_id.clone(),
-    };
-    match submit(app, operation).await {
-        Ok(Answer::Duplicate) => Outcome::Duplicate,
-        Ok(Answer::Done(Received::Held { .. }) | Answer::Repeated(Received::Held { .. })) => {
-            Outcome::Unrouted
-        }
-        Ok(Answer::Done(_) | Answer::Repeated(_)) => Outcome::Accepted,
-        Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
-        Err(error) => {
-            // What Docket cannot record now, it would not record in a day of repetitions either; kept, it is not lost.
-            error!(%error, "a message could not be recorded and is kept as unrouted");
-            keep(app, unrecordable, signed).await
-        }
-    }
-}
-
-/// Ids for a message that is about to be taken in or routed again.
-pub fn fresh_ids(app: &App) -> FreshIds {
-    FreshIds {
-        message_id: MessageId((app.new_id)()),
-        contact_id: ContactId((app.new_id)()),
-        reply_id: MessageId((app.new_id)()),
-        held_id: HeldId((app.new_id)()),
-    }
-}
-
-async fn status(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let outcome = match check(&app, &headers, body).await {
-        Ok(signed) => take_status(&app, &signed).await,
-        Err(outcome) => outcome,
-    };
-    outcome.respond(&app, WebhookKind::Status)
-}
-
-async fn take_status(app: &App, signed: &Signed) -> Outcome {
-    let kind = WebhookKind::Status;
-    let status = match webhook::decode_status(&signed.body) {
-        Ok(status) => status,
-        Err(undecodable) => {
-            return keep(app, Kept::undecodable(kind, undecodable), signed).await;
-        }
-    };
-    // The same status of an unknown message is kept under the same id, and so only once.
-    let name = format!("{} {}", status.provider_id, status.status.as_str());
-    let held_id = HeldId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()));
-    let unrecordable = Kept::unrecordable(kind, status.provider_id.clone());
-    let operation = RecordStatus {
-        status,
-        body: signed.held_body(),
-        held_id,
-        request_id: signed.request_id.clone(),
-    };
-    match submit(app, operation).await {
-        Ok(Answer::Done(Recorded::News) | Answer::Repeated(Recorded::News)) => Outcome::Accepted,
-        Ok(Answer::Done(Recorded::Held { .. }) | Answer::Repeated(Recorded::Held { .. })) => {
-            Outcome::Unrouted
-        }
-        Ok(_) => Outcome::Duplicate,
-        Err(LedgerError::Busy | LedgerError::Unavailable) => Outcome::Unavailable,
-        Err(error) => {
-            error!(%error, "a status could not be recorded and is kept as unrouted");
-            keep(app, unrecordable, signed).await
-        }
-    }
-}
-
-/// A webhook that has no place, and is kept to be looked at: what is known of it, and why.
-struct Kept {
-    kind: WebhookKind,
-    reason: HeldReason,
-    detail: String,
-    provider_id: Option<String>,
-    to: Option<String>,
-    from: Option<String>,
-}
-
-impl Kept {
-    /// One that Docket could not read.
-    fn undecodable(kind: WebhookKind, undecodable: Undecodable) -> Self {
-        let Undecodable {
-            cause,
-            provider_id,
-            to,
-            from,
-        } = undecodable;
-        let reason = match cause {
-            Cause::UnknownChannel(_) | Cause::UnknownMessageType(_) | Cause::UnknownStatus(_) => {
-                HeldReason::UnknownType
-            }
-            Cause::NotJson
-            | Cause::NotAnObject
-            | Cause::TooDeep
-            | Cause::MissingField(_)
-            | Cause::BadValue(_) => HeldReason::Undecodable,
-        };
-        Self {
-            kind,
-            reason,
-            detail: cause.to_string(),
-            provider_id,
-            to,
-            from,
-        }
-    }
-
-    /// One that Docket read but could not record.
-    fn unrecordable(kind: WebhookKind, provider_id: String) -> Self {
-        Self {
-            kind,
-            reason: HeldReason::Undecodable,
-            detail: "it was read, but could not be recorded; the server's log has the cause"
-                .to_owned(),
-            provider_id: Some(provider_id),
-            to: None,
-            from: None,
-        }
-    }
-}
-
-async fn keep(app: &App, kept: Kept, signed: &Signed) -> Outcome {
-    let kind = kept.kind;
-    let digest = hex::encode(Sha256::digest(&signed.body));
-    let operation = HoldWebhook {
-        webhook: HeldWebhook {
-            held_id: HeldId((app.new_id)()),
-            kind,
-            reason: kept.reason,
-            detail: kept.detail,
-            provider_id: kept.provider_id,
-            to: kept.to.map(Personal),
-            from: kept.from.map(Personal),
-            body: Personal(signed.held_body()),
-        },
-        receipt: Receipt {
-            kind: "held",
-            key: format!("{} {digest}", kind.as_str()),
-        },
-        request_id: signed.request_id.clone(),
-    };
-    match submit(app, operation).await {
-        Ok(Answer::Duplicate) => Outcome::Duplicate,
-        Ok(_) => Outcome::Unrouted,
-        Err(error) => {
-            error!(%error, "a webhook could not be kept");
-            Outcome::Unavailable
-        }
+    match *method {
+        Method::POST if body.is_empty() => Ok(query().unwrap_or(body)),
+        Method::POST => Ok(body),
+        Method::GET => query().ok_or(Outcome::WrongMethod),
+        _ => Err(Outcome::WrongMethod),
     }
 }

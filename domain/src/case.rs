@@ -492,15 +492,17 @@ impl State {
                 attempt,
                 provider_id,
             },
-            News::Delivered { at } => CaseEvent::MessageDelivered {
+            News::Delivered { at, at_is_arrival } => CaseEvent::MessageDelivered {
                 message_id,
                 attempt,
                 at,
+                at_is_arrival,
             },
-            News::Read { at } => CaseEvent::MessageRead {
+            News::Read { at, at_is_arrival } => CaseEvent::MessageRead {
                 message_id,
                 attempt,
                 at,
+                at_is_arrival,
             },
             News::Failed { code, reason } => CaseEvent::MessageFailed {
                 message_id,

@@ -1,10 +1,11 @@
 //! What a message carries.
 //!
 //! Every kind of content that Vonage's Messages API delivers has a variant; [`Content::Unsupported`] keeps whole what `WhatsApp`
-//! itself could not deliver. To add a kind: a variant here, its word in [`Content::label`], and its decoding beside the webhook.
+//! itself could not deliver, and [`Content::Unreadable`] what Docket could not read. Numbers keep the digits that were sent. To add a
+//! kind: a variant here, its word in [`Content::label`], and its decoding beside the webhook.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// The content of one message. As JSON it is an object with the kind in `type`: `{"type": "text", "text": "Hello"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,9 +29,9 @@ pub enum Content {
     /// A place.
     Location {
         /// Degrees north.
-        latitude: f64,
+        latitude: Number,
         /// Degrees east.
-        longitude: f64,
+        longitude: Number,
         /// What the place is called.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
@@ -84,6 +85,18 @@ pub enum Content {
         /// The webhook's body.
         raw: Value,
     },
+    /// Something that Docket could not read: a kind that it does not know, or a part that is missing or of another shape. It is
+    /// placed as any message is, and kept as it came.
+    Unreadable {
+        /// Vonage's word for its kind, where it had one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+        /// What the person wrote with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// The part that could not be read, as text. Mostly it is JSON.
+        raw: String,
+    },
 }
 
 /// A file that Vonage keeps for 48 hours.
@@ -123,6 +136,7 @@ impl Content {
         match self {
             Self::Text { text } | Self::Button { text, .. } => Some(text),
             Self::Reply { title, .. } => Some(title),
+            Self::Unreadable { text, .. } => text.as_deref(),
             Self::Image(media)
             | Self::Audio(media)
             | Self::Video(media)
@@ -172,6 +186,7 @@ impl Content {
             Self::Order { .. } => "order",
             Self::Reaction { .. } => "reaction",
             Self::Unsupported { .. } => "unsupported",
+            Self::Unreadable { .. } => "unreadable",
         }
     }
 
@@ -191,6 +206,7 @@ impl Content {
             Self::Order { .. } => "Order",
             Self::Reaction { .. } => "Reaction",
             Self::Unsupported { .. } => "Unsupported message",
+            Self::Unreadable { .. } => "Message that could not be shown",
         }
     }
 }

@@ -97,6 +97,7 @@ fn inbound(number: u128) -> InboundMessage {
         content: Personal(Content::text(format!("Text {number}"))),
         provider_id: format!("provider-{number}"),
         at: at(0),
+        at_is_arrival: false,
         quotes: None,
         profile_name: None,
     }
@@ -187,15 +188,17 @@ fn told(attempt: u32, news: News) -> CaseEvent {
             attempt,
             provider_id,
         },
-        News::Delivered { at } => CaseEvent::MessageDelivered {
+        News::Delivered { at, at_is_arrival } => CaseEvent::MessageDelivered {
             message_id,
             attempt,
             at,
+            at_is_arrival,
         },
-        News::Read { at } => CaseEvent::MessageRead {
+        News::Read { at, at_is_arrival } => CaseEvent::MessageRead {
             message_id,
             attempt,
             at,
+            at_is_arrival,
         },
         News::Failed { code, reason } => CaseEvent::MessageFailed {
             message_id,
@@ -411,8 +414,14 @@ fn news(status: Status) -> News {
         Status::Sent => News::Sent {
             provider_id: Some("provider-20".into()),
         },
-        Status::Delivered => News::Delivered { at: at(5) },
-        Status::Read => News::Read { at: at(6) },
+        Status::Delivered => News::Delivered {
+            at: at(5),
+            at_is_arrival: false,
+        },
+        Status::Read => News::Read {
+            at: at(6),
+            at_is_arrival: false,
+        },
         Status::Failed => News::Failed {
             code: Some(1120),
             reason: "illegal recipient".into(),

@@ -36,7 +36,7 @@ use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, User, UserEvent};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 use uuid::Uuid;
 
 /// An event, and the name of its shape where it is not the full one.
@@ -170,6 +170,7 @@ fn inbound(content: Content) -> InboundMessage {
         content: Personal(content),
         provider_id: "00000000-0000-4000-8000-000000000001".into(),
         at: at("2026-03-02T09:15:30.123Z"),
+        at_is_arrival: false,
         quotes: Some("00000000-0000-4000-8000-000000000002".into()),
         profile_name: Some("Invented Person".into()),
     }
@@ -229,8 +230,8 @@ fn contents() -> Vec<(Content, Rule)> {
         (
             // These digits come out as a neighbouring number where JSON is not read to the last bit.
             Content::Location {
-                latitude: -31.702_859_598_765_542,
-                longitude: -0.000_1,
+                latitude: Number::from_f64(-31.702_859_598_765_542).expect("no NaN"),
+                longitude: Number::from_f64(-0.000_1).expect("no NaN"),
                 name: Some("Invented Square".into()),
                 address: Some("1 Invented Street".into()),
             },
@@ -274,6 +275,14 @@ fn contents() -> Vec<(Content, Rule)> {
         (
             Content::Unsupported {
                 raw: json!({"message_type": "unsupported", "n": null}),
+            },
+            Rule::First,
+        ),
+        (
+            Content::Unreadable {
+                kind: Some("hologram".into()),
+                text: Some("Look at this".into()),
+                raw: r#"{"depth":12345678901234567890123.50}"#.into(),
             },
             Rule::First,
         ),
@@ -385,11 +394,13 @@ fn deliveries() -> Vec<Example> {
             message_id,
             attempt,
             at,
+            at_is_arrival: false,
         }),
         full(CaseEvent::MessageRead {
             message_id,
             attempt,
             at,
+            at_is_arrival: false,
         }),
         full(CaseEvent::MessageFailed {
             message_id,
@@ -981,7 +992,7 @@ fn the_lists_of_event_types_are_complete() {
 #[test]
 fn every_kind_of_content_rule_and_origin_has_an_example() {
     let (contents, content) = variants!(Content: Text, Image, Audio, Video, File, Sticker, Location, Contacts, Reply, Button,
-        Order, Reaction, Unsupported);
+        Order, Reaction, Unsupported, Unreadable);
     let (rules, rule) = variants!(Rule: First, OnlyOpen, AllOpen, Reference, Quote, NewRequested, Follows, CasesDisabled, Moved);
     let (origins, origin) = variants!(Origin: Message, Record, Agent, Move);
     let (authors, author) = variants!(Author: User, Automatic);

@@ -21,6 +21,7 @@ use docket_domain::routing::{Routed, Rule};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use serde_json::Number;
 use uuid::Uuid;
 
 /// The case of these tests. Ids are few, so that commands often speak of what is there.
@@ -99,9 +100,10 @@ fn content() -> impl Strategy<Value = Content> {
         }),
         (-90.0..90.0, -180.0..180.0, proptest::option::of(odd())).prop_map(
             |(latitude, longitude, name)| {
+                let degrees = |degrees| Number::from_f64(degrees).expect("no NaN");
                 Content::Location {
-                    latitude,
-                    longitude,
+                    latitude: degrees(latitude),
+                    longitude: degrees(longitude),
                     name,
                     address: None,
                 }
@@ -158,6 +160,7 @@ prop_compose! {
             content: Personal(content),
             provider_id: "provider".into(),
             at,
+            at_is_arrival: false,
             quotes,
             profile_name,
         }
@@ -214,8 +217,14 @@ fn routed() -> impl Strategy<Value = Routed> {
 fn final_news() -> impl Strategy<Value = News> {
     prop_oneof![
         proptest::option::of(odd()).prop_map(|provider_id| News::Sent { provider_id }),
-        time().prop_map(|at| News::Delivered { at }),
-        time().prop_map(|at| News::Read { at }),
+        time().prop_map(|at| News::Delivered {
+            at,
+            at_is_arrival: false
+        }),
+        time().prop_map(|at| News::Read {
+            at,
+            at_is_arrival: false
+        }),
         any::<Option<u32>>().prop_map(|code| News::Failed {
             code,
             reason: "refused".into()

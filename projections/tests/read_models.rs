@@ -195,6 +195,7 @@ impl World {
             content: Personal(content),
             provider_id: format!("in-{number_of_it}"),
             at: at(i64::try_from(self.log.len()).unwrap()) - TimeDelta::seconds(90),
+            at_is_arrival: false,
             quotes: None,
             profile_name: name.map(Personal::from),
         }
@@ -489,8 +490,14 @@ fn happen_to_delivery(
         News::Sent {
             provider_id: Some(format!("out-{attempt}-{message_id}")),
         },
-        News::Delivered { at: at(5) },
-        News::Read { at: at(6) },
+        News::Delivered {
+            at: at(5),
+            at_is_arrival: false,
+        },
+        News::Read {
+            at: at(6),
+            at_is_arrival: false,
+        },
         News::Failed {
             code: Some(1370),
             reason: "refused".into(),

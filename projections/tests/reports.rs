@@ -110,6 +110,7 @@ impl Story {
                 content: Personal(Content::text("Hello".to_owned())),
                 provider_id: format!("provider-{}", self.messages),
                 at: at(time),
+                at_is_arrival: false,
                 quotes: None,
                 profile_name: None,
             };

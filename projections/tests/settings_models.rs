@@ -431,6 +431,7 @@ fn delivery(number: u128, variant: u8) -> CaseEvent {
             message_id,
             attempt,
             at: at(0),
+            at_is_arrival: false,
         },
     }
 }
@@ -975,6 +976,7 @@ async fn a_message_sent_again_comes_back_and_late_news_of_the_first_attempt_leav
             message_id,
             attempt,
             at: at(4),
+            at_is_arrival: false,
         },
     )
     .await;

@@ -72,6 +72,7 @@ impl EventfulCase {
                 content: Personal(content),
                 provider_id: format!("vonage-{message_id}"),
                 at: now() - TimeDelta::milliseconds(1_500),
+                at_is_arrival: false,
                 quotes: Some("vonage-0".to_owned()),
                 profile_name: Some("Invented Person".into()),
             },
@@ -153,11 +154,18 @@ impl EventfulCase {
                     provider_id: Some("vonage-9".to_owned()),
                 },
             ),
-            news(2, News::Delivered { at: now() }),
+            news(
+                2,
+                News::Delivered {
+                    at: now(),
+                    at_is_arrival: false,
+                },
+            ),
             news(
                 2,
                 News::Read {
                     at: now() + TimeDelta::microseconds(1),
+                    at_is_arrival: false,
                 },
             ),
             CaseCommand::Assign {

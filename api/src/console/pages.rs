@@ -220,6 +220,8 @@ pub(super) struct Message {
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
     pub(super) text: Option<String>,
+    /// What is to be said of its time, where anything is.
+    pub(super) time_note: &'static str,
     pub(super) why: Vec<Piece>,
     pub(super) comment: Option<String>,
     pub(super) state: Option<State>,

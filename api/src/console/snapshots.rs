@@ -177,6 +177,7 @@ fn message(is_ours: bool) -> Message {
         quote: None,
         cards: vec![],
         text: Some("Hello\n<you>".to_owned()),
+        time_note: "",
         why: vec![],
         comment: None,
         state: None,
@@ -217,6 +218,7 @@ fn items() -> Vec<Item> {
     };
     let inbound = Message {
         quote: Some("What you said".to_owned()),
+        time_note: words::TIME_OF_ARRIVAL,
         cards: vec![Card {
             icon: "photo",
             title: "Photo".to_owned(),

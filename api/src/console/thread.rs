@@ -186,6 +186,11 @@ impl Shown<'_> {
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
             text,
+            time_note: if message.at_is_arrival {
+                words::TIME_OF_ARRIVAL
+            } else {
+                ""
+            },
             why: self.linked(&words::why(&message.routed, by.as_deref())),
             comment,
             state: None,
@@ -220,6 +225,7 @@ impl Shown<'_> {
             quote: None,
             cards: vec![],
             text: Some(message.text.0.clone()),
+            time_note: "",
             why: vec![],
             comment: None,
             state: Some(state(&message.delivery)),
@@ -348,7 +354,7 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
             name,
             address,
         } => {
-            let place = format!("{latitude:.5}, {longitude:.5}");
+            let place = format!("{latitude}, {longitude}");
             let known: Vec<&str> = [name.as_deref(), address.as_deref(), Some(&place)]
                 .into_iter()
                 .flatten()
@@ -386,6 +392,10 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
         Content::Unsupported { .. } => {
             let sentence = words::CARD_UNSUPPORTED;
             (vec![card("question", sentence, String::new())], None)
+        }
+        Content::Unreadable { kind, .. } => {
+            let kind = kind.clone().unwrap_or_default();
+            (vec![card("question", words::CARD_UNREADABLE, kind)], said)
         }
     }
 }

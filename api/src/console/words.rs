@@ -417,6 +417,9 @@ pub(super) const CARD_ORDER: &str = "Order";
 pub(super) const CARD_CHOICE: &str = "Chose from a list";
 pub(super) const CARD_BUTTON: &str = "Pressed a button";
 pub(super) const CARD_UNSUPPORTED: &str = "A message that WhatsApp could not pass on";
+pub(super) const TIME_OF_ARRIVAL: &str =
+    "time of arrival, because the time that Vonage gave could not be read";
+pub(super) const CARD_UNREADABLE: &str = "A part of this message could not be shown";
 pub(super) const CARD_OPEN_HINT: &str = "Vonage keeps files for 48 hours.";
 
 pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
@@ -998,9 +1001,13 @@ words! {
     UNROUTED_NEWEST = "the last came";
     UNROUTED_FROM = "From";
     UNROUTED_TO = "To";
+    UNROUTED_SAID = "Text";
+    UNROUTED_CARRIED = "Says";
+    UNROUTED_AT = "Sent";
     UNROUTED_WHY = "Why";
+    UNROUTED_REMEDY = "What to do";
     UNROUTED_CAME = "Came";
-    UNROUTED_BODY = "What came";
+    UNROUTED_BODY = "The webhook as it came";
     ROUTE_AGAIN = "Route again";
     ROUTE_ALL_AGAIN = "Route all of these again";
     UNROUTED_OLDER = "Older ones";
@@ -1029,27 +1036,6 @@ pub(super) fn cause(cause: &Cause) -> String {
         }
         (_, HeldReason::TooManyOpenCases) => {
             format!("Messages of people with {MAX_OPEN_CASES} open cases or more")
-        }
-    }
-}
-
-/// What an owner can do about it.
-pub(super) const fn cause_advice(reason: HeldReason) -> &'static str {
-    match reason {
-        HeldReason::UnknownLine => {
-            "Add a line with that number and channel, then route them again. They go where they would have gone, in the order in which they came."
-        }
-        HeldReason::Undecodable => {
-            "Vonage sent something that Docket does not understand. If it says that it was read but could not be recorded, look at the server's log; otherwise a newer version of Docket may read it."
-        }
-        HeldReason::UnknownType => {
-            "Vonage has a kind of message that this version of Docket does not know. Update Docket, then route them again."
-        }
-        HeldReason::UnknownMessage => {
-            "Another program may send with the same Vonage application. If Docket sent them, route them again; otherwise leave them."
-        }
-        HeldReason::TooManyOpenCases => {
-            "Look for the sender's number in the inbox and close the cases that are done with, then route them again. They go where they would have gone, in the order in which they came."
         }
     }
 }

@@ -84,6 +84,9 @@ pub struct MoreView {
     /// Of an inbound message: Vonage's id of the message that it quotes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotes: Option<String>,
+    /// Of an inbound message: true where `at` is the time of its arrival, since Vonage's could not be read; else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_is_arrival: bool,
     /// Of a note: its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note_id: Option<Uuid>,
@@ -265,6 +268,7 @@ impl ThreadItem {
                 line_id: Some(message.line_id.0),
                 provider_id: Some(message.provider_id),
                 quotes: message.quotes,
+                at_is_arrival: message.at_is_arrival,
                 ..MoreView::default()
             },
             ..self

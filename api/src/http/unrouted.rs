@@ -17,7 +17,7 @@ use super::input::{Path, Query, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
 use crate::app::App;
-use crate::rerouting::route_again;
+use crate::rerouting::{Told, route_again, told};
 
 /// What the cursors of the list are called.
 const LIST: &str = "unrouted";
@@ -35,7 +35,7 @@ struct UnroutedView {
     id: Uuid,
     /// Its id, under the name that it has in the log.
     held_id: Uuid,
-    /// Which webhook brought it: `inbound` or `status`.
+    /// What it was taken for when it came: `inbound` or `status`.
     kind: &'static str,
     /// Why it could not be routed: `unknown_line`, `undecodable`, `unknown_type`, `unknown_message` or `too_many_open_cases`.
     reason: &'static str,
@@ -50,23 +50,34 @@ struct UnroutedView {
     /// The outside number, where it could be read.
     #[schema(required = true)]
     from: Option<String>,
+    /// What the person said, where it can be read: at most 2,000 characters.
+    #[schema(required = true)]
+    text: Option<String>,
+    /// When Vonage says that it happened, where that can be read.
+    #[schema(required = true)]
+    at: Option<DateTime<Utc>>,
+    /// What can be done about it, in a sentence.
+    remedy: &'static str,
     /// The beginning of its body, in hexadecimal where it is no text: at most 2,000 characters.
     body: String,
     /// When it came.
     received_at: DateTime<Utc>,
 }
 
-impl From<UnroutedRow> for UnroutedView {
-    fn from(row: UnroutedRow) -> Self {
+impl From<(UnroutedRow, Told)> for UnroutedView {
+    fn from((row, told): (UnroutedRow, Told)) -> Self {
         Self {
             id: row.held_id.0,
             held_id: row.held_id.0,
             kind: row.kind.as_str(),
             reason: row.reason.as_str(),
             detail: row.detail,
-            provider_id: row.provider_id,
-            to: row.to.map(|number| number.0),
-            from: row.from.map(|number| number.0),
+            provider_id: told.provider_id,
+            to: told.to,
+            from: told.from,
+            text: told.said,
+            at: told.at,
+            remedy: told.remedy,
             body: row.excerpt.0,
             received_at: row.received_at,
         }
@@ -124,7 +135,13 @@ async fn list(
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
     let rows = unrouted::page(&app.pool, after, limit + 1).await?;
-    Ok(Json(Page::of(rows, limit, cursor, UnroutedView::from)))
+    let mut read = Vec::with_capacity(rows.len());
+    for row in rows {
+        let told = told(&app, &row).await?;
+        read.push((row, told));
+    }
+    let cursor = |(row, _): &(UnroutedRow, Told)| cursor(row);
+    Ok(Json(Page::of(read, limit, cursor, UnroutedView::from)))
 }
 
 /// Where a webhook's message came to stand.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::receive::{FreshIds, RECEIPT, Unroutable, route, routing_needs};
 use super::{Asked, of_webhook};
 use crate::http::request_id::RequestIds;
-use crate::vonage::webhook::Inbound;
+use crate::vonage::payload::Inbound;
 
 /// The events that keep a webhook.
 pub(super) fn hold<T>(webhook: HeldWebhook, output: T) -> Decided<T> {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::held::hold;
 use super::{in_each, of_case, of_webhook};
 use crate::http::request_id::RequestIds;
-use crate::vonage::webhook::Inbound;
+use crate::vonage::payload::Inbound;
 
 /// The receipts of inbound messages.
 pub const RECEIPT: &str = "inbound";
@@ -210,6 +210,7 @@ pub(super) fn route(
         content: Personal(inbound.content.clone()),
         provider_id: inbound.provider_id.clone(),
         at: inbound.at,
+        at_is_arrival: inbound.at_is_arrival,
         quotes: inbound.quoted.clone(),
         profile_name: inbound.profile_name.clone().map(Personal),
     };

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::held::{RoutedHeld, hold};
 use super::{Asked, in_each, of_webhook};
 use crate::http::request_id::RequestIds;
-use crate::vonage::webhook::{Status, StatusKind};
+use crate::vonage::payload::{Status, StatusKind};
 
 /// A status that came in.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub enum Recorded {
 fn message(status: &Status) -> MessageKey {
     match sent(status) {
         Some((message_id, _)) => MessageKey::Id(message_id),
-        None => MessageKey::ProviderId(status.provider_id.clone()),
+        None => MessageKey::ProviderId(status.message().to_owned()),
     }
 }
 
@@ -59,10 +59,16 @@ fn sent(status: &Status) -> Option<(MessageId, u32)> {
 fn news(status: &Status) -> News {
     match status.status {
         StatusKind::Submitted => News::Sent {
-            provider_id: Some(status.provider_id.clone()),
+            provider_id: status.provider_id.clone(),
         },
-        StatusKind::Delivered => News::Delivered { at: status.at },
-        StatusKind::Read => News::Read { at: status.at },
+        StatusKind::Delivered => News::Delivered {
+            at: status.at,
+            at_is_arrival: status.at_is_arrival,
+        },
+        StatusKind::Read => News::Read {
+            at: status.at,
+            at_is_arrival: status.at_is_arrival,
+        },
         StatusKind::Rejected | StatusKind::Undeliverable => News::Failed {
             code: status.error.as_ref().and_then(|error| error.code),
             reason: failure_reason(status),
@@ -74,7 +80,7 @@ fn failure_reason(status: &Status) -> String {
     let error = status.error.as_ref();
     error
         .and_then(|error| error.code)
-        .and_then(crate::vonage::webhook::reason)
+        .and_then(crate::vonage::payload::reason)
         .map(str::to_owned)
         .or_else(|| error.and_then(|error| error.detail.clone().or_else(|| error.title.clone())))
         .unwrap_or_else(|| match status.status {
@@ -90,7 +96,7 @@ impl Operation for RecordStatus {
     fn metadata(&self) -> Metadata {
         of_webhook(
             self.request_id.as_ref(),
-            Some(self.status.provider_id.clone()),
+            Some(self.status.message().to_owned()),
         )
     }
 
@@ -116,7 +122,7 @@ impl Operation for RecordStatus {
                 kind: WebhookKind::Status,
                 reason: HeldReason::UnknownMessage,
                 detail: "a status of a message that Docket did not send".to_owned(),
-                provider_id: Some(self.status.provider_id.clone()),
+                provider_id: Some(self.status.message().to_owned()),
                 to: None,
                 from: None,
                 body: Personal(self.body.clone()),
@@ -169,7 +175,7 @@ impl Operation for RouteHeldStatus {
 
     fn metadata(&self) -> Metadata {
         Metadata {
-            cause: Some(self.status.provider_id.clone()),
+            cause: Some(self.status.message().to_owned()),
             ..self.asked.metadata()
         }
     }
@@ -209,19 +215,19 @@ fn record_status(
     in_each(scope, references, |case| {
         let state = case.state().ok_or(CaseError::NotOpened)?;
         let (_, progress) = state.outbound(message_id)?;
-        let of_that_id = |known: &&SentId| known.provider_id == status.provider_id;
+        let of_that_id = |known: &&SentId| Some(&known.provider_id) == status.provider_id.as_ref();
         let attempt = if let Some((_, attempt)) = sent(status) {
             attempt
         } else {
             let known = state.sent_ids(message_id).iter().find(of_that_id);
             known.map_or(progress.attempt, |known| known.attempt)
         };
-        let mut events = match news {
-            News::Sent { .. } => vec![],
-            _ => case.decide(CaseCommand::Identify {
+        let mut events = match (&news, &status.provider_id) {
+            (News::Sent { .. }, _) | (_, None) => vec![],
+            (_, Some(provider_id)) => case.decide(CaseCommand::Identify {
                 message_id,
                 attempt,
-                provider_id: status.provider_id.clone(),
+                provider_id: provider_id.clone(),
             })?,
         };
         events.extend(case.decide(CaseCommand::RecordDelivery {

@@ -12,8 +12,8 @@ use super::*;
 use crate::vonage::client::{
     Client, ClientOptions, Credentials, HaltReason, OutboundText, SendOutcome,
 };
+use crate::vonage::payload::{Inbound, Status, StatusKind, decode_inbound, decode_status};
 use crate::vonage::signature::verify;
-use crate::vonage::webhook::{Inbound, Status, StatusKind, decode_inbound, decode_status};
 use docket_domain::content::Content;
 
 const SECRET: &str = "a-signature-secret-of-nobody";
@@ -59,8 +59,12 @@ impl Docket {
             .unwrap();
             sender
                 .send(match uri.path() {
-                    "/webhooks/vonage/inbound" => Received::Inbound(decode_inbound(&body).unwrap()),
-                    "/webhooks/vonage/status" => Received::Status(decode_status(&body).unwrap()),
+                    "/webhooks/vonage/inbound" => {
+                        Received::Inbound(decode_inbound(&body, crate::ambient::now()).unwrap())
+                    }
+                    "/webhooks/vonage/status" => {
+                        Received::Status(decode_status(&body, crate::ambient::now()).unwrap())
+                    }
                     other => panic!("nothing is posted to {other}"),
                 })
                 .unwrap();
@@ -102,9 +106,9 @@ impl Docket {
                 let Received::Status(status) = received else {
                     panic!("only statuses come: {received:?}")
                 };
-                assert_eq!(status.provider_id, message.message_uuid);
+                assert_eq!(status.message(), message.message_uuid);
                 assert_eq!(status.client_ref, message.client_ref);
-                assert_eq!(status.channel, message.channel);
+                assert_eq!(status.channel, Some(message.channel));
                 status.status
             })
             .collect()

@@ -14,7 +14,7 @@ use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
 use docket::operations::status::{RecordStatus, Recorded};
 use docket::operations::survey::SetSurvey;
 use docket::operations::{Administrator, Asked};
-use docket::vonage::webhook::{decode_inbound, decode_status};
+use docket::vonage::payload::{decode_inbound, decode_status};
 use docket_domain::access::Access;
 use docket_domain::case::{Author, CaseEvent};
 use docket_domain::channel::Channel;
@@ -192,7 +192,7 @@ fn from(number: &str, text: &str, quoted: Option<&str>) -> ReceiveMessage {
     }
     let body = body.to_string();
     ReceiveMessage {
-        inbound: decode_inbound(body.as_bytes()).unwrap(),
+        inbound: decode_inbound(body.as_bytes(), ambient::now()).unwrap(),
         body: HeldBody::new(body.as_bytes(), |_| String::new()),
         ids: FreshIds {
             message_id: MessageId(ambient::new_id()),
@@ -347,7 +347,7 @@ fn status() -> RecordStatus {
     });
     let body = body.to_string();
     RecordStatus {
-        status: decode_status(body.as_bytes()).unwrap(),
+        status: decode_status(body.as_bytes(), ambient::now()).unwrap(),
         body: HeldBody::new(body.as_bytes(), |_| String::new()),
         held_id: HeldId(ambient::new_id()),
         request_id: None,

@@ -114,7 +114,7 @@ async fn webhooks_are_counted_by_what_became_of_them() {
     let send = async |token: Option<&str>| {
         let request = axum::http::Request::builder()
             .method("POST")
-            .uri("/inbound");
+            .uri("/webhooks/vonage/inbound");
         let request = match token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,

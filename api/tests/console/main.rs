@@ -23,3 +23,4 @@ mod support;
 mod throttle;
 mod unrouted;
 mod vonage;
+mod webhooks;

@@ -18,7 +18,7 @@ use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::line::ChangeLine;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
 use docket::operations::survey::SetSurvey;
-use docket::vonage::webhook::decode_inbound;
+use docket::vonage::payload::decode_inbound;
 use docket::{console, http, site, users};
 use docket_domain::case::News;
 use docket_domain::channel::Channel;
@@ -206,7 +206,7 @@ impl House {
     pub(crate) async fn receives_json(&self, body: &Value) -> (u32, MessageId) {
         let body = body.to_string();
         let operation = ReceiveMessage {
-            inbound: decode_inbound(body.as_bytes()).unwrap(),
+            inbound: decode_inbound(body.as_bytes(), docket::ambient::now()).unwrap(),
             body: HeldBody::Text(body),
             ids: FreshIds {
                 message_id: MessageId(new_id()),

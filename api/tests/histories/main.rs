@@ -18,7 +18,7 @@ use docket::operations::status::RecordStatus;
 use docket::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use docket::operations::user::ChangeUser;
 use docket::operations::{Administrator, Asked};
-use docket::vonage::webhook::{Inbound, Status, StatusKind};
+use docket::vonage::payload::{Inbound, Status, StatusKind};
 use docket_domain::access::Access;
 use docket_domain::case::{Assignee, News};
 use docket_domain::channel::Channel;
@@ -361,6 +361,7 @@ impl History {
             at: docket_projections::log::recorded::to_database_precision(
                 docket::ambient::now() - TimeDelta::seconds(3),
             ),
+            at_is_arrival: false,
             content,
             quoted: None,
             profile_name: None,
@@ -425,13 +426,15 @@ impl History {
             } => {
                 let sent = self.sent(message);
                 let status = Status {
-                    provider_id: sent
-                        .map_or_else(|| "nobody".into(), |(_, id)| sent_as(id, attempt)),
+                    provider_id: Some(
+                        sent.map_or_else(|| "nobody".into(), |(_, id)| sent_as(id, attempt)),
+                    ),
                     client_ref: sent
                         .filter(|_| by_client_ref)
                         .map(|(_, id)| id.client_ref(attempt)),
-                    channel: Channel::Sms,
+                    channel: Some(Channel::Sms),
                     status: kind,
+                    at_is_arrival: false,
                     at: docket_projections::log::recorded::to_database_precision(
                         docket::ambient::now(),
                     ),
@@ -601,7 +604,10 @@ impl History {
                     3 => News::Uncertain {
                         reason: "no answer".into(),
                     },
-                    4 => News::Delivered { at },
+                    4 => News::Delivered {
+                        at,
+                        at_is_arrival: false,
+                    },
                     _ => News::Sent { provider_id: None },
                 };
                 self.does(RecordOutcome {

@@ -3,7 +3,7 @@
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::receive::Received;
 use docket::operations::status::{RecordStatus, Recorded};
-use docket::vonage::webhook::decode_status;
+use docket::vonage::payload::decode_status;
 use docket_domain::case::News;
 use docket_domain::held::HeldBody;
 use docket_domain::ids::{HeldId, MessageId};
@@ -98,7 +98,7 @@ impl Desk {
         }
         let body = body.to_string();
         let operation = RecordStatus {
-            status: decode_status(body.as_bytes()).unwrap(),
+            status: decode_status(body.as_bytes(), docket::ambient::now()).unwrap(),
             body: HeldBody::Text(body),
             held_id: HeldId(new_id()),
             request_id: None,

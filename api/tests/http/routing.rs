@@ -1,6 +1,6 @@
 //! Where messages go, as far as the survey's settings and the number of open cases bear on it.
 
-use docket::vonage::webhook::{Inbound, decode_inbound};
+use docket::vonage::payload::{Inbound, decode_inbound};
 use docket_domain::content::Content;
 use docket_domain::routing::MAX_OPEN_CASES;
 use serde_json::json;
@@ -96,7 +96,7 @@ async fn what_came_in_too_deep_is_still_read() {
         content: Content::Order {
             order: order.clone(),
         },
-        ..decode_inbound(body.to_string().as_bytes()).unwrap()
+        ..decode_inbound(body.to_string().as_bytes(), docket::ambient::now()).unwrap()
     };
     api.takes_decoded(said, &body).await;
 

@@ -18,7 +18,7 @@ use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
 use docket::users;
-use docket::vonage::webhook::{Inbound, decode_inbound};
+use docket::vonage::payload::{Inbound, decode_inbound};
 use docket_domain::case::News;
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId};
@@ -301,7 +301,7 @@ impl Api {
 
     /// The webhook of an inbound message comes.
     pub(crate) async fn takes(&self, body: &Value) -> LedgerAnswer<Received> {
-        let inbound = decode_inbound(body.to_string().as_bytes()).unwrap();
+        let inbound = decode_inbound(body.to_string().as_bytes(), docket::ambient::now()).unwrap();
         self.takes_decoded(inbound, body).await
     }
 

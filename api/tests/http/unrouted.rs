@@ -2,7 +2,7 @@
 
 use docket::operations::Asked;
 use docket::operations::held::RouteHeld;
-use docket::vonage::webhook::decode_inbound;
+use docket::vonage::payload::decode_inbound;
 use docket_domain::access::Access;
 use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
 use docket_domain::ids::{HeldId, UserId};
@@ -39,9 +39,12 @@ async fn a_message_is_routed_when_its_line_is_there() {
                 "kind": "inbound",
                 "reason": "unknown_line",
                 "detail": "for a test",
-                "provider_id": null,
-                "to": null,
-                "from": null,
+                "provider_id": Uuid::from_u128(7),
+                "to": "447700900001",
+                "from": "447700900123",
+                "text": "Hello",
+                "at": listed["items"][0]["at"],
+                "remedy": "Add a line with that number and channel, then route them again. They go where they would have gone, in the order in which they came.",
                 "body": body,
                 "received_at": "2026-03-01T12:00:00Z",
             }],
@@ -121,7 +124,7 @@ async fn what_comes_once_more_while_it_is_routed_is_recorded_once() {
         .await;
     let routing = RouteHeld {
         held_id: HeldId(kept),
-        inbound: decode_inbound(body.to_string().as_bytes()).unwrap(),
+        inbound: decode_inbound(body.to_string().as_bytes(), docket::ambient::now()).unwrap(),
         ids: fresh_ids(),
         asked: Asked {
             user_id: UserId(Uuid::from_u128(0xff)),

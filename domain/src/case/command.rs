@@ -146,11 +146,15 @@ pub enum News {
     Delivered {
         /// Vonage's time.
         at: DateTime<Utc>,
+        /// Whether `at` is the time at which the status came, since Vonage's could not be read.
+        at_is_arrival: bool,
     },
     /// It was opened.
     Read {
         /// Vonage's time.
         at: DateTime<Utc>,
+        /// Whether `at` is the time at which the status came, since Vonage's could not be read.
+        at_is_arrival: bool,
     },
     /// It will not arrive.
     Failed {

@@ -71,6 +71,9 @@ pub enum CaseEvent {
         attempt: u32,
         /// Vonage's time.
         at: DateTime<Utc>,
+        /// Whether `at` is the time at which the status came, since Vonage's could not be read.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_is_arrival: bool,
     },
     /// The person opened the message.
     MessageRead {
@@ -80,6 +83,9 @@ pub enum CaseEvent {
         attempt: u32,
         /// Vonage's time.
         at: DateTime<Utc>,
+        /// Whether `at` is the time at which the status came, since Vonage's could not be read.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_is_arrival: bool,
     },
     /// The message did not, and will not, arrive.
     MessageFailed {
@@ -243,6 +249,9 @@ pub struct InboundMessage {
     pub provider_id: String,
     /// Vonage's time.
     pub at: DateTime<Utc>,
+    /// Whether `at` is the time at which it came, since Vonage's could not be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_is_arrival: bool,
     /// Vonage's id of the message that it quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quotes: Option<String>,

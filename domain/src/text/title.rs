@@ -343,8 +343,8 @@ mod tests {
         assert_eq!(title(&photo(Some("My roof #123"))), "My roof");
         assert_eq!(
             title(&Content::Location {
-                latitude: 0.0,
-                longitude: 0.0,
+                latitude: 0.into(),
+                longitude: 0.into(),
                 name: None,
                 address: None
             }),
@@ -354,6 +354,13 @@ mod tests {
             title(&Content::Unsupported { raw: Value::Null }),
             "Unsupported message"
         );
+        let unreadable = |text: Option<&str>| Content::Unreadable {
+            kind: None,
+            text: text.map(Into::into),
+            raw: String::new(),
+        };
+        assert_eq!(title(&unreadable(None)), "Message that could not be shown");
+        assert_eq!(title(&unreadable(Some("#101 Water"))), "Water");
         assert_eq!(
             title(&Content::Reply {
                 id: None,

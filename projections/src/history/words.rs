@@ -233,17 +233,25 @@ fn delivery(event: &CaseEvent) -> String {
         CaseEvent::MessageDelivered {
             message_id,
             attempt,
+            at_is_arrival,
             ..
-        } => {
-            format!("{} was delivered{}", named(*message_id), numbered(*attempt))
-        }
+        } => format!(
+            "{} was delivered{}{}",
+            named(*message_id),
+            numbered(*attempt),
+            of_arrival(*at_is_arrival)
+        ),
         CaseEvent::MessageRead {
             message_id,
             attempt,
+            at_is_arrival,
             ..
-        } => {
-            format!("{} was read{}", named(*message_id), numbered(*attempt))
-        }
+        } => format!(
+            "{} was read{}{}",
+            named(*message_id),
+            numbered(*attempt),
+            of_arrival(*at_is_arrival)
+        ),
         CaseEvent::MessageFailed {
             message_id,
             attempt,
@@ -625,6 +633,15 @@ fn begun(opened: &Opened) -> String {
     text
 }
 
+/// Says so where a time is that of arrival.
+const fn of_arrival(at_is_arrival: bool) -> &'static str {
+    if at_is_arrival {
+        "; the time is that of arrival, because the time that Vonage gave could not be read"
+    } else {
+        ""
+    }
+}
+
 fn said(message: &InboundMessage) -> String {
     let by = match &message.profile_name {
         Some(name) => format!("{} ({})", message.from.0, folded(name)),
@@ -633,14 +650,19 @@ fn said(message: &InboundMessage) -> String {
     let channel = channel_name(message.channel);
     let id = short(message.message_id);
     match &message.content.0 {
-        Content::Text { text } => format!("{by} wrote by {channel} {}, message {id}", quoted(text)),
+        Content::Text { text } => format!(
+            "{by} wrote by {channel} {}, message {id}{}",
+            quoted(text),
+            of_arrival(message.at_is_arrival)
+        ),
         content => {
             let words = content
                 .said()
                 .map_or_else(String::new, |said| format!(" {}", quoted(said)));
             format!(
-                "{by} sent by {channel}: {}{words}, message {id}",
-                content.label().to_lowercase()
+                "{by} sent by {channel}: {}{words}, message {id}{}",
+                content.label().to_lowercase(),
+                of_arrival(message.at_is_arrival)
             )
         }
     }

@@ -111,6 +111,7 @@ mod tests {
             content: Personal(content),
             provider_id: "one".to_owned(),
             at: DateTime::<Utc>::UNIX_EPOCH,
+            at_is_arrival: false,
             quotes: None,
             profile_name: None,
         };

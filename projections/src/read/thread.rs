@@ -76,6 +76,7 @@ pub struct NewItem {
     pub(super) note_id: Option<Uuid>,
     pub(super) hidden: bool,
     pub(super) question: Option<String>,
+    pub(super) at_is_arrival: bool,
 }
 
 /// What an event says of a message's delivery; all of it replaces what was known, except where it is optional on purpose.
@@ -248,6 +249,7 @@ impl NewItem {
         });
         Self {
             at: message.at,
+            at_is_arrival: message.at_is_arrival,
             message_id: Some(message.message_id.0),
             direction: Some("inbound"),
             channel: Some(message.channel.as_str()),
@@ -744,6 +746,8 @@ pub struct Inbound {
     pub content: Personal<Content>,
     /// Vonage's id of it.
     pub provider_id: String,
+    /// Whether its time is that of its arrival, since Vonage's could not be read.
+    pub at_is_arrival: bool,
     /// Vonage's id of the message that it quotes.
     pub quotes: Option<String>,
     /// Why it stands here.
@@ -832,6 +836,7 @@ struct RawItem {
     comment: Option<String>,
     note_id: Option<Uuid>,
     question: Option<String>,
+    at_is_arrival: bool,
 }
 
 impl RawItem {
@@ -942,6 +947,7 @@ impl RawItem {
             line_id: LineId(row.some("line_id", self.line_id)?),
             content: Personal(content),
             provider_id: row.some("provider_id", self.provider_id)?,
+            at_is_arrival: self.at_is_arrival,
             quotes: self.quotes,
             routed: Routed {
                 rule: row.some("rule", rule_named(&rule))?,
@@ -1002,7 +1008,7 @@ macro_rules! items {
             "SELECT reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
                  direction, channel, line_id, said, content::text AS content, sent_text, provider_id, quotes, rule,
                  rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value,
-                 closed, comment, note_id, question
+                 closed, comment, note_id, question, at_is_arrival
              FROM thread_items WHERE NOT hidden AND " + $condition,
             $($argument),+
         )

@@ -14,10 +14,12 @@ use crate::log::recorded::Recorded;
 use crate::read::Projection;
 use crate::read::rows::{Row, array_text, column};
 
-/// How many characters of a body stand in [`UnroutedRow::excerpt`]; a body can have a mebibyte.
+/// How many characters of a body stand in [`UnroutedRow::excerpt`]; a body can have four mebibytes.
 pub const EXCERPT_CHARS: i32 = 2_000;
+/// The longest body that a page of webhooks carries, in bytes as it is kept; [`find`] gives longer ones.
+const MAX_LISTED_BYTES: i32 = 64 * 1024;
 
-/// A webhook that could not be routed when it came; without its body.
+/// A webhook that could not be routed when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnroutedRow {
     /// Our id of it.
@@ -36,6 +38,8 @@ pub struct UnroutedRow {
     pub from: Option<Personal<String>>,
     /// How the body begins, in hexadecimal where it is no text: at most [`EXCERPT_CHARS`] characters.
     pub excerpt: Personal<String>,
+    /// The body, unless it is too long for a list; [`find`] gives it then.
+    pub body: Option<Personal<HeldBody>>,
     /// When it was kept.
     pub received_at: DateTime<Utc>,
     /// What became of it, once it was routed.
@@ -214,6 +218,8 @@ struct Columnwise {
     to_number: Option<String>,
     from_number: Option<String>,
     excerpt: String,
+    body_text: Option<String>,
+    body_hex: Option<String>,
     received_at: DateTime<Utc>,
     routed_at: Option<DateTime<Utc>>,
     message_id: Option<Uuid>,
@@ -251,9 +257,18 @@ impl TryFrom<Columnwise> for UnroutedRow {
             to: row.to_number.map(Personal),
             from: row.from_number.map(Personal),
             excerpt: Personal(row.excerpt),
+            body: body_of(row.body_text, row.body_hex).map(Personal),
             received_at: row.received_at,
             routed,
         })
+    }
+}
+
+fn body_of(text: Option<String>, hex: Option<String>) -> Option<HeldBody> {
+    match (text, hex) {
+        (Some(text), None) => Some(HeldBody::Text(text)),
+        (None, Some(hex)) => Some(HeldBody::Hex(hex)),
+        _ => None,
     }
 }
 
@@ -271,6 +286,8 @@ pub async fn page(
         Columnwise,
         r#"SELECT held_id, kind, reason, detail, provider_id, to_number, from_number,
                   left(coalesce(body_text, body_hex), $4) AS "excerpt!",
+                  CASE WHEN octet_length(body_text) <= $5 THEN body_text END AS body_text,
+                  CASE WHEN octet_length(body_hex) <= $5 THEN body_hex END AS body_hex,
                   received_at, routed_at, message_id, case_references
            FROM unrouted
            WHERE routed_at IS NULL AND ($1::timestamptz IS NULL OR (received_at, held_id) < ($1, $2::uuid))
@@ -280,6 +297,7 @@ pub async fn page(
         after.map(|cursor| cursor.held_id.0),
         i64::from(limit),
         EXCERPT_CHARS,
+        MAX_LISTED_BYTES,
     )
     .fetch_all(executor)
     .await?;
@@ -447,11 +465,7 @@ pub async fn find(
     let Some(found) = found else {
         return Ok(None);
     };
-    let body = match (found.body_text, found.body_hex) {
-        (Some(text), None) => Some(HeldBody::Text(text)),
-        (None, Some(hex)) => Some(HeldBody::Hex(hex)),
-        _ => None,
-    };
+    let body = body_of(found.body_text, found.body_hex);
     let known = Row {
         table: "unrouted",
         key: held_id,
@@ -466,6 +480,8 @@ pub async fn find(
         to_number: found.to_number,
         from_number: found.from_number,
         excerpt: found.excerpt,
+        body_text: None,
+        body_hex: None,
         received_at: found.received_at,
         routed_at: found.routed_at,
         message_id: found.message_id,

@@ -75,6 +75,7 @@ impl Say {
             content: Personal(Content::text(self.text.clone())),
             provider_id: format!("provider-{}", self.nth),
             at: now - TimeDelta::seconds(2),
+            at_is_arrival: false,
             quotes: None,
             profile_name: self.name.clone().map(Personal),
         }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use docket_domain::ids::HeldId;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::read::unrouted::{self, Cause, Cursor, UnroutedRow};
@@ -18,7 +18,7 @@ use crate::console::settings::Tab;
 use crate::console::{Console, Failed, go, inbox, page, words};
 use crate::http::problem::{Kind, Problem};
 use crate::operations::Asked;
-use crate::rerouting::route_again;
+use crate::rerouting::{Told, remedy, route_again, told};
 
 /// So many webhooks on a page.
 const LIMIT: u32 = 30;
@@ -83,8 +83,30 @@ struct WebhookEntry {
     why: String,
     from: Option<String>,
     to: Option<String>,
+    said: Option<String>,
+    carried: &'static str,
+    at: Option<When>,
+    remedy: &'static str,
     came: When,
     excerpt: String,
+}
+
+impl WebhookEntry {
+    fn of(row: UnroutedRow, told: Told, now: DateTime<Utc>) -> Self {
+        Self {
+            action: format!("/unrouted/{}/route", row.held_id),
+            what: words::webhook_kind(told.kind),
+            why: words::sentence(&row.detail),
+            from: told.from.map(|number| inbox::plus(&number)),
+            to: told.to.map(|number| inbox::plus(&number)),
+            said: told.said,
+            carried: told.what.unwrap_or_default(),
+            at: told.at.map(|at| When::of(at, now)),
+            remedy: told.remedy,
+            came: When::of(row.received_at, now),
+            excerpt: row.excerpt.0,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -123,7 +145,7 @@ async fn with(
     let causes = unrouted::causes(&app.pool, MAX_CAUSES).await?;
     let causes = causes.into_iter().map(|waiting| CauseEntry {
         heading: words::cause(&waiting.cause),
-        advice: words::cause_advice(waiting.cause.reason),
+        advice: remedy(waiting.cause.reason),
         count: waiting.count,
         oldest: When::of(waiting.oldest_at, now),
         newest: When::of(waiting.newest_at, now),
@@ -140,15 +162,11 @@ async fn with(
         let place = format!("{}.{}", last.received_at.timestamp_micros(), last.held_id);
         with_query("/unrouted", &[("before", &place)])
     });
-    let entry = |row: UnroutedRow| WebhookEntry {
-        action: format!("/unrouted/{}/route", row.held_id),
-        what: words::webhook_kind(row.kind),
-        why: words::sentence(&row.detail),
-        from: row.from.map(|number| inbox::plus(&number)),
-        to: row.to.map(|number| inbox::plus(&number)),
-        came: When::of(row.received_at, now),
-        excerpt: row.excerpt.0,
-    };
+    let mut webhooks = Vec::with_capacity(rows.len());
+    for row in rows {
+        let told = told(app, &row).await?;
+        webhooks.push(WebhookEntry::of(row, told, now));
+    }
     let (outcome, outcome_case) = asking.outcome();
     let template = Unrouted {
         frame,
@@ -157,7 +175,7 @@ async fn with(
         outcome_case,
         refusal,
         causes: causes.collect(),
-        webhooks: rows.into_iter().map(entry).collect(),
+        webhooks,
         older,
         newest: cursor.is_some(),
         once: (app.new_id)().to_string(),

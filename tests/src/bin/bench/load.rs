@@ -217,8 +217,8 @@ impl Signer {
 mod tests {
     use std::collections::HashMap;
 
+    use docket::vonage::payload::decode_inbound;
     use docket::vonage::signature::verify;
-    use docket::vonage::webhook::decode_inbound;
 
     use super::*;
 
@@ -278,7 +278,7 @@ mod tests {
                 .lines()
                 .find_map(|line| line.strip_prefix("Authorization: "));
             verify(authorization, body.as_bytes(), b"secret", None).unwrap();
-            let inbound = decode_inbound(body.as_bytes()).unwrap();
+            let inbound = decode_inbound(body.as_bytes(), ambient::now()).unwrap();
             assert_eq!(
                 (inbound.channel, inbound.from, inbound.to.as_str()),
                 (channel, number(7), LINE)

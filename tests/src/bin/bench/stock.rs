@@ -223,6 +223,7 @@ fn receive(reference: Reference, message: Message) -> CaseCommand {
             content: Personal(Content::Text { text: message.text }),
             provider_id: provider_id().to_string(),
             at: ambient::now(),
+            at_is_arrival: false,
             quotes: None,
             profile_name: None,
         },

@@ -1,8 +1,25 @@
 //! Payloads of the shapes that Vonage documents, with every optional field, and what real ones leave out or turn around.
 
-use serde_json::json;
+mod table;
+
+use docket_domain::content::{Media, MoreMedia};
+use docket_domain::json::MAX_FOREIGN_DEPTH;
+use serde_json::{Number, Value, json};
 
 use super::*;
+
+/// When the webhooks of these tests arrive.
+fn arrived() -> DateTime<Utc> {
+    "2026-03-04T05:06:30Z".parse().unwrap()
+}
+
+fn decode_inbound(body: &[u8]) -> Result<Inbound, Undecodable> {
+    super::decode_inbound(body, arrived())
+}
+
+fn decode_status(body: &[u8]) -> Result<Status, Undecodable> {
+    super::decode_status(body, arrived())
+}
 
 /// An inbound payload with the fields that every message of the channel has, and `more`.
 fn payload(channel: &str, more: Value) -> Vec<u8> {
@@ -54,6 +71,18 @@ fn cause_of(channel: &str, more: Value) -> Cause {
     decode_inbound(&payload(channel, more)).unwrap_err().cause
 }
 
+fn degrees(digits: &str) -> Number {
+    digits.parse().unwrap()
+}
+
+fn unreadable(kind: &str, text: Option<&str>, raw: &Value) -> Content {
+    Content::Unreadable {
+        kind: Some(kind.to_owned()),
+        text: text.map(str::to_owned),
+        raw: raw.to_string(),
+    }
+}
+
 fn media_at(url: &str) -> Media {
     Media {
         url: url.to_owned(),
@@ -85,6 +114,7 @@ fn an_sms_without_a_message_type() {
             from: "447700900123".into(),
             provider_id: "0d3a1f0e-7f66-4c1c-9d55-0a4d3c5b7e11".into(),
             at: "2026-03-04T05:06:07Z".parse().unwrap(),
+            at_is_arrival: false,
             content: Content::text("The boiler leaks again #123"),
             quoted: None,
             profile_name: None,
@@ -148,8 +178,8 @@ fn every_kind_of_whatsapp_message() {
         (
             json!({"message_type": "location", "location": {"lat": 51.501_009, "long": -0.141_588, "name": "Home", "address": "1 Example Road"}}),
             Content::Location {
-                latitude: 51.501_009,
-                longitude: -0.141_588,
+                latitude: degrees("51.501009"),
+                longitude: degrees("-0.141588"),
                 name: Some("Home".into()),
                 address: Some("1 Example Road".into()),
             },
@@ -243,7 +273,7 @@ fn what_whatsapp_could_not_pass_on_is_kept_whole() {
 }
 
 #[test]
-fn what_is_nested_too_deep_to_be_kept_is_not_taken() {
+fn what_is_nested_too_deep_to_be_kept_as_json_is_kept_as_text() {
     type Part = fn(Value) -> Value;
 
     let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
@@ -265,18 +295,22 @@ fn what_is_nested_too_deep_to_be_kept_is_not_taken() {
     ];
     for (part, around) in parts {
         let kept = payload("whatsapp", part(nested(MAX_FOREIGN_DEPTH - around)));
-        assert!(decode_inbound(&kept).is_ok());
+        let content = decode_inbound(&kept).unwrap().content;
+        assert!(
+            !matches!(content, Content::Unreadable { .. }),
+            "{content:?}"
+        );
         for levels in [MAX_FOREIGN_DEPTH - around + 1, 126 - around, 127, 500] {
             let deep = nested(levels).to_string();
             let body = payload("whatsapp", part(json!("deep")));
             let body = String::from_utf8(body)
                 .unwrap()
                 .replacen("\"deep\"", &deep, 1);
-            assert_eq!(
-                decode_inbound(body.as_bytes()).unwrap_err().cause,
-                Cause::TooDeep,
-                "{levels} levels"
-            );
+            let content = decode_inbound(body.as_bytes()).unwrap().content;
+            let Content::Unreadable { raw, .. } = content else {
+                panic!("{levels} levels: {content:?}")
+            };
+            assert!(raw.contains(&deep), "{levels} levels are kept as text");
         }
     }
     // What is not kept may be as deep as it likes.
@@ -380,8 +414,8 @@ fn strings_and_numbers_stand_for_one_another() {
     assert_eq!(
         inbound.content,
         Content::Location {
-            latitude: 51.5,
-            longitude: -0.125,
+            latitude: degrees("51.5"),
+            longitude: degrees("-0.125"),
             name: None,
             address: None
         }
@@ -534,10 +568,6 @@ fn half_an_emoji_costs_only_itself() {
         Ok(Content::text("\u{fffd}😀\\ud83d"))
     );
     assert_eq!(cut(r"\ud83d\u0041"), Ok(Content::text("\u{fffd}A")));
-    assert!(
-        cut(r"\ud83d\").is_err(),
-        "what is no JSON does not become JSON"
-    );
 
     let caption = String::from_utf8(payload(
         "whatsapp",
@@ -584,22 +614,44 @@ fn times_in_every_iso_form() {
         123_456_000,
         "as fine as the database keeps it"
     );
-    for wrong in [
-        "yesterday",
-        "2026-13-01T00:00:00Z",
-        "04/03/2026",
-        "1772600767",
+    for unreadable in [
+        json!(null),
+        json!(""),
+        json!("yesterday"),
+        json!("2026-13-01T00:00:00Z"),
+        json!("9999-12-31T23:59:59Z"),
+        json!({"seconds": 1_772_600_767}),
+        json!([]),
+        json!(true),
     ] {
+        let inbound = decode_inbound(&payload(
+            "sms",
+            json!({"text": "Hi", "timestamp": unreadable}),
+        ))
+        .unwrap();
         assert_eq!(
-            cause_of("sms", json!({"text": "Hi", "timestamp": wrong})),
-            Cause::BadValue("timestamp"),
-            "{wrong}"
+            (inbound.at, inbound.at_is_arrival),
+            (arrived(), true),
+            "{unreadable}"
+        );
+    }
+    for (seconds, expected) in [
+        (json!(1_772_600_767), "2026-03-04T05:06:07Z"),
+        (json!("1772600767250"), "2026-03-04T05:06:07.250Z"),
+        (json!(1_772_600_767.5), "2026-03-04T05:06:07.500Z"),
+    ] {
+        let inbound =
+            decode_inbound(&payload("sms", json!({"text": "Hi", "timestamp": seconds}))).unwrap();
+        let expected = expected.parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(
+            (inbound.at, inbound.at_is_arrival),
+            (expected, false),
+            "{seconds}"
         );
     }
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table with a row for each cause")]
 fn why_it_could_not_be_read() {
     for body in [
         "",
@@ -607,126 +659,219 @@ fn why_it_could_not_be_read() {
         "{",
         r#"{"channel":"sms""#,
         "{} {}",
-        "\u{feff}{}",
-        r#"{"a":"\q"}"#,
+        "a=b",
+        "channel=sms&text=Hi",
     ] {
-        assert_eq!(
-            decode_inbound(body.as_bytes()).unwrap_err().cause,
-            Cause::NotJson,
-            "{body}"
-        );
+        let cause = decode_inbound(body.as_bytes()).unwrap_err().cause;
+        assert_eq!(cause, Cause::NotJson, "{body}");
     }
-    assert_eq!(
-        decode_inbound(b"{\"text\":\"\xff\"}").unwrap_err().cause,
-        Cause::NotJson
-    );
     for body in ["[]", "1", "null", "\"text\"", r#"[{"channel":"sms"}]"#] {
-        assert_eq!(
-            decode_inbound(body.as_bytes()).unwrap_err().cause,
-            Cause::NotAnObject,
-            "{body}"
-        );
+        let cause = decode_inbound(body.as_bytes()).unwrap_err().cause;
+        assert_eq!(cause, Cause::NotAnObject, "{body}");
     }
     let sms = payload("sms", json!({"text": "Hi"}));
-    for field in ["channel", "message_uuid", "to", "from", "timestamp", "text"] {
+    for field in ["channel", "message_uuid", "to", "from"] {
         assert_eq!(
             decode_inbound(&without(&sms, field)).unwrap_err().cause,
             Cause::MissingField(field)
         );
     }
-    let whatsapp = payload("whatsapp", json!({}));
-    assert_eq!(
-        decode_inbound(&whatsapp).unwrap_err().cause,
-        Cause::MissingField("message_type")
-    );
-
-    let causes = [
+    for (more, cause) in [
+        (json!({"to": {"of": "447700900200"}}), Cause::BadValue("to")),
+        (json!({"from": "  "}), Cause::MissingField("from")),
+        (json!({"from": ["447700900123"]}), Cause::BadValue("from")),
         (
-            "sms",
-            json!({"text": "Hi", "to": {"number": "447700900200"}}),
-            Cause::BadValue("to"),
-        ),
-        (
-            "sms",
-            json!({"text": "Hi", "from": "  "}),
-            Cause::MissingField("from"),
-        ),
-        (
-            "sms",
-            json!({"text": "Hi", "message_uuid": "x".repeat(201)}),
+            json!({"message_uuid": "x".repeat(201)}),
             Cause::BadValue("message_uuid"),
         ),
-        ("sms", json!({"text": ["Hi"]}), Cause::BadValue("text")),
         (
-            "sms",
-            json!({"message_type": "text", "text": null}),
-            Cause::MissingField("text"),
-        ),
-        (
-            "messenger",
-            json!({"text": "Hi"}),
+            json!({"channel": "messenger"}),
             Cause::UnknownChannel("messenger".into()),
         ),
-        (
-            "whatsapp",
-            json!({"message_type": "hologram"}),
-            Cause::UnknownMessageType("hologram".into()),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "image"}),
-            Cause::MissingField("image"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "image", "image": {}}),
-            Cause::MissingField("image.url"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "image", "image": "https://media.example.com/1"}),
-            Cause::BadValue("image"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "image", "image": {"url": "javascript:alert(1)"}}),
-            Cause::BadValue("image.url"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "location", "location": {"lat": 91, "long": 0}}),
-            Cause::BadValue("location.lat"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "location", "location": {"lat": 0, "long": "NaN"}}),
-            Cause::BadValue("location.long"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "contacts", "contacts": "Sam"}),
-            Cause::BadValue("contacts"),
-        ),
-        (
-            "whatsapp",
-            json!({"message_type": "reply", "reply": {}}),
-            Cause::MissingField("reply.title"),
-        ),
-        (
-            "mms",
-            json!({"message_type": "content", "content": []}),
-            Cause::BadValue("content"),
-        ),
-    ];
-    for (channel, more, cause) in causes {
-        assert_eq!(cause_of(channel, more.clone()), cause, "{more}");
+        (json!({"channel": ["sms"]}), Cause::BadValue("channel")),
+    ] {
+        let mut all = json!({"text": "Hi"});
+        merge(&mut all, more.clone());
+        assert_eq!(cause_of("sms", all), cause, "{more}");
     }
-    let long = cause_of("whatsapp", json!({"message_type": "x".repeat(5_000)}));
-    assert_eq!(long, Cause::UnknownMessageType("x".repeat(MAX_SHOWN_CHARS)));
     assert_eq!(
         Cause::UnknownChannel("messenger".into()).to_string(),
         "the channel “messenger” is unknown"
     );
+}
+
+/// Content that cannot be read: the message is placed with its words, and the part is kept as it came.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table with a row for each shape")]
+fn content_that_cannot_be_read_is_kept_as_it_came() {
+    let url = "https://media.example.com/1";
+    let rows = [
+        ("text", json!(["Hi"]), json!({}), None),
+        (
+            "text",
+            json!({"body": "Hi #101"}),
+            json!({}),
+            Some("Hi #101"),
+        ),
+        ("text", json!(true), json!({}), None),
+        ("image", json!({}), json!({}), None),
+        (
+            "image",
+            json!({"url": null, "caption": "#101 water"}),
+            json!({}),
+            Some("#101 water"),
+        ),
+        (
+            "image",
+            json!({"url": "", "caption": "#101 water"}),
+            json!({}),
+            Some("#101 water"),
+        ),
+        (
+            "image",
+            json!({"url": ["x"], "caption": 7}),
+            json!({}),
+            Some("7"),
+        ),
+        (
+            "image",
+            json!({"url": "javascript:alert(1)", "caption": "Look"}),
+            json!({}),
+            Some("Look"),
+        ),
+        (
+            "image",
+            json!({"url": "file:///etc/passwd"}),
+            json!({"text": "See #101"}),
+            Some("See #101"),
+        ),
+        (
+            "image",
+            json!({"url": format!("https://{}", "x".repeat(9_000))}),
+            json!({}),
+            None,
+        ),
+        (
+            "image",
+            json!([{"url": url, "caption": "In a list"}]),
+            json!({}),
+            Some("In a list"),
+        ),
+        ("audio", json!({"url": 7}), json!({}), None),
+        (
+            "video",
+            json!({"caption": "A film"}),
+            json!({}),
+            Some("A film"),
+        ),
+        (
+            "file",
+            json!("no address"),
+            json!({"text": "A file"}),
+            Some("A file"),
+        ),
+        ("sticker", json!(1), json!({}), None),
+        ("vcard", json!({"url": {}}), json!({}), None),
+        ("location", json!({"name": "Home"}), json!({}), None),
+        ("location", json!({"lat": 91, "long": 0}), json!({}), None),
+        (
+            "location",
+            json!({"lat": null, "long": null}),
+            json!({"text": "Here"}),
+            Some("Here"),
+        ),
+        (
+            "location",
+            json!({"lat": 0, "long": "NaN"}),
+            json!({}),
+            None,
+        ),
+        (
+            "location",
+            json!({"lat": "1e999", "long": 0}),
+            json!({}),
+            None,
+        ),
+        ("location", json!("51.5,0"), json!({}), None),
+        ("contacts", json!("Sam"), json!({}), None),
+        ("contacts", json!(7), json!({}), None),
+        ("reply", json!({}), json!({}), None),
+        ("reply", json!("10 am"), json!({}), None),
+        (
+            "reply",
+            json!({"title": ["x"], "description": "Tuesday"}),
+            json!({}),
+            Some("Tuesday"),
+        ),
+        ("button", json!({}), json!({}), None),
+        ("button", json!([]), json!({}), None),
+        ("reaction", json!("👍"), json!({}), None),
+        ("content", json!([]), json!({}), None),
+        (
+            "content",
+            json!([{"url": null, "caption": "Two files"}]),
+            json!({}),
+            Some("Two files"),
+        ),
+        (
+            "hologram",
+            json!({"body": "New #101"}),
+            json!({}),
+            Some("New #101"),
+        ),
+        (
+            "hologram",
+            json!({"depth": 3}),
+            json!({"text": "Old words"}),
+            Some("Old words"),
+        ),
+        (
+            "poll",
+            json!({"title": "Tuesday?"}),
+            json!({}),
+            Some("Tuesday?"),
+        ),
+    ];
+    for (kind, part, more, said) in rows {
+        let mut all = json!({"message_type": kind, kind: part});
+        merge(&mut all, more);
+        let inbound = decode_inbound(&payload("whatsapp", all)).unwrap();
+        assert_eq!(
+            inbound.content,
+            unreadable(kind, said, &part),
+            "{kind} {part}"
+        );
+        assert_eq!(inbound.content.said(), said, "{kind} {part}");
+        assert_eq!(inbound.from, "447700900123");
+    }
+    let long = content_of("whatsapp", json!({"message_type": "x".repeat(5_000)}));
+    let Content::Unreadable { kind, .. } = long else {
+        panic!("{long:?}")
+    };
+    assert_eq!(kind, Some("x".repeat(MAX_SHOWN_CHARS)));
+}
+
+/// Where there is nothing to read, the whole body is kept.
+#[test]
+fn a_message_without_content_is_placed() {
+    for (channel, more) in [
+        ("sms", json!({})),
+        ("sms", json!({"text": null})),
+        ("sms", json!({"message_type": "text"})),
+        ("mms", json!({"message_type": "image"})),
+        ("whatsapp", json!({})),
+        ("whatsapp", json!({"message_type": null})),
+        ("whatsapp", json!({"message_type": ["text"]})),
+        ("whatsapp", json!({"message_type": "image", "image": null})),
+        ("whatsapp", json!({"message_type": "order"})),
+        ("whatsapp", json!({"message_type": "hologram"})),
+    ] {
+        let body = payload(channel, more.clone());
+        let Content::Unreadable { text, raw, .. } = decode_inbound(&body).unwrap().content else {
+            panic!("{more}")
+        };
+        assert_eq!((text, raw.as_bytes()), (None, body.as_slice()), "{more}");
+    }
 }
 
 #[test]
@@ -760,8 +905,23 @@ fn deep_nesting_is_no_way_to_fell_the_server() {
         Content::text("a"),
         "what is not read may be as deep as it likes"
     );
-    for field in ["text", "channel", "order", "contacts", "profile"] {
-        let body = format!(r#"{{"message_type":"order","{field}":{deep},"message_uuid":"m"}}"#);
+    for field in [
+        "text", "order", "contacts", "image", "location", "reaction", "button", "reply", "content",
+    ] {
+        let body = format!(
+            r#"{{"message_type":"{field}","{field}":{deep},"channel":"sms","message_uuid":"m","to":"1","from":"2"}}"#
+        );
+        assert_eq!(
+            decode_inbound(body.as_bytes()).unwrap().content,
+            Content::Unreadable {
+                kind: Some(field.to_owned()),
+                text: None,
+                raw: deep.clone(),
+            }
+        );
+    }
+    for field in ["channel", "to", "from", "message_uuid"] {
+        let body = format!(r#"{{"text":"Hi","{field}":{deep}}}"#);
         assert!(decode_inbound(body.as_bytes()).is_err(), "{field}");
     }
 }
@@ -775,9 +935,10 @@ fn nothing_personal_reaches_a_debug_output() {
     let shown = format!("{:?}", decode_inbound(&body).unwrap());
     let undecodable = decode_inbound(&payload(
         "whatsapp",
-        json!({"message_type": "hologram", "text": "My secret"}),
+        json!({"message_uuid": [], "text": "My secret"}),
     ))
     .unwrap_err();
+    assert_eq!(undecodable.said.as_deref(), Some("My secret"));
     for shown in [shown, format!("{undecodable:?} {undecodable}")] {
         for personal in ["447700900123", "447700900200", "My secret", "Robin Example"] {
             assert!(!shown.contains(personal), "{shown}");
@@ -822,11 +983,12 @@ fn every_status_on_every_channel() {
             assert_eq!(
                 decode_status(&status_payload(name, kind.as_str(), json!({}))),
                 Ok(Status {
-                    provider_id: "7d0c7a4e-31a3-43cf-a9a8-7c5c9c1c0f12".into(),
+                    provider_id: Some("7d0c7a4e-31a3-43cf-a9a8-7c5c9c1c0f12".into()),
                     client_ref: Some("0195b5e0c0d07cc18c1f0123456789ab-1".into()),
-                    channel,
+                    channel: Some(channel),
                     status: kind,
                     at: "2026-03-04T05:06:08.250Z".parse().unwrap(),
+                    at_is_arrival: false,
                     error: None,
                 })
             );
@@ -894,20 +1056,34 @@ fn a_client_ref_is_optional_and_a_long_one_is_not_ours() {
 #[test]
 fn why_a_status_could_not_be_read() {
     let good = status_payload("sms", "delivered", json!({}));
-    for field in ["message_uuid", "channel", "timestamp", "status"] {
-        assert_eq!(
-            decode_status(&without(&good, field)).unwrap_err().cause,
-            Cause::MissingField(field)
-        );
-    }
+    assert_eq!(
+        decode_status(&without(&good, "status")).unwrap_err().cause,
+        Cause::MissingField("status")
+    );
+    assert_eq!(
+        decode_status(&without(&without(&good, "client_ref"), "message_uuid"))
+            .unwrap_err()
+            .cause,
+        Cause::MissingField("message_uuid"),
+        "it names no message"
+    );
+    let nothing_else = without(
+        &without(&without(&good, "message_uuid"), "channel"),
+        "timestamp",
+    );
+    let status = decode_status(&nothing_else).unwrap();
+    assert_eq!(status.status, StatusKind::Delivered);
+    assert_eq!((status.provider_id, status.channel), (None, None));
+    assert_eq!((status.at, status.at_is_arrival), (arrived(), true));
     let unknown = decode_status(&status_payload("sms", "teleported", json!({}))).unwrap_err();
     assert_eq!(unknown.cause, Cause::UnknownStatus("teleported".into()));
     assert_eq!(unknown.to.as_deref(), Some("447700900123"));
     assert_eq!(
         decode_status(&status_payload("viber_service", "read", json!({})))
-            .unwrap_err()
-            .cause,
-        Cause::UnknownChannel("viber_service".into())
+            .unwrap()
+            .channel,
+        None,
+        "the message that it names says how it went"
     );
 }
 

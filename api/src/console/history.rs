@@ -248,7 +248,12 @@ impl Steps {
 const KINDS: [(&str, &[&str]); 7] = [
     (
         "said",
-        &["MessageReceived", "MessageQueued", "MessageRequeued"],
+        &[
+            "MessageReceived",
+            "MessageQueued",
+            "MessageRequeued",
+            "ReactionReceived",
+        ],
     ),
     (
         "delivery",
@@ -275,6 +280,7 @@ const KINDS: [(&str, &[&str]); 7] = [
             "MessageMovedIn",
             "MoveUndone",
             "MessageReturned",
+            "MessageRemovedElsewhere",
         ],
     ),
 ];

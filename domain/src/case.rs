@@ -9,7 +9,9 @@ mod event;
 
 pub use command::{CaseCommand, News};
 pub use error::CaseError;
-pub use event::{Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage};
+pub use event::{
+    Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
+};
 
 use std::collections::BTreeMap;
 
@@ -55,6 +57,12 @@ pub struct State {
     pub moved_out: BTreeMap<MessageId, MovedOut>,
     /// How many notes it has.
     pub notes: u64,
+    /// The contact's newest reaction to each message, taken off or not. A case has one contact, and so a message has one reaction.
+    #[serde(default)]
+    pub reactions: BTreeMap<MessageId, Box<Reaction>>,
+    /// The sequence of the last event by which something was said here; 0 where nothing was. Moves say nothing.
+    #[serde(default)]
+    pub last_said: u64,
 }
 
 /// Whether messages can reach a case.
@@ -173,6 +181,7 @@ impl Case {
         match command {
             CaseCommand::Open(_) => Err(CaseError::AlreadyOpened),
             CaseCommand::Receive { message, routed } => state.receive(message, routed),
+            CaseCommand::React { reaction, routed } => state.react(reaction, routed),
             CaseCommand::Reply {
                 message,
                 seen_version,
@@ -241,7 +250,11 @@ impl Case {
                 from,
                 made_case,
                 comment,
+                reaction,
             } => {
+                if state.origin.origin == Origin::Record {
+                    return Err(CaseError::Record(state.origin.reference));
+                }
                 state.must_be_open()?;
                 if state.messages.contains_key(&message.message_id) {
                     return Err(CaseError::AlreadyThere(state.origin.reference));
@@ -251,18 +264,30 @@ impl Case {
                     from,
                     made_case,
                     comment,
+                    reaction,
+                }])
+            }
+            CaseCommand::RecordRemovedElsewhere {
+                message_id,
+                from,
+                comment,
+            } => {
+                state.inbound(message_id)?;
+                Ok(vec![CaseEvent::MessageRemovedElsewhere {
+                    message_id,
+                    from,
+                    comment,
                 }])
             }
             CaseCommand::UndoMove {
                 message_id,
                 closed_status,
             } => state.undo_move(message_id, closed_status),
-            CaseCommand::TakeBack { message_id, from } => match state.moved_out.get(&message_id) {
-                Some(moved) if moved.to == from => {
-                    Ok(vec![CaseEvent::MessageReturned { message_id, from }])
-                }
-                _ => Err(CaseError::NoSuchMessage(message_id)),
-            },
+            CaseCommand::TakeBack {
+                message_id,
+                from,
+                reaction,
+            } => state.take_back(message_id, from, reaction),
         }
     }
 
@@ -336,6 +361,8 @@ impl State {
             messages: BTreeMap::new(),
             moved_out: BTreeMap::new(),
             notes: 0,
+            reactions: BTreeMap::new(),
+            last_said: 0,
             origin,
         }
     }
@@ -419,6 +446,23 @@ impl State {
         }
         self.must_be_open()?;
         Ok(vec![CaseEvent::MessageReceived { message, routed }])
+    }
+
+    /// A reaction says nothing, and so a closed case records it too.
+    fn react(
+        &self,
+        reaction: Reaction,
+        routed: crate::routing::Routed,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        let is_known = reaction
+            .message_id
+            .and_then(|message_id| self.reactions.get(&message_id))
+            .is_some_and(|known| known.provider_id == reaction.provider_id);
+        if is_known {
+            return Ok(vec![]);
+        }
+        Ok(vec![CaseEvent::ReactionReceived { reaction, routed }])
     }
 
     fn reply_automatically(&self, message: OutboundMessage) -> Result<Vec<CaseEvent>, CaseError> {
@@ -610,8 +654,12 @@ impl State {
             return Err(CaseError::NotMadeByMove);
         };
         self.inbound(message_id)?;
-        if self.messages.len() > 1 || !self.moved_out.is_empty() {
+        // The case began by the move, so all that was said here was said since.
+        if self.last_said > 0 {
             return Err(CaseError::SaidSinceMove);
+        }
+        if self.messages.len() > 1 {
+            return Err(CaseError::OtherMessageHere);
         }
         Ok(vec![CaseEvent::MoveUndone {
             message_id,
@@ -620,17 +668,44 @@ impl State {
         }])
     }
 
+    fn take_back(
+        &self,
+        message_id: MessageId,
+        from: Reference,
+        reaction: Option<Box<Reaction>>,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        match self.moved_out.get(&message_id) {
+            Some(moved) if moved.to == from => Ok(vec![CaseEvent::MessageReturned {
+                message_id,
+                from,
+                reaction,
+            }]),
+            _ => Err(CaseError::NoSuchMessage(message_id)),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn evolve(&mut self, event: &CaseEvent, sequence: u64) {
         match event {
-            CaseEvent::CaseOpened(_) => {}
-            CaseEvent::MessageReceived { message, .. }
-            | CaseEvent::MessageMovedIn { message, .. } => {
-                self.moved_out.remove(&message.message_id);
-                let body = Body::Inbound(Box::new(message.clone()));
-                self.messages
-                    .insert(message.message_id, Message { sequence, body });
+            CaseEvent::CaseOpened(_) | CaseEvent::MessageRemovedElsewhere { .. } => {}
+            CaseEvent::MessageReceived { message, .. } => {
+                self.last_said = sequence;
+                self.take_in(message, sequence);
+            }
+            CaseEvent::MessageMovedIn {
+                message, reaction, ..
+            } => {
+                self.take_in(message, sequence);
+                self.set_reaction(message.message_id, reaction.as_deref());
+            }
+            CaseEvent::ReactionReceived { reaction, .. } => {
+                if let Some(message_id) = reaction.message_id {
+                    self.set_reaction(message_id, Some(reaction));
+                }
             }
             CaseEvent::MessageQueued(message) => {
+                self.last_said = sequence;
                 let body = Body::Outbound {
                     message: Box::new(message.clone()),
                     progress: Progress::QUEUED,
@@ -705,11 +780,42 @@ impl State {
                     self.status.clone_from(status);
                 }
             }
-            CaseEvent::MessageReturned { message_id, .. } => {
-                if let Some(moved) = self.moved_out.remove(message_id) {
-                    self.messages.insert(*message_id, moved.message);
+            CaseEvent::MessageReturned {
+                message_id,
+                reaction,
+                ..
+            } => {
+                if let Some(MovedOut { message, .. }) = self.moved_out.remove(message_id) {
+                    // It is news: nobody expects it here any more.
+                    self.messages.insert(
+                        *message_id,
+                        Message {
+                            sequence,
+                            ..message
+                        },
+                    );
                 }
+                self.set_reaction(*message_id, reaction.as_deref());
             }
+        }
+    }
+
+    fn take_in(&mut self, message: &InboundMessage, sequence: u64) {
+        self.moved_out.remove(&message.message_id);
+        let body = Body::Inbound(Box::new(message.clone()));
+        self.messages
+            .insert(message.message_id, Message { sequence, body });
+    }
+
+    /// Webhooks come in any order: the newest reaction by Vonage's time counts, and of the same time the one that came last.
+    fn set_reaction(&mut self, message_id: MessageId, reaction: Option<&Reaction>) {
+        let Some(reaction) = reaction else {
+            return;
+        };
+        let known = self.reactions.get(&message_id);
+        if known.is_none_or(|known| known.at <= reaction.at) {
+            self.reactions
+                .insert(message_id, Box::new(reaction.clone()));
         }
     }
 

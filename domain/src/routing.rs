@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Reference;
-use crate::text::references::mentions;
+use crate::text::references::{Mentions, mentions};
 
 /// How many open cases a contact can have by writing, and how many cases one message can go to.
 pub const MAX_OPEN_CASES: usize = 100;
@@ -40,6 +40,10 @@ pub enum Rule {
     CasesDisabled,
     /// An agent moved the message.
     Moved,
+    /// The message that the reaction is on stands there.
+    Reaction,
+    /// The message that the reaction is on is unknown and no case was open: the newest case.
+    Newest,
 }
 
 impl Rule {
@@ -55,18 +59,34 @@ impl Rule {
             Self::Follows => "follows",
             Self::CasesDisabled => "cases_disabled",
             Self::Moved => "moved",
+            Self::Reaction => "reaction",
+            Self::Newest => "newest",
         }
     }
 }
 
-/// Why a message stands in a case: the rule, and the references it speaks of. For `reference`, `quote`, `only_open` and
-/// `all_open` these are all the cases that got the message, for `follows` the closed case, for `moved` the case it came from.
+/// Why a message stands in a case: the rule, and the references it speaks of. For `reference`, `quote`, `only_open`, `all_open`,
+/// `reaction` and `newest` these are all the cases that got it, for `follows` the closed case, for `moved` the case it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routed {
     /// The rule.
     pub rule: Rule,
     /// The references it speaks of, in order.
     pub references: Vec<Reference>,
+    /// Whether the text has a reference that is none of the contact's. Whether anybody has such a case is not told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign_reference: bool,
+}
+
+impl Routed {
+    /// By that rule, to or from these cases.
+    pub const fn new(rule: Rule, references: Vec<Reference>) -> Self {
+        Self {
+            rule,
+            references,
+            foreign_reference: false,
+        }
+    }
 }
 
 /// What the rules look at in a message.
@@ -119,17 +139,14 @@ impl Decision {
     fn new_case(rule: Rule, follows: Option<Reference>) -> Self {
         Self {
             target: Target::New { follows },
-            routed: Routed {
-                rule,
-                references: follows.into_iter().collect(),
-            },
+            routed: Routed::new(rule, follows.into_iter().collect()),
         }
     }
 
     fn existing(rule: Rule, references: Vec<Reference>) -> Self {
         Self {
             target: Target::Existing(references.clone()),
-            routed: Routed { rule, references },
+            routed: Routed::new(rule, references),
         }
     }
 }
@@ -148,7 +165,13 @@ pub fn decide(
         // A record is no open case.
         return Ok(Decision::new_case(Rule::CasesDisabled, None));
     }
-    let decision = by_the_rules(message, cases);
+    let mentioned = message.said.map(mentions).unwrap_or_default();
+    let mut decision = by_the_rules(message, &mentioned, cases);
+    decision.routed.foreign_reference = mentioned
+        .references
+        .iter()
+        .take(MAX_NAMED)
+        .any(|r| cases.open.binary_search(r).is_err() && !cases.closed.contains(r));
     let fits = match &decision.target {
         Target::New { .. } => cases.open.len() < MAX_OPEN_CASES,
         Target::Existing(references) => references.len() <= MAX_OPEN_CASES,
@@ -157,8 +180,7 @@ pub fn decide(
 }
 
 /// Rules 2 to 6.
-fn by_the_rules(message: Message<'_>, cases: &ContactCases) -> Decision {
-    let mentioned = message.said.map(mentions).unwrap_or_default();
+fn by_the_rules(message: Message<'_>, mentioned: &Mentions, cases: &ContactCases) -> Decision {
     if mentioned.new_case {
         return Decision::new_case(Rule::NewRequested, None);
     }
@@ -202,6 +224,43 @@ fn by_the_rules(message: Message<'_>, cases: &ContactCases) -> Decision {
     }
 }
 
+/// What the rules know where a contact reacts to a message.
+#[derive(Clone, Debug, Default)]
+pub struct ReactionCases {
+    /// The cases and records, open or closed, in which the message reacted to stands; none where it is unknown.
+    pub standing_in: Vec<Reference>,
+    /// Every open case of the contact, ordered.
+    pub open: Vec<Reference>,
+    /// The contact's newest case, or newest record where there is no case.
+    pub newest: Option<Reference>,
+}
+
+/// Where a reaction goes. It says nothing, and so it opens a case only for a contact that has none.
+///
+/// # Errors
+///
+/// [`TooManyOpenCases`] where the message reacted to is unknown and more cases than [`MAX_OPEN_CASES`] are open.
+pub fn decide_reaction(
+    mut cases: ReactionCases,
+    cases_enabled: bool,
+) -> Result<Decision, TooManyOpenCases> {
+    if !cases.standing_in.is_empty() {
+        cases.standing_in.sort_unstable();
+        cases.standing_in.dedup();
+        return Ok(Decision::existing(Rule::Reaction, cases.standing_in));
+    }
+    if cases.open.len() > MAX_OPEN_CASES {
+        return Err(TooManyOpenCases);
+    }
+    Ok(match (cases.open.as_slice(), cases.newest) {
+        ([], Some(newest)) => Decision::existing(Rule::Newest, vec![newest]),
+        ([], None) if cases_enabled => Decision::new_case(Rule::First, None),
+        ([], None) => Decision::new_case(Rule::CasesDisabled, None),
+        ([_], _) => Decision::existing(Rule::OnlyOpen, cases.open),
+        (_, _) => Decision::existing(Rule::AllOpen, cases.open),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -243,12 +302,25 @@ mod tests {
 
     #[track_caller]
     fn goes_to_new(decision: &Decision, rule: Rule, follows: Option<u32>) {
-        assert_eq!(decision, &Decision::new_case(rule, follows.map(reference)));
+        same_way(decision, &Decision::new_case(rule, follows.map(reference)));
     }
 
     #[track_caller]
     fn goes_to(decision: &Decision, rule: Rule, numbers: &[u32]) {
-        assert_eq!(decision, &Decision::existing(rule, references(numbers)));
+        same_way(decision, &Decision::existing(rule, references(numbers)));
+    }
+
+    /// The same but for what is told of references that are not theirs.
+    #[track_caller]
+    fn same_way(one: &Decision, other: &Decision) {
+        let way = |decision: &Decision| Decision {
+            routed: Routed {
+                foreign_reference: false,
+                ..decision.routed.clone()
+            },
+            target: decision.target.clone(),
+        };
+        assert_eq!(way(one), way(other));
     }
 
     #[test]
@@ -378,9 +450,9 @@ mod tests {
     #[test]
     fn a_foreign_reference_is_as_if_it_were_not_there() {
         for contact in [cases(&[], &[]), cases(&[101], &[]), cases(&[101, 102], &[])] {
-            assert_eq!(
-                decide(said("see #777"), &contact, true),
-                decide(said("see"), &contact, true)
+            same_way(
+                &decide(said("see #777"), &contact, true),
+                &decide(said("see"), &contact, true),
             );
         }
     }
@@ -454,6 +526,93 @@ mod tests {
         );
         let text = format!("{strangers} #99");
         goes_to(&decide(said(&text), &contact, true), Rule::OnlyOpen, &[101]);
+    }
+
+    #[test]
+    fn a_reference_that_is_not_theirs_is_told_and_routes_nowhere() {
+        let contact = cases(&[101, 102], &[90]);
+        for (text, rule, is_foreign) in [
+            ("hello", Rule::AllOpen, false),
+            ("#555", Rule::AllOpen, true),
+            ("#101", Rule::Reference, false),
+            ("#101 and #555", Rule::Reference, true),
+            ("#90", Rule::Follows, false),
+            ("#90 #555", Rule::Follows, true),
+            ("#0", Rule::NewRequested, false),
+            ("#0 #555", Rule::NewRequested, true),
+        ] {
+            let routed = decide(said(text), &contact, true).routed;
+            assert_eq!(
+                (routed.rule, routed.foreign_reference),
+                (rule, is_foreign),
+                "{text}"
+            );
+            assert!(
+                !routed.references.contains(&reference(555)),
+                "{text}: it is not revealed"
+            );
+        }
+        let none = ContactCases::default();
+        assert!(decide(said("#555"), &none, true).routed.foreign_reference);
+        assert!(
+            !decide(said("#555"), &none, false).routed.foreign_reference,
+            "a survey without cases has no references"
+        );
+    }
+
+    #[test]
+    fn a_reaction_stands_with_its_message_or_else_where_the_contact_is_heard() {
+        let table: [(&[u32], &[u32], Option<u32>, bool, Rule, &[u32]); 9] = [
+            // The message is known: its cases, open or closed, and nothing else.
+            (&[90], &[101], Some(101), true, Rule::Reaction, &[90]),
+            (
+                &[102, 90, 102],
+                &[101],
+                Some(102),
+                true,
+                Rule::Reaction,
+                &[90, 102],
+            ),
+            (&[90], &[], Some(91), false, Rule::Reaction, &[90]),
+            // It is unknown: the open cases, else the newest.
+            (&[], &[101], Some(101), true, Rule::OnlyOpen, &[101]),
+            (
+                &[],
+                &[101, 102],
+                Some(102),
+                true,
+                Rule::AllOpen,
+                &[101, 102],
+            ),
+            (&[], &[], Some(91), true, Rule::Newest, &[91]),
+            (&[], &[], Some(91), false, Rule::Newest, &[91]),
+            // There is no case at all.
+            (&[], &[], None, true, Rule::First, &[]),
+            (&[], &[], None, false, Rule::CasesDisabled, &[]),
+        ];
+        for (standing_in, open, newest, enabled, rule, expected) in table {
+            let contact = ReactionCases {
+                standing_in: references(standing_in),
+                open: references(open),
+                newest: newest.map(reference),
+            };
+            let decision = decide_reaction(contact.clone(), enabled).expect("there are few cases");
+            if expected.is_empty() {
+                goes_to_new(&decision, rule, None);
+            } else {
+                goes_to(&decision, rule, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn no_reaction_goes_to_more_cases_than_the_bound() {
+        let many: Vec<u32> = (101..).take(MAX_OPEN_CASES + 1).collect();
+        let contact = ReactionCases {
+            open: references(&many),
+            ..ReactionCases::default()
+        };
+        assert_eq!(decide_reaction(contact, true), Err(TooManyOpenCases));
     }
 
     proptest! {

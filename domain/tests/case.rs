@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::test::{AggregateTestExecutor, TestFramework};
 use docket_domain::case::{
     Assignee, Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, MAX_NOTE_CHARS,
-    MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Stage,
+    MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Reaction, Stage,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
@@ -104,10 +104,7 @@ fn inbound(number: u128) -> InboundMessage {
 }
 
 fn routed() -> Routed {
-    Routed {
-        rule: Rule::OnlyOpen,
-        references: vec![reference(HERE)],
-    }
+    Routed::new(Rule::OnlyOpen, vec![reference(HERE)])
 }
 
 fn outbound(number: u128, author: Author) -> OutboundMessage {
@@ -256,11 +253,55 @@ fn moved_out(number: u128) -> CaseEvent {
 }
 
 fn moved_in(number: u128) -> CaseEvent {
+    moved_in_with(number, None)
+}
+
+fn moved_in_with(number: u128, reaction: Option<Reaction>) -> CaseEvent {
     CaseEvent::MessageMovedIn {
         message: inbound(number),
         from: reference(THERE),
         made_case: false,
         comment: None,
+        reaction: reaction.map(Box::new),
+    }
+}
+
+fn returned(number: u128, reaction: Option<Reaction>) -> CaseEvent {
+    CaseEvent::MessageReturned {
+        message_id: message_id(number),
+        from: reference(THERE),
+        reaction: reaction.map(Box::new),
+    }
+}
+
+/// A reaction to that message, `seconds` after the beginning; without an emoji it was taken off.
+fn reaction(to: u128, emoji: Option<&str>, seconds: i64) -> Reaction {
+    Reaction {
+        reaction_id: message_id(100),
+        message_id: Some(message_id(to)),
+        target_provider_id: Some(format!("provider-{to}")),
+        emoji: emoji.map(Personal::from),
+        removed: emoji.is_none(),
+        line_id: LineId(Uuid::from_u128(9)),
+        channel: Channel::Whatsapp,
+        from: "447700900123".into(),
+        provider_id: format!("reaction-{seconds}-{emoji:?}"),
+        at: at(seconds),
+        profile_name: None,
+    }
+}
+
+fn react(reaction: Reaction) -> CaseCommand {
+    CaseCommand::React {
+        reaction,
+        routed: Routed::new(Rule::Reaction, vec![reference(HERE)]),
+    }
+}
+
+fn reacted(reaction: Reaction) -> CaseEvent {
+    CaseEvent::ReactionReceived {
+        reaction,
+        routed: Routed::new(Rule::Reaction, vec![reference(HERE)]),
     }
 }
 
@@ -391,6 +432,7 @@ fn move_in(number: u128) -> CaseCommand {
         from: reference(THERE),
         made_case: false,
         comment: None,
+        reaction: None,
     }
 }
 
@@ -405,6 +447,7 @@ fn take_back(number: u128, from: u32) -> CaseCommand {
     CaseCommand::TakeBack {
         message_id: message_id(number),
         from: reference(from),
+        reaction: None,
     }
 }
 
@@ -517,7 +560,17 @@ fn every_command_but_open() -> Vec<CaseCommand> {
         move_in(10),
         undo_move(10),
         take_back(10, THERE),
+        react(reaction(10, Some("👍"), 1)),
+        removed_elsewhere_command(10),
     ]
+}
+
+fn removed_elsewhere_command(number: u128) -> CaseCommand {
+    CaseCommand::RecordRemovedElsewhere {
+        message_id: message_id(number),
+        from: reference(THERE),
+        comment: Some("Stands here already".into()),
+    }
 }
 
 // Beginning.
@@ -1609,12 +1662,14 @@ fn a_message_moves_into_the_case_that_the_move_makes() {
         from: reference(THERE),
         made_case: true,
         comment: Some("Another subject".into()),
+        reaction: None,
     };
     let moved = CaseEvent::MessageMovedIn {
         message: inbound(10),
         from: reference(THERE),
         made_case: true,
         comment: Some("Another subject".into()),
+        reaction: None,
     };
     accepted(vec![made_by_move()], into_new, moved);
 }
@@ -1656,6 +1711,39 @@ fn a_move_cannot_be_taken_back_once_the_message_was_moved_back() {
         vec![opened(), received(10), moved_out(10), moved_in(10)],
         take_back(10, THERE),
         CaseError::NoSuchMessage(message_id(10)),
+    );
+}
+
+#[test]
+fn a_message_does_not_move_into_a_record() {
+    let record = || vec![case_opened(Origin::Record), received(10)];
+    let refusal = || CaseError::Record(reference(HERE));
+    refused(record(), move_in(11), refusal());
+    let mut closed_record = record();
+    closed_record.push(closed());
+    refused(closed_record, move_in(11), refusal());
+}
+
+#[test]
+fn a_case_records_that_its_message_left_another_one() {
+    let removed = CaseEvent::MessageRemovedElsewhere {
+        message_id: message_id(10),
+        from: reference(THERE),
+        comment: Some("Stands here already".into()),
+    };
+    let events = vec![opened(), received(10)];
+    accepted(
+        events.clone(),
+        removed_elsewhere_command(10),
+        removed.clone(),
+    );
+    let before = case_of(&events);
+    let after = case_of(&[events, vec![removed]].concat());
+    assert_eq!(after.state(), before.state(), "nothing else changes");
+    refused(
+        vec![opened(), received(10)],
+        removed_elsewhere_command(11),
+        CaseError::NoSuchMessage(message_id(11)),
     );
 }
 
@@ -1755,6 +1843,38 @@ fn a_move_is_not_undone_after_another_message_came_and_was_moved_on() {
 }
 
 #[test]
+fn a_move_is_undone_after_another_message_was_moved_in_and_on() {
+    accepted(
+        vec![made_by_move(), moved_in(10), moved_in(11), moved_out(11)],
+        undo_move(10),
+        move_undone(10),
+    );
+}
+
+#[test]
+fn a_move_is_not_undone_while_another_message_stands_here() {
+    refused(
+        vec![made_by_move(), moved_in(10), moved_in(11)],
+        undo_move(10),
+        CaseError::OtherMessageHere,
+    );
+}
+
+#[test]
+fn a_move_is_undone_after_its_message_went_on_and_came_back() {
+    accepted(
+        vec![
+            made_by_move(),
+            moved_in(10),
+            moved_out(10),
+            returned(10, None),
+        ],
+        undo_move(10),
+        move_undone(10),
+    );
+}
+
+#[test]
 fn a_move_of_a_message_that_does_not_stand_here_is_not_undone() {
     refused(
         vec![made_by_move(), moved_in(10)],
@@ -1781,37 +1901,56 @@ fn a_move_is_not_undone_by_a_message_of_ours() {
 
 #[test]
 fn the_case_takes_its_message_back() {
-    let returned = CaseEvent::MessageReturned {
-        message_id: message_id(10),
-        from: reference(THERE),
-    };
+    let returned = returned(10, None);
     let events = vec![opened(), received(10), moved_out(10)];
     accepted(events, take_back(10, THERE), returned);
 }
 
 #[test]
 fn a_message_that_came_back_stands_where_it_stood() {
-    let returned = CaseEvent::MessageReturned {
-        message_id: message_id(10),
-        from: reference(THERE),
-    };
+    let returned = returned(10, None);
     let before = case_of(&[opened(), received(10), received(11)]);
-    let after = case_of(&[
+    let mut after = case_of(&[
         opened(),
         received(10),
         received(11),
         moved_out(10),
         returned,
-    ]);
-    assert_eq!(after.state(), before.state());
+    ])
+    .state()
+    .cloned()
+    .expect("the case has begun");
+    let came_back = after.messages.get_mut(&message_id(10)).expect("it is back");
+    assert_eq!(came_back.sequence, 5, "it is news from then on");
+    came_back.sequence = 2;
+    assert_eq!(Some(&after), before.state());
+}
+
+#[test]
+fn a_message_that_came_back_is_news_to_a_reply() {
+    let events = vec![
+        opened(),
+        received(10),
+        moved_out(10),
+        returned(10, None),
+        noted("Called back"),
+    ];
+    let reply_seeing = |seen| CaseCommand::Reply {
+        message: reply_of(ANN, 20),
+        seen_version: Some(seen),
+    };
+    for seen in [2, 3] {
+        let refusal = CaseError::SaidSince { seen, version: 5 };
+        refused(events.clone(), reply_seeing(seen), refusal);
+    }
+    for seen in [4, 5] {
+        accepted(events.clone(), reply_seeing(seen), replied());
+    }
 }
 
 #[test]
 fn a_message_comes_back_into_a_case_that_was_closed_meanwhile() {
-    let returned = CaseEvent::MessageReturned {
-        message_id: message_id(10),
-        from: reference(THERE),
-    };
+    let returned = returned(10, None);
     let events = vec![opened(), received(10), moved_out(10), closed()];
     accepted(events.clone(), take_back(10, THERE), returned.clone());
     assert_eq!(stage_of(&[events, vec![returned]].concat()), Stage::Closed);
@@ -1828,10 +1967,7 @@ fn a_message_comes_back_only_from_where_it_went() {
 
 #[test]
 fn a_message_comes_back_once() {
-    let returned = CaseEvent::MessageReturned {
-        message_id: message_id(10),
-        from: reference(THERE),
-    };
+    let returned = returned(10, None);
     refused(
         vec![opened(), received(10), moved_out(10), returned],
         take_back(10, THERE),
@@ -1865,6 +2001,8 @@ fn nothing_can_be_done_with_a_withdrawn_case() {
         add_note("Called back"),
         move_in(10),
         undo_move(10),
+        take_back(10, THERE),
+        react(reaction(10, Some("👍"), 1)),
     ] {
         refused(withdrawn(), command, CaseError::Withdrawn);
     }
@@ -1879,13 +2017,147 @@ fn a_withdrawn_case_has_no_messages_to_send_or_move() {
             CaseError::NoSuchMessage(message_id(20)),
         );
     }
-    for command in [move_out(10, None), take_back(10, THERE)] {
+    for command in [move_out(10, None), removed_elsewhere_command(10)] {
         refused(
             withdrawn(),
             command,
             CaseError::NoSuchMessage(message_id(10)),
         );
     }
+}
+
+#[test]
+fn a_case_whose_own_move_was_undone_takes_no_message_back() {
+    // Message 11 was moved here and on to a case that its move made; then the move that made this case was undone.
+    let events = vec![
+        made_by_move(),
+        moved_in(10),
+        moved_in(11),
+        moved_out(11),
+        move_undone(10),
+    ];
+    refused(events, take_back(11, THERE), CaseError::Withdrawn);
+}
+
+// Reactions.
+
+#[test]
+fn an_open_or_closed_case_records_a_reaction() {
+    let thumb = || reaction(10, Some("👍"), 1);
+    for events in [
+        vec![opened(), received(10)],
+        vec![opened(), received(10), closed()],
+        vec![opened(), received(10), moved_out(10)],
+        vec![case_opened(Origin::Record), received(10)],
+        vec![opened()],
+    ] {
+        let stage = stage_of(&events);
+        accepted(events.clone(), react(thumb()), reacted(thumb()));
+        let after = [events, vec![reacted(thumb())]].concat();
+        assert_eq!(stage_of(&after), stage, "it neither opens nor closes");
+    }
+}
+
+#[test]
+fn a_reaction_is_nothing_said() {
+    let events = vec![
+        opened(),
+        received(10),
+        replied(),
+        reacted(reaction(10, Some("👍"), 1)),
+        reacted(reaction(20, Some("❤️"), 2)),
+        reacted(reaction(20, None, 3)),
+    ];
+    let reply = CaseCommand::Reply {
+        message: reply_of(ANN, 21),
+        seen_version: Some(3),
+    };
+    accepted(events, reply, CaseEvent::MessageQueued(reply_of(ANN, 21)));
+    let events = vec![
+        made_by_move(),
+        moved_in(10),
+        reacted(reaction(10, Some("👍"), 1)),
+    ];
+    accepted(events, undo_move(10), move_undone(10));
+}
+
+#[test]
+fn the_newest_reaction_counts_in_whatever_order_they_come() {
+    let thumb = || reaction(10, Some("👍"), 1);
+    let heart = || reaction(10, Some("❤️"), 2);
+    let off = || reaction(10, None, 3);
+    let table = [
+        (vec![thumb()], Some("👍")),
+        (vec![thumb(), heart()], Some("❤️")),
+        (vec![heart(), thumb()], Some("❤️")),
+        (vec![thumb(), heart(), off()], None),
+        (vec![off(), thumb(), heart()], None),
+        (vec![heart(), reaction(10, Some("🙏"), 2)], Some("🙏")),
+        (vec![off(), reaction(10, Some("🙏"), 4)], Some("🙏")),
+    ];
+    for (reactions, expected) in table {
+        let events: Vec<_> = [opened(), received(10)]
+            .into_iter()
+            .chain(reactions.into_iter().map(reacted))
+            .collect();
+        let case = case_of(&events);
+        let state = case.state().expect("the case has begun");
+        let newest = &state.reactions[&message_id(10)];
+        assert_eq!(newest.emoji.as_ref().map(|emoji| emoji.as_str()), expected);
+        assert_eq!(newest.removed, expected.is_none());
+    }
+}
+
+#[test]
+fn a_reaction_that_comes_again_is_not_recorded_again() {
+    let thumb = || reaction(10, Some("👍"), 1);
+    already_done(
+        vec![opened(), received(10), reacted(thumb())],
+        react(thumb()),
+    );
+}
+
+#[test]
+fn a_reaction_to_an_unknown_message_is_recorded_and_is_on_none() {
+    let unknown = || Reaction {
+        message_id: None,
+        ..reaction(10, Some("👍"), 1)
+    };
+    let events = vec![opened(), received(10)];
+    accepted(events.clone(), react(unknown()), reacted(unknown()));
+    let case = case_of(&[events, vec![reacted(unknown())]].concat());
+    let state = case.state().expect("the case has begun");
+    assert!(state.reactions.is_empty());
+}
+
+#[test]
+fn a_reaction_goes_with_its_message() {
+    let thumb = || reaction(10, Some("👍"), 1);
+    let newest = |events: &[CaseEvent]| {
+        let case = case_of(events);
+        let state = case.state().expect("the case has begun");
+        let reaction = state.reactions.get(&message_id(10))?;
+        Some(reaction.emoji.clone()?.0)
+    };
+    let moved = [made_by_move(), moved_in_with(10, Some(thumb()))];
+    assert_eq!(newest(&moved).as_deref(), Some("👍"));
+    let heart = reaction(10, Some("❤️"), 2);
+    let back = [
+        opened(),
+        received(10),
+        reacted(thumb()),
+        moved_out(10),
+        returned(10, Some(heart)),
+    ];
+    assert_eq!(newest(&back).as_deref(), Some("❤️"));
+    let stale = [
+        opened(),
+        received(10),
+        reacted(thumb()),
+        moved_out(10),
+        returned(10, None),
+    ];
+    assert_eq!(newest(&stale).as_deref(), Some("👍"));
 }
 
 // What people read.

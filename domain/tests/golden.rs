@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
 use docket_domain::case::{
-    Assignee, Author, Case, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage,
+    Assignee, Author, Case, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media, MoreMedia};
@@ -295,6 +295,7 @@ fn case_examples() -> Vec<Example> {
     examples.extend(deliveries());
     examples.extend(changes());
     examples.extend(moves());
+    examples.extend(reactions());
     examples
 }
 
@@ -323,10 +324,7 @@ fn beginnings() -> Vec<Example> {
 fn messages() -> Vec<Example> {
     let received = |message, rule, references: &[u32]| CaseEvent::MessageReceived {
         message,
-        routed: Routed {
-            rule,
-            references: references.iter().copied().map(reference).collect(),
-        },
+        routed: Routed::new(rule, references.iter().copied().map(reference).collect()),
     };
     let mut examples = vec![
         full(received(inbound(text()), Rule::Reference, &[123, 124])),
@@ -346,7 +344,15 @@ fn messages() -> Vec<Example> {
         references: vec![reference(123), reference(124)],
         ..outbound(Author::Automatic)
     };
+    let foreign = CaseEvent::MessageReceived {
+        message: inbound(text()),
+        routed: Routed {
+            foreign_reference: true,
+            ..Routed::new(Rule::OnlyOpen, vec![reference(124)])
+        },
+    };
     examples.extend([
+        shape("foreign_reference", foreign),
         shape(
             "reaction_removed",
             received(inbound(taken_off), Rule::First, &[]),
@@ -501,7 +507,18 @@ fn moves() -> Vec<Example> {
             from: reference(123),
             made_case: true,
             comment: Some(comment()),
+            reaction: None,
         }),
+        shape(
+            "reaction",
+            CaseEvent::MessageMovedIn {
+                message: inbound(text()),
+                from: reference(123),
+                made_case: false,
+                comment: None,
+                reaction: Some(Box::new(reaction())),
+            },
+        ),
         shape(
             "minimal",
             CaseEvent::MessageMovedIn {
@@ -509,6 +526,7 @@ fn moves() -> Vec<Example> {
                 from: reference(123),
                 made_case: false,
                 comment: None,
+                reaction: None,
             },
         ),
         full(CaseEvent::MoveUndone {
@@ -527,7 +545,64 @@ fn moves() -> Vec<Example> {
         full(CaseEvent::MessageReturned {
             message_id,
             from: reference(125),
+            reaction: None,
         }),
+        shape(
+            "reaction",
+            CaseEvent::MessageReturned {
+                message_id,
+                from: reference(125),
+                reaction: Some(Box::new(reaction())),
+            },
+        ),
+        full(CaseEvent::MessageRemovedElsewhere {
+            message_id,
+            from: reference(123),
+            comment: Some(comment()),
+        }),
+        shape(
+            "minimal",
+            CaseEvent::MessageRemovedElsewhere {
+                message_id,
+                from: reference(123),
+                comment: None,
+            },
+        ),
+    ]
+}
+
+fn reaction() -> Reaction {
+    Reaction {
+        reaction_id: MessageId(id(9)),
+        message_id: Some(message_id()),
+        target_provider_id: Some("aaaaaaaa-0000-4000-8000-000000000001".into()),
+        emoji: Some("👍".into()),
+        removed: false,
+        line_id: LineId(id(5)),
+        channel: Channel::Whatsapp,
+        from: "447700900123".into(),
+        provider_id: "aaaaaaaa-0000-4000-8000-000000000009".into(),
+        at: at("2026-03-02T09:20:00Z"),
+        profile_name: Some("Invented Name".into()),
+    }
+}
+
+fn reactions() -> Vec<Example> {
+    let received = |reaction, rule, references: &[u32]| CaseEvent::ReactionReceived {
+        reaction,
+        routed: Routed::new(rule, references.iter().copied().map(reference).collect()),
+    };
+    let unknown = Reaction {
+        message_id: None,
+        target_provider_id: None,
+        emoji: None,
+        removed: true,
+        profile_name: None,
+        ..reaction()
+    };
+    vec![
+        full(received(reaction(), Rule::Reaction, &[123, 124])),
+        shape("minimal", received(unknown, Rule::Newest, &[123])),
     ]
 }
 
@@ -957,7 +1032,8 @@ fn an_event_is_named_by_its_variant() {
 fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
-        AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned);
+        AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
+        MessageRemovedElsewhere, ReactionReceived);
     let (survey, survey_name) =
         variants!(SurveyEvent: SurveyCreated, SurveyChanged, TemplatesChanged);
     let (line, line_name) =
@@ -993,7 +1069,8 @@ fn the_lists_of_event_types_are_complete() {
 fn every_kind_of_content_rule_and_origin_has_an_example() {
     let (contents, content) = variants!(Content: Text, Image, Audio, Video, File, Sticker, Location, Contacts, Reply, Button,
         Order, Reaction, Unsupported, Unreadable);
-    let (rules, rule) = variants!(Rule: First, OnlyOpen, AllOpen, Reference, Quote, NewRequested, Follows, CasesDisabled, Moved);
+    let (rules, rule) = variants!(Rule: First, OnlyOpen, AllOpen, Reference, Quote, NewRequested, Follows, CasesDisabled, Moved,
+        Reaction, Newest);
     let (origins, origin) = variants!(Origin: Message, Record, Agent, Move);
     let (authors, author) = variants!(Author: User, Automatic);
     let (channels, channel) = variants!(Channel: Sms, Whatsapp);
@@ -1004,6 +1081,9 @@ fn every_kind_of_content_rule_and_origin_has_an_example() {
                 shown[0].insert(content(&message.content));
                 shown[1].insert(rule(&routed.rule));
                 shown[4].insert(channel(&message.channel));
+            }
+            Event::Case(CaseEvent::ReactionReceived { routed, .. }) => {
+                shown[1].insert(rule(&routed.rule));
             }
             Event::Case(CaseEvent::CaseOpened(opened)) => {
                 shown[2].insert(origin(&opened.origin));

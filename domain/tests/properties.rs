@@ -9,7 +9,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use docket_domain::case::{
     Assignee, Author, Body, Case, CaseCommand, CaseError, CaseEvent, InboundMessage,
-    MAX_NOTE_CHARS, MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Stage, State,
+    MAX_NOTE_CHARS, MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Reaction, Stage, State,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
@@ -144,6 +144,29 @@ fn opened() -> impl Strategy<Value = Opened> {
 }
 
 prop_compose! {
+    fn reaction()(
+        message_id in proptest::option::of(theirs()),
+        emoji in proptest::option::of(Just("👍")),
+        at in time(),
+        provider_id in odd(),
+    ) -> Reaction {
+        Reaction {
+            reaction_id: MessageId(Uuid::from_u128(50)),
+            message_id,
+            target_provider_id: None,
+            emoji: emoji.map(Personal::from),
+            removed: emoji.is_none(),
+            line_id: LineId(Uuid::from_u128(9)),
+            channel: Channel::Whatsapp,
+            from: "447700900123".into(),
+            provider_id,
+            at,
+            profile_name: None,
+        }
+    }
+}
+
+prop_compose! {
     fn inbound()(
         message_id in inbound_id(),
         channel in channel(),
@@ -210,7 +233,7 @@ fn status() -> impl Strategy<Value = String> {
 fn routed() -> impl Strategy<Value = Routed> {
     let rule = prop_oneof![Just(Rule::First), Just(Rule::OnlyOpen), Just(Rule::AllOpen)];
     (rule, proptest::collection::vec(reference(), 0..3))
-        .prop_map(|(rule, references)| Routed { rule, references })
+        .prop_map(|(rule, references)| Routed::new(rule, references))
 }
 
 /// Anything but a deferral.
@@ -247,6 +270,8 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         1 => opened().prop_map(CaseCommand::Open),
         4 => (inbound(), routed())
             .prop_map(|(message, routed)| CaseCommand::Receive { message, routed }),
+        3 => (reaction(), routed())
+            .prop_map(|(reaction, routed)| CaseCommand::React { reaction, routed }),
         4 => (outbound(), proptest::option::of(0_u64..40))
             .prop_map(|(message, seen_version)| CaseCommand::Reply { message, seen_version }),
         1 => outbound().prop_map(CaseCommand::ReplyAutomatically),
@@ -275,16 +300,19 @@ fn command() -> impl Strategy<Value = CaseCommand> {
                 CaseCommand::MoveOut { message_id, to, made_case, comment }
             }
         ),
-        4 => (inbound(), reference(), any::<bool>(), proptest::option::of(text())).prop_map(
-            |(message, from, made_case, comment)| {
-                CaseCommand::MoveIn { message, from, made_case, comment }
-            }
+        4 => (inbound(), reference(), any::<bool>(), proptest::option::of(text()), proptest::option::of(reaction()))
+            .prop_map(|(message, from, made_case, comment, reaction)| {
+                CaseCommand::MoveIn { message, from, made_case, comment, reaction: reaction.map(Box::new) }
+            }),
+        2 => (theirs(), reference(), proptest::option::of(text())).prop_map(
+            |(message_id, from, comment)| CaseCommand::RecordRemovedElsewhere { message_id, from, comment }
         ),
         2 => (theirs(), proptest::option::of(status())).prop_map(
             |(message_id, closed_status)| CaseCommand::UndoMove { message_id, closed_status }
         ),
-        3 => (theirs(), reference())
-            .prop_map(|(message_id, from)| CaseCommand::TakeBack { message_id, from }),
+        3 => (theirs(), reference(), proptest::option::of(reaction())).prop_map(
+            |(message_id, from, reaction)| CaseCommand::TakeBack { message_id, from, reaction: reaction.map(Box::new) }
+        ),
     ]
 }
 
@@ -561,6 +589,7 @@ proptest! {
             let index = usize::try_from(message.sequence).expect("small") - 1;
             let brought = match &events[index] {
                 CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. } => message.message_id,
+                CaseEvent::MessageReturned { message_id, .. } => *message_id,
                 CaseEvent::MessageQueued(message) => message.message_id,
                 other => panic!("{} brings no message", other.type_name()),
             };
@@ -581,11 +610,18 @@ proptest! {
         }
     }
 
-    /// A note is told from another by its id alone, which a case does not keep: repeating it is for the ledger to prevent.
+    /// A note is told from another by its id alone, which a case does not keep: repeating it is for the ledger to prevent. So are a
+    /// reaction that comes again after another one, and the trace of a move that the other case refuses to do again.
     #[test]
     fn what_was_done_is_not_done_again(commands in commands()) {
         for step in play(commands) {
-            if step.result.is_ok() && !matches!(step.command, CaseCommand::AddNote { .. }) {
+            let leaves_no_key = matches!(
+                step.command,
+                CaseCommand::AddNote { .. }
+                    | CaseCommand::React { .. }
+                    | CaseCommand::RecordRemovedElsewhere { .. }
+            );
+            if step.result.is_ok() && !leaves_no_key {
                 let again = step.after.decide(step.command.clone());
                 prop_assert!(
                     again.as_ref().map_or(true, Vec::is_empty),
@@ -626,7 +662,7 @@ fn random_commands_lead_to_every_event_and_every_refusal() {
         }
     }
     assert_eq!(recorded, BTreeSet::from(CaseEvent::TYPES));
-    assert_eq!(refusals.len(), 15, "{refusals:?}");
+    assert_eq!(refusals.len(), 17, "{refusals:?}");
 }
 
 fn name(error: &CaseError) -> &'static str {
@@ -643,6 +679,8 @@ fn name(error: &CaseError) -> &'static str {
         CaseError::NotQueued { .. } => "NotQueued",
         CaseError::NotResendable { .. } => "NotResendable",
         CaseError::NotMadeByMove => "NotMadeByMove",
+        CaseError::OtherMessageHere => "OtherMessageHere",
+        CaseError::Record(_) => "Record",
         CaseError::SaidSinceMove => "SaidSinceMove",
         CaseError::Empty(_) => "Empty",
         CaseError::TooLong { .. } => "TooLong",

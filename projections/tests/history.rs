@@ -276,6 +276,7 @@ impl Story {
                 let take_back = CaseCommand::TakeBack {
                     message_id,
                     from: to,
+                    reaction: None,
                 };
                 self.does(Order {
                     actor: agent(),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{
     Assignee, Author, Body, Case, CaseCommand, CaseEvent, InboundMessage, News, Opened, Origin,
-    OutboundMessage, SentId,
+    OutboundMessage, Reaction, SentId,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
@@ -232,7 +232,7 @@ impl World {
         rule: Rule,
         references: Vec<Reference>,
     ) {
-        let routed = Routed { rule, references };
+        let routed = Routed::new(rule, references);
         self.perform(
             &Actor::Vonage,
             case,
@@ -345,7 +345,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
         .iter()
         .map(|(message_id, message)| (*message_id, message.body.clone()))
         .collect();
-    match dice.below(14) {
+    match dice.below(16) {
         0 => {
             let follows = all
                 .iter()
@@ -435,6 +435,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
             );
         }
         12 => happen_to_move(world, dice, &who, case, &of_case),
+        13 | 14 => happen_to_react(world, dice, case, &of_case),
         _ => {
             let Some((message_id, _)) = dice.of(&of_case) else {
                 return;
@@ -443,9 +444,16 @@ fn happen(world: &mut World, dice: &mut Dice) {
                 return;
             };
             let closed_status = dice.of(&[None, Some("Closed".to_owned())]).unwrap();
+            let reaction = world.cases[&case]
+                .state()
+                .unwrap()
+                .reactions
+                .get(&message_id)
+                .cloned();
             let back = CaseCommand::TakeBack {
                 message_id,
                 from: case,
+                reaction,
             };
             // It may have gone back already, and come here from a third case.
             if world.cases[&from].decide(back.clone()).is_ok()
@@ -585,6 +593,12 @@ fn happen_to_move(
             true,
         ),
     };
+    let reaction = world.cases[&case]
+        .state()
+        .unwrap()
+        .reactions
+        .get(&message_id)
+        .cloned();
     world.perform(
         who,
         case,
@@ -603,7 +617,42 @@ fn happen_to_move(
             from: case,
             made_case,
             comment,
+            reaction,
         },
+    );
+}
+
+/// The contact reacts to a message of the case, or to one that is not known, sooner or later than before.
+fn happen_to_react(
+    world: &mut World,
+    dice: &mut Dice,
+    case: Reference,
+    of_case: &[(MessageId, Body)],
+) {
+    let emoji = dice.of(&[None, Some("👍"), Some("❤️")]).unwrap();
+    let reaction = Reaction {
+        reaction_id: MessageId(id(world.next_id())),
+        message_id: dice
+            .of(&[true, true, false])
+            .filter(|known| *known)
+            .and_then(|_| dice.of(of_case))
+            .map(|(id, _)| id),
+        target_provider_id: Some("target".into()),
+        emoji: emoji.map(Personal::from),
+        removed: emoji.is_none(),
+        line_id: LineId(id(1)),
+        channel: Channel::Whatsapp,
+        from: "447700900123".into(),
+        provider_id: format!("reaction-{}", world.next_id()),
+        at: "2026-03-01T12:00:00Z".parse::<DateTime<Utc>>().unwrap()
+            + TimeDelta::seconds(dice.of(&[0, 1, 2, 3]).unwrap()),
+        profile_name: None,
+    };
+    let routed = Routed::new(Rule::Reaction, vec![case]);
+    world.attempt(
+        &Actor::Vonage,
+        case,
+        CaseCommand::React { reaction, routed },
     );
 }
 
@@ -847,6 +896,7 @@ async fn a_thread_tells_what_happened() {
             from: case,
             made_case: true,
             comment: comment.clone(),
+            reaction: None,
         },
     );
     world.perform(
@@ -892,13 +942,7 @@ async fn a_thread_tells_what_happened() {
         (said.message_id, &said.content.0),
         (first, &Content::text("The roof leaks"))
     );
-    assert_eq!(
-        said.routed,
-        Routed {
-            rule: Rule::First,
-            references: vec![]
-        }
-    );
+    assert_eq!(said.routed, Routed::new(Rule::First, vec![]));
     assert_eq!(items[1].at, items[1].recorded_at - TimeDelta::seconds(90));
     let What::Outbound(said) = &items[2].what else {
         panic!("outbound")
@@ -1007,13 +1051,7 @@ async fn a_thread_tells_what_happened() {
         (&said.content.0, said.quotes.as_deref()),
         (&photo, Some("in-1"))
     );
-    assert_eq!(
-        said.routed,
-        Routed {
-            rule: Rule::Moved,
-            references: vec![case]
-        }
-    );
+    assert_eq!(said.routed, Routed::new(Rule::Moved, vec![case]));
 
     let link = |kind, other| CaseLink { other, kind };
     assert_eq!(
@@ -1045,6 +1083,7 @@ async fn a_thread_tells_what_happened() {
         CaseCommand::TakeBack {
             message_id: photo_id,
             from: other,
+            reaction: None,
         },
     );
     build(pool, &world.log, 4).await;
@@ -1179,6 +1218,7 @@ async fn a_thread_reads_in_pages_without_gaps() {
             from,
             made_case: false,
             comment: None,
+            reaction: None,
         },
     );
     build(&database.pool, &world.log, 5).await;
@@ -1583,6 +1623,7 @@ async fn a_search_finds_words_titles_references_and_numbers() {
             from: case,
             made_case: true,
             comment: None,
+            reaction: None,
         },
     );
     build(pool, &world.log, 1000).await;

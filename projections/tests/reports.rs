@@ -114,10 +114,7 @@ impl Story {
                 quotes: None,
                 profile_name: None,
             };
-            let routed = Routed {
-                rule: Rule::First,
-                references: vec![],
-            };
+            let routed = Routed::new(Rule::First, vec![]);
             let received = CaseEvent::MessageReceived { message, routed };
             self.record(*case, at(time), None, received);
         }

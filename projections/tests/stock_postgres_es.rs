@@ -76,10 +76,7 @@ impl EventfulCase {
                 quotes: Some("vonage-0".to_owned()),
                 profile_name: Some("Invented Person".into()),
             },
-            routed: Routed {
-                rule: Rule::Follows,
-                references: Reference::new(90).into_iter().collect(),
-            },
+            routed: Routed::new(Rule::Follows, Reference::new(90).into_iter().collect()),
         };
         let photo = Media {
             url: "https://media.example.com/boiler".to_owned(),
@@ -191,6 +188,7 @@ impl EventfulCase {
             CaseCommand::TakeBack {
                 message_id: PHOTO,
                 from: Reference::new(900).unwrap(),
+                reaction: None,
             },
             status("Resolved", true),
             status("New", false),

@@ -382,7 +382,7 @@ impl Now {
         let Some(now) = self.thread.iter().find(|now| now.place == item.place) else {
             return Some("not here any more".to_owned());
         };
-        (now != item).then(|| format!("now: {}", said(&now.what)))
+        (now != item).then(|| format!("now: {}", said(now)))
     }
 }
 
@@ -426,7 +426,7 @@ fn picture(was: &CaseAsOf, now: Option<&Now>, width: usize) -> String {
             "{}  {}: {}{}",
             time(item.at),
             item.author.name(),
-            said(&item.what),
+            said(item),
             became.map_or_else(String::new, |became| format!("   ({became})"))
         );
         for (n, part) in wrapped(&line, width.saturating_sub(4).max(LEAST_WIDTH))
@@ -482,12 +482,27 @@ fn link(link: CaseLink) -> String {
 }
 
 /// A thread's item in words, on one line.
-fn said(what: &What) -> String {
+fn said(item: &threads::ThreadItem) -> String {
+    let reaction = item.reaction.as_ref().map(|reaction| {
+        let emoji = reaction.emoji.as_ref();
+        emoji.map_or_else(|| "an emoji".to_owned(), |emoji| folded(emoji))
+    });
+    let on_it = reaction
+        .as_ref()
+        .map_or_else(String::new, |emoji| format!(" [reaction: {emoji}]"));
     let or_nobody = |email: Option<&str>| email.map_or_else(|| "nobody".to_owned(), str::to_owned);
-    match what {
+    match &item.what {
         What::Opened { title, .. } => format!("began the case “{}”", folded(title)),
-        What::Inbound(message) => inbound(message),
-        What::Outbound(message) => outbound(message),
+        What::Inbound(message) => format!("{}{on_it}", inbound(message)),
+        What::Outbound(message) => format!("{}{on_it}", outbound(message)),
+        What::Reaction { .. } => reaction.map_or_else(
+            || "took a reaction off an unknown message".to_owned(),
+            |emoji| format!("reacted with {emoji} to an unknown message"),
+        ),
+        What::RemovedElsewhere { from, comment, .. } => format!(
+            "moved a message of this case out of #{from}, where it stood too{}",
+            comment_of(comment.as_ref())
+        ),
         What::Note { text, .. } => format!("noted “{}”", folded(text)),
         What::Status { value, closed, .. } => {
             format!(

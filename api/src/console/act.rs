@@ -8,7 +8,7 @@ use docket_domain::ids::{MessageId, NoteId, Reference};
 use docket_domain::text::title;
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
-use docket_projections::read::cases::{self, CaseRow, CaseState};
+use docket_projections::read::cases::{self, CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::thread::{ThreadItem, What};
 use docket_projections::read::{surveys, thread as threads, users};
 
@@ -436,7 +436,8 @@ fn alone(app: &App, row: &CaseRow, place: &Place, item: &ThreadItem) -> pages::I
 fn targets(others: &[CaseRow], reference: Reference, to: &str) -> Vec<Choice> {
     others
         .iter()
-        .filter(|other| other.state == CaseState::Open && other.reference != reference)
+        .filter(|other| other.state == CaseState::Open && other.origin != CaseOrigin::Record)
+        .filter(|other| other.reference != reference)
         .map(|other| Choice {
             name: format!("#{}: {}", other.reference, words::isolated(&other.title)),
             value: other.reference.to_string(),

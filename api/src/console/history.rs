@@ -273,7 +273,12 @@ impl Steps {
 const KINDS: [(&str, &[&str]); 7] = [
     (
         "said",
-        &["MessageReceived", "MessageQueued", "MessageRequeued"],
+        &[
+            "MessageReceived",
+            "MessageQueued",
+            "MessageRequeued",
+            "ReactionReceived",
+        ],
     ),
     (
         "delivery",
@@ -300,6 +305,7 @@ const KINDS: [(&str, &[&str]); 7] = [
             "MessageMovedIn",
             "MoveUndone",
             "MessageReturned",
+            "MessageRemovedElsewhere",
         ],
     ),
 ];

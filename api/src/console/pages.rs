@@ -229,6 +229,14 @@ pub(super) struct Message {
     pub(super) move_href: Option<String>,
     pub(super) undo_move: Option<String>,
     pub(super) resend: Option<Resend>,
+    pub(super) reaction: Option<ReactionMark>,
+}
+
+/// The contact's reaction to a message.
+pub(super) struct ReactionMark {
+    pub(super) emoji: String,
+    pub(super) who: String,
+    pub(super) when: When,
 }
 
 pub(super) struct Resend {

@@ -185,6 +185,7 @@ fn message(is_ours: bool) -> Message {
         move_href: None,
         undo_move: None,
         resend: None,
+        reaction: None,
     }
 }
 
@@ -234,6 +235,11 @@ fn items() -> Vec<Item> {
         comment: Some("Another subject".to_owned()),
         move_href: Some("/cases/101/messages/m1/move".to_owned()),
         undo_move: Some("/cases/101/messages/m1/undo-move".to_owned()),
+        reaction: Some(ReactionMark {
+            emoji: "👍".to_owned(),
+            who: "Jane <Doe>".to_owned(),
+            when: when(5),
+        }),
         ..message(false)
     };
     let failed = Message {

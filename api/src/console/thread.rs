@@ -7,11 +7,13 @@ use docket_domain::delivery::Status;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::routing::Rule;
 use docket_projections::read::cases::{CaseOrigin, CaseRow};
-use docket_projections::read::thread::{Delivery, Inbound, ItemAuthor, Outbound, ThreadItem, What};
+use docket_projections::read::thread::{
+    Delivery, Inbound, ItemAuthor, ItemReaction, Outbound, ThreadItem, What,
+};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::pages::{Body, Card, Item, Message, Piece, Resend, State, When};
+use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
 use super::words;
 
@@ -41,7 +43,7 @@ impl Shown<'_> {
         items
             .iter()
             .map(|item| {
-                let is_new = self.is_news(item);
+                let is_new = self.is_news(item, items);
                 let begins_new = is_new && !is_marked;
                 is_marked |= is_new;
                 Item {
@@ -54,7 +56,18 @@ impl Shown<'_> {
     }
 
     /// Whether the reader has not seen it, and others said it.
-    fn is_news(&self, item: &ThreadItem) -> bool {
+    fn is_news(&self, item: &ThreadItem, all: &[ThreadItem]) -> bool {
+        let Some(seen) = self.seen else {
+            return false;
+        };
+        // A message that came back stands where it stood, and is news all the same.
+        let came_back = match &item.what {
+            What::Inbound(message) => all.iter().any(|other| {
+                matches!(other.what, What::MovedIn { message_id, .. } if message_id == message.message_id)
+                    && other.place.sequence > seen
+            }),
+            _ => false,
+        };
         let is_theirs = match &item.author {
             ItemAuthor::User { user_id, .. } => Some(*user_id) == self.reader,
             _ => false,
@@ -63,7 +76,7 @@ impl Shown<'_> {
             item.what,
             What::Inbound(_) | What::Outbound(_) | What::Note { .. }
         );
-        self.seen.is_some_and(|seen| item.place.sequence > seen) && is_said && !is_theirs
+        (item.place.sequence > seen || came_back) && is_said && !is_theirs
     }
 
     pub(super) fn item(&self, item: &ThreadItem, all: &[ThreadItem]) -> Item {
@@ -72,12 +85,32 @@ impl Shown<'_> {
             _ => author(&item.author),
         };
         let body = match &item.what {
-            What::Inbound(message) => {
-                Body::Message(Box::new(self.inbound(message, item.place.sequence, all)))
+            What::Inbound(message) => Body::Message(Box::new(Message {
+                reaction: self.reaction(item.reaction.as_ref()),
+                ..self.inbound(message, item.place.sequence, all)
+            })),
+            What::Outbound(message) => Body::Message(Box::new(Message {
+                reaction: self.reaction(item.reaction.as_ref()),
+                ..self.outbound(message, matches!(item.author, ItemAuthor::Automatic))
+            })),
+            // The emoji is the contact's, in which a number is no link of ours; the reason is ours.
+            What::Reaction { routed, .. } => {
+                let emoji = item
+                    .reaction
+                    .as_ref()
+                    .map(|reaction| reaction.emoji.as_ref());
+                let emoji = emoji.map(|emoji| emoji.map(|emoji| emoji.as_str()));
+                let mut sentence = vec![Piece {
+                    text: words::reaction_to_unknown(&who, emoji),
+                    href: None,
+                }];
+                sentence.extend(self.linked(&format!(". {}", words::why(routed, None))));
+                Body::Marker {
+                    icon: "smile",
+                    sentence,
+                    comment: None,
+                }
             }
-            What::Outbound(message) => Body::Message(Box::new(
-                self.outbound(message, matches!(item.author, ItemAuthor::Automatic)),
-            )),
             What::Note { text, .. } => Body::Note(text.0.clone()),
             What::Opened { follows, .. } => {
                 let by = author(&item.author);
@@ -124,6 +157,10 @@ impl Shown<'_> {
                 &words::moved_out(&who, to.get()),
                 comment.as_ref().map(|comment| comment.0.clone()),
             ),
+            What::RemovedElsewhere { from, comment, .. } => self.moved(
+                &words::removed_elsewhere(&who, from.get()),
+                comment.as_ref().map(|comment| comment.0.clone()),
+            ),
             What::MovedIn { from, comment, .. } => self.moved(
                 &words::moved_in(&who, from.get()),
                 comment.as_ref().map(|comment| comment.0.clone()),
@@ -137,6 +174,22 @@ impl Shown<'_> {
             is_new: false,
             begins_new: false,
         }
+    }
+
+    fn reaction(&self, reaction: Option<&ItemReaction>) -> Option<ReactionMark> {
+        let reaction = reaction?;
+        let who = match self.name {
+            Some(name) => name.to_owned(),
+            None => words::CONTACT_AUTHOR.to_owned(),
+        };
+        Some(ReactionMark {
+            emoji: reaction.emoji.as_ref().map_or_else(
+                || words::EMOJI_UNREADABLE.to_owned(),
+                |emoji| emoji.0.clone(),
+            ),
+            who,
+            when: When::of(reaction.at, self.now),
+        })
     }
 
     fn marker(&self, icon: &'static str, sentence: &str) -> Body {
@@ -198,6 +251,7 @@ impl Shown<'_> {
             move_href: may_move.then(|| self.place.link(&format!("{base}/move"))),
             undo_move: can_undo.then(|| self.place.link(&format!("{base}/undo-move"))),
             resend: None,
+            reaction: None,
         }
     }
 
@@ -233,6 +287,7 @@ impl Shown<'_> {
             move_href: None,
             undo_move: None,
             resend,
+            reaction: None,
         }
     }
 

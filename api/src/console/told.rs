@@ -182,14 +182,16 @@ fn links(case: Reference, position: i64, recorded: &Recorded) -> Vec<Link> {
         CaseEvent::MessageMovedOut { to, .. } | CaseEvent::MoveUndone { to, .. } => {
             (true, vec![*to])
         }
-        CaseEvent::MessageMovedIn { from, .. } | CaseEvent::MessageReturned { from, .. } => {
-            (true, vec![*from])
-        }
+        CaseEvent::MessageMovedIn { from, .. }
+        | CaseEvent::MessageReturned { from, .. }
+        | CaseEvent::MessageRemovedElsewhere { from, .. } => (true, vec![*from]),
         CaseEvent::CaseOpened(opened) => match opened.origin {
             Origin::Move { from } => (true, vec![from]),
             _ => (false, opened.follows.into_iter().collect()),
         },
-        CaseEvent::MessageReceived { routed, .. } => (false, routed.references.clone()),
+        CaseEvent::MessageReceived { routed, .. } | CaseEvent::ReactionReceived { routed, .. } => {
+            (false, routed.references.clone())
+        }
         _ => (false, vec![]),
     };
     let mut links = vec![];

@@ -219,7 +219,7 @@ pub(super) fn why(routed: &Routed, by: Option<&str>) -> String {
         .map(|reference| format!("#{reference}"))
         .collect();
     let first = all.first().map_or("", String::as_str);
-    match routed.rule {
+    let why = match routed.rule {
         Rule::First => "No case was open, so it began this one".to_owned(),
         Rule::OnlyOpen => "The only open case".to_owned(),
         Rule::AllOpen => format!("All {} open cases, linked: {}", all.len(), all.join(", ")),
@@ -232,7 +232,15 @@ pub(super) fn why(routed: &Routed, by: Option<&str>) -> String {
             Some(by) => format!("Moved from {first} by {by}"),
             None => format!("Moved from {first}"),
         },
-    }
+        Rule::Reaction => format!("It is on a message in {}", all.join(", ")),
+        Rule::Newest => "No case was open, so it came to the newest one".to_owned(),
+    };
+    let foreign = if routed.foreign_reference {
+        "; a reference in it is not one of theirs"
+    } else {
+        ""
+    };
+    format!("{why}{foreign}")
 }
 
 pub(super) const CONTACT_AUTHOR: &str = "The contact";
@@ -295,6 +303,10 @@ pub(super) fn moved_out(who: &str, to: u32) -> String {
 
 pub(super) fn moved_in(who: &str, from: u32) -> String {
     format!("{who} moved a message here from #{from}")
+}
+
+pub(super) fn removed_elsewhere(who: &str, from: u32) -> String {
+    format!("{who} moved a message of this case out of #{from}, where it stood too")
 }
 
 pub(super) fn appended(reference: u32) -> String {
@@ -421,6 +433,18 @@ pub(super) const TIME_OF_ARRIVAL: &str =
     "time of arrival, because the time that Vonage gave could not be read";
 pub(super) const CARD_UNREADABLE: &str = "A part of this message could not be shown";
 pub(super) const CARD_OPEN_HINT: &str = "Vonage keeps files for 48 hours.";
+
+pub(super) const EMOJI_UNREADABLE: &str = "(emoji)";
+pub(super) const REACTED: &str = "reacted with";
+
+/// `emoji` is `None` where the reaction was taken off, and has nothing in it where it could not be read.
+pub(super) fn reaction_to_unknown(who: &str, emoji: Option<Option<&str>>) -> String {
+    match emoji {
+        Some(Some(emoji)) => format!("{who} reacted with {emoji} to an unknown message"),
+        Some(None) => format!("{who} reacted to an unknown message"),
+        None => format!("{who} took a reaction off an unknown message"),
+    }
+}
 
 pub(super) fn reaction(emoji: Option<&str>, removed: bool) -> String {
     match emoji {

@@ -429,12 +429,14 @@ impl From<CaseError> for Problem {
             CaseError::SaidSince { version, .. } => {
                 return Self::new(Kind::SaidSince, detail).with("version", version);
             }
-            CaseError::NotInbound(_) => Kind::NotMovable,
+            CaseError::NotInbound(_) | CaseError::Record(_) => Kind::NotMovable,
             CaseError::NotOutbound(_)
             | CaseError::NotQueued { .. }
             | CaseError::NotResendable { .. } => Kind::NotResendable,
             CaseError::AlreadyThere(_) => Kind::AlreadyThere,
-            CaseError::NotMadeByMove | CaseError::SaidSinceMove => Kind::NotUndoable,
+            CaseError::NotMadeByMove | CaseError::OtherMessageHere | CaseError::SaidSinceMove => {
+                Kind::NotUndoable
+            }
             CaseError::Empty(_) | CaseError::TooLong { .. } => Kind::InvalidValue,
         };
         Self::new(kind, detail)

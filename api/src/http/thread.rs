@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 pub struct ThreadItem {
     /// The sequence of the event that it comes from.
     pub sequence: u64,
-    /// `opened`, `message`, `note`, `status`, `moved_out`, `moved_in`, `assigned` or `renamed`.
+    /// `opened`, `message`, `reaction`, `note`, `status`, `moved_out`, `moved_in`, `removed_elsewhere`, `assigned` or `renamed`.
     pub kind: &'static str,
     /// When it happened: Vonage's time of a message that came in, the time of recording of all else.
     pub at: DateTime<Utc>,
@@ -58,7 +58,7 @@ pub struct ThreadItem {
     /// Of a message: all that it carries, with the kind in `type`.
     #[schema(value_type = Option<Object>, required = true)]
     pub content: Option<Content>,
-    /// Of an inbound message: why it stands here.
+    /// Of an inbound message, and of a reaction: why it stands here.
     #[schema(required = true)]
     pub routed: Option<RoutedView>,
     /// Of an outbound message: what is known of its delivery.
@@ -81,7 +81,11 @@ pub struct MoreView {
     /// Of a message: Vonage's id of it, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// Of an inbound message: Vonage's id of the message that it quotes.
+    /// Of a message: the contact's reaction to it, if there is one. Of `reaction`, which is a reaction to a message that Docket
+    /// does not know: what it is; an empty list where such a reaction was taken off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reactions: Option<Vec<ReactionView>>,
+    /// Of an inbound message: Vonage's id of the message that it quotes. Of `reaction`: of the message that it is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotes: Option<String>,
     /// Of an inbound message: true where `at` is the time of its arrival, since Vonage's could not be read; else left out.
@@ -113,21 +117,48 @@ pub struct MoreView {
     /// Of `moved_out`: the case that the message went to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
-    /// Of `moved_in`: the case that the message came from.
+    /// Of `moved_in` and `removed_elsewhere`: the case that the message came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<u32>,
-    /// Of `moved_out` and `moved_in`: what the agent said of it.
+    /// Of `moved_out`, `moved_in` and `removed_elsewhere`: what the agent said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// An emoji that the contact set on a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReactionView {
+    /// The emoji; null where it could not be read.
+    #[schema(required = true)]
+    pub emoji: Option<String>,
+    /// Vonage's time.
+    pub at: DateTime<Utc>,
+    /// The contact's number.
+    pub from: String,
+}
+
+impl From<thread::ItemReaction> for ReactionView {
+    fn from(reaction: thread::ItemReaction) -> Self {
+        Self {
+            emoji: reaction.emoji.map(|emoji| emoji.0),
+            at: reaction.at,
+            from: reaction.from.0,
+        }
+    }
 }
 
 /// Why a message stands in a case.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoutedView {
-    /// `first`, `only_open`, `all_open`, `reference`, `quote`, `new_requested`, `follows`, `cases_disabled` or `moved`.
+    /// `first`, `only_open`, `all_open`, `reference`, `quote`, `new_requested`, `follows`, `cases_disabled` or `moved`; of a reaction
+    /// to a message that is not known also `newest`.
     pub rule: &'static str,
     /// The references that the rule speaks of.
     pub references: Vec<u32>,
+    /// Whether the text has a reference that is none of the contact's; left out where it has none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub foreign_reference: bool,
 }
 
 impl From<&Routed> for RoutedView {
@@ -140,6 +171,7 @@ impl From<&Routed> for RoutedView {
                 .copied()
                 .map(Reference::get)
                 .collect(),
+            foreign_reference: routed.foreign_reference,
         }
     }
 }
@@ -180,7 +212,11 @@ impl From<thread::ThreadItem> for ThreadItem {
             delivery: None,
             more: MoreView::default(),
         };
-        view.with(item.what)
+        let is_reaction = matches!(item.what, What::Reaction { .. });
+        let reactions: Vec<_> = item.reaction.into_iter().map(Into::into).collect();
+        let mut view = view.with(item.what);
+        view.more.reactions = (is_reaction || !reactions.is_empty()).then_some(reactions);
+        view
     }
 }
 
@@ -236,7 +272,23 @@ impl ThreadItem {
                 comment: comment.map(|comment| comment.0),
                 ..MoreView::default()
             }),
+            What::Reaction {
+                target_provider_id,
+                routed,
+            } => Self {
+                routed: Some((&routed).into()),
+                ..self
+            }
+            .and(MoreView {
+                quotes: target_provider_id,
+                ..MoreView::default()
+            }),
             What::MovedIn {
+                message_id,
+                from,
+                comment,
+            }
+            | What::RemovedElsewhere {
                 message_id,
                 from,
                 comment,

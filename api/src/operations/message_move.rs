@@ -101,11 +101,23 @@ impl MoveMessage {
             .case_of(state.origin.contact_id, to)
             .ok_or(MoveError::OtherContact)?;
         let message = state.inbound(self.message_id)?.clone();
-        let moved_in = target.decide(CaseCommand::MoveIn {
-            message,
-            from: self.from,
-            made_case: false,
-            comment: comment.clone(),
+        let stands_there = target
+            .state()
+            .is_some_and(|target| target.messages.contains_key(&self.message_id));
+        let moved_in = target.decide(if stands_there && target.is_routed_to() {
+            CaseCommand::RecordRemovedElsewhere {
+                message_id: self.message_id,
+                from: self.from,
+                comment: comment.clone(),
+            }
+        } else {
+            CaseCommand::MoveIn {
+                message,
+                from: self.from,
+                made_case: false,
+                comment: comment.clone(),
+                reaction: state.reactions.get(&self.message_id).cloned(),
+            }
         })?;
         let moved_out = source.decide(CaseCommand::MoveOut {
             message_id: self.message_id,
@@ -155,6 +167,7 @@ impl MoveMessage {
             from: self.from,
             made_case: true,
             comment: comment.clone(),
+            reaction: state.reactions.get(&self.message_id).cloned(),
         };
         made.extend(run(&mut case, move_in)?);
         if let Some(text) = comment {
@@ -219,9 +232,22 @@ impl Operation for UndoMove {
             message_id: self.message_id,
             closed_status,
         })?;
-        let returned = source.decide(CaseCommand::TakeBack {
-            message_id: self.message_id,
-            from: self.reference,
+        let stands_there = source
+            .state()
+            .is_some_and(|source| source.messages.contains_key(&self.message_id));
+        let returned = source.decide(if stands_there {
+            // Another move brought it back before.
+            CaseCommand::RecordRemovedElsewhere {
+                message_id: self.message_id,
+                from: self.reference,
+                comment: None,
+            }
+        } else {
+            CaseCommand::TakeBack {
+                message_id: self.message_id,
+                from: self.reference,
+                reaction: state.reactions.get(&self.message_id).cloned(),
+            }
         })?;
         Ok(Decided::on(
             StreamId::Case(self.reference),

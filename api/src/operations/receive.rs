@@ -2,14 +2,15 @@
 
 use docket_domain::case::{
     Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin,
-    OutboundMessage,
+    OutboundMessage, Reaction,
 };
+use docket_domain::content::Content;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId, Reference, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{
-    self, ContactCases, Decision, MAX_NAMED, Routed, Rule, Target, TooManyOpenCases,
+    self, ContactCases, Decision, MAX_NAMED, ReactionCases, Routed, Rule, Target, TooManyOpenCases,
 };
 use docket_domain::text::auto_reply::{self, OpenCase};
 use docket_domain::text::references::{self, mentions};
@@ -167,6 +168,7 @@ pub(super) fn routing_needs(
         }),
         mentioned,
         quoted: inbound.quoted.clone(),
+        newest_case: matches!(inbound.content, Content::Reaction { .. }),
         new_references: 1,
         ..Needs::default()
     })
@@ -202,6 +204,10 @@ pub(super) fn route(
     ids: &FreshIds,
 ) -> Result<RoutedMessage, Unroutable> {
     let contact = scope.contact().unwrap_or(ids.contact_id);
+    if let Content::Reaction { emoji, removed } = &inbound.content {
+        let set = emoji.clone().filter(|_| !removed);
+        return route_reaction(scope, inbound, line, ids, (set, *removed));
+    }
     let message = InboundMessage {
         message_id: ids.message_id,
         line_id: line.line_id,
@@ -219,8 +225,9 @@ pub(super) fn route(
     let rule = routed.rule;
     let (references, events) = match target {
         Target::New { follows } => {
-            let (reference, events) = into_new(scope, contact, message, routed, line, follows)?;
-            (vec![reference], events)
+            let title = title::title(&message.content);
+            let opened = opened(scope, contact, inbound, title, &routed, line, follows);
+            into_new(opened, CaseCommand::Receive { message, routed })?
         }
         Target::Existing(references) => {
             let mut events = in_each(scope, &references, |case| {
@@ -247,24 +254,77 @@ pub(super) fn route(
     })
 }
 
-/// A message into a case that begins with it.
-fn into_new(
+/// A reaction to where the message reacted to stands. It says nothing, and so it is answered by nothing.
+fn route_reaction(
+    scope: &Scope<'_>,
+    inbound: &Inbound,
+    line: &LineSnapshot,
+    ids: &FreshIds,
+    (emoji, removed): (Option<String>, bool),
+) -> Result<RoutedMessage, Unroutable> {
+    let contact = scope.contact().unwrap_or(ids.contact_id);
+    let (message_id, standing_in) = scope.quoted(contact).unzip();
+    let cases = ReactionCases {
+        standing_in: standing_in.unwrap_or_default(),
+        open: scope.open_cases(contact),
+        newest: scope.newest_case(contact),
+    };
+    let Decision { target, routed } =
+        routing::decide_reaction(cases, cases_enabled(scope, line)).map_err(Unroutable::TooMany)?;
+    let reaction = Reaction {
+        reaction_id: ids.message_id,
+        message_id,
+        target_provider_id: inbound.quoted.clone(),
+        emoji: emoji.map(Personal),
+        removed,
+        line_id: line.line_id,
+        channel: line.channel,
+        from: Personal(inbound.from.clone()),
+        provider_id: inbound.provider_id.clone(),
+        at: inbound.at,
+        profile_name: inbound.profile_name.clone().map(Personal),
+    };
+    let rule = routed.rule;
+    let command = CaseCommand::React {
+        reaction,
+        routed: routed.clone(),
+    };
+    let (references, events) = match target {
+        Target::New { follows } => {
+            let title = title::title(&inbound.content);
+            let opened = opened(scope, contact, inbound, title, &routed, line, follows);
+            into_new(opened, command)?
+        }
+        Target::Existing(references) => {
+            let events = in_each(scope, &references, |case| case.decide(command.clone()))?;
+            (references, events)
+        }
+    };
+    Ok(RoutedMessage {
+        references,
+        rule,
+        events,
+    })
+}
+
+/// How a case begins that a message makes.
+fn opened(
     scope: &Scope<'_>,
     contact_id: ContactId,
-    message: InboundMessage,
-    routed: Routed,
+    inbound: &Inbound,
+    title: String,
+    routed: &Routed,
     line: &LineSnapshot,
     follows: Option<Reference>,
-) -> Result<(Reference, Vec<(StreamId, Event)>), CaseError> {
-    let reference = scope.new_reference();
-    let opened = Opened {
-        reference,
+) -> Opened {
+    Opened {
+        reference: scope.new_reference(),
         contact_id,
-        number: message.from.clone(),
+        number: Personal(inbound.from.clone()),
         survey_id: line.survey_id,
         line_id: line.line_id,
         channel: line.channel,
-        title: Personal(title::title(&message.content)),
+        title: Personal(title),
         status: initial_status(scope, line.survey_id),
         origin: if routed.rule == Rule::CasesDisabled {
             Origin::Record
@@ -272,11 +332,26 @@ fn into_new(
             Origin::Message
         },
         follows,
-    };
+    }
+}
+
+/// A message or reaction into a case that begins with it.
+fn into_new(
+    opened: Opened,
+    first: CaseCommand,
+) -> Result<(Vec<Reference>, Vec<(StreamId, Event)>), CaseError> {
+    let reference = opened.reference;
     let mut case = Case::default();
     let mut events = run(&mut case, CaseCommand::Open(opened))?;
-    events.extend(run(&mut case, CaseCommand::Receive { message, routed })?);
-    Ok((reference, of_case(reference, events).collect()))
+    events.extend(run(&mut case, first)?);
+    Ok((vec![reference], of_case(reference, events).collect()))
+}
+
+fn cases_enabled(scope: &Scope<'_>, line: &LineSnapshot) -> bool {
+    scope
+        .settings()
+        .survey(line.survey_id)
+        .is_some_and(|survey| survey.cases_enabled)
 }
 
 fn decide(
@@ -306,17 +381,13 @@ fn decide(
         closed,
         quoted_in,
     };
-    let enabled = scope
-        .settings()
-        .survey(line.survey_id)
-        .is_some_and(|survey| survey.cases_enabled);
     routing::decide(
         routing::Message {
             said,
             quotes: inbound.quoted.is_some(),
         },
         &cases,
-        enabled,
+        cases_enabled(scope, line),
     )
 }
 
@@ -331,7 +402,7 @@ fn automatic_reply(
 ) -> Option<OutboundMessage> {
     let template = line.multi_case_reply.as_deref()?;
     // A reference that names nothing is as if it were not there.
-    let opts_out = |said| opt_out::is_opt_out(&references::strip(said));
+    let opts_out = |said| opt_out::begins_with_opt_out(&references::strip(said));
     if cases.len() < 2
         || inbound.content.said().is_some_and(opts_out)
         || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR

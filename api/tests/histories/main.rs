@@ -56,6 +56,14 @@ enum Step {
     Photo {
         from: u8,
     },
+    /// A reaction to one of their messages, to one of ours, or to one that nobody knows; it may be older than the one before.
+    React {
+        from: u8,
+        to: u8,
+        message: usize,
+        removed: bool,
+        age: u8,
+    },
     Status {
         message: usize,
         attempt: u32,
@@ -164,6 +172,8 @@ fn step() -> impl Strategy<Value = Step> {
             }
         ),
         2 => (0u8..3).prop_map(|from| Step::Photo { from }),
+        6 => (0u8..3, 0u8..3, n.clone(), any::<bool>(), 0u8..4)
+            .prop_map(|(from, to, message, removed, age)| Step::React { from, to, message, removed, age }),
         5 => (n.clone(), 1u32..=2, status_kind(), any::<bool>())
             .prop_map(|(message, attempt, kind, by_client_ref)| Step::Status { message, attempt, kind, by_client_ref }),
         5 => (n.clone(), any::<u8>()).prop_map(|(case, text)| Step::Reply { case, text }),
@@ -335,14 +345,17 @@ impl History {
                 references,
                 rule,
             }) => {
+                let is_said = !matches!(inbound.content, Content::Reaction { .. });
                 for reference in &references {
                     if !self.cases.contains(reference) {
                         self.cases.push(*reference);
                     }
-                    self.inbound
-                        .push((*reference, message_id, provider_id.clone()));
+                    if is_said {
+                        self.inbound
+                            .push((*reference, message_id, provider_id.clone()));
+                    }
                 }
-                if rule == docket_domain::routing::Rule::AllOpen {
+                if is_said && rule == docket_domain::routing::Rule::AllOpen {
                     self.outbound.push((references[0], reply_id));
                 }
             }
@@ -416,6 +429,29 @@ impl History {
                     ..Media::default()
                 };
                 let inbound = self.inbound_message(from, Channel::Whatsapp, Content::Image(media));
+                self.receive(inbound).await;
+            }
+            Step::React {
+                from,
+                to,
+                message,
+                removed,
+                age,
+            } => {
+                let content = Content::Reaction {
+                    emoji: (!removed).then(|| format!("👍{age}")),
+                    removed,
+                };
+                let mut inbound = self.inbound_message(from, Channel::Whatsapp, content);
+                inbound.at -= TimeDelta::seconds(age.into());
+                inbound.quoted = match to {
+                    0 => self
+                        .inbound
+                        .get(message % self.inbound.len().max(1))
+                        .map(|(_, _, id)| id.clone()),
+                    1 => self.sent(message).map(|(_, id)| sent_as(id, 1)),
+                    _ => None,
+                };
                 self.receive(inbound).await;
             }
             Step::Status {

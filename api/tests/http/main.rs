@@ -15,6 +15,7 @@ mod permissions;
 mod problems;
 mod quotes;
 mod reach;
+mod reactions;
 mod replies;
 mod routing;
 mod search;

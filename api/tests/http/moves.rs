@@ -160,3 +160,108 @@ async fn moves_that_cannot_be() {
         .problem(409, "case-closed");
     api.close().await;
 }
+
+#[tokio::test]
+async fn a_message_that_stands_in_the_other_case_already_only_leaves_this_one() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("An appointment, please").await;
+    api.receives("#0 The lift").await;
+    let (both, message_id) = api.receives("Thank you").await;
+    assert_eq!(both, [101, 102]);
+    let body = json!({"to": 102, "comment": "Only there"});
+    let moved = api
+        .does("POST", &path(101, message_id, "move"), &body)
+        .await
+        .expect(200);
+    assert_eq!(moved, json!({"reference": 102}));
+    assert_eq!(kinds(&api, 101).await, ["opened", "message", "moved_out"]);
+    assert_eq!(
+        kinds(&api, 102).await,
+        ["opened", "message", "message", "removed_elsewhere"]
+    );
+    let thread = api.get("/cases/102/thread").await.expect(200);
+    let trace = &thread["items"][3];
+    assert_eq!(
+        (&trace["from"], &trace["comment"]),
+        (&json!(101), &json!("Only there"))
+    );
+    for (case, count, link) in [
+        (101, 1, json!({"reference": 102, "kind": "moved_to"})),
+        (102, 2, json!({"reference": 101, "kind": "moved_from"})),
+    ] {
+        let case = api.get(&format!("/cases/{case}")).await.expect(200);
+        assert_eq!(case["message_count"], count);
+        assert_eq!(case["links"], json!([link]));
+    }
+    api.equals_its_log().await;
+}
+
+#[tokio::test]
+async fn a_record_is_no_target_of_a_move() {
+    let api = Api::start().await;
+    let ids = api.set_up().await;
+    let survey_path = format!("/surveys/{}", ids.survey);
+    let enable = async |enabled: bool| {
+        let body = json!({"cases_enabled": enabled});
+        api.owner_does("PATCH", &survey_path, &body)
+            .await
+            .expect(200);
+    };
+    enable(false).await;
+    api.receives("A record").await;
+    enable(true).await;
+    let (case, message_id) = api.receives("A case").await;
+    assert_eq!(case, [102]);
+    let refused = api
+        .does("POST", &path(102, message_id, "move"), &json!({"to": 101}))
+        .await;
+    refused.problem(409, "not-movable");
+    assert_eq!(kinds(&api, 102).await, ["opened", "message"]);
+}
+
+#[tokio::test]
+async fn a_message_that_came_back_is_news() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("An appointment, please").await;
+    let (_, message_id) = api.receives("When do you open?").await;
+    api.does("POST", &path(101, message_id, "move"), &json!({}))
+        .await
+        .expect(200);
+    let seen = api.get("/cases/101").await.expect(200)["version"].clone();
+    api.does("POST", &path(102, message_id, "undo-move"), &json!({}))
+        .await
+        .expect(200);
+    let reply = json!({"text": "We call you", "seen_version": seen});
+    let refused = api.does("POST", "/cases/101/replies", &reply).await;
+    let problem = refused.problem(409, "said-since");
+    let new = serde_json::to_string(&problem).unwrap();
+    assert!(new.contains("When do you open?"), "{new}");
+    api.equals_its_log().await;
+}
+
+#[tokio::test]
+async fn a_move_is_undone_after_another_message_came_by_a_move_and_went_on() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("An appointment, please").await;
+    let (_, first) = api.receives("When do you open?").await;
+    let (_, second) = api.receives("And on Sundays?").await;
+    api.does("POST", &path(101, first, "move"), &json!({}))
+        .await
+        .expect(200);
+    api.does("POST", &path(101, second, "move"), &json!({"to": 102}))
+        .await
+        .expect(200);
+    let undo = path(102, first, "undo-move");
+    api.does("POST", &undo, &json!({}))
+        .await
+        .problem(409, "not-undoable");
+    api.does("POST", &path(102, second, "move"), &json!({"to": 101}))
+        .await
+        .expect(200);
+    api.does("POST", &undo, &json!({})).await.expect(200);
+    assert_eq!(api.get("/cases/101").await.expect(200)["message_count"], 3);
+    api.equals_its_log().await;
+}

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage};
+use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
 use crate::delivery::Status;
 use crate::ids::{LineId, MessageId, NoteId, Reference};
 use crate::personal::Personal;
@@ -17,6 +17,13 @@ pub enum CaseCommand {
     Receive {
         /// What was said.
         message: InboundMessage,
+        /// Why it comes here.
+        routed: Routed,
+    },
+    /// Take in a reaction of the contact's.
+    React {
+        /// The reaction.
+        reaction: Reaction,
         /// Why it comes here.
         routed: Routed,
     },
@@ -110,6 +117,17 @@ pub enum CaseCommand {
         made_case: bool,
         /// Why.
         comment: Option<Personal<String>>,
+        /// The contact's newest reaction to it.
+        reaction: Option<Box<Reaction>>,
+    },
+    /// Record that a message which stands here left another case by a move to here.
+    RecordRemovedElsewhere {
+        /// The message.
+        message_id: MessageId,
+        /// The case that it left.
+        from: Reference,
+        /// Why.
+        comment: Option<Personal<String>>,
     },
     /// Undo the move that made this case.
     UndoMove {
@@ -124,6 +142,8 @@ pub enum CaseCommand {
         message_id: MessageId,
         /// The case that the move had made.
         from: Reference,
+        /// The contact's newest reaction to it.
+        reaction: Option<Box<Reaction>>,
     },
 }
 

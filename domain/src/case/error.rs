@@ -40,6 +40,11 @@ pub enum CaseError {
     /// The message stands in the other case already.
     #[error("the message stands in case #{0} already")]
     AlreadyThere(Reference),
+    /// Records are not cases.
+    #[error(
+        "#{0} is the record of one message, not a case; move the message to an open case of the contact, or to a new one"
+    )]
+    Record(Reference),
     /// Another worker has the message, or it is done with.
     #[error("the message is {}, not waiting to be sent", status.as_str())]
     NotQueued {
@@ -57,7 +62,12 @@ pub enum CaseError {
         "this case was not made by moving that message; move the message to where it belongs instead"
     )]
     NotMadeByMove,
-    /// Something happened in the case since the move.
+    /// Another message came into the case by a move.
+    #[error(
+        "another message stands in this case; move that one to where it belongs first, then undo this move"
+    )]
+    OtherMessageHere,
+    /// Something was said in the case since the move.
     #[error(
         "something was said in this case since the message was moved; move the message back instead"
     )]

@@ -25,6 +25,13 @@ pub enum CaseEvent {
         /// Why it came here.
         routed: Routed,
     },
+    /// The contact reacted to a message, or took a reaction off. Nothing was said.
+    ReactionReceived {
+        /// The reaction.
+        reaction: Reaction,
+        /// Why it came here.
+        routed: Routed,
+    },
     /// An answer was recorded and waits to be sent.
     MessageQueued(OutboundMessage),
     /// A call to Vonage is about to be made.
@@ -170,6 +177,9 @@ pub enum CaseEvent {
         made_case: bool,
         /// The agent's comment.
         comment: Option<Personal<String>>,
+        /// The contact's newest reaction to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reaction: Option<Box<Reaction>>,
     },
     /// The move that made this case was undone; the case is closed for good.
     MoveUndone {
@@ -186,6 +196,18 @@ pub enum CaseEvent {
         message_id: MessageId,
         /// The case that the move had made.
         from: Reference,
+        /// The contact's newest reaction to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reaction: Option<Box<Reaction>>,
+    },
+    /// A message that stands here left another case, in which it stood too.
+    MessageRemovedElsewhere {
+        /// The message.
+        message_id: MessageId,
+        /// The case that it left.
+        from: Reference,
+        /// The agent's comment.
+        comment: Option<Personal<String>>,
     },
 }
 
@@ -260,6 +282,38 @@ pub struct InboundMessage {
     pub profile_name: Option<Personal<String>>,
 }
 
+/// An emoji that a contact set on a message, or took off it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// Our id of it, the same in every case that it stands in.
+    pub reaction_id: MessageId,
+    /// The message that it is on; absent where that message is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<MessageId>,
+    /// Vonage's id of the message that it is on; absent where Vonage did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_provider_id: Option<String>,
+    /// The emoji; absent where it was taken off, or could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emoji: Option<Personal<String>>,
+    /// Whether the reaction was taken off.
+    #[serde(default)]
+    pub removed: bool,
+    /// The line it came in on.
+    pub line_id: LineId,
+    /// That line's channel.
+    pub channel: Channel,
+    /// The number it came from.
+    pub from: Personal<String>,
+    /// Vonage's id of the reaction itself.
+    pub provider_id: String,
+    /// Vonage's time.
+    pub at: DateTime<Utc>,
+    /// What the person calls themselves on the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_name: Option<Personal<String>>,
+}
+
 /// Something that we say to a contact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutboundMessage {
@@ -309,9 +363,10 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 20] = [
+    pub const TYPES: [&'static str; 22] = [
         "CaseOpened",
         "MessageReceived",
+        "ReactionReceived",
         "MessageQueued",
         "MessageSending",
         "MessageDeferred",
@@ -330,6 +385,7 @@ impl CaseEvent {
         "MessageMovedIn",
         "MoveUndone",
         "MessageReturned",
+        "MessageRemovedElsewhere",
     ];
 
     /// The event's type: its variant's name.
@@ -337,6 +393,7 @@ impl CaseEvent {
         match self {
             Self::CaseOpened(_) => "CaseOpened",
             Self::MessageReceived { .. } => "MessageReceived",
+            Self::ReactionReceived { .. } => "ReactionReceived",
             Self::MessageQueued(_) => "MessageQueued",
             Self::MessageSending { .. } => "MessageSending",
             Self::MessageDeferred { .. } => "MessageDeferred",
@@ -355,6 +412,7 @@ impl CaseEvent {
             Self::MessageMovedIn { .. } => "MessageMovedIn",
             Self::MoveUndone { .. } => "MoveUndone",
             Self::MessageReturned { .. } => "MessageReturned",
+            Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
         }
     }
 

@@ -1,7 +1,7 @@
 //! The words by which people ask for no more messages.
 //!
-//! Carriers and regulators expect a message that is nothing but such a word to be obeyed; within a sentence the word
-//! means what it says. To add a word: its list below, in small letters, words parted by single spaces.
+//! Carriers and regulators expect a message that is nothing but such a word to be obeyed. A message that begins with one may
+//! ask for the same; further back in a sentence the word means what it says. To add a word: its list below, in small letters, words parted by single spaces.
 
 /// The words that the US Federal Communications Commission names, those of the common providers, and the French of
 /// Canada's carriers.
@@ -23,16 +23,61 @@ const OPT_OUT: &[&str] = &[
 ];
 
 /// Whether the whole message is an opt-out word such as `STOP`, whatever its case and the punctuation around it; hyphens
-/// count as spaces, full-width forms as their ASCII twins.
+/// count as spaces, full-width forms as their ASCII twins, and invisible characters do not count.
 pub fn is_opt_out(text: &str) -> bool {
-    let folded: String = text
-        .chars()
-        .map(narrow)
-        .flat_map(char::to_lowercase)
-        .collect();
+    let folded = folded(text);
     let bare = folded.trim_matches(|c: char| !c.is_alphanumeric());
     let words: Vec<&str> = bare.split(is_gap).filter(|word| !word.is_empty()).collect();
     OPT_OUT.contains(&words.join(" ").as_str())
+}
+
+/// Whether the message is an opt-out word, or begins with one as a whole word: `Stop. Thank you`, but not `Stopwatch`.
+pub fn begins_with_opt_out(text: &str) -> bool {
+    let folded = folded(text);
+    let mut words = folded
+        .split(|c| !is_in_word(c))
+        .map(|word| word.trim_matches(is_apostrophe))
+        .filter(|word| !word.is_empty());
+    let Some(first) = words.next() else {
+        return false;
+    };
+    let second = words.next().unwrap_or_default();
+    OPT_OUT.contains(&first) || OPT_OUT.contains(&format!("{first} {second}").as_str())
+}
+
+fn folded(text: &str) -> String {
+    text.chars()
+        .filter(|c| !is_invisible(*c))
+        .map(narrow)
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Letters and digits, the marks on them, and the apostrophe of `don't`.
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36f}') || is_apostrophe(c)
+}
+
+const fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}')
+}
+
+/// Characters that show nothing and part no words: soft hyphen, joiners, direction marks, variation selectors, tags.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e01ef}'
+    )
 }
 
 fn narrow(c: char) -> char {
@@ -128,9 +173,90 @@ mod tests {
     }
 
     #[test]
+    fn these_begin_with_a_word_that_asks_for_no_more() {
+        for text in [
+            "STOP",
+            "Stop. Thank you",
+            "STOP please",
+            "stop, please!",
+            "stop: I do not want this",
+            "STOP/END",
+            "stop\nsending",
+            "stop the noise",
+            "\u{200e}STOP please",
+            "S\u{200d}TOP please",
+            "\u{feff}stop\u{ad} it",
+            "ＳＴＯＰ　please",
+            "…stop it",
+            "'Stop' is what I say",
+            "«Stop» merci",
+            "Opt-out now",
+            "opt out of all this",
+            "Cancel my appointment",
+            "End",
+            "unsubscribe me",
+            "Arrêt, merci",
+            "arre\u{302}t merci",
+            "STOP🛑now",
+            "stop_all",
+        ] {
+            assert!(begins_with_opt_out(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_only_begins_like_it_is_another_word() {
+        for text in [
+            "",
+            " ",
+            "!",
+            "🛑",
+            "stopped",
+            "Stopwatch",
+            "STOPPING by",
+            "stop1",
+            "stop\u{301}p",
+            "Stop's",
+            "Stop\u{2019}s the word",
+            "ends",
+            "Endless",
+            "quitting",
+            "cancelled",
+            "Cancellation",
+            "Please stop",
+            "bus stop",
+            "opt in",
+            "opt",
+            "out",
+            "st-op",
+            "nonstop",
+            "unstop",
+            "START",
+            "123 stop",
+        ] {
+            assert!(!begins_with_opt_out(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn invisible_characters_do_not_count() {
+        for text in [
+            "\u{202a}STOP\u{202c}",
+            "S\u{200d}T\u{2060}OP",
+            "\u{feff}stop\u{fe0f}",
+        ] {
+            assert!(is_opt_out(text), "{text:?}");
+        }
+    }
+
+    #[test]
     fn every_listed_phrase_can_match() {
         for phrase in OPT_OUT {
             assert!(is_opt_out(phrase), "{phrase}");
+            assert!(
+                begins_with_opt_out(&format!("{phrase}, please")),
+                "{phrase}"
+            );
             assert!(is_opt_out(&phrase.to_uppercase()), "{phrase}");
         }
     }
@@ -147,6 +273,7 @@ mod tests {
         fn any_text_has_an_answer(text in any::<String>(), around in "[ \\t\\n.,!?'\"()]{0,5}") {
             let framed = format!("{around}{text}{around}");
             prop_assert_eq!(is_opt_out(&text), is_opt_out(&framed));
+            prop_assert!(begins_with_opt_out(&framed) || !is_opt_out(&text));
         }
     }
 }

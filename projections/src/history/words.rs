@@ -6,7 +6,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::{
-    Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage,
+    Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
@@ -53,10 +53,13 @@ impl fmt::Display for Who<'_> {
     }
 }
 
-/// Who did it: a message that came in was said by the contact, whoever brought it.
+/// Who did it: a message or reaction that came in is the contact's, whoever brought it.
 pub fn who(recorded: &Recorded) -> Who<'_> {
     match (&recorded.event, &recorded.metadata.actor) {
         (Event::Case(CaseEvent::MessageReceived { message, .. }), _) => Who::Contact(&message.from),
+        (Event::Case(CaseEvent::ReactionReceived { reaction, .. }), _) => {
+            Who::Contact(&reaction.from)
+        }
         (Event::Case(CaseEvent::CaseOpened(opened)), Actor::Vonage) => Who::Contact(&opened.number),
         (Event::Case(CaseEvent::MessageQueued(message)), _)
             if message.author == Author::Automatic =>
@@ -75,6 +78,7 @@ pub const fn happened_at(recorded: &Recorded) -> Option<DateTime<Utc>> {
         Event::Case(
             CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. },
         ) => Some(message.at),
+        Event::Case(CaseEvent::ReactionReceived { reaction, .. }) => Some(reaction.at),
         Event::Case(CaseEvent::MessageDelivered { at, .. } | CaseEvent::MessageRead { at, .. }) => {
             Some(*at)
         }
@@ -88,6 +92,7 @@ pub fn provider_id(recorded: &Recorded) -> Option<&str> {
         Event::Case(
             CaseEvent::MessageReceived { message, .. } | CaseEvent::MessageMovedIn { message, .. },
         ) => Some(&message.provider_id),
+        Event::Case(CaseEvent::ReactionReceived { reaction, .. }) => Some(&reaction.provider_id),
         Event::Case(CaseEvent::MessageSent { provider_id, .. }) => provider_id.as_deref(),
         Event::Case(CaseEvent::MessageIdentified { provider_id, .. }) => Some(provider_id),
         Event::Held(HeldEvent::WebhookHeld(webhook)) => webhook.provider_id.as_deref(),
@@ -116,6 +121,9 @@ fn of_case(event: &CaseEvent) -> String {
         CaseEvent::CaseOpened(opened) => begun(opened),
         CaseEvent::MessageReceived { message, routed } => {
             format!("{}; {}", said(message), why(routed))
+        }
+        CaseEvent::ReactionReceived { reaction, routed } => {
+            format!("{}; {}", reacted(reaction), why(routed))
         }
         CaseEvent::MessageQueued(message) => queued(message),
         CaseEvent::StatusChanged {
@@ -150,6 +158,7 @@ fn of_case(event: &CaseEvent) -> String {
             from,
             made_case,
             comment,
+            reaction,
         } => {
             let made = if *made_case {
                 ", which made this case"
@@ -158,7 +167,8 @@ fn of_case(event: &CaseEvent) -> String {
             };
             let comment = commented(comment.as_ref());
             let message = said(message);
-            format!("Moved here from #{from}{made}: {message}{comment}")
+            let reaction = with_reaction(reaction.as_deref());
+            format!("Moved here from #{from}{made}: {message}{reaction}{comment}")
         }
         CaseEvent::MoveUndone {
             message_id,
@@ -173,9 +183,25 @@ fn of_case(event: &CaseEvent) -> String {
                 lower(*message_id)
             )
         }
-        CaseEvent::MessageReturned { message_id, from } => {
+        CaseEvent::MessageReturned {
+            message_id,
+            from,
+            reaction,
+        } => {
+            let reaction = with_reaction(reaction.as_deref());
             format!(
-                "{} came back from #{from}, to where it stood",
+                "{} came back from #{from}, to where it stood{reaction}",
+                named(*message_id)
+            )
+        }
+        CaseEvent::MessageRemovedElsewhere {
+            message_id,
+            from,
+            comment,
+        } => {
+            let comment = commented(comment.as_ref());
+            format!(
+                "{} was moved here from #{from}, where it stood too{comment}",
                 named(*message_id)
             )
         }
@@ -642,11 +668,45 @@ const fn of_arrival(at_is_arrival: bool) -> &'static str {
     }
 }
 
-fn said(message: &InboundMessage) -> String {
-    let by = match &message.profile_name {
-        Some(name) => format!("{} ({})", message.from.0, folded(name)),
-        None => message.from.0.clone(),
+/// A number, and what the person calls themselves.
+fn called(number: &Personal<String>, name: Option<&Personal<String>>) -> String {
+    match name {
+        Some(name) => format!("{} ({})", number.0, folded(name)),
+        None => number.0.clone(),
+    }
+}
+
+fn reacted(reaction: &Reaction) -> String {
+    let by = called(&reaction.from, reaction.profile_name.as_ref());
+    let to = match reaction.message_id {
+        Some(message_id) => lower(message_id),
+        None => "a message that is not known".to_owned(),
     };
+    match (&reaction.emoji, reaction.removed) {
+        (_, true) => format!("{by} took the reaction to {to} off"),
+        (Some(emoji), false) => format!("{by} reacted with {} to {to}", folded(emoji)),
+        (None, false) => format!("{by} reacted to {to}"),
+    }
+}
+
+/// The reaction that a message has where it is moved.
+fn with_reaction(reaction: Option<&Reaction>) -> String {
+    match reaction {
+        Some(Reaction {
+            removed: false,
+            emoji,
+            ..
+        }) => {
+            let emoji = emoji.as_ref();
+            let emoji = emoji.map_or_else(String::new, |emoji| format!(" {}", folded(emoji)));
+            format!(", with the reaction{emoji}")
+        }
+        _ => String::new(),
+    }
+}
+
+fn said(message: &InboundMessage) -> String {
+    let by = called(&message.from, message.profile_name.as_ref());
     let channel = channel_name(message.channel);
     let id = short(message.message_id);
     match &message.content.0 {
@@ -709,7 +769,7 @@ fn assigned(from: Option<&Assignee>, to: Option<&Assignee>) -> String {
 /// Why a message stands in the case, as the console shows it beside the message too.
 fn why(routed: &Routed) -> String {
     let references = list(&routed.references);
-    match routed.rule {
+    let why = match routed.rule {
         Rule::First => "it made this case, since none was open".to_owned(),
         Rule::OnlyOpen => "it came here because this was the contact's only open case".to_owned(),
         Rule::AllOpen => format!("it names no case, so that all open ones got it: {references}"),
@@ -721,7 +781,17 @@ fn why(routed: &Routed) -> String {
         }
         Rule::CasesDisabled => "the survey keeps each message as a record of its own".to_owned(),
         Rule::Moved => format!("it was moved here from {references}"),
-    }
+        Rule::Reaction => format!("that message stands in {references}"),
+        Rule::Newest => {
+            "it came here because no case was open and this was the contact's newest".to_owned()
+        }
+    };
+    let foreign = if routed.foreign_reference {
+        "; a reference in it is not one of theirs"
+    } else {
+        ""
+    };
+    format!("{why}{foreign}")
 }
 
 fn list(references: &[Reference]) -> String {

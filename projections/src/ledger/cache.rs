@@ -115,10 +115,7 @@ mod tests {
             quotes: None,
             profile_name: None,
         };
-        let routed = Routed {
-            rule: Rule::First,
-            references: vec![],
-        };
+        let routed = Routed::new(Rule::First, vec![]);
         let mut case = Case::default();
         case.evolve(&CaseEvent::CaseOpened(opened));
         case.evolve(&CaseEvent::MessageReceived { message, routed });

@@ -255,6 +255,7 @@ pub(super) async fn load(
     world.keeps_messages = needs
         .iter()
         .any(|needs| needs.quoted.is_some() || needs.message.is_some());
+    load_newest_cases(conn, needs, world).await?;
     let mut wanted = load_cases(conn, needs, locked, cache, world).await?;
     wanted.extend(
         needs
@@ -323,6 +324,42 @@ async fn load_messages(
     Ok(())
 }
 
+async fn load_newest_cases(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    world: &mut World,
+) -> Result<(), sqlx::Error> {
+    let contacts: Vec<Uuid> = needs
+        .iter()
+        .filter(|needs| needs.newest_case)
+        .filter_map(|needs| needs.contact.as_ref())
+        .filter_map(|key| world.contacts.get(&(key.survey_id, key.number.clone())))
+        .map(|contact| contact.0)
+        .collect();
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        "SELECT DISTINCT ON (k.contact_id) k.contact_id, k.reference
+           FROM contact_cases k JOIN cases c USING (reference)
+          WHERE k.contact_id = ANY ($1)
+          ORDER BY k.contact_id, c.origin = 'record', c.withdrawn, c.opened_at DESC, k.reference DESC",
+        &contacts,
+    )
+    .fetch_all(conn)
+    .await?;
+    world.newest = rows
+        .into_iter()
+        .filter_map(|row| {
+            Some((
+                ContactId(row.contact_id),
+                Reference::from_i32(row.reference)?,
+            ))
+        })
+        .collect();
+    Ok(())
+}
+
 /// Finds the cases concerned, takes from the cache those that are up to date, and says from where the others must be read.
 async fn load_cases(
     conn: &mut PgConnection,
@@ -346,6 +383,7 @@ async fn load_cases(
                 .iter()
                 .flat_map(|message| &message.references),
         )
+        .chain(world.newest.values())
         .map(|reference| reference.as_i32())
         .collect();
     if contacts.is_empty() && references.is_empty() {

@@ -53,6 +53,8 @@ pub struct Needs {
     pub mentioned: Vec<Reference>,
     /// Vonage's id of a message that is quoted: loaded, but nobody's lock.
     pub quoted: Option<String>,
+    /// Whether the newest case of the contact is asked for.
+    pub newest_case: bool,
     /// A message that the operation is about, with the cases that it stands in; its contact is locked.
     pub message: Option<MessageKey>,
     /// Streams that no contact's lock covers: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and the

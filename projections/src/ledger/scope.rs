@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use docket_domain::case::{Author, Case, CaseEvent};
+use docket_domain::case::{Author, Case, CaseEvent, Origin};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::Held;
 use docket_domain::ids::{
@@ -141,6 +141,8 @@ pub(crate) struct World {
     /// Whether any operation asked for messages, so that those of this transaction must be known too.
     pub(crate) keeps_messages: bool,
     pub(crate) automatic_replies: HashMap<ContactId, usize>,
+    /// The newest case of each contact, or the newest record where there is no case: as far as any operation asked.
+    pub(crate) newest: HashMap<ContactId, Reference>,
     /// When and by which line contacts last wrote, as far as any operation asked.
     pub(crate) last_lines: HashMap<ContactId, (DateTime<Utc>, LineId)>,
     /// Whose address it is, as far as any operation asked.
@@ -197,6 +199,7 @@ impl World {
                 open.remove(&reference);
             }
             if let Event::Case(event) = event {
+                self.keep_newest(contact, reference, event);
                 if let CaseEvent::MessageReceived { message, .. } = event {
                     let last = (message.at.min(recorded_at), message.line_id);
                     let known = self.last_lines.entry(contact).or_insert(last);
@@ -210,6 +213,26 @@ impl World {
             }
         }
         version
+    }
+
+    /// Keeps known which case of a contact is the newest: no record before a case, and none whose move was undone.
+    fn keep_newest(&mut self, contact: ContactId, reference: Reference, event: &CaseEvent) {
+        match event {
+            CaseEvent::CaseOpened(opened) => {
+                let has_case = self
+                    .newest
+                    .get(&contact)
+                    .and_then(|newest| self.case(*newest))
+                    .is_some_and(|case| !case.is_record());
+                if !has_case || opened.origin != Origin::Record {
+                    self.newest.insert(contact, reference);
+                }
+            }
+            CaseEvent::MoveUndone { to, .. } if self.newest.get(&contact) == Some(&reference) => {
+                self.newest.insert(contact, *to);
+            }
+            _ => {}
+        }
     }
 
     /// Keeps what is known of messages true: an operation may quote one of this very transaction.
@@ -360,6 +383,23 @@ impl Scope<'_> {
             case.state()
                 .is_some_and(|state| state.origin.contact_id == contact)
         })
+    }
+
+    /// The quoted message of this contact, and the cases in which it stands. Of several messages of one name, the newest.
+    pub fn quoted(&self, contact: ContactId) -> Option<(MessageId, Vec<Reference>)> {
+        let quoted = self.needs.quoted.as_ref()?;
+        self.world
+            .messages
+            .iter()
+            .filter(|message| message.is_called(quoted) && message.contact_id == contact)
+            .filter(|message| !message.references.is_empty())
+            .max_by_key(|message| message.message_id)
+            .map(|message| (message.message_id, message.references.clone()))
+    }
+
+    /// The newest case of the contact, where [`Needs::newest_case`] asked for it; its newest record where there is no case.
+    pub fn newest_case(&self, contact: ContactId) -> Option<Reference> {
+        self.world.newest.get(&contact).copied()
     }
 
     /// The cases in which the quoted message of this contact stands.

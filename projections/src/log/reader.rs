@@ -381,7 +381,7 @@ pub async fn recorded_with(
         "SELECT sequence
            FROM events
           WHERE position BETWEEN $3::bigint - $4::bigint AND $3::bigint + $4::bigint AND aggregate_type = $1 AND aggregate_id = $2
-          ORDER BY event_type = ANY ('{MessageMovedOut,MessageMovedIn,MoveUndone,MessageReturned}') DESC, abs(position - $3::bigint)
+          ORDER BY event_type = ANY ('{MessageMovedOut,MessageMovedIn,MoveUndone,MessageReturned,MessageRemovedElsewhere}') DESC, abs(position - $3::bigint)
           LIMIT 1",
         stream.aggregate_type(),
         stream.aggregate_id(),

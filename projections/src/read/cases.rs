@@ -122,7 +122,7 @@ impl CasesHandler {
 
 impl Projection for CasesHandler {
     const NAME: &'static str = "cases";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["cases", "contact_cases", "case_links"];
     type Rows = CaseRows;
 
@@ -156,7 +156,10 @@ impl Projection for CasesHandler {
                 change.messages -= 1;
                 self.link(reference, sequence, LinkKind::MovedTo, *to);
             }
-            CaseEvent::MessageReturned { .. } => change.messages += 1,
+            CaseEvent::MessageReturned { .. } => change.message_came(at),
+            CaseEvent::MessageRemovedElsewhere { from, .. } => {
+                self.link(reference, sequence, LinkKind::MovedFrom, *from);
+            }
             CaseEvent::MoveUndone { status, .. } => {
                 change.messages -= 1;
                 change.closed = Some(true);
@@ -180,7 +183,8 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageFailed { .. }
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
-            | CaseEvent::NoteAdded { .. } => {}
+            | CaseEvent::NoteAdded { .. }
+            | CaseEvent::ReactionReceived { .. } => {}
         }
     }
 
@@ -287,7 +291,7 @@ pub struct CaseRow {
     pub message_count: u32,
     /// When it began.
     pub opened_at: DateTime<Utc>,
-    /// When a message was last received, queued or moved into it; when it began, where none was. The list's order.
+    /// When a message was last received, queued or moved into it, or came back to it; when it began, where none was. The list's order.
     pub last_message_at: DateTime<Utc>,
     /// When and by which line the contact last wrote, in messages that were not moved here: answers go out by that line. The time is
     /// Vonage's, or that of recording where Vonage's is later.

@@ -151,25 +151,28 @@ async fn write_rest(
                    reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
                    direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule, rule_references,
                    delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value, closed,
-                   comment, note_id, hidden, question, words, at_is_arrival
+                   comment, note_id, hidden, question, words, at_is_arrival, rule_foreign, reaction, reaction_at,
+                   reaction_from
                )
                SELECT u.reference, u.sequence, u.part, u.kind, u.at, u.recorded_at, u.author_kind, u.author_id,
                       u.author_email, u.message_id, u.direction, u.channel, u.line_id, u.said, u.content::jsonb,
                       u.sent_text, u.provider_id, u.quotes, u.rule, u.rule_references::integer[], u.delivery,
                       u.delivery_reason, u.delivery_code, u.delivery_at, u.attempt, u.other, u.before, u.value,
-                      u.closed, u.comment, u.note_id, u.hidden, u.question, u.words, u.at_is_arrival
+                      u.closed, u.comment, u.note_id, u.hidden, u.question, u.words, u.at_is_arrival, u.rule_foreign,
+                      u.reaction, u.reaction_at, u.reaction_from
                  FROM UNNEST(
                           $1::integer[], $2::bigint[], $3::smallint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
                           $7::text[], $8::uuid[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],
                           $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
                           $21::text[], $22::text[], $23::integer[], $24::timestamptz[], $25::integer[], $26::integer[],
                           $27::text[], $28::text[], $29::boolean[], $30::text[], $31::uuid[], $32::boolean[], $33::text[],
-                          $68::text[], $70::boolean[]
+                          $68::text[], $70::boolean[], $71::boolean[], $72::text[], $73::timestamptz[], $74::text[]
                       ) AS u (
                           reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email,
                           message_id, direction, channel, line_id, said, content, sent_text, provider_id, quotes, rule,
                           rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before,
-                          value, closed, comment, note_id, hidden, question, words, at_is_arrival
+                          value, closed, comment, note_id, hidden, question, words, at_is_arrival, rule_foreign,
+                          reaction, reaction_at, reaction_from
                       )
                RETURNING true AS done
            ), message AS (
@@ -314,6 +317,10 @@ async fn write_rest(
         &column(items, |item| item.words.as_deref()) as _,
         &column(named, |named| named.words.as_deref()) as _,
         &column(items, |item| item.at_is_arrival),
+        &column(items, |item| item.rule_foreign),
+        &column(items, |item| item.reacted.as_ref().and_then(|known| known.emoji.as_deref())) as _,
+        &column(items, |item| item.reacted.as_ref().map(|known| known.at)) as _,
+        &column(items, |item| item.reacted.as_ref().map(|known| known.from.as_str())) as _,
     )
     .fetch_optional(conn)
     .await?;

@@ -221,7 +221,9 @@ impl Step {
             | CaseEvent::MessageMovedOut { .. }
             | CaseEvent::MessageMovedIn { .. }
             | CaseEvent::MoveUndone { .. }
-            | CaseEvent::MessageReturned { .. } => return None,
+            | CaseEvent::MessageReturned { .. }
+            | CaseEvent::MessageRemovedElsewhere { .. }
+            | CaseEvent::ReactionReceived { .. } => return None,
         };
         Some((
             message_id,

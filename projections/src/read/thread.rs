@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::{Author, CaseEvent, InboundMessage, OutboundMessage};
+use docket_domain::case::{Author, CaseEvent, InboundMessage, OutboundMessage, Reaction};
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
 use docket_domain::delivery::Status;
@@ -40,6 +40,8 @@ pub struct ThreadHandler {
     identified: BTreeMap<(i32, Uuid, i32), String>,
     /// Whether messages whose items were written before are hidden now.
     hidden: BTreeMap<(i32, Uuid), bool>,
+    /// The newest reactions to messages whose items were written before.
+    reacted: BTreeMap<(i32, Uuid), Reacted>,
 }
 
 /// A row of `thread_items` that is to be written; what a kind does not speak of is empty.
@@ -77,6 +79,35 @@ pub struct NewItem {
     pub(super) hidden: bool,
     pub(super) question: Option<String>,
     pub(super) at_is_arrival: bool,
+    pub(super) rule_foreign: bool,
+    pub(super) reacted: Option<Reacted>,
+}
+
+/// A reaction as a row has it.
+#[derive(Clone, Debug)]
+pub(super) struct Reacted {
+    /// The emoji: empty where it could not be read, `None` where it was taken off.
+    pub(super) emoji: Option<String>,
+    pub(super) at: DateTime<Utc>,
+    pub(super) from: String,
+}
+
+impl From<&Reaction> for Reacted {
+    fn from(reaction: &Reaction) -> Self {
+        let emoji = reaction.emoji.as_ref().map(|emoji| emoji.0.clone());
+        Self {
+            emoji: (!reaction.removed).then(|| emoji.unwrap_or_default()),
+            at: reaction.at,
+            from: reaction.from.0.clone(),
+        }
+    }
+}
+
+/// Replaces a reaction by a newer one, as [`Case`](docket_domain::case::Case) does.
+fn react(known: &mut Option<Reacted>, newer: Reacted) {
+    if known.as_ref().is_none_or(|known| known.at <= newer.at) {
+        *known = Some(newer);
+    }
 }
 
 /// What an event says of a message's delivery; all of it replaces what was known, except where it is optional on purpose.
@@ -242,7 +273,7 @@ impl NewItem {
         self
     }
 
-    fn inbound(self, message: &InboundMessage, rule: Rule, references: &[Reference]) -> Self {
+    fn inbound(self, message: &InboundMessage, routed: &Routed) -> Self {
         let is_text = matches!(message.content.0, Content::Text { .. });
         let content = (!is_text).then(|| {
             serde_json::to_string(&message.content.0).expect("its maps have strings as keys")
@@ -259,9 +290,30 @@ impl NewItem {
             content,
             provider_id: Some(message.provider_id.clone()),
             quotes: message.quotes.clone(),
-            rule: Some(rule.as_str()),
-            rule_references: Some(array_text(references.iter().map(|r| r.as_i32()))),
-            ..self.by_nobody("contact")
+            ..self.routed(routed).by_nobody("contact")
+        }
+    }
+
+    fn routed(self, routed: &Routed) -> Self {
+        let references = routed.references.iter().map(|r| r.as_i32());
+        Self {
+            rule: Some(routed.rule.as_str()),
+            rule_references: Some(array_text(references)),
+            rule_foreign: routed.foreign_reference,
+            ..self
+        }
+    }
+
+    /// A reaction to a message that is not known, as an item of its own.
+    fn reaction(self, reaction: &Reaction, routed: &Routed) -> Self {
+        Self {
+            at: reaction.at,
+            channel: Some(reaction.channel.as_str()),
+            line_id: Some(reaction.line_id.0),
+            provider_id: Some(reaction.provider_id.clone()),
+            quotes: reaction.target_provider_id.clone(),
+            reacted: Some(reaction.into()),
+            ..self.routed(routed).by_nobody("contact")
         }
     }
 
@@ -301,6 +353,17 @@ impl ThreadHandler {
                 self.hidden.insert(key, hidden);
             }
         }
+    }
+
+    fn set_reaction(&mut self, reference: Reference, message_id: MessageId, reaction: &Reaction) {
+        let key = (reference.as_i32(), message_id.0);
+        if let Some(index) = self.newest.get(&key) {
+            react(&mut self.items[*index].reacted, reaction.into());
+            return;
+        }
+        let mut known = self.reacted.remove(&key);
+        react(&mut known, reaction.into());
+        self.reacted.extend(known.map(|known| (key, known)));
     }
 
     fn set_delivery(
@@ -377,8 +440,12 @@ impl ThreadHandler {
                 });
             }
             CaseEvent::MessageReceived { message, routed } => {
-                self.add_message(new("message").inbound(message, routed.rule, &routed.references));
+                self.add_message(new("message").inbound(message, routed));
             }
+            CaseEvent::ReactionReceived { reaction, routed } => match reaction.message_id {
+                Some(message_id) => self.set_reaction(reference, message_id, reaction),
+                None => self.items.push(new("reaction").reaction(reaction, routed)),
+            },
             CaseEvent::MessageQueued(message) => self.add_message(new("message").outbound(message)),
             CaseEvent::NoteAdded {
                 note_id,
@@ -432,6 +499,7 @@ impl ThreadHandler {
                 message,
                 from,
                 comment,
+                reaction,
                 ..
             } => {
                 self.items.push(NewItem {
@@ -441,9 +509,25 @@ impl ThreadHandler {
                     words: words_of(comment.as_ref()),
                     ..new("moved_in")
                 });
-                let item = new("message").inbound(message, Rule::Moved, &[*from]);
-                self.add_message(NewItem { part: 1, ..item });
+                let routed = Routed::new(Rule::Moved, vec![*from]);
+                let item = new("message").inbound(message, &routed);
+                self.add_message(NewItem {
+                    part: 1,
+                    reacted: reaction.as_deref().map(Reacted::from),
+                    ..item
+                });
             }
+            CaseEvent::MessageRemovedElsewhere {
+                message_id,
+                from,
+                comment,
+            } => self.items.push(NewItem {
+                other: Some(from.as_i32()),
+                message_id: Some(message_id.0),
+                comment: comment.as_ref().map(|comment| comment.0.clone()),
+                words: words_of(comment.as_ref()),
+                ..new("removed_elsewhere")
+            }),
             CaseEvent::MoveUndone { message_id, to, .. } => {
                 self.set_hidden(reference, *message_id, true);
                 self.items.push(NewItem {
@@ -452,8 +536,15 @@ impl ThreadHandler {
                     ..new("moved_out")
                 });
             }
-            CaseEvent::MessageReturned { message_id, from } => {
+            CaseEvent::MessageReturned {
+                message_id,
+                from,
+                reaction,
+            } => {
                 self.set_hidden(reference, *message_id, false);
+                if let Some(reaction) = reaction {
+                    self.set_reaction(reference, *message_id, reaction);
+                }
                 self.items.push(NewItem {
                     other: Some(from.as_i32()),
                     message_id: Some(message_id.0),
@@ -500,11 +591,15 @@ impl Projection for ThreadHandler {
             deliveries,
             identified,
             hidden,
+            reacted,
             ..
         } = std::mem::take(self);
         // Before new items are written: one of them may be the same message, moved in again.
         if !hidden.is_empty() {
             write_hidden(conn, &hidden.into_iter().collect::<Vec<_>>()).await?;
+        }
+        if !reacted.is_empty() {
+            write_reactions(conn, &reacted.into_iter().collect::<Vec<_>>()).await?;
         }
         if !identified.is_empty() {
             write_provider_ids(conn, &identified.into_iter().collect::<Vec<_>>()).await?;
@@ -532,6 +627,31 @@ async fn write_hidden(
         &column(rows, |((reference, _), _)| *reference),
         &column(rows, |((_, message_id), _)| *message_id),
         &column(rows, |(_, hidden)| *hidden),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_reactions(
+    conn: &mut PgConnection,
+    rows: &[((i32, Uuid), Reacted)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE thread_items t SET reaction = u.reaction, reaction_at = u.at, reaction_from = u.sender
+         FROM UNNEST($1::integer[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[])
+             AS u (reference, message_id, reaction, at, sender)
+         WHERE t.reference = u.reference AND t.message_id = u.message_id AND t.kind = 'message'
+             AND (t.reaction_at IS NULL OR t.reaction_at <= u.at)
+             AND t.sequence = (
+                 SELECT max(i.sequence) FROM thread_items i
+                 WHERE i.reference = u.reference AND i.message_id = u.message_id AND i.kind = 'message'
+             )",
+        &column(rows, |((reference, _), _)| *reference),
+        &column(rows, |((_, message_id), _)| *message_id),
+        &column(rows, |(_, known)| known.emoji.as_deref()) as _,
+        &column(rows, |(_, known)| known.at),
+        &column(rows, |(_, known)| known.from.as_str()) as _,
     )
     .execute(conn)
     .await?;
@@ -608,6 +728,20 @@ pub struct ThreadItem {
     pub author: ItemAuthor,
     /// What it is.
     pub what: What,
+    /// Of a message: the contact's reaction to it, unless it was taken off. Of a reaction that is an item of its own: what it is,
+    /// where it was not taken off.
+    pub reaction: Option<ItemReaction>,
+}
+
+/// A reaction of the contact's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemReaction {
+    /// The emoji; `None` where it could not be read.
+    pub emoji: Option<Personal<String>>,
+    /// Vonage's time.
+    pub at: DateTime<Utc>,
+    /// The number it came from.
+    pub from: Personal<String>,
 }
 
 /// Who did or said something in a case.
@@ -706,6 +840,22 @@ pub enum What {
         /// What the agent said of it.
         comment: Option<Personal<String>>,
     },
+    /// The contact reacted to a message that is not known, or took such a reaction off.
+    Reaction {
+        /// Vonage's id of that message, where Vonage said it.
+        target_provider_id: Option<String>,
+        /// Why it stands here.
+        routed: Routed,
+    },
+    /// A message that stands here left another case, in which it stood too.
+    RemovedElsewhere {
+        /// The message.
+        message_id: MessageId,
+        /// The case that it left.
+        from: Reference,
+        /// What the agent said of it.
+        comment: Option<Personal<String>>,
+    },
     /// A message came from another case, or came back from there.
     MovedIn {
         /// The message.
@@ -718,7 +868,8 @@ pub enum What {
 }
 
 impl What {
-    /// The kind's name in the API: `opened`, `message`, `note`, `status`, `assigned`, `renamed`, `moved_out` or `moved_in`.
+    /// The kind's name in the API: `opened`, `message`, `reaction`, `note`, `status`, `assigned`, `renamed`, `moved_out`, `moved_in`
+    /// or `removed_elsewhere`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
@@ -729,6 +880,8 @@ impl What {
             Self::Renamed { .. } => "renamed",
             Self::MovedOut { .. } => "moved_out",
             Self::MovedIn { .. } => "moved_in",
+            Self::RemovedElsewhere { .. } => "removed_elsewhere",
+            Self::Reaction { .. } => "reaction",
         }
     }
 }
@@ -837,6 +990,10 @@ struct RawItem {
     note_id: Option<Uuid>,
     question: Option<String>,
     at_is_arrival: bool,
+    rule_foreign: bool,
+    reaction: Option<String>,
+    reaction_at: Option<DateTime<Utc>>,
+    reaction_from: Option<String>,
 }
 
 impl RawItem {
@@ -862,6 +1019,7 @@ impl RawItem {
             at: self.at,
             recorded_at: self.recorded_at,
             author: self.author()?,
+            reaction: self.reaction()?,
             what: self.what()?,
         })
     }
@@ -878,6 +1036,33 @@ impl RawItem {
             "vonage" => ItemAuthor::Vonage,
             "system" => ItemAuthor::System,
             _ => return Err(row.broken("author_kind")),
+        })
+    }
+
+    fn reaction(&self) -> Result<Option<ItemReaction>, sqlx::Error> {
+        let Some(emoji) = &self.reaction else {
+            return Ok(None);
+        };
+        let row = self.row();
+        Ok(Some(ItemReaction {
+            emoji: Some(emoji.clone())
+                .filter(|emoji| !emoji.is_empty())
+                .map(Personal),
+            at: row.some("reaction_at", self.reaction_at)?,
+            from: Personal(row.some("reaction_from", self.reaction_from.clone())?),
+        }))
+    }
+
+    fn routed(&self) -> Result<Routed, sqlx::Error> {
+        let row = self.row();
+        let rule = row.some("rule", self.rule.as_deref())?;
+        Ok(Routed {
+            rule: row.some("rule", rule_named(rule))?,
+            references: row.references(
+                "rule_references",
+                row.some("rule_references", self.rule_references.as_deref())?,
+            )?,
+            foreign_reference: self.rule_foreign,
         })
     }
 
@@ -925,6 +1110,15 @@ impl RawItem {
                 to: other(self.other)?,
                 comment: self.comment.map(Personal),
             },
+            "reaction" => What::Reaction {
+                routed: self.routed()?,
+                target_provider_id: self.quotes,
+            },
+            "removed_elsewhere" => What::RemovedElsewhere {
+                message_id: message_id(self.message_id)?,
+                from: other(self.other)?,
+                comment: self.comment.map(Personal),
+            },
             "moved_in" => What::MovedIn {
                 message_id: message_id(self.message_id)?,
                 from: other(self.other)?,
@@ -936,11 +1130,11 @@ impl RawItem {
 
     fn inbound(self) -> Result<Inbound, sqlx::Error> {
         let row = self.row();
+        let routed = self.routed()?;
         let content = match self.content {
             Some(json) => row.read("content", read_stored(&json))?,
             None => Content::text(row.some("said", self.said)?),
         };
-        let rule = row.some("rule", self.rule)?;
         Ok(Inbound {
             message_id: MessageId(row.some("message_id", self.message_id)?),
             channel: row.channel("channel", &row.some("channel", self.channel)?)?,
@@ -949,13 +1143,7 @@ impl RawItem {
             provider_id: row.some("provider_id", self.provider_id)?,
             at_is_arrival: self.at_is_arrival,
             quotes: self.quotes,
-            routed: Routed {
-                rule: row.some("rule", rule_named(&rule))?,
-                references: row.references(
-                    "rule_references",
-                    &row.some("rule_references", self.rule_references)?,
-                )?,
-            },
+            routed,
         })
     }
 
@@ -995,6 +1183,8 @@ fn rule_named(name: &str) -> Option<Rule> {
         Rule::Follows,
         Rule::CasesDisabled,
         Rule::Moved,
+        Rule::Reaction,
+        Rule::Newest,
     ]
     .into_iter()
     .find(|rule| rule.as_str() == name)
@@ -1008,7 +1198,7 @@ macro_rules! items {
             "SELECT reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
                  direction, channel, line_id, said, content::text AS content, sent_text, provider_id, quotes, rule,
                  rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value,
-                 closed, comment, note_id, question, at_is_arrival
+                 closed, comment, note_id, question, at_is_arrival, rule_foreign, reaction, reaction_at, reaction_from
              FROM thread_items WHERE NOT hidden AND " + $condition,
             $($argument),+
         )
@@ -1046,7 +1236,7 @@ pub async fn page(
     read_all(raw)
 }
 
-/// The first `limit` messages of a case that came or were queued after the event of that sequence.
+/// The first `limit` messages of a case that came, were queued or came back after the event of that sequence.
 ///
 /// # Errors
 ///
@@ -1058,7 +1248,9 @@ pub async fn since(
     limit: u32,
 ) -> Result<Vec<ThreadItem>, sqlx::Error> {
     let raw = items!(
-        "reference = $1 AND sequence > $2 AND kind = 'message' ORDER BY sequence, part LIMIT $3",
+        "reference = $1 AND kind = 'message' AND (sequence > $2 OR message_id = ANY (ARRAY(
+             SELECT i.message_id FROM thread_items i WHERE i.reference = $1 AND i.sequence > $2 AND i.kind = 'moved_in'
+         ))) ORDER BY sequence, part LIMIT $3",
         reference.as_i32(),
         i64::try_from(sequence).unwrap_or(i64::MAX),
         i64::from(limit),

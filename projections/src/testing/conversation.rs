@@ -150,10 +150,7 @@ impl Operation for Say {
             Rule::AllOpen
         };
         for reference in &open {
-            let routed = Routed {
-                rule,
-                references: vec![],
-            };
+            let routed = Routed::new(rule, vec![]);
             let received = CaseEvent::MessageReceived {
                 message: message.clone(),
                 routed,
@@ -264,6 +261,7 @@ impl Operation for MoveAway {
             from,
             made_case: true,
             comment: None,
+            reaction: None,
         };
         let made = [CaseEvent::CaseOpened(opened), moved_in];
         Ok(Decided::on(StreamId::Case(from), out, to).and_on(StreamId::Case(to), made))

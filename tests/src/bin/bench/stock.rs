@@ -227,10 +227,7 @@ fn receive(reference: Reference, message: Message) -> CaseCommand {
             quotes: None,
             profile_name: None,
         },
-        routed: Routed {
-            rule: Rule::OnlyOpen,
-            references: vec![reference],
-        },
+        routed: Routed::new(Rule::OnlyOpen, vec![reference]),
     }
 }
 

@@ -31,6 +31,7 @@ mod snapshots;
 mod thread;
 mod throttle;
 mod told;
+mod unsent;
 mod window;
 mod words;
 
@@ -58,6 +59,10 @@ use crate::http::problem::Problem;
 /// The largest form that is read, in bytes: a note of 10,000 characters, each of which a form can write as twelve bytes, and as much
 /// again.
 const MAX_FORM_BYTES: usize = 1 << 18;
+
+/// The largest sign-in form, in bytes: it can carry another form along, with each of its bytes
+/// escaped once more.
+const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
 
 /// Everything that the pages load is served here, and nothing is inline.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -143,12 +148,18 @@ pub fn router(app: App) -> Router {
             console.clone(),
             session::inside,
         ));
-    inside
-        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
-        .merge(assets())
+    let sign_in = get(sign_in::form)
+        .post(sign_in::sign_in)
+        .layer(DefaultBodyLimit::max(MAX_SIGN_IN_BYTES));
+    let router = inside
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .route("/sign-in", sign_in)
+        .merge(assets())
+        .with_state(console);
+    router
+        .clone()
+        .layer(middleware::from_fn_with_state(router, unsent::give_back))
         .layer(middleware::from_fn(guard))
-        .with_state(console)
 }
 
 fn assets() -> Router<Console> {

@@ -90,7 +90,8 @@ impl Outcome {
         match self {
             Self::Unsigned => "unsigned",
             Self::WronglySigned => "wrongly_signed",
-            Self::TooLarge | Self::Incomplete => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::Incomplete => "incomplete",
             Self::Accepted | Self::Duplicate | Self::Unrouted | Self::Unavailable => self.label(),
         }
     }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::pages::{self, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
 use super::throttle::Key;
+use super::unsent::{self, Outcome, Unsent};
 use super::{Console, Failed, device, failure, go, page, place, settings, words};
 use crate::ambient;
 use crate::app::App;
@@ -47,17 +48,52 @@ pub(super) async fn form(
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {
-    show(&console.app, &headers, StatusCode::OK, &wanted.next, "", "")
+    let form = Form {
+        next: wanted.next,
+        ..Form::default()
+    };
+    show(&console.app, &headers, StatusCode::OK, form)
 }
 
-fn show(
-    app: &App,
-    headers: &HeaderMap,
-    status: StatusCode,
-    next: &str,
-    email: &str,
-    refusal: &str,
-) -> Response {
+/// The sign-in page for somebody whose session ended before their form was sent.
+pub(super) fn with_unsent(app: &App, headers: &HeaderMap, unsent: &Unsent) -> Response {
+    let form = Form {
+        refusal: words::UNSENT_SIGN_IN,
+        unsent: unsent.carried(),
+        ..Form::default()
+    };
+    show(app, headers, StatusCode::UNAUTHORIZED, form)
+}
+
+/// What the sign-in form holds.
+#[derive(Default)]
+struct Form {
+    /// Where to go when signed in.
+    next: String,
+    email: String,
+    refusal: &'static str,
+    /// A form that waits to be sent.
+    unsent: String,
+}
+
+impl Form {
+    /// The form as it was sent, with why it is shown again.
+    fn again(fields: &[(String, String)], headers: &HeaderMap, refusal: &'static str) -> Self {
+        let field = |name: &str| {
+            let found = fields.iter().find(|(other, _)| other == name);
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        let unsent = Unsent::read(field(unsent::FIELD), headers);
+        Self {
+            next: field("next").to_owned(),
+            email: field("email").to_owned(),
+            refusal,
+            unsent: unsent.map_or_else(String::new, |unsent| unsent.carried()),
+        }
+    }
+}
+
+fn show(app: &App, headers: &HeaderMap, status: StatusCode, form: Form) -> Response {
     // The cookie of an open form is kept, so that forms in two windows are both good.
     let token = session::cookie(headers, FORM_COOKIE)
         .filter(|token| {
@@ -69,9 +105,10 @@ fn show(
         .unwrap_or_else(session::new_token);
     let template = pages::SignIn {
         csrf: session::csrf_of(&token),
-        next: next.to_owned(),
-        email: email.to_owned(),
-        refusal: refusal.to_owned(),
+        next: form.next,
+        email: form.email,
+        refusal: form.refusal.to_owned(),
+        unsent: form.unsent,
     };
     let cookie = session::set_cookie(app, FORM_COOKIE, &token, FORM_SECONDS);
     ([(SET_COOKIE, cookie)], page(status, &template)).into_response()
@@ -80,45 +117,50 @@ fn show(
 /// Signs somebody in.
 pub(super) async fn sign_in(State(console): State<Console>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(form_token) = session::cookie(&parts.headers, FORM_COOKIE) else {
-        return show(
-            &console.app,
-            &parts.headers,
-            StatusCode::FORBIDDEN,
-            "",
-            "",
-            words::SIGN_IN_COOKIES,
-        );
-    };
-    let posted = match session::read(&parts, body, &session::csrf_of(&form_token)).await {
-        Ok(posted) => posted,
+    let (app, headers) = (&console.app, &parts.headers);
+    let form_token = session::cookie(headers, FORM_COOKIE);
+    let csrf = form_token.map_or_else(String::new, |token| session::csrf_of(&token));
+    let (fields, posted) = match session::read(&parts, body, &csrf).await {
+        Ok(read) => read,
         Err(answer) => return answer,
     };
-    let client = console
-        .app
-        .proxies
-        .client_of(&parts.headers, &parts.extensions);
+    let Some(posted) = posted else {
+        let form = Form::again(&fields, headers, words::SIGN_IN_COOKIES);
+        return show(app, headers, StatusCode::FORBIDDEN, form);
+    };
+    let client = app.proxies.client_of(headers, &parts.extensions);
     let from = client.map(|client| client.to_string());
     let place = client.and_then(|client| client.place());
-    match check(&console, &posted, &parts.headers, place).await {
-        Ok(Checked::Good(who)) => begin(&console.app, who, from, &posted, &parts.headers).await,
-        Ok(Checked::Not(why, user_id)) => {
+    let checked = match check(&console, &posted, headers, place).await {
+        Ok(checked) => checked,
+        Err(failed) => {
+            let form = Form::again(&fields, headers, words::SIGN_IN_UNAVAILABLE);
+            return show(app, headers, failed.into_response().status(), form);
+        }
+    };
+    match checked {
+        Checked::Good(who) => match begin(app, who, from, &posted, headers).await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let form = Form::again(&fields, headers, words::SIGN_IN_UNAVAILABLE);
+                show(app, headers, failed.into_response().status(), form)
+            }
+        },
+        Checked::Not(why, user_id) => {
             let (status, refusal) = match why {
                 Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
                 Refusal::Wrong => (StatusCode::UNAUTHORIZED, words::SIGN_IN_WRONG),
             };
-            console.app.audit.failed(Attempt {
+            app.audit.failed(Attempt {
                 email: posted.field("email").to_owned(),
                 user_id,
                 from,
                 why,
-                at: (console.app.clock)(),
+                at: (app.clock)(),
                 request_id: RequestId::current().map(|id| id.to_string()),
             });
-            let (next, email) = (posted.field("next"), posted.field("email"));
-            show(&console.app, &parts.headers, status, next, email, refusal)
+            show(app, headers, status, Form::again(&fields, headers, refusal))
         }
-        Err(failed) => failed.into_response(),
     }
 }
 
@@ -231,8 +273,9 @@ async fn begin(
     from: Option<String>,
     posted: &Posted,
     headers: &HeaderMap,
-) -> Response {
+) -> Result<Response, Failed> {
     let now = (app.clock)();
+    let user_id = who.asked.user_id;
     let token = session::new_token();
     let device = device::set_cookie(app, who.asked.user_id, &who.password_hash);
     let browser = headers
@@ -249,21 +292,14 @@ async fn begin(
         expires_at: now + TimeDelta::days(MAX_DAYS),
         asked: who.asked,
     };
-    if let Err(error) = sessions::remove_expired(&app.pool, now).await {
-        return Failed::from(error).into_response();
-    }
+    sessions::remove_expired(&app.pool, now).await?;
     // The session and the event that says so are one: nobody is signed in without it.
-    if let Err(error) = app.ledger.submit(new).await {
-        return Failed::from(error).into_response();
-    }
+    app.ledger.submit(new).await?;
     let next = posted.field("next");
     let next = if place::is_ours(next) && next != "/" {
         next
     } else {
-        match settings::beginning(app, who.role).await {
-            Ok(beginning) => beginning,
-            Err(failed) => return failed.into_response(),
-        }
+        settings::beginning(app, who.role).await?
     };
     let cookies = AppendHeaders([
         (
@@ -273,7 +309,19 @@ async fn begin(
         (SET_COOKIE, session::set_cookie(app, FORM_COOKIE, "", 0)),
         (SET_COOKIE, device),
     ]);
-    (cookies, go(next)).into_response()
+    let mut answer = (cookies, go(next)).into_response();
+    // Another person who signs in gets nothing of it.
+    let unsent = Unsent::read(posted.field(unsent::FIELD), headers);
+    if let Some(unsent) = unsent.filter(|unsent| unsent.is_of(user_id))
+        && let Some(session) = session::of_token(app, &token).await?
+    {
+        answer.extensions_mut().insert(Outcome::Restore {
+            session: Box::new(session),
+            unsent,
+            sentence: words::UNSENT_RESTORED,
+        });
+    }
+    Ok(answer)
 }
 
 fn signed_out(app: &App) -> Response {

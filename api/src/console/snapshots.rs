@@ -25,6 +25,7 @@ fn when(minutes: i64) -> When {
 fn frame(may_act: bool) -> Frame {
     Frame {
         email: "agent@example.com".to_owned(),
+        person: "u1".to_owned(),
         role: if may_act { "Agent" } else { "Auditor" },
         csrf: "c5f".to_owned(),
         may_act,
@@ -500,6 +501,7 @@ fn people_come_in_and_see_where_they_are() {
             next: "/cases/101?view=mine".to_owned(),
             email: "agent@example.com".to_owned(),
             refusal: words::SIGN_IN_WRONG.to_owned(),
+            unsent: String::new(),
         })
     );
     let session = |label: &str, is_this| SessionView {

@@ -506,6 +506,9 @@ impl From<InstallationError> for Problem {
     fn from(error: InstallationError) -> Self {
         match error {
             InstallationError::ApplicationId => Self::invalid(error.to_string()),
+            InstallationError::ChangedSince { version } => {
+                Self::new(Kind::ChangedSince, error.to_string()).with("version", version)
+            }
         }
     }
 }
@@ -517,6 +520,9 @@ impl From<UserError> for Problem {
             UserError::AlreadyAdded | UserError::EmailTaken => Kind::EmailTaken,
             UserError::Email | UserError::TokenName | UserError::NoSuchSurvey => Kind::InvalidValue,
             UserError::LastOwner => Kind::LastOwner,
+            UserError::ChangedSince { version } => {
+                return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
+            }
         };
         Self::new(kind, error.to_string())
     }

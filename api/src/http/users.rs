@@ -250,6 +250,7 @@ async fn change(
     let by = asks.by();
     let UserChange { role, surveys } = asks.body;
     let command = UserCommand::ChangeRights {
+        seen: None,
         role: role.as_deref().map(self::role).transpose()?,
         access: surveys.map(access),
     };

@@ -21,4 +21,5 @@ mod settings;
 mod support;
 mod throttle;
 mod unrouted;
+mod unsent;
 mod vonage;

@@ -41,13 +41,14 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
 use tracing::error;
 
@@ -155,6 +156,8 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .route("/sign-in", sign_in)
         .merge(assets())
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_page)
         .with_state(console);
     router
         .clone()
@@ -162,13 +165,23 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(guard))
 }
 
+/// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
 fn assets() -> Router<Console> {
     let asset = |content_type: &'static str, body: &'static str| {
-        get(move || async move {
-            (
-                [(CONTENT_TYPE, content_type), (CACHE_CONTROL, "max-age=600")],
-                body,
-            )
+        // Weak: the same content is sent compressed and as it is.
+        let tag = format!("W/\"{}\"", &hex::encode(Sha256::digest(body))[..16]);
+        get(move |headers: HeaderMap| async move {
+            let known = headers.get_all(IF_NONE_MATCH).iter();
+            let is_known = known
+                .filter_map(|tags| tags.to_str().ok())
+                .flat_map(|tags| tags.split(','))
+                .any(|known| is_tag(known.trim(), &tag));
+            let about = [(ETAG, tag.clone()), (CACHE_CONTROL, "no-cache".to_owned())];
+            if is_known {
+                (StatusCode::NOT_MODIFIED, about).into_response()
+            } else {
+                (about, [(CONTENT_TYPE, content_type)], body).into_response()
+            }
         })
     };
     Router::new()
@@ -201,6 +214,12 @@ fn assets() -> Router<Console> {
         .layer(CompressionLayer::new())
 }
 
+/// Whether a tag that a browser knows is this one, by the weak comparison of RFC 9110.
+fn is_tag(known: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    known == "*" || opaque(known) == opaque(tag)
+}
+
 /// Refuses what another site's page sends in the person's name, and sets the headers that every answer has.
 async fn guard(request: Request, next: Next) -> Response {
     let comes_from_elsewhere = request
@@ -211,7 +230,7 @@ async fn guard(request: Request, next: Next) -> Response {
     let mut answer = if comes_from_elsewhere && !reads {
         failure(StatusCode::FORBIDDEN, words::FORM_FROM_ELSEWHERE.to_owned())
     } else {
-        next.run(request).await
+        as_page(next.run(request).await)
     };
     for (name, value) in HEADERS {
         answer
@@ -220,6 +239,34 @@ async fn guard(request: Request, next: Next) -> Response {
             .or_insert(HeaderValue::from_static(value));
     }
     answer
+}
+
+/// A page in place of the plain text that extractors of paths, queries and forms refuse with.
+fn as_page(answer: Response) -> Response {
+    let status = answer.status();
+    let is_text = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/plain"));
+    if !status.is_client_error() || !is_text {
+        return answer;
+    }
+    let sentence = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => words::FORM_TOO_LARGE,
+        _ => words::ADDRESS_UNREADABLE,
+    };
+    failure(status, sentence.to_owned())
+}
+
+/// The answer where no page is.
+async fn unknown_page() -> Response {
+    failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned())
+}
+
+/// The answer where a page is, but not for that method.
+async fn wrong_method() -> Response {
+    let sentence = words::NOT_THAT_METHOD.to_owned();
+    failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }
 
 /// A page made from its template.

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{SET_COOKIE, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::TimeDelta;
 use docket_domain::access::Access;
@@ -29,7 +29,7 @@ use crate::audit::Attempt;
 use crate::http::request_id::RequestId;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
-use crate::passwords;
+use crate::passwords::{self, Asker};
 use crate::users::hash_token;
 
 /// A sign-in form can be sent for so long.
@@ -111,7 +111,17 @@ fn show(app: &App, headers: &HeaderMap, status: StatusCode, form: Form) -> Respo
         unsent: form.unsent,
     };
     let cookie = session::set_cookie(app, FORM_COOKIE, &token, FORM_SECONDS);
-    ([(SET_COOKIE, cookie)], page(status, &template)).into_response()
+    let mut answer = ([(SET_COOKIE, cookie)], page(status, &template)).into_response();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let seconds = if form.refusal == words::SIGN_IN_BUSY {
+            "2"
+        } else {
+            "60"
+        };
+        let headers = answer.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    answer
 }
 
 /// Signs somebody in.
@@ -146,6 +156,10 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
                 show(app, headers, failed.into_response().status(), form)
             }
         },
+        Checked::Busy => {
+            let form = Form::again(&fields, headers, words::SIGN_IN_BUSY);
+            show(app, headers, StatusCode::TOO_MANY_REQUESTS, form)
+        }
         Checked::Not(why, user_id) => {
             let (status, refusal) = match why {
                 Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
@@ -167,6 +181,8 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
 enum Checked {
     /// Who signs in.
     Good(Good),
+    /// Too many sign in at once.
+    Busy,
     /// Why not, and whose address it is, where that is known.
     Not(Refusal, Option<UserId>),
 }
@@ -202,6 +218,12 @@ async fn check(
             .and_then(|known| device::find(headers, known.user_id, &known.password_hash));
     }
     let throttle = &console.throttle;
+    let asker = if device.is_some() {
+        Asker::Known
+    } else {
+        Asker::Stranger
+    };
+    let origin = place.clone().map(Key::Place);
     let (account, takes) = if let Some(device) = device {
         // However many wrong passwords others try for the account, or from the same place.
         let own = Key::Device(device);
@@ -225,13 +247,23 @@ async fn check(
         known = find().await?;
     }
     let password = SecretString::from(password);
-    let _turn = console.throttle.turn().await;
     // Who is not known is answered as late as who is, so that nobody learns who has an account.
     let (known, hash) = match known {
         Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    match (passwords::verify(password, hash.clone()).await, known) {
+    let is_right = match passwords::verify(password, hash.clone(), asker).await {
+        Ok(is_right) => is_right,
+        Err(_) => {
+            // Nothing was looked at, so nothing counts.
+            throttle.give_back(&account);
+            if let Some(origin) = origin.filter(|_| asker == Asker::Stranger) {
+                throttle.give_back(&origin);
+            }
+            return Ok(Checked::Busy);
+        }
+    };
+    match (is_right, known) {
         (true, Some((user_id, role))) => {
             console.throttle.forgive(&account);
             let asked = Asked {
@@ -263,7 +295,9 @@ async fn nobodys_hash() -> String {
     }
     let password = hex::encode(ambient::random_bytes::<16>());
     // Where it cannot be hashed, it is compared with nothing, which is quicker and still wrong.
-    let hash = passwords::hash(password.into()).await.unwrap_or_default();
+    let Ok(hash) = passwords::hash(password.into()).await else {
+        return String::new();
+    };
     HASH.get_or_init(|| hash).clone()
 }
 

@@ -145,6 +145,10 @@ words! {
     ONLY_LOOKING = "You may read everything and change nothing, because you are an auditor.";
     FORM_FROM_ELSEWHERE = "The form was sent from another site, so nothing was done.";
     FORM_UNREADABLE = "The form could not be read, so nothing was done. Go back and try again.";
+    ADDRESS_UNREADABLE = "The address could not be read. A part of it may be missing, or stand there twice.";
+    NO_SUCH_PAGE = "There is no page at this address.";
+    NOT_THAT_METHOD = "This address is for a form and shows nothing by itself. Go to the page with the form.";
+    SIGN_IN_BUSY = "Many people sign in just now. Try again in a few seconds.";
     FORM_TOO_LARGE = "The form is too large, so nothing was done. Go back, shorten the text and try again.";
     FORM_TOO_OLD = "The form is too old, so nothing was done. Go back, reload the page and try again.";
     NO_SUCH_COLLEAGUE = "only agents and owners see to cases, and none of them has that email";
@@ -377,7 +381,7 @@ pub(super) fn sentence(text: &str) -> String {
 pub(super) const fn failure_title(status: StatusCode) -> &'static str {
     match status.as_u16() {
         403 => "Not possible",
-        404 => "Not there",
+        404 | 405 => "Not there",
         500.. => "Something went wrong",
         _ => "Not done",
     }

@@ -90,6 +90,7 @@ pub(super) fn no_such_user() -> Problem {
 pub(crate) fn unhashed(error: PasswordError) -> Problem {
     match error {
         PasswordError::TooShort | PasswordError::TooLong => Problem::invalid(error.to_string()),
+        PasswordError::Busy => Problem::new(Kind::TooMany, error.to_string()),
         PasswordError::Hashing => Problem::internal().caused_by(&error),
     }
 }

@@ -11,6 +11,7 @@ mod health;
 mod history;
 mod live;
 mod log;
+mod manners;
 mod moves;
 mod owners;
 mod reach;

@@ -49,6 +49,26 @@
       setTimeout(() => { find(".live").textContent = ""; }, 2000);
     });
   }
+
+  // Drafts belong to a person and go when they sign out, in the other tabs of this browser too. A session that ended by itself leaves
+  // them: the person signs in again and goes on.
+  const { person } = find(".live")?.dataset ?? {};
+  function forgetDrafts(whose) {
+    try {
+      for (const key of Object.keys(sessionStorage)) {
+        if (["draft", "mode"].some((kind) => key.startsWith(`${kind}-${whose}-`))) sessionStorage.removeItem(key);
+      }
+    } catch { /* see above */ }
+  }
+  for (const form of all("form[action$='/sign-out'], form[action$='/sign-out-everywhere']")) {
+    form.addEventListener("submit", () => {
+      forgetDrafts(person);
+      remember.set(localStorage, "signed-out", `${person} ${Date.now()}`);
+    });
+  }
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key === "signed-out" && newValue?.startsWith(`${person} `)) forgetDrafts(person);
+  });
   if (!desk) return;
 
   const thread = find(".thread[data-case]");
@@ -117,9 +137,9 @@
     text.setCustomValidity(tooLong);
   }
 
-  // Drafts, one for each case and mode: a note must never be sent because the mode was changed.
-  const draftKey = (as) => `draft-${reference}-${as}`;
-  const modeKey = `mode-${reference}`;
+  // Drafts, one for each person, case and mode: a note must never be sent because the mode was changed.
+  const draftKey = (as) => `draft-${person}-${reference}-${as}`;
+  const modeKey = `mode-${person}-${reference}`;
   if (text) {
     if (done === "replied" || done === "replied-closed") remember.set(sessionStorage, draftKey("reply"), "");
     if (done === "noted") remember.set(sessionStorage, draftKey("note"), "");
@@ -283,7 +303,7 @@
       const headers = { accept: "text/html", "docket-live": shown ? "shown" : "hidden" };
       if (readTo && (!shown || find("#new"))) headers["docket-read-to"] = readTo;
       const answer = await fetch(address, { headers });
-      if (answer.redirected && new URL(answer.url).pathname === `${base}/sign-in`) { location.reload(); return; }
+      if (answer.redirected && new URL(answer.url).pathname.endsWith("/sign-in")) { signedOut(); return; }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       localise(page);
@@ -319,10 +339,51 @@
     }
   }
   document.addEventListener("visibilitychange", () => { if (isShown() && isBehind) refresh(true); });
+  // After the session's end the page stays as it is, with what was written, and says so. It goes on when the same person has signed
+  // in again in another tab, with the tokens of the new session in its forms.
+  const account = find(".menu a[href$='/account']")?.href;
+  let isSignedOut = false;
+  async function sessionEnded() {
+    try {
+      return (await fetch(account, { redirect: "manual" })).type === "opaqueredirect";
+    } catch {
+      return false;
+    }
+  }
+  function signedOut() {
+    if (isSignedOut) return;
+    isSignedOut = true;
+    stream?.close();
+    const link = document.createElement("a");
+    link.href = `${status.dataset.signInAt}?${new URLSearchParams({ next: address })}`;
+    link.target = "_blank";
+    link.textContent = status.dataset.signIn;
+    status.replaceChildren(`${status.dataset.signedOut} `, link);
+  }
+  async function signedInAgain() {
+    if (!isSignedOut || !isShown() || await sessionEnded()) return;
+    try {
+      const answer = await fetch(account, { headers: { accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!answer.ok || find(".live", page)?.dataset.person !== person) { location.reload(); return; }
+      const fresh = find("[name=csrf]", page).value;
+      for (const field of all("[name=csrf]")) field.value = fresh;
+      if (!isSignedOut) return;
+      isSignedOut = false;
+      status.textContent = "";
+      follow();
+      refresh(true);
+    } catch {
+      // The connection is broken; the next look at the page tries again.
+    }
+  }
+  document.addEventListener("visibilitychange", signedInAgain);
+  addEventListener("focus", signedInAgain);
   let position = desk.dataset.position;
   let waiting = null;
+  let stream = null;
   function follow() {
-    const stream = new EventSource(`${base}/live?after=${position}${reference ? `&case=${reference}` : ""}`);
+    stream = new EventSource(`${base}/live?after=${position}${reference ? `&case=${reference}` : ""}`);
     stream.onopen = () => { status.textContent = ""; };
     stream.onmessage = (event) => {
       position = event.lastEventId;
@@ -342,12 +403,18 @@
       const presence = find("#presence");
       if (presence) presence.textContent = JSON.parse(event.data);
     });
-    stream.onerror = () => {
+    const own = stream;
+    stream.onerror = async () => {
+      if (own !== stream || isSignedOut) return;
+      if (own.readyState !== EventSource.CLOSED) { status.textContent = status.dataset.broken; return; }
+      own.close();
+      if (account && await sessionEnded()) { signedOut(); return; }
+      if (own !== stream || isSignedOut) return;
       status.textContent = status.dataset.broken;
-      if (stream.readyState === EventSource.CLOSED) { stream.close(); setTimeout(follow, 5000); }
+      setTimeout(() => { if (own === stream && !isSignedOut) follow(); }, 5000);
     };
-    addEventListener("pagehide", () => stream.close(), { once: true });
   }
+  addEventListener("pagehide", () => stream?.close());
   follow();
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 

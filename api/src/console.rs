@@ -31,6 +31,7 @@ mod snapshots;
 mod thread;
 mod throttle;
 mod told;
+mod unsent;
 mod window;
 mod words;
 
@@ -40,13 +41,15 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
 use tracing::error;
 
@@ -59,6 +62,10 @@ use crate::site;
 /// The largest form that is read, in bytes: a note of 10,000 characters, each of which a form can write as twelve bytes, and as much
 /// again.
 const MAX_FORM_BYTES: usize = 1 << 18;
+
+/// The largest sign-in form, in bytes: it can carry another form along, with each of its bytes
+/// escaped once more.
+const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
 
 /// Everything that the pages load is served here, and nothing is inline.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -144,21 +151,39 @@ pub fn router(app: App) -> Router {
             console.clone(),
             session::inside,
         ));
-    inside
-        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
-        .merge(assets())
+    let sign_in = get(sign_in::form)
+        .post(sign_in::sign_in)
+        .layer(DefaultBodyLimit::max(MAX_SIGN_IN_BYTES));
+    let router = inside
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(middleware::from_fn_with_state(console.clone(), guard))
-        .with_state(console)
+        .route("/sign-in", sign_in)
+        .merge(assets())
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_page)
+        .with_state(console.clone());
+    router
+        .clone()
+        .layer(middleware::from_fn_with_state(router, unsent::give_back))
+        .layer(middleware::from_fn_with_state(console, guard))
 }
 
+/// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
 fn assets() -> Router<Console> {
     let asset = |content_type: &'static str, body: &'static str| {
-        get(move || async move {
-            (
-                [(CONTENT_TYPE, content_type), (CACHE_CONTROL, "max-age=600")],
-                body,
-            )
+        // Weak: the same content is sent compressed and as it is.
+        let tag = format!("W/\"{}\"", &hex::encode(Sha256::digest(body))[..16]);
+        get(move |headers: HeaderMap| async move {
+            let known = headers.get_all(IF_NONE_MATCH).iter();
+            let is_known = known
+                .filter_map(|tags| tags.to_str().ok())
+                .flat_map(|tags| tags.split(','))
+                .any(|known| is_tag(known.trim(), &tag));
+            let about = [(ETAG, tag.clone()), (CACHE_CONTROL, "no-cache".to_owned())];
+            if is_known {
+                (StatusCode::NOT_MODIFIED, about).into_response()
+            } else {
+                (about, [(CONTENT_TYPE, content_type)], body).into_response()
+            }
         })
     };
     Router::new()
@@ -191,6 +216,12 @@ fn assets() -> Router<Console> {
         .layer(CompressionLayer::new())
 }
 
+/// Whether a tag that a browser knows is this one, by the weak comparison of RFC 9110.
+fn is_tag(known: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    known == "*" || opaque(known) == opaque(tag)
+}
+
 /// Refuses what another site's page sends in the person's name, and sets the headers that every answer has.
 async fn guard(
     State(Console { app, .. }): State<Console>,
@@ -210,7 +241,7 @@ async fn guard(
     } else if is_unreadable {
         Failed(Problem::unavailable()).into_response()
     } else {
-        next.run(request).await
+        as_page(next.run(request).await)
     };
     for (name, value) in HEADERS {
         answer
@@ -219,6 +250,34 @@ async fn guard(
             .or_insert(HeaderValue::from_static(value));
     }
     answer
+}
+
+/// A page in place of the plain text that extractors of paths, queries and forms refuse with.
+fn as_page(answer: Response) -> Response {
+    let status = answer.status();
+    let is_text = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/plain"));
+    if !status.is_client_error() || !is_text {
+        return answer;
+    }
+    let sentence = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => words::FORM_TOO_LARGE,
+        _ => words::ADDRESS_UNREADABLE,
+    };
+    failure(status, sentence.to_owned())
+}
+
+/// The answer where no page is.
+async fn unknown_page() -> Response {
+    failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned())
+}
+
+/// The answer where a page is, but not for that method.
+async fn wrong_method() -> Response {
+    let sentence = words::NOT_THAT_METHOD.to_owned();
+    failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }
 
 /// A page made from its template.

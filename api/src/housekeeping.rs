@@ -1,11 +1,12 @@
-//! What is forgotten in time: keys of requests, which would otherwise gather for ever.
+//! What is forgotten in time: keys of requests and the finer counts of webhooks, which would
+//! otherwise gather for ever.
 //!
 //! The receipts of webhooks stay: however late Vonage delivers one again, no message is doubled.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use docket_projections::idempotency;
+use docket_projections::{activity, idempotency};
 use tracing::{info, warn};
 
 use crate::app::App;
@@ -14,6 +15,8 @@ use crate::app::App;
 const EVERY: Duration = Duration::from_hours(1);
 /// How long the key of a request stands for it, in days. `docs/api.md` and `docs/operations.md` say so too.
 const KEY_DAYS: i64 = 30;
+/// How long counts by ten minutes are kept, in days; health looks a day back.
+const SLOT_DAYS: i64 = 2;
 /// So many keys are forgotten in one statement, which locks them for that moment only.
 const STEP: i64 = 1_000;
 
@@ -23,7 +26,9 @@ const STEP: i64 = 1_000;
 ///
 /// The database's error; what was forgotten until then is.
 pub async fn round(app: &App) -> Result<u64, docket_projections::DatabaseError> {
-    let before = (app.clock)() - TimeDelta::days(KEY_DAYS);
+    let now = (app.clock)();
+    activity::forget_slots(&app.pool, now - TimeDelta::days(SLOT_DAYS)).await?;
+    let before = now - TimeDelta::days(KEY_DAYS);
     let mut all = 0;
     while !app.stopping.is_cancelled() {
         let count = idempotency::forget(&app.pool, before, STEP).await?;

@@ -6,7 +6,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use secrecy::{ExposeSecret, SecretString};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::ambient;
 
@@ -24,13 +24,71 @@ pub enum PasswordError {
     /// It is too long.
     #[error("the password must have {MAX_BYTES} bytes or less")]
     TooLong,
+    /// Too many wait to have theirs hashed.
+    #[error("too many passwords are checked at once; try again in a few seconds")]
+    Busy,
     /// The hash could not be made.
     #[error("the password could not be hashed")]
     Hashing,
 }
 
-/// How many are hashed at once: each takes some 20 MB and a core, and must leave the service some of both.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
+/// Hashes some at once while a few wait, and turns others away at once: however many come, none
+/// waits for longer than the few before it take.
+struct Lane {
+    /// Each takes some 20 MB and a core, and must leave the service some of both.
+    at_once: Semaphore,
+    /// Those that are hashed and those that wait.
+    room: Semaphore,
+}
+
+impl Lane {
+    const fn new(at_once: usize, waiting: usize) -> Self {
+        Self {
+            at_once: Semaphore::const_new(at_once),
+            room: Semaphore::const_new(at_once + waiting),
+        }
+    }
+
+    async fn turn(&'static self) -> Result<Turn, PasswordError> {
+        let room = self.room.try_acquire().map_err(|_| PasswordError::Busy)?;
+        let at_once = self.at_once.acquire().await;
+        let at_once = at_once.map_err(|_| PasswordError::Hashing)?;
+        Ok(Turn {
+            _room: room,
+            _at_once: at_once,
+        })
+    }
+}
+
+struct Turn {
+    _room: SemaphorePermit<'static>,
+    _at_once: SemaphorePermit<'static>,
+}
+
+/// Who asks for a password to be hashed. Each has a lane, so that strangers who try passwords keep
+/// nobody waiting who was here before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody who signs in from anywhere.
+    Stranger,
+    /// Somebody who signs in with a browser that the account was used in before.
+    Known,
+    /// Somebody who is signed in, or has a token.
+    Inside,
+}
+
+impl Asker {
+    fn lane(self) -> &'static Lane {
+        static STRANGERS: Lane = Lane::new(2, 16);
+        static KNOWN: Lane = Lane::new(1, 16);
+        static INSIDE: Lane = Lane::new(1, 16);
+        match self {
+            Self::Stranger => &STRANGERS,
+            Self::Known => &KNOWN,
+            Self::Inside => &INSIDE,
+        }
+    }
+}
 
 /// Whether a password may be chosen.
 ///
@@ -54,10 +112,7 @@ pub fn check(password: &str) -> Result<(), PasswordError> {
 /// [`PasswordError`].
 pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     check(password.expose_secret())?;
-    let _turn = AT_ONCE
-        .acquire()
-        .await
-        .map_err(|_| PasswordError::Hashing)?;
+    let _turn = Asker::Inside.lane().turn().await?;
     let salt = SaltString::encode_b64(&ambient::random_bytes::<16>())
         .map_err(|_| PasswordError::Hashing)?;
     tokio::task::spawn_blocking(move || {
@@ -71,19 +126,24 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
 }
 
 /// Whether a password is the one that was hashed.
-pub async fn verify(password: SecretString, hash: String) -> bool {
-    let Ok(_turn) = AT_ONCE.acquire().await else {
-        return false;
-    };
-    tokio::task::spawn_blocking(move || {
+///
+/// # Errors
+///
+/// [`PasswordError::Busy`] where too many wait already.
+pub async fn verify(
+    password: SecretString,
+    hash: String,
+    asker: Asker,
+) -> Result<bool, PasswordError> {
+    let _turn = asker.lane().turn().await?;
+    let is_right = tokio::task::spawn_blocking(move || {
         PasswordHash::new(&hash).is_ok_and(|hash| {
             Argon2::default()
                 .verify_password(password.expose_secret().as_bytes(), &hash)
                 .is_ok()
         })
-    })
-    .await
-    .unwrap_or(false)
+    });
+    Ok(is_right.await.unwrap_or(false))
 }
 
 #[cfg(test)]
@@ -94,9 +154,30 @@ mod tests {
     async fn a_password_is_verified_and_another_is_not() {
         let hash = hash("correct horse battery".into()).await.expect("hashes");
         assert!(hash.starts_with("$argon2id$"));
-        assert!(verify("correct horse battery".into(), hash.clone()).await);
-        assert!(!verify("correct horse batterx".into(), hash).await);
-        assert!(!verify("anything at all".into(), "no hash".into()).await);
+        let verify = async |password: &str, hash: &str| {
+            verify(password.into(), hash.to_owned(), Asker::Inside).await
+        };
+        assert_eq!(verify("correct horse battery", &hash).await, Ok(true));
+        assert_eq!(verify("correct horse batterx", &hash).await, Ok(false));
+        assert_eq!(verify("anything at all", "no hash").await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_lane_turns_away_at_once_who_would_wait_for_long() {
+        static LANE: Lane = Lane::new(1, 2);
+        let first = LANE.turn().await.expect("it is free");
+        let mut waiting = vec![];
+        for _ in 0..2 {
+            waiting.push(Box::pin(LANE.turn()));
+        }
+        for turn in &mut waiting {
+            assert!(futures_util::poll!(turn.as_mut()).is_pending());
+        }
+        assert_eq!(LANE.turn().await.err(), Some(PasswordError::Busy));
+        drop(first);
+        let second = waiting.remove(0).await.expect("it is its turn");
+        drop((second, waiting));
+        assert!(LANE.turn().await.is_ok());
     }
 
     #[test]

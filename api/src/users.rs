@@ -7,15 +7,16 @@ use docket_domain::access::Access;
 use docket_domain::ids::{TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserCommand, UserError, normalise_email};
+use docket_projections::accounts;
 use docket_projections::ledger::operation::{LedgerError, SecretWrite};
 use docket_projections::read::users;
-use docket_projections::{DatabaseError, accounts};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::ambient;
 use crate::app::App;
+use crate::http::problem::Problem;
 use crate::operations::Administrator;
 use crate::operations::user::ChangeUser;
 use crate::passwords;
@@ -170,14 +171,14 @@ pub async fn create_token(
 ///
 /// # Errors
 ///
-/// The database's error.
-pub async fn has_password(
-    app: &App,
-    email: &str,
-    password: SecretString,
-) -> Result<bool, DatabaseError> {
+/// Where the database is away, or too many passwords are checked already.
+pub async fn has_password(app: &App, email: &str, password: SecretString) -> Result<bool, Problem> {
     match accounts::password_hash(&app.pool, email).await? {
-        Some(known) => Ok(passwords::verify(password, known.password_hash).await),
+        Some(known) => {
+            let is_right =
+                passwords::verify(password, known.password_hash, passwords::Asker::Inside).await;
+            is_right.map_err(crate::http::users::unhashed)
+        }
         None => Ok(false),
     }
 }

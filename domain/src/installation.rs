@@ -45,6 +45,8 @@ pub enum InstallationCommand {
         signature_secret: SecretChange,
         /// What is done with the application's private key.
         private_key: SecretChange,
+        /// The version that whoever asks has seen, where they say it.
+        seen: Option<u64>,
     },
 }
 
@@ -70,6 +72,12 @@ pub enum InstallationError {
         "the application id must have 1 to {MAX_APPLICATION_ID_CHARS} letters, digits and hyphens, as Vonage shows it"
     )]
     ApplicationId,
+    /// Somebody has changed the settings since.
+    #[error("the settings were changed since you looked; look again and decide anew")]
+    ChangedSince {
+        /// The version that they have now.
+        version: u64,
+    },
 }
 
 impl Installation {
@@ -96,6 +104,7 @@ impl Installation {
             application_id,
             signature_secret,
             private_key,
+            seen,
         } = command;
         if application_id.as_deref().is_some_and(|id| !is_id(id)) {
             return Err(InstallationError::ApplicationId);
@@ -111,6 +120,10 @@ impl Installation {
             && private_key == SecretChange::Kept
         {
             return Ok(vec![]);
+        }
+        if seen.is_some_and(|seen| seen < self.version) {
+            let version = self.version;
+            return Err(InstallationError::ChangedSince { version });
         }
         Ok(vec![InstallationEvent::VonageChanged {
             application_id,
@@ -220,6 +233,7 @@ mod tests {
             application_id: application_id.map(str::to_owned),
             signature_secret,
             private_key,
+            seen: None,
         }
     }
 
@@ -269,6 +283,37 @@ mod tests {
             .given(given)
             .when(change(None, Removed, Removed))
             .then_expect_events(vec![changed(None, Kept, Removed)]);
+    }
+
+    #[test]
+    fn an_older_form_changes_nothing_unless_it_changes_nothing() {
+        let seen = |application_id: Option<&str>, seen| {
+            let InstallationCommand::ChangeVonage {
+                application_id,
+                signature_secret,
+                private_key,
+                ..
+            } = change(application_id, Kept, Kept);
+            InstallationCommand::ChangeVonage {
+                application_id,
+                signature_secret,
+                private_key,
+                seen: Some(seen),
+            }
+        };
+        let given = || {
+            TestFramework::<Installation>::with(()).given(vec![
+                changed(None, Entered, Kept),
+                changed(Some(ID), Kept, Kept),
+            ])
+        };
+        given()
+            .when(seen(None, 1))
+            .then_expect_error(InstallationError::ChangedSince { version: 2 });
+        given().when(seen(Some(ID), 1)).then_expect_events(vec![]);
+        given()
+            .when(seen(None, 2))
+            .then_expect_events(vec![changed(None, Kept, Kept)]);
     }
 
     #[test]

@@ -75,6 +75,9 @@ impl UserKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     version: u64,
+    /// The version that their role and reach were last set at.
+    #[serde(default)]
+    rights_version: u64,
     state: Option<UserState>,
 }
 
@@ -126,6 +129,8 @@ pub enum UserCommand {
         role: Option<Role>,
         /// Which surveys' cases they reach as an agent from now on.
         access: Option<Access>,
+        /// The version that whoever asks has seen, where they say it.
+        seen: Option<u64>,
     },
     /// Note that they have another password.
     ChangePassword,
@@ -237,6 +242,12 @@ pub enum UserError {
     /// One of the surveys is not there.
     #[error("surveys names a survey that does not exist")]
     NoSuchSurvey,
+    /// Somebody has changed their rights since.
+    #[error("what they may do was changed since you looked; look again and decide anew")]
+    ChangedSince {
+        /// The version that they have now.
+        version: u64,
+    },
 }
 
 /// The one spelling of an address: trimmed and in lower case; `None` where it is no address.
@@ -322,10 +333,15 @@ impl User {
             UserCommand::Add { .. } | UserCommand::AddService { .. } => {
                 Err(UserError::AlreadyAdded)
             }
-            UserCommand::ChangeRights { role, access } => {
+            UserCommand::ChangeRights { role, access, seen } => {
                 let from = state.role;
                 let role = role.filter(|role| *role != from);
                 let access = access.filter(|access| *access != state.access);
+                let changes = role.is_some() || access.is_some();
+                if changes && seen.is_some_and(|seen| seen < self.rights_version) {
+                    let version = self.version;
+                    return Err(UserError::ChangedSince { version });
+                }
                 let role = role.map(|to| UserEvent::RoleChanged { from, to });
                 let access = access.map(|access| UserEvent::SurveyAccessChanged {
                     surveys: access.surveys(),
@@ -357,6 +373,14 @@ impl User {
     /// Takes one event in.
     pub fn evolve(&mut self, event: &UserEvent) {
         self.version += 1;
+        if matches!(
+            event,
+            UserEvent::UserAdded { .. }
+                | UserEvent::RoleChanged { .. }
+                | UserEvent::SurveyAccessChanged { .. }
+        ) {
+            self.rights_version = self.version;
+        }
         match (event, &mut self.state) {
             (UserEvent::UserAdded { email, role, .. }, state) => {
                 *state = Some(UserState::new(email, UserKind::Person, *role));
@@ -577,7 +601,11 @@ mod tests {
 
     #[test]
     fn the_same_rights_again_are_no_event() {
-        let change = |role, access| UserCommand::ChangeRights { role, access };
+        let change = |role, access| UserCommand::ChangeRights {
+            role,
+            access,
+            seen: None,
+        };
         given(vec![added()])
             .when(change(Some(Role::Agent), Some(Access::All)))
             .then_expect_events(vec![]);
@@ -592,6 +620,7 @@ mod tests {
     #[test]
     fn role_and_access_change_together() {
         let change = UserCommand::ChangeRights {
+            seen: None,
             role: Some(Role::Owner),
             access: Some(Access::All),
         };

@@ -36,6 +36,17 @@ pub struct Total {
     pub last_at: DateTime<Utc>,
 }
 
+/// So often did a webhook come to that, of late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recent {
+    /// What it came to.
+    pub result: String,
+    /// How often since the later of two moments.
+    pub lately: u64,
+    /// How often since the earlier one.
+    pub count: u64,
+}
+
 /// Adds to what was counted.
 ///
 /// # Errors
@@ -52,9 +63,21 @@ pub async fn add(executor: impl PgExecutor<'_>, noted: &[Noted]) -> Result<(), s
     let last: Vec<DateTime<Utc>> = noted.iter().map(|noted| noted.last_at).collect();
     // In one order, so that two processes that add at once do not wait for each other in a circle.
     sqlx::query!(
-        "INSERT INTO activity AS a (day, what, result, count, last_at)
-         SELECT * FROM UNNEST($1::date[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
-             AS n (day, what, result, count, last_at)
+        "WITH n AS (
+             SELECT * FROM UNNEST($1::date[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+                 AS n (day, what, result, count, last_at)
+         ), slots AS (
+             INSERT INTO activity_slots AS s (slot, what, result, count)
+             SELECT date_bin('10 minutes', n.last_at, timestamptz '2000-01-01 00:00:00Z') AS slot,
+                    n.what, n.result, sum(n.count)::bigint
+             FROM n
+             GROUP BY 1, 2, 3
+             ORDER BY 1, 2, 3
+             ON CONFLICT (slot, what, result) DO UPDATE SET count = s.count + excluded.count
+         )
+         INSERT INTO activity AS a (day, what, result, count, last_at)
+         SELECT n.day, n.what, n.result, n.count, n.last_at
+         FROM n
          ORDER BY n.day, n.what, n.result
          ON CONFLICT (day, what, result) DO UPDATE
          SET count = a.count + excluded.count, last_at = GREATEST(a.last_at, excluded.last_at)",
@@ -120,4 +143,53 @@ pub async fn last(
     )
     .fetch_one(executor)
     .await
+}
+
+/// What became of these since `since`, and of that since `lately`; both to ten minutes.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn recent(
+    executor: impl PgExecutor<'_>,
+    whats: &[&str],
+    since: DateTime<Utc>,
+    lately: DateTime<Utc>,
+) -> Result<Vec<Recent>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT result, sum(count)::bigint AS "count!",
+                  coalesce(sum(count) FILTER (WHERE slot > $3), 0)::bigint AS "lately!"
+           FROM activity_slots
+           WHERE what = ANY ($1) AND slot > $2
+           GROUP BY result
+           ORDER BY result"#,
+        whats as &[&str],
+        since,
+        lately,
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Recent {
+            result: row.result,
+            lately: row.lately.cast_unsigned(),
+            count: row.count.cast_unsigned(),
+        })
+        .collect())
+}
+
+/// Forgets the slots before a moment; the counts by day stay.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn forget_slots(
+    executor: impl PgExecutor<'_>,
+    before: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM activity_slots WHERE slot < $1", before)
+        .execute(executor)
+        .await?;
+    Ok(())
 }

@@ -42,6 +42,12 @@ pub(super) fn is_claimed(headers: &HeaderMap) -> bool {
     session::has_cookie(headers, COOKIE)
 }
 
+/// Whether the browser says that this person has signed in with it. Its cookie does not come along
+/// with what another site's page sends.
+pub(super) fn is_of(headers: &HeaderMap, user_id: UserId) -> bool {
+    session::cookie(headers, &name_of(user_id)).is_some()
+}
+
 /// The browser, where that person has signed in with it and has the same password since.
 pub(super) fn find(headers: &HeaderMap, user_id: UserId, password_hash: &str) -> Option<Device> {
     let cookie = session::cookie(headers, &name_of(user_id))?;

@@ -6,6 +6,7 @@
 //! says, and ends the stream: the page is to be loaded anew.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName};
@@ -31,6 +32,8 @@ use crate::reach;
 
 /// How many events of the log are read at once.
 const PAGE: i64 = 200;
+/// How often a page without a case is looked at for whether its session still counts.
+const ASK_SESSION: Duration = Duration::from_secs(30);
 /// Tells nginx to pass events on as they come.
 const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
@@ -71,7 +74,7 @@ pub(super) async fn follow(
         }
         _ => None,
     };
-    let mut renewals = interval(RENEW);
+    let mut renewals = interval(if shown.is_some() { RENEW } else { ASK_SESSION });
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let follower = Follower {
         here: match shown {
@@ -145,12 +148,14 @@ impl Follower {
     async fn next(&mut self) -> Option<Event> {
         loop {
             let woken = self.woken().await;
-            if let (Woken::Renewal, Some(here)) = (&woken, &mut self.here) {
-                // Who has signed out is not there.
+            if matches!(woken, Woken::Renewal) {
+                // Who has signed out is not there, and their page is told so by the end of this.
                 if !self.session.still_counts(&self.app).await {
                     return None;
                 }
-                here.renew().await;
+                if let Some(here) = &mut self.here {
+                    here.renew().await;
+                }
             }
             match woken {
                 Woken::Grown => {
@@ -186,7 +191,7 @@ impl Follower {
                 Err(_) => Woken::End,
             },
             () = changed(self.here.as_mut()) => Woken::Presence,
-            _ = self.renewals.tick(), if self.here.is_some() => Woken::Renewal,
+            _ = self.renewals.tick() => Woken::Renewal,
         }
     }
 

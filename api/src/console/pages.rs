@@ -41,6 +41,8 @@ impl When {
 /// What stands around every page of somebody who is signed in.
 pub(super) struct Frame {
     pub(super) email: String,
+    /// The person's id, by which the script keeps one person's drafts from another.
+    pub(super) person: String,
     pub(super) role: &'static str,
     pub(super) csrf: String,
     pub(super) may_act: bool,
@@ -59,6 +61,7 @@ impl Frame {
     pub(super) fn of(app: &App, session: &Session) -> Self {
         Self {
             email: session.email.clone(),
+            person: session.user_id.to_string(),
             role: words::role(session.role),
             csrf: session.csrf.clone(),
             may_act: session.may_act(),
@@ -77,6 +80,21 @@ pub(super) struct Failure {
     pub(super) sentence: String,
 }
 
+/// What was typed in a form that is no more.
+#[derive(Template)]
+#[template(path = "console/unsent.html")]
+pub(super) struct Unsent {
+    pub(super) sentence: &'static str,
+    pub(super) fields: Vec<(&'static str, String)>,
+}
+
+/// The part of a page that shows what was typed.
+#[derive(Template)]
+#[template(path = "console/typed.html")]
+pub(super) struct Typed {
+    pub(super) fields: Vec<(&'static str, String)>,
+}
+
 #[derive(Template)]
 #[template(path = "console/sign_in.html")]
 pub(super) struct SignIn {
@@ -86,6 +104,8 @@ pub(super) struct SignIn {
     pub(super) refusal: String,
     /// The https address where to sign in, where the page came over http.
     pub(super) elsewhere: Option<Elsewhere>,
+    /// A form that waits to be sent, as [`super::unsent`] carries it; empty for none.
+    pub(super) unsent: String,
 }
 
 /// Where a page should be opened instead.

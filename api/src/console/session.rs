@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use axum::body::Body;
+use axum::extract::multipart::MultipartError;
 use axum::extract::{Form, FromRequest, FromRequestParts, Multipart, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -26,7 +27,8 @@ use subtle::ConstantTimeEq;
 use tracing::debug;
 use uuid::Uuid;
 
-use super::{Console, Failed, case, failure, go, place, words};
+use super::unsent::{self, Outcome, Unsent};
+use super::{Console, Failed, case, device, failure, go, place, sign_in, words};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
@@ -147,6 +149,24 @@ impl fmt::Debug for Posted {
 }
 
 impl Posted {
+    fn of(path: &str, sent: &[(String, String)]) -> Self {
+        let mut hash = Sha256::new_with_prefix(path);
+        for (name, value) in sent {
+            // A hash of a password with the rest known would be a quick way to guess it, and this one is kept.
+            if name != "csrf" && !name.ends_with("password") {
+                for part in [name, value] {
+                    hash.update((part.len() as u64).to_be_bytes());
+                    hash.update(part);
+                }
+            }
+        }
+        Self {
+            fields: sent.iter().cloned().collect(),
+            several: sent.to_vec(),
+            fingerprint: hash.finalize().into(),
+        }
+    }
+
     /// A field; empty where it is missing.
     pub(super) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
@@ -195,22 +215,74 @@ pub(super) async fn inside(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let session = match find(&console.app, request.headers()).await {
-        Ok(Some(session)) => session,
-        Ok(None) => return go(&sign_in_for(request.method(), request.uri())),
-        Err(problem) => return Failed(problem).into_response(),
+    let session = match request.extensions().get::<Session>() {
+        // Set only where we ask ourselves for a page, in the name of who has just signed in.
+        Some(session) => session.clone(),
+        None => match find(&console.app, request.headers()).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return lead_to_sign_in(&console.app, request).await,
+            Err(problem) => return Failed(problem).into_response(),
+        },
     };
+    let mut unsent = None;
     if request.method() == Method::POST {
         let (mut parts, body) = request.into_parts();
-        let posted = match read(&parts, body, &session.csrf).await {
-            Ok(posted) => posted,
+        let (fields, posted) = match read(&parts, body, &session.csrf).await {
+            Ok(read) => read,
             Err(answer) => return answer,
         };
-        parts.extensions.insert(posted);
+        unsent = Unsent::of(session.user_id, &parts.uri, &fields);
+        match posted {
+            Some(posted) => parts.extensions.insert(posted),
+            None => return too_old(session, &fields, unsent),
+        };
         request = Request::from_parts(parts, Body::empty());
     }
     request.extensions_mut().insert(session);
-    next.run(request).await
+    let mut answer = next.run(request).await;
+    let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
+    if let Some(unsent) = unsent.filter(|_| is_refused) {
+        answer.extensions_mut().insert(Outcome::Refused(unsent));
+    }
+    answer
+}
+
+/// The answer to a form with another token than the session's: one of the person's own, from before
+/// they signed in again, comes back to be sent once more.
+fn too_old(session: Session, fields: &[(String, String)], unsent: Option<Unsent>) -> Response {
+    let mut answer = failure(StatusCode::FORBIDDEN, words::FORM_TOO_OLD.to_owned());
+    let is_theirs = owner_of(fields) == Some(session.user_id);
+    if let Some(unsent) = unsent.filter(|_| is_theirs) {
+        answer.extensions_mut().insert(Outcome::Restore {
+            session: Box::new(session),
+            unsent,
+            sentence: words::UNSENT_TOO_OLD,
+        });
+    }
+    answer
+}
+
+/// Whose form it is, by its token.
+fn owner_of(fields: &[(String, String)]) -> Option<UserId> {
+    let (_, csrf) = fields.iter().find(|(name, _)| name == "csrf")?;
+    unsent::person_of(csrf)
+}
+
+/// The answer to somebody who is not signed in; a form of this browser's is carried along.
+async fn lead_to_sign_in(app: &App, request: Request) -> Response {
+    let to = go(&sign_in_for(request.method(), request.uri()));
+    if request.method() != Method::POST {
+        return to;
+    }
+    let (parts, body) = request.into_parts();
+    let Ok((fields, _)) = read(&parts, body, "").await else {
+        return to;
+    };
+    let owner = owner_of(&fields).filter(|owner| device::is_of(&parts.headers, *owner));
+    let Some(unsent) = owner.and_then(|owner| Unsent::of(owner, &parts.uri, &fields)) else {
+        return to;
+    };
+    sign_in::with_unsent(&parts.headers, &unsent)
 }
 
 /// Lets only those pass who reach the case that the path names.
@@ -260,71 +332,77 @@ pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -
     }
 }
 
-/// Reads a form that carries `csrf`.
-pub(super) async fn read(parts: &Parts, body: Body, csrf: &str) -> Result<Posted, Response> {
-    let unreadable = || failure(StatusCode::BAD_REQUEST, words::FORM_UNREADABLE.to_owned());
+/// Reads a form: its fields, and the form where its token is `csrf`.
+pub(super) async fn read(
+    parts: &Parts,
+    body: Body,
+    csrf: &str,
+) -> Result<(Vec<(String, String)>, Option<Posted>), Response> {
     let request = Request::from_parts(parts.clone(), body);
-    let sent = fields(request).await.ok_or_else(unreadable)?;
+    let mut sent = fields(request).await.map_err(unreadable)?;
     // The database keeps a NUL in no text.
     if sent.iter().any(|(_, value)| value.contains('\0')) {
-        return Err(unreadable());
+        return Err(unreadable(StatusCode::BAD_REQUEST));
     }
-    let mut hash = Sha256::new_with_prefix(parts.uri.path());
-    let mut fields = HashMap::new();
-    let mut several = vec![];
-    for (name, value) in sent {
+    for (_, value) in &mut sent {
         // Browsers send a line break as CR LF; everybody else has LF.
-        let value = value.replace("\r\n", "\n");
-        // A hash of a password with the rest known would be a quick way to guess it, and this one is kept.
-        if name != "csrf" && !name.ends_with("password") {
-            for part in [&name, &value] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
-        }
-        several.push((name.clone(), value.clone()));
-        fields.insert(name, value);
+        *value = value.replace("\r\n", "\n");
     }
-    let posted = Posted {
-        fields,
-        several,
-        fingerprint: hash.finalize().into(),
-    };
-    if bool::from(posted.field("csrf").as_bytes().ct_eq(csrf.as_bytes())) {
-        Ok(posted)
-    } else {
-        Err(failure(
-            StatusCode::FORBIDDEN,
-            words::FORM_TOO_OLD.to_owned(),
-        ))
-    }
+    let posted = Posted::of(parts.uri.path(), &sent);
+    let is_ours = !csrf.is_empty() && is_same_token(posted.field("csrf"), csrf);
+    Ok((sent, is_ours.then_some(posted)))
 }
 
-/// The fields of a form, of one with files too: such a field is what stands in the file. `None` where it cannot be read, or is
-/// no text.
-async fn fields(request: Request) -> Option<Vec<(String, String)>> {
+fn unreadable(status: StatusCode) -> Response {
+    let sentence = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => words::FORM_TOO_LARGE,
+        _ => words::FORM_UNREADABLE,
+    };
+    failure(status, sentence.to_owned())
+}
+
+/// Whether two form tokens are the same but for the person that they name, which tokens of earlier
+/// versions do not.
+fn is_same_token(told: &str, csrf: &str) -> bool {
+    let secret = |token: &str| token.rsplit('.').next().unwrap_or_default().to_owned();
+    secret(told)
+        .as_bytes()
+        .ct_eq(secret(csrf).as_bytes())
+        .into()
+}
+
+/// The fields of a form, of one with files too: such a field is what stands in the file. An error is
+/// the status of a form that cannot be read, or is no text.
+async fn fields(request: Request) -> Result<Vec<(String, String)>, StatusCode> {
     let has_files = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|media_type| media_type.to_str().ok())
         .is_some_and(|media_type| media_type.starts_with("multipart/form-data"));
+    let too_large_or_bad = |status| match status {
+        StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
     if !has_files {
-        let Form(sent) = Form::from_request(request, &()).await.ok()?;
-        return Some(sent);
+        let form = Form::from_request(request, &()).await;
+        let Form(sent) = form.map_err(|error| too_large_or_bad(error.into_response().status()))?;
+        return Ok(sent);
     }
-    let mut form = Multipart::from_request(request, &()).await.ok()?;
+    let unreadable = |error: MultipartError| too_large_or_bad(error.status());
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|_| StatusCode::BAD_REQUEST)?;
     let mut sent = vec![];
-    while let Some(field) = form.next_field().await.ok()? {
-        let name = field.name()?.to_owned();
-        let bytes = field.bytes().await.ok()?;
-        let text = if name == KEY_FILE {
+    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+        let name = field.name().ok_or(StatusCode::BAD_REQUEST)?.to_owned();
+        let bytes = field.bytes().await.map_err(unreadable)?;
+        let value = if name == KEY_FILE {
             private_key::form_text(&bytes)
         } else {
-            String::from_utf8(bytes.into()).ok()?
+            String::from_utf8(bytes.into()).map_err(|_| StatusCode::BAD_REQUEST)?
         };
-        sent.push((name, text));
+        sent.push((name, value));
     }
-    Some(sent)
+    Ok(sent)
 }
 
 /// What the forms of a cookie's owner carry: only who knows the cookie can make it.
@@ -383,10 +461,15 @@ pub(super) fn set_cookie(name: &str, value: &str, max_age_seconds: i64) -> Heade
 }
 
 async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
-    let Some(token) = cookie(headers, COOKIE).filter(|token| !token.is_empty()) else {
-        return Ok(None);
-    };
-    let token_hash = hash_token(&token);
+    match cookie(headers, COOKIE).filter(|token| !token.is_empty()) {
+        Some(token) => of_token(app, &token).await,
+        None => Ok(None),
+    }
+}
+
+/// The session of that token, where it counts.
+pub(super) async fn of_token(app: &App, token: &str) -> Result<Option<Session>, Problem> {
+    let token_hash = hash_token(token);
     let now = (app.clock)();
     let Some(found) = sessions::find(&app.pool, token_hash, now).await? else {
         return Ok(None);
@@ -404,7 +487,8 @@ async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem
         email: found.email.0,
         role: found.role,
         access: found.access,
-        csrf: csrf_of(&token),
+        // Forms name their owner, so that what they hold goes to nobody else.
+        csrf: format!("{}.{}", found.user_id.0.simple(), csrf_of(token)),
         token_hash,
     }))
 }

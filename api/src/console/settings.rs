@@ -9,7 +9,7 @@
 
 mod lines;
 mod setup;
-mod since;
+pub(super) mod since;
 mod surveys;
 mod vonage;
 

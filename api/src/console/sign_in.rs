@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{SET_COOKIE, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::TimeDelta;
 use docket_domain::access::Access;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::pages::{self, Elsewhere, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
 use super::throttle::Key;
+use super::unsent::{self, Outcome, Unsent};
 use super::{Console, Failed, device, failure, go, page, place, settings, words};
 use crate::ambient;
 use crate::app::App;
@@ -29,8 +30,8 @@ use crate::audit::Attempt;
 use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
-use crate::passwords;
-use crate::site;
+use crate::passwords::{self, Asker};
+use crate::site::{self, HttpsAddress};
 use crate::users::hash_token;
 
 /// A sign-in form can be sent for so long.
@@ -45,16 +46,55 @@ pub(super) struct Wanted {
 
 /// The sign-in page.
 pub(super) async fn form(Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
-    show(&headers, StatusCode::OK, &wanted.next, "", "")
+    let form = Form {
+        next: wanted.next,
+        ..Form::default()
+    };
+    show(&headers, StatusCode::OK, form)
 }
 
-fn show(
-    headers: &HeaderMap,
-    status: StatusCode,
-    next: &str,
-    email: &str,
-    refusal: &str,
-) -> Response {
+/// The sign-in page for somebody whose session ended before their form was sent.
+pub(super) fn with_unsent(headers: &HeaderMap, unsent: &Unsent) -> Response {
+    let form = Form {
+        refusal: words::UNSENT_SIGN_IN,
+        unsent: unsent.carried(),
+        ..Form::default()
+    };
+    show(headers, StatusCode::UNAUTHORIZED, form)
+}
+
+/// What the sign-in form holds.
+#[derive(Default)]
+struct Form {
+    /// Where to go when signed in.
+    next: String,
+    email: String,
+    refusal: &'static str,
+    /// A form that waits to be sent.
+    unsent: String,
+    /// Where to sign in instead; else where the site says so.
+    elsewhere: Option<HttpsAddress>,
+}
+
+impl Form {
+    /// The form as it was sent, with why it is shown again.
+    fn again(fields: &[(String, String)], headers: &HeaderMap, refusal: &'static str) -> Self {
+        let field = |name: &str| {
+            let found = fields.iter().find(|(other, _)| other == name);
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        let unsent = Unsent::read(field(unsent::FIELD), headers);
+        Self {
+            next: field("next").to_owned(),
+            email: field("email").to_owned(),
+            refusal,
+            unsent: unsent.map_or_else(String::new, |unsent| unsent.carried()),
+            elsewhere: None,
+        }
+    }
+}
+
+fn show(headers: &HeaderMap, status: StatusCode, form: Form) -> Response {
     // The cookie of an open form is kept, so that forms in two windows are both good.
     let token = session::cookie(headers, FORM_COOKIE)
         .filter(|token| {
@@ -66,82 +106,94 @@ fn show(
         .unwrap_or_else(session::new_token);
     let template = pages::SignIn {
         csrf: session::csrf_of(&token),
-        next: next.to_owned(),
-        email: email.to_owned(),
-        refusal: refusal.to_owned(),
-        elsewhere: site::https_address().map(|address| Elsewhere::of(&address)),
+        next: form.next,
+        email: form.email,
+        refusal: form.refusal.to_owned(),
+        elsewhere: form
+            .elsewhere
+            .or_else(site::https_address)
+            .map(|address| Elsewhere::of(&address)),
+        unsent: form.unsent,
     };
-    shown(status, &template, &token)
-}
-
-/// The page for a browser that did not send the cookie of the form.
-fn without_cookie(headers: &HeaderMap) -> Response {
-    let Some(address) = site::https_address_without_cookie() else {
-        return show(
-            headers,
-            StatusCode::FORBIDDEN,
-            "",
-            "",
-            words::SIGN_IN_COOKIES,
-        );
-    };
-    let token = session::new_token();
-    let template = pages::SignIn {
-        csrf: session::csrf_of(&token),
-        next: String::new(),
-        email: String::new(),
-        refusal: String::new(),
-        elsewhere: Some(Elsewhere::of(&address)),
-    };
-    shown(StatusCode::FORBIDDEN, &template, &token)
-}
-
-fn shown(status: StatusCode, template: &pages::SignIn, token: &str) -> Response {
-    let cookie = session::set_cookie(FORM_COOKIE, token, FORM_SECONDS);
-    ([(SET_COOKIE, cookie)], page(status, template)).into_response()
+    let cookie = session::set_cookie(FORM_COOKIE, &token, FORM_SECONDS);
+    let mut answer = ([(SET_COOKIE, cookie)], page(status, &template)).into_response();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let seconds = if form.refusal == words::SIGN_IN_BUSY {
+            "2"
+        } else {
+            "60"
+        };
+        let headers = answer.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    answer
 }
 
 /// Signs somebody in.
 pub(super) async fn sign_in(State(console): State<Console>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(form_token) = session::cookie(&parts.headers, FORM_COOKIE) else {
-        return without_cookie(&parts.headers);
-    };
-    let posted = match session::read(&parts, body, &session::csrf_of(&form_token)).await {
-        Ok(posted) => posted,
+    let headers = &parts.headers;
+    let form_token = session::cookie(headers, FORM_COOKIE);
+    let has_cookie = form_token.is_some();
+    let csrf = form_token.map_or_else(String::new, |token| session::csrf_of(&token));
+    let app = &console.app;
+    let (fields, posted) = match session::read(&parts, body, &csrf).await {
+        Ok(read) => read,
         Err(answer) => return answer,
     };
-    let client = console
-        .app
-        .proxies
-        .client_of(&parts.headers, &parts.extensions);
+    let Some(posted) = posted else {
+        let mut form = Form::again(&fields, headers, words::SIGN_IN_COOKIES);
+        if !has_cookie && let Some(address) = site::https_address_without_cookie() {
+            form.refusal = "";
+            form.elsewhere = Some(address);
+        }
+        return show(headers, StatusCode::FORBIDDEN, form);
+    };
+    let client = app.proxies.client_of(headers, &parts.extensions);
     let from = client.map(|client| client.to_string());
     let place = client.and_then(|client| client.place());
-    match check(&console, &posted, &parts.headers, place).await {
-        Ok(Checked::Good(who)) => begin(&console.app, who, from, &posted, &parts.headers).await,
-        Ok(Checked::Not(why, user_id)) => {
+    let checked = match check(&console, &posted, headers, place).await {
+        Ok(checked) => checked,
+        Err(failed) => {
+            let form = Form::again(&fields, headers, words::SIGN_IN_UNAVAILABLE);
+            return show(headers, failed.into_response().status(), form);
+        }
+    };
+    match checked {
+        Checked::Good(who) => match begin(app, who, from, &posted, headers).await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let form = Form::again(&fields, headers, words::SIGN_IN_UNAVAILABLE);
+                show(headers, failed.into_response().status(), form)
+            }
+        },
+        Checked::Busy => {
+            let form = Form::again(&fields, headers, words::SIGN_IN_BUSY);
+            show(headers, StatusCode::TOO_MANY_REQUESTS, form)
+        }
+        Checked::Not(why, user_id) => {
             let (status, refusal) = match why {
                 Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, words::SIGN_IN_TOO_OFTEN),
                 Refusal::Wrong => (StatusCode::UNAUTHORIZED, words::SIGN_IN_WRONG),
             };
-            console.app.audit.failed(Attempt {
+            app.audit.failed(Attempt {
                 email: posted.field("email").to_owned(),
                 user_id,
                 from,
                 why,
-                at: (console.app.clock)(),
+                at: (app.clock)(),
                 request_id: RequestIds::current(),
             });
-            let (next, email) = (posted.field("next"), posted.field("email"));
-            show(&parts.headers, status, next, email, refusal)
+            show(headers, status, Form::again(&fields, headers, refusal))
         }
-        Err(failed) => failed.into_response(),
     }
 }
 
 enum Checked {
     /// Who signs in.
     Good(Good),
+    /// Too many sign in at once.
+    Busy,
     /// Why not, and whose address it is, where that is known.
     Not(Refusal, Option<UserId>),
 }
@@ -177,6 +229,12 @@ async fn check(
             .and_then(|known| device::find(headers, known.user_id, &known.password_hash));
     }
     let throttle = &console.throttle;
+    let asker = if device.is_some() {
+        Asker::Known
+    } else {
+        Asker::Stranger
+    };
+    let origin = place.clone().map(Key::Place);
     let (account, takes) = if let Some(device) = device {
         // However many wrong passwords others try for the account, or from the same place.
         let own = Key::Device(device);
@@ -200,13 +258,23 @@ async fn check(
         known = find().await?;
     }
     let password = SecretString::from(password);
-    let _turn = console.throttle.turn().await;
     // Who is not known is answered as late as who is, so that nobody learns who has an account.
     let (known, hash) = match known {
         Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    match (passwords::verify(password, hash.clone()).await, known) {
+    let is_right = match passwords::verify(password, hash.clone(), asker).await {
+        Ok(is_right) => is_right,
+        Err(_) => {
+            // Nothing was looked at, so nothing counts.
+            throttle.give_back(&account);
+            if let Some(origin) = origin.filter(|_| asker == Asker::Stranger) {
+                throttle.give_back(&origin);
+            }
+            return Ok(Checked::Busy);
+        }
+    };
+    match (is_right, known) {
         (true, Some((user_id, role))) => {
             console.throttle.forgive(&account);
             let asked = Asked {
@@ -240,7 +308,9 @@ async fn nobodys_hash() -> String {
     }
     let password = hex::encode(ambient::random_bytes::<16>());
     // Where it cannot be hashed, it is compared with nothing, which is quicker and still wrong.
-    let hash = passwords::hash(password.into()).await.unwrap_or_default();
+    let Ok(hash) = passwords::hash(password.into()).await else {
+        return String::new();
+    };
     HASH.get_or_init(|| hash).clone()
 }
 
@@ -250,8 +320,9 @@ async fn begin(
     from: Option<String>,
     posted: &Posted,
     headers: &HeaderMap,
-) -> Response {
+) -> Result<Response, Failed> {
     let now = (app.clock)();
+    let user_id = who.asked.user_id;
     let token = session::new_token();
     let device = device::set_cookie(who.asked.user_id, &who.password_hash);
     let browser = headers
@@ -268,21 +339,14 @@ async fn begin(
         expires_at: now + TimeDelta::days(MAX_DAYS),
         asked: who.asked,
     };
-    if let Err(error) = sessions::remove_expired(&app.pool, now).await {
-        return Failed::from(error).into_response();
-    }
+    sessions::remove_expired(&app.pool, now).await?;
     // The session and the event that says so are one: nobody is signed in without it.
-    if let Err(error) = app.ledger.submit(new).await {
-        return Failed::from(error).into_response();
-    }
+    app.ledger.submit(new).await?;
     let next = posted.field("next");
     let next = if place::is_ours(next) && next != "/" {
         next
     } else {
-        match settings::beginning(app, who.role).await {
-            Ok(beginning) => beginning,
-            Err(failed) => return failed.into_response(),
-        }
+        settings::beginning(app, who.role).await?
     };
     let cookies = AppendHeaders([
         (
@@ -292,7 +356,19 @@ async fn begin(
         (SET_COOKIE, session::set_cookie(FORM_COOKIE, "", 0)),
         (SET_COOKIE, device),
     ]);
-    (cookies, go(next)).into_response()
+    let mut answer = (cookies, go(next)).into_response();
+    // Another person who signs in gets nothing of it.
+    let unsent = Unsent::read(posted.field(unsent::FIELD), headers);
+    if let Some(unsent) = unsent.filter(|unsent| unsent.is_of(user_id))
+        && let Some(session) = session::of_token(app, &token).await?
+    {
+        answer.extensions_mut().insert(Outcome::Restore {
+            session: Box::new(session),
+            unsent,
+            sentence: words::UNSENT_RESTORED,
+        });
+    }
+    Ok(answer)
 }
 
 fn signed_out() -> Response {

@@ -25,6 +25,7 @@ fn when(minutes: i64) -> When {
 fn frame(may_act: bool) -> Frame {
     Frame {
         email: "agent@example.com".to_owned(),
+        person: "u1".to_owned(),
         role: if may_act { "Agent" } else { "Auditor" },
         csrf: "c5f".to_owned(),
         may_act,
@@ -509,6 +510,7 @@ fn people_come_in_and_see_where_they_are() {
             email: "agent@example.com".to_owned(),
             refusal: words::SIGN_IN_WRONG.to_owned(),
             elsewhere: None,
+            unsent: String::new(),
         })
     );
     let session = |label: &str, is_this| SessionView {

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::device::Device;
@@ -23,8 +22,6 @@ const PLACE_BURST: i32 = 40;
 const PLACE_SECONDS: i64 = 15;
 /// So many keys are remembered before those that have recovered are forgotten.
 const MAX_KEYS: usize = 20_000;
-/// So many passwords are hashed at once: each takes a core and 19 MiB.
-const AT_ONCE: usize = 4;
 
 /// Whose attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,19 +48,10 @@ impl Key {
 }
 
 /// Counts attempts.
+#[derive(Default)]
 pub(super) struct Throttle {
     /// When each key will have recovered wholly.
     recovered_at: Mutex<HashMap<Key, DateTime<Utc>>>,
-    at_once: Semaphore,
-}
-
-impl Default for Throttle {
-    fn default() -> Self {
-        Self {
-            recovered_at: Mutex::default(),
-            at_once: Semaphore::new(AT_ONCE),
-        }
-    }
 }
 
 impl Throttle {
@@ -88,9 +76,12 @@ impl Throttle {
         self.keys().remove(key);
     }
 
-    /// Waits until a password may be hashed.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.at_once.acquire().await.ok()
+    /// Takes an attempt back that came to nothing, because too many were made at once.
+    pub(super) fn give_back(&self, key: &Key) {
+        let (_, seconds) = key.limits();
+        if let Some(at) = self.keys().get_mut(key) {
+            *at -= TimeDelta::seconds(seconds);
+        }
     }
 
     fn keys(&self) -> std::sync::MutexGuard<'_, HashMap<Key, DateTime<Utc>>> {

@@ -46,6 +46,7 @@ words! {
     PASSWORD = "Password";
     SIGN_IN_WRONG = "That email and password do not go together. Try again.";
     SIGN_IN_TOO_OFTEN = "There were too many attempts. Wait a minute and try again.";
+    SIGN_IN_UNAVAILABLE = "Docket cannot sign anybody in just now. Try again in a few seconds.";
     SIGN_IN_COOKIES = "The form was open for too long, or your browser keeps no cookies. Try again.";
     SIGN_IN_BY_HTTP = "This page came over http, where your browser keeps no sign-in. Sign in at Docket's https address:";
     SIGN_IN_PERHAPS_BY_HTTP = "If this page's address does not begin with https, your browser keeps no sign-in here. Docket's address is:";
@@ -146,6 +147,11 @@ words! {
     ONLY_LOOKING = "You may read everything and change nothing, because you are an auditor.";
     FORM_FROM_ELSEWHERE = "The form was sent from another site, so nothing was done.";
     FORM_UNREADABLE = "The form could not be read, so nothing was done. Go back and try again.";
+    ADDRESS_UNREADABLE = "The address could not be read. A part of it may be missing, or stand there twice.";
+    NO_SUCH_PAGE = "There is no page at this address.";
+    NOT_THAT_METHOD = "This address is for a form and shows nothing by itself. Go to the page with the form.";
+    SIGN_IN_BUSY = "Many people sign in just now. Try again in a few seconds.";
+    FORM_TOO_LARGE = "The form is too large, so nothing was done. Go back, shorten the text and try again.";
     FORM_TOO_OLD = "The form is too old, so nothing was done. Go back, reload the page and try again.";
     NO_SUCH_COLLEAGUE = "only agents and owners see to cases, and none of them has that email";
     NO_SUCH_LINE = "choose the line to write from";
@@ -154,6 +160,15 @@ words! {
     TO_THE_INBOX = "To the inbox";
 
     LIVE_BROKEN = "The connection is broken. Docket tries again by itself.";
+    SIGNED_OUT = "You were signed out. Your text stays here.";
+    SIGN_IN_AGAIN = "Sign in again";
+
+    UNSENT_SIGN_IN = "You were signed out before this was sent. Sign in, and your text is back in its form.";
+    UNSENT_RESTORED = "You were signed out before this was sent, so nothing was done. Here is your text again: look at it and send it.";
+    UNSENT_TOO_OLD = "The form was from before you signed in, so nothing was done. Here is your text again: look at it and send it.";
+    UNSENT_TITLE = "Not sent";
+    UNSENT_GONE = "Its form is no longer there.";
+    UNSENT_TYPED = "Your text, which was not saved";
 
     KEYS_TITLE = "Keys";
     KEYS_NEXT = "Next case";
@@ -380,10 +395,29 @@ pub(super) fn sentence(text: &str) -> String {
 pub(super) const fn failure_title(status: StatusCode) -> &'static str {
     match status.as_u16() {
         403 => "Not possible",
-        404 => "Not there",
+        404 | 405 => "Not there",
         500.. => "Something went wrong",
         _ => "Not done",
     }
+}
+
+/// A field of a form by its name, where a person would miss what they typed in it.
+pub(super) fn unsent_field(name: &str) -> Option<&'static str> {
+    let word = match name {
+        "text" | "key_text" => "Text",
+        "comment" => "Comment",
+        "title" => "Title",
+        "number" => "Number",
+        "name" => "Name",
+        "email" => "Email",
+        "reply" => "Reply",
+        "question" => "Question",
+        "application_id" => "Application ID",
+        "reason" => "Reason",
+        name if name.starts_with("answer-") => "Answer",
+        _ => return None,
+    };
+    Some(word)
 }
 
 /// A browser in a few words, from what it says of itself.
@@ -1093,9 +1127,19 @@ words! {
     HEALTH_NO_SECRET = "No signature secret is set, so every webhook is turned away until there is one. Vonage tries again for a day.";
     HEALTH_NO_CLIENT = "Vonage's application and key are not set, so replies wait.";
     HEALTH_SET_VONAGE = "Enter Vonage's settings.";
-    HEALTH_WRONG_SECRET = "Compare the signature secret with the one in the account's settings at Vonage. If they are the same, somebody else knocks; nothing of theirs is taken in.";
+    HEALTH_WRONG_SECRET = "Compare the signature secret with the one in the account's settings at Vonage. If they are the same, somebody else knocks, and nothing of theirs is taken in.";
     HEALTH_NO_WEBHOOK = "No webhook has come from Vonage yet.";
     HEALTH_NO_WEBHOOK_ADVICE = "Write to one of your numbers. If nothing comes, check at Vonage that the application's two webhook addresses are those of this server.";
+    IN_THE_LAST_HOUR = "in the last hour";
+    IN_THE_LAST_DAY = "in the last 24 hours";
+    HEALTH_UNSIGNED_ADVICE = "Turn on signed webhooks in the account's settings at Vonage. If they are on, a proxy in front of Docket drops the header Authorization: let it pass.";
+    HEALTH_UNAVAILABLE_ADVICE = "The database was slow, full or away. Vonage repeats them for a day, so nothing is lost. Look at the database and at the server's log.";
+    HEALTH_TOO_LARGE_ADVICE = "Docket reads bodies of up to 4 MiB and refused them. Look at Vonage's log for what they were, and let a proxy in front of Docket pass as much.";
+    HEALTH_INCOMPLETE_ADVICE = "A proxy in front of Docket, or the network, cut them off. Look at the proxy's log and its time limits.";
+    HEALTH_SWAPPED_ADVICE = "They were taken all the same. At Vonage, swap the application's addresses for inbound messages and for statuses.";
+    HEALTH_WRONG_ADDRESS_ADVICE = "Compare the application's two webhook addresses at Vonage with those of this server, letter by letter.";
+    HEALTH_WRONG_METHOD_ADVICE = "Set the method of the webhooks to POST at Vonage, and look for a redirect in front of Docket, which turns POST into GET.";
+    HEALTH_OLDER_API_ADVICE = "They are read as far as they can be. Set the application's Messages API to version 1 at Vonage, and the account's SMS setting to the Messages API.";
     HEALTH_NO_CALL = "Nothing has been sent yet.";
     HEALTH_CALLS_ADVICE = "If lines stand still, see below why. Otherwise Vonage may have trouble: messages that it did not take are tried again by themselves.";
     HEALTH_OUTBOX_EMPTY = "Nothing waits.";
@@ -1188,10 +1232,15 @@ pub(super) fn last_call(ago: &str) -> String {
     format!("Vonage last took a message {ago}.")
 }
 
-pub(super) fn wrongly_signed(count: u64) -> String {
-    match count {
-        1 => "1 webhook came today with a wrong signature and was refused.".to_owned(),
-        count => format!("{count} webhooks came today with wrong signatures and were refused."),
+/// So many webhooks came in some way, and what became of them; both can be empty.
+pub(super) fn came(count: u64, how: &str, became: &str, window: &str) -> String {
+    let (webhooks, were) = match count {
+        1 => ("1 webhook".to_owned(), "was"),
+        count => (format!("{count} webhooks"), "were"),
+    };
+    match became {
+        "" => format!("{webhooks} came {window} {how}."),
+        became => format!("{webhooks} came {window} {how} {were} {became}."),
     }
 }
 
@@ -1304,6 +1353,12 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
         (_, "unsigned") => "Without a signature, not taken",
         (_, "wrongly_signed") => "Wrong signature, refused",
         (_, "unavailable") => "Could not be recorded, Vonage comes again",
+        (_, "too_large") => "Too large, refused",
+        (_, "incomplete") => "Broke off, Vonage comes again",
+        (_, "swapped") => "At the other one's address",
+        (_, "wrong_address") => "At a wrong address",
+        (_, "wrong_method") => "With another method than POST",
+        (_, "older_api") => "In the form of an older API",
         _ => "Broken or too large, refused",
     }
 }
@@ -1555,6 +1610,9 @@ pub(super) fn median_and_p90(median: &str, p90: &str) -> String {
 
 words! {
     SETTINGS_CHANGED = "Somebody else has changed these settings since you opened this page, so yours were not saved.";
+    VONAGE_CHANGED = "Somebody else has changed these settings since you opened this page, so yours were not saved. Enter secrets once more, if you entered any.";
+    VONAGE_ANOTHER_SECRET = "as it was entered";
+    RIGHTS_CHANGED = "Somebody else has changed what this person may do since you opened this page, so yours was not saved.";
     TEMPLATE_CHANGED = "Somebody else has changed this template since you opened the page, so yours was not saved. Save again to put yours in its place.";
     TEMPLATE_SAYS_NOW = "It says now:";
     SETTINGS_CHANGED_KEPT = "What you changed is kept below, and everything else is as it is now. Save again to have it so.";

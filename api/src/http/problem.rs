@@ -150,6 +150,8 @@ kinds! {
     UnknownStatus = "unknown-status", UNPROCESSABLE_ENTITY, "The status question has no such answer";
     /// The idempotency key was used for another request.
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for something else";
+    /// Too many passwords are checked at once.
+    TooMany = "too-many", TOO_MANY_REQUESTS, "Too many ask at once";
     /// Something is wrong on our side.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here";
     /// Too much waits already.
@@ -324,7 +326,7 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         match kind {
-            Kind::Busy => {
+            Kind::Busy | Kind::TooMany => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static(BUSY_RETRY_AFTER));
             }
             Kind::Unavailable => {
@@ -521,6 +523,9 @@ impl From<InstallationError> for Problem {
     fn from(error: InstallationError) -> Self {
         match error {
             InstallationError::ApplicationId => Self::invalid(error.to_string()),
+            InstallationError::ChangedSince { version } => {
+                Self::new(Kind::ChangedSince, error.to_string()).with("version", version)
+            }
         }
     }
 }
@@ -544,6 +549,9 @@ impl From<UserError> for Problem {
             | UserError::TokenName
             | UserError::NoSuchSurvey => Kind::InvalidValue,
             UserError::LastOwner => Kind::LastOwner,
+            UserError::ChangedSince { version } => {
+                return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
+            }
         };
         Self::new(kind, error.to_string())
     }

@@ -101,6 +101,7 @@ pub(super) fn no_such_user() -> Problem {
 pub(crate) fn unhashed(error: PasswordError) -> Problem {
     match error {
         PasswordError::TooShort | PasswordError::TooLong => Problem::invalid(error.to_string()),
+        PasswordError::Busy => Problem::new(Kind::TooMany, error.to_string()),
         PasswordError::Hashing => Problem::internal().caused_by(&error),
     }
 }
@@ -336,6 +337,7 @@ async fn change(
     let by = asks.by();
     let UserChange { role, surveys } = asks.body;
     let command = UserCommand::ChangeRights {
+        seen: None,
         role: role.as_deref().map(self::role).transpose()?,
         access: surveys.map(access),
     };

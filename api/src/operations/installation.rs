@@ -51,6 +51,8 @@ pub struct ChangeVonage {
     pub signature_secret: Entry<SealedSecret>,
     /// The application's private key, encrypted.
     pub private_key: Entry<SealedSecret>,
+    /// The version that whoever asks has seen, where they say it.
+    pub seen: Option<u64>,
     /// Who asks.
     pub by: Administrator,
 }
@@ -81,6 +83,7 @@ impl Operation for ChangeVonage {
             },
             signature_secret: self.signature_secret.change(),
             private_key: self.private_key.change(),
+            seen: self.seen,
         };
         let events = installation.decide(command)?;
         let mut decided = Decided::on(StreamId::Installation, events, ());

@@ -125,16 +125,24 @@ async fn webhooks_are_counted_by_what_became_of_them() {
     assert_eq!(send(None).await, 503);
     let mut owner = house.signed_in("owner").await;
     let page = owner.get("/health").await;
-    // One without a signature is Vonage's habit, and no reason to do something.
     let webhooks = check(&page, "Messages from Vonage");
-    assert!(webhooks.contains("No webhook has come"), "{webhooks}");
+    assert!(webhooks.contains("Needs you"), "{webhooks}");
+    assert!(webhooks.contains("without a signature"), "{webhooks}");
+    assert!(
+        webhooks.contains("drops the header Authorization"),
+        "{webhooks}"
+    );
+    assert!(!webhooks.contains("No webhook has come"), "{webhooks}");
     page.shows("Without a signature, not taken");
     for _ in 0..3 {
         assert_eq!(send(Some("not.a.token")).await, 401);
     }
     let page = owner.get("/health").await;
     let webhooks = check(&page, "Messages from Vonage");
-    assert!(webhooks.contains("3 webhooks came today"), "{webhooks}");
+    assert!(
+        webhooks.contains("3 webhooks came in the last hour with a wrong signature"),
+        "{webhooks}"
+    );
     let row =
         "<td>Wrong signature, refused</td><td class=\"number\">3</td><td class=\"number\">3</td>";
     page.shows(row);
@@ -168,6 +176,49 @@ async fn webhooks_are_counted_by_what_became_of_them() {
     let page = owner.get("/health").await;
     page.shows("Nothing in the last 7 days.");
     assert!(check(&page, "Messages from Vonage").contains("7 days ago"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn one_strangers_post_alarms_nobody_and_the_set_up_waits_for_a_signed_webhook() {
+    let configured = Configured {
+        application_id: Some("00000000-0000-4000-8000-000000000001".to_owned()),
+        signature_secret: Some("a secret of thirty-two characters".into()),
+        ..Configured::default()
+    };
+    let house = House::with("http://127.0.0.1", settings(configured, None), true).await;
+    let note = |result| {
+        let now = (house.app.clock)();
+        house.app.vonage.activity.note("inbound", result, now);
+    };
+    let mut owner = house.signed_in("owner").await;
+    note("wrongly_signed");
+    let page = owner.get("/health").await;
+    assert!(!check(&page, "Messages from Vonage").contains("Needs you"));
+    note("accepted");
+    let page = owner.get("/health").await;
+    let webhooks = check(&page, "Messages from Vonage");
+    assert!(webhooks.starts_with("\"good\""), "{webhooks}");
+    // Twenty minutes later the secret is another one at Vonage.
+    wait(1_200);
+    for _ in 0..5 {
+        note("wrongly_signed");
+    }
+    let page = owner.get("/health").await;
+    assert!(check(&page, "Messages from Vonage").contains("Needs you"));
+    // It was mended, and is judged by what comes of late.
+    wait(7_200);
+    note("accepted");
+    let page = owner.get("/health").await;
+    let webhooks = check(&page, "Messages from Vonage");
+    assert!(webhooks.starts_with("\"good\""), "{webhooks}");
+    note("swapped");
+    let page = owner.get("/health").await;
+    let webhooks = check(&page, "Messages from Vonage");
+    assert!(
+        webhooks.contains("swap the application's addresses"),
+        "{webhooks}"
+    );
     house.close().await;
 }
 

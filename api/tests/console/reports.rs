@@ -100,7 +100,7 @@ async fn tables_are_downloaded_as_csv_in_which_no_cell_is_a_formula() {
     );
     assert_eq!(
         csv.text,
-        "kind,name,Cases,median (seconds),90th percentile (seconds)\r\n\
+        "\u{feff}kind,name,Cases,median (seconds),90th percentile (seconds)\r\n\
          all,All cases,1,600,600\r\n\
          survey,\"'=1+1, \"\"Support\"\"\",1,600,600\r\n\
          person,agent@example.com,1,600,600\r\n"
@@ -115,7 +115,7 @@ async fn tables_are_downloaded_as_csv_in_which_no_cell_is_a_formula() {
     let csv = owner.get(&link).await;
     assert_eq!(
         csv.text,
-        "day (UTC),Received,Sent,Begun,Closed\r\n2026-02-28,0,0,0,0\r\n2026-03-01,1,1,1,1\r\n"
+        "\u{feff}day (UTC),Received,Sent,Begun,Closed\r\n2026-02-28,0,0,0,0\r\n2026-03-01,1,1,1,1\r\n"
     );
     for nowhere in ["/reports/days", "/reports/secrets.csv"] {
         owner.get(nowhere).await.is(404);

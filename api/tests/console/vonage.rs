@@ -477,8 +477,65 @@ async fn all_three_steps_done_lead_to_the_inbox() {
     assert_eq!(page.at, "/setup?step=vonage&done=vonage");
     page.is(200).shows("Test the credentials").shows("Go on");
     let page = owner.get("/setup").await;
-    page.is(200).shows("All is set up.");
+    // Vonage's step is not done before a webhook has come that is signed with the secret.
+    page.is(200)
+        .shows("All is set up.")
+        .shows("No webhook has come");
+    assert_eq!(page.text.matches("Done</span>").count(), 2);
+    let note = |result| {
+        let now = (house.app.clock)();
+        house.app.vonage.activity.note("inbound", result, now);
+    };
+    note("unsigned");
+    let page = owner.get("/setup").await;
+    page.shows("without a signature")
+        .shows("drops the header Authorization");
+    assert_eq!(page.text.matches("Done</span>").count(), 2);
+    note("accepted");
+    let page = owner.get("/setup").await;
+    page.shows("All is set up.").lacks("without a signature");
     assert_eq!(page.text.matches("Done</span>").count(), 3);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_older_form_of_vonages_settings_changes_nothing_and_keeps_what_was_typed() {
+    let house = house(Some(SecretKey::generate())).await;
+    let mut one = house.signed_in("owner").await;
+    let mut other = house.signed_in("owner").await;
+    // Both open the form before anything is set.
+    let old = one.get("/vonage").await;
+    let theirs = other.get("/vonage").await;
+    let fields = [("application_id", APPLICATION_ID)];
+    other.send(&theirs, "/vonage", &fields).await.is(200);
+    let mine = [("application_id", ""), ("signature_secret", SECRET)];
+    let refused = one.send(&old, "/vonage", &mine).await;
+    refused
+        .is(409)
+        .shows("yours were not saved")
+        .shows("owner@example.com")
+        .shows(APPLICATION_ID);
+    let page = one.get("/vonage").await;
+    page.shows(APPLICATION_ID);
+    // Sent again from that page, the secret is entered and the id stays.
+    let again = [("signature_secret", SECRET)];
+    let form = [("application_id", APPLICATION_ID), again[0]];
+    one.send(&refused, "/vonage", &form)
+        .await
+        .is(200)
+        .shows(APPLICATION_ID);
+    // Of an older form that changes another part, what was typed is kept.
+    let typed = [("application_id", "my-own-application")];
+    let refused = other.send(&theirs, "/vonage", &typed).await;
+    refused
+        .is(409)
+        .shows("value=\"my-own-application\"")
+        .shows(APPLICATION_ID);
+    other
+        .send(&refused, "/vonage", &typed)
+        .await
+        .is(200)
+        .shows("my-own-application");
     house.close().await;
 }
 

@@ -726,7 +726,7 @@ impl History {
                     text: format!("Hello {{name}} {n}"),
                 };
                 let change = match n % 4 {
-                    0 => TemplateChange::Remove { name },
+                    0 => TemplateChange::Remove { name, was: None },
                     1 => TemplateChange::Replace {
                         name,
                         was: None,
@@ -751,6 +751,7 @@ impl History {
                     }),
                 };
                 self.does(ChangeVonage {
+                    seen: None,
                     application_id: match n % 4 {
                         0 => Entry::Keep,
                         1 => Entry::Remove,

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_projections::accounts;
 use secrecy::SecretString;
@@ -18,7 +18,7 @@ use crate::http::problem::Problem;
 use crate::http::users::unhashed;
 use crate::operations::Administrator;
 use crate::operations::user::ChangeUser;
-use crate::passwords;
+use crate::passwords::{self, Asker};
 
 #[derive(Template)]
 #[template(path = "console/owners/account.html")]
@@ -69,7 +69,10 @@ pub(super) async fn change_password(
         Err(Refused::TooOften) => {
             let sentence = words::SIGN_IN_TOO_OFTEN.to_owned();
             let status = StatusCode::TOO_MANY_REQUESTS;
-            Ok(with(&console.app, &session, "", status, sentence))
+            let mut answer = with(&console.app, &session, "", status, sentence);
+            let headers = answer.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
+            Ok(answer)
         }
         Err(Refused::Problem(problem)) => {
             let sentence = words::refusal(&problem);
@@ -110,8 +113,9 @@ async fn changed(console: &Console, session: &Session, posted: &Posted) -> Resul
     }
     let known = accounts::password_hash(&app.pool, &session.email).await?;
     let known = known.ok_or_else(|| Problem::invalid(words::OLD_PASSWORD_WRONG))?;
-    let _turn = console.throttle.turn().await;
-    if !passwords::verify(SecretString::from(old), known.password_hash).await {
+    let old = SecretString::from(old);
+    let is_right = passwords::verify(old, known.password_hash, Asker::Inside).await;
+    if !is_right.map_err(unhashed)? {
         return Err(Problem::invalid(words::OLD_PASSWORD_WRONG).into());
     }
     console.throttle.forgive(&here);

@@ -1,5 +1,7 @@
 //! `/health`: how Docket is doing, and what to do about it.
 
+pub(in crate::console) mod webhooks;
+
 use std::time::{Duration, Instant};
 
 use askama::Template;
@@ -15,6 +17,7 @@ use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::outbox::{self, Depth};
 use docket_projections::read::unrouted;
 
+use self::webhooks::Remark;
 use super::users::Done;
 use crate::activity;
 use crate::app::App;
@@ -33,8 +36,8 @@ const DAYS: u64 = 7;
 const LONG_WAIT_MINUTES: i64 = 5;
 /// So long may the write path take to do nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What an owner's webhooks can come to where the signature was right.
-const GENUINE: [&str; 4] = ["accepted", "duplicate", "unrouted", "unavailable"];
+/// The two kinds of webhooks.
+const WEBHOOKS: [&str; 2] = ["inbound", "status"];
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +51,7 @@ pub(in crate::console) enum Tone {
 }
 
 impl Tone {
-    const fn class(self) -> &'static str {
+    pub(in crate::console) const fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Look => "look",
@@ -56,7 +59,7 @@ impl Tone {
         }
     }
 
-    const fn icon(self) -> &'static str {
+    pub(in crate::console) const fn icon(self) -> &'static str {
         match self {
             Self::Good => "check",
             Self::Look => "question",
@@ -74,6 +77,8 @@ struct Check {
     advice: &'static str,
     /// Where to do it.
     href: Option<&'static str>,
+    /// What else is to be said of it.
+    more: Vec<Remark>,
 }
 
 impl Check {
@@ -93,6 +98,20 @@ impl Check {
             sentence: sentence.into(),
             advice,
             href: None,
+            more: vec![],
+        }
+    }
+
+    /// Of several remarks, the worst first.
+    fn of_remarks(title: &'static str, mut remarks: Vec<Remark>) -> Self {
+        let more = remarks.split_off(remarks.len().min(1));
+        match remarks.pop() {
+            Some(first) => Self {
+                href: first.href,
+                more,
+                ..Self::of(first.tone, title, first.sentence, first.advice)
+            },
+            None => Self::good(title, ""),
         }
     }
 
@@ -146,7 +165,7 @@ struct Health {
 struct Known {
     now: DateTime<Utc>,
     totals: Vec<Total>,
-    last_webhook: Option<DateTime<Utc>>,
+    webhooks: webhooks::Known,
     last_call: Option<DateTime<Utc>>,
     depth: Depth,
     waiting: u64,
@@ -158,8 +177,21 @@ struct Known {
     /// How long the write path took to do nothing; `None` where it took too long.
     written_in: Option<Duration>,
     queue: usize,
-    has_secret: bool,
     has_client: bool,
+}
+
+/// What is known of the webhooks that came.
+pub(in crate::console) async fn known_webhooks(app: &App) -> Result<webhooks::Known, Failed> {
+    let now = (app.clock)();
+    // What this process has counted since it last added to the table belongs to the picture.
+    activity::flush(app).await;
+    let last = counted::last(&app.pool, &WEBHOOKS, &webhooks::GENUINE).await?;
+    let (day, hour) = (now - TimeDelta::days(1), now - TimeDelta::hours(1));
+    Ok(webhooks::Known {
+        has_secret: app.vonage.signature_secret.load().is_some(),
+        last_genuine: last.map(|at| words::ago(now - at)),
+        recent: counted::recent(&app.pool, &WEBHOOKS, day, hour).await?,
+    })
 }
 
 async fn ask(app: &App) -> Result<Known, Failed> {
@@ -175,7 +207,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
     Ok(Known {
         now,
         totals: counted::totals(&app.pool, since, today).await?,
-        last_webhook: counted::last(&app.pool, &["inbound", "status"], &GENUINE).await?,
+        webhooks: known_webhooks(app).await?,
         last_call: counted::last(&app.pool, &["send"], &["accepted"]).await?,
         depth: outbox::depth(&app.pool).await?,
         waiting: unrouted::count(&app.pool).await?,
@@ -185,7 +217,6 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         trouble: app.ledger.watch().standing().trouble(),
         written_in,
         queue,
-        has_secret: app.vonage.signature_secret.load().is_some(),
         has_client: app.vonage.client.load().is_some(),
     })
 }
@@ -218,31 +249,7 @@ impl Known {
     }
 
     fn webhooks(&self) -> Check {
-        let title = words::HEALTH_WEBHOOKS;
-        if !self.has_secret {
-            return Check::of(
-                Tone::Act,
-                title,
-                words::HEALTH_NO_SECRET,
-                words::HEALTH_SET_VONAGE,
-            )
-            .at("/vonage");
-        }
-        let wrong = self.today(&["inbound", "status"], &["wrongly_signed"]);
-        if wrong > 0 {
-            let sentence = words::wrongly_signed(wrong);
-            return Check::of(Tone::Act, title, sentence, words::HEALTH_WRONG_SECRET).at("/vonage");
-        }
-        match self.last_webhook {
-            Some(at) => Check::good(title, words::last_webhook(&self.ago(at))),
-            None => Check::of(
-                Tone::Look,
-                title,
-                words::HEALTH_NO_WEBHOOK,
-                words::HEALTH_NO_WEBHOOK_ADVICE,
-            )
-            .at("/setup"),
-        }
+        Check::of_remarks(words::HEALTH_WEBHOOKS, webhooks::judge(&self.webhooks))
     }
 
     fn calls(&self) -> Check {
@@ -429,7 +436,7 @@ pub(super) async fn show(
         counts: vec![
             CountTable {
                 caption: words::HEALTH_COUNT_WEBHOOKS,
-                rows: known.rows(&["inbound", "status"]),
+                rows: known.rows(&WEBHOOKS),
             },
             CountTable {
                 caption: words::HEALTH_COUNT_CALLS,

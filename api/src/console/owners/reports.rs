@@ -311,7 +311,7 @@ pub(super) async fn download(
     };
     let span = asking.span((app.clock)().date_naive());
     let report = app.reports.report(&app.pool, span).await?;
-    let text = match table {
+    let mut text = match table {
         Table::Days => csv_of_days(&report.days),
         Table::Responses => csv_of_times(&app, &report.responses).await?,
         Table::Closings => csv_of_times(&app, &report.closings).await?,
@@ -330,6 +330,8 @@ pub(super) async fn download(
         ),
         (CONTENT_DISPOSITION, file),
     ];
+    // Without the byte order mark spreadsheets take the text for one of another encoding.
+    text.insert(0, '\u{feff}');
     Ok((headers, text).into_response())
 }
 

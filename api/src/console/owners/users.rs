@@ -7,9 +7,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use docket_domain::access::Access;
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::UserId;
 use docket_domain::personal::Personal;
-use docket_domain::user::{Role, UserCommand, UserError, UserKind, normalise_email};
+use docket_domain::user::{
+    Role, UserCommand, UserError, UserEvent, UserKind, normalise_email,
+};
 use docket_projections::ledger::operation::{Answer, SecretWrite};
 use docket_projections::read::cases::stranded;
 use docket_projections::read::surveys::{self, SurveyRow};
@@ -26,6 +29,8 @@ use crate::console::pages::{Choice, Frame, When};
 use crate::console::place::with_query;
 use crate::console::session::{Posted, Session};
 use crate::console::settings::Tab;
+use crate::console::settings::since::{self, Comparison, Since};
+use crate::console::unsent::AsShown;
 use crate::console::{Console, Failed, failure, go, page, words};
 use crate::http::problem::{Kind, Problem};
 use crate::http::users::unhashed;
@@ -94,7 +99,11 @@ struct Users {
 
 /// Which surveys somebody reaches, in words.
 fn reach(user: &UserRow, surveys: &[SurveyRow]) -> String {
-    match user.reach() {
+    reach_in_words(&user.reach(), surveys)
+}
+
+fn reach_in_words(access: &Access, surveys: &[SurveyRow]) -> String {
+    match access {
         Access::All => words::REACH_ALL.to_owned(),
         Access::Only(kept) if kept.is_empty() => words::REACH_NONE.to_owned(),
         Access::Only(kept) => {
@@ -368,6 +377,22 @@ pub(super) async fn submit_with(
     Ok(false)
 }
 
+/// The version that a form of rights was made from, and what somebody else has changed since.
+#[derive(Default)]
+struct Conflict {
+    version: u64,
+    since: Option<Since>,
+}
+
+/// How somebody's page is shown after a form was refused.
+#[derive(Default)]
+struct Refused {
+    sentence: String,
+    /// What the form of their rights shows.
+    rights: Option<(Role, Access)>,
+    since: Option<Since>,
+}
+
 #[derive(Template)]
 #[template(path = "console/owners/user.html")]
 struct ShownUser {
@@ -381,6 +406,7 @@ struct ShownUser {
     /// Whether it is a program, which has tokens and no password.
     is_service: bool,
     rights: Rights,
+    conflict: Conflict,
     rights_action: String,
     token_action: String,
     password_action: String,
@@ -406,7 +432,8 @@ pub(super) async fn show(
     let Some(user) = find(&app, &user_id).await? else {
         return Ok(no_such_user());
     };
-    with(&app, &session, user, &done, StatusCode::OK, String::new()).await
+    let refused = Refused::default();
+    with(&app, &session, user, &done, StatusCode::OK, refused).await
 }
 
 async fn with(
@@ -415,11 +442,16 @@ async fn with(
     user: UserRow,
     done: &Done,
     status: StatusCode,
-    refusal: String,
+    refused: Refused,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(app, session);
     frame.notice = done.notice();
     let surveys = surveys::all(&app.pool).await?;
+    let (shown_role, shown_access) = match &refused.rights {
+        Some((role, access)) => (*role, access),
+        None => (user.role, &user.access),
+    };
+    let is_compared = refused.since.is_some();
     let action = |what: &str| path(user.user_id, what);
     let open = stranded::open_of(&app.pool, user.user_id).await?;
     let stranded = stranded::all(&app.pool).await?;
@@ -434,7 +466,11 @@ async fn with(
         added: When::of(user.created_at, (app.clock)()),
         is_me: user.user_id == session.user_id,
         is_service: user.kind() == UserKind::Service,
-        rights: Rights::of(user.role, &user.access, &surveys),
+        rights: Rights::of(shown_role, shown_access, &surveys),
+        conflict: Conflict {
+            version: user.version,
+            since: refused.since,
+        },
         rights_action: action("/rights"),
         token_action: action("/tokens"),
         password_action: action("/password"),
@@ -445,10 +481,14 @@ async fn with(
         handed: done.handed(),
         takers: handover::takers(app, user.user_id).await?,
         once: (app.new_id)().to_string(),
-        refusal,
+        refusal: refused.sentence,
         email: user.email.0,
     };
-    Ok(page(status, &template))
+    let mut answer = page(status, &template);
+    if is_compared {
+        answer.extensions_mut().insert(AsShown);
+    }
+    Ok(answer)
 }
 
 pub(super) async fn find(app: &App, user_id: &str) -> Result<Option<UserRow>, Failed> {
@@ -472,9 +512,70 @@ pub(super) async fn refused(
     if problem.kind() == Kind::NotFound {
         return Ok(no_such_user());
     }
-    let sentence = words::refusal(&problem);
+    let refused = Refused {
+        sentence: words::refusal(&problem),
+        ..Refused::default()
+    };
     let status = problem.into_response().status();
-    with(app, session, user, &Done::default(), status, sentence).await
+    with(app, session, user, &Done::default(), status, refused).await
+}
+
+/// Somebody's page after another owner has changed their rights: with what was changed, and what was
+/// chosen in the form.
+async fn outrun(
+    app: &App,
+    session: &Session,
+    user_id: &str,
+    typed: (Role, Access),
+    seen: u64,
+) -> Result<Response, Failed> {
+    // As they are now: that is what the form is compared with.
+    let Some(user) = find(app, user_id).await? else {
+        return Ok(no_such_user());
+    };
+    let mut told: Option<(Role, Access)> = None;
+    let settings = |event: &Event| {
+        match (event, &mut told) {
+            (Event::User(UserEvent::UserAdded { role, .. }), _) => {
+                told = Some((*role, Access::All));
+            }
+            (Event::User(UserEvent::RoleChanged { to, .. }), Some((role, _))) => *role = *to,
+            (Event::User(UserEvent::SurveyAccessChanged { surveys }), Some((_, access))) => {
+                *access = surveys.clone().into();
+            }
+            _ => return None,
+        }
+        told.clone()
+    };
+    let past = since::past(app, StreamId::User(user.user_id), seen, settings).await?;
+    let surveys = surveys::all(&app.pool).await?;
+    let (mut rights, mut since) = (typed.clone(), None);
+    if let Some(past) = past {
+        let now = past.newest().clone();
+        let mut with = Comparison::with(past);
+        rights.0 = with.field(
+            words::ROLE,
+            |(role, _): &(Role, Access)| *role,
+            &now,
+            &typed,
+            |role| words::role(*role).to_owned(),
+        );
+        rights.1 = with.field(
+            words::RIGHTS_REACH,
+            |(_, access)| access.clone(),
+            &now,
+            &typed,
+            |access| reach_in_words(access, &surveys),
+        );
+        since = Some(with.end());
+    }
+    let refused = Refused {
+        sentence: words::RIGHTS_CHANGED.to_owned(),
+        rights: Some(rights),
+        since,
+    };
+    let done = Done::default();
+    with(app, session, user, &done, StatusCode::CONFLICT, refused).await
 }
 
 /// What somebody may do.
@@ -490,11 +591,20 @@ pub(super) async fn change_rights(
     let surveys = surveys::all(&app.pool).await?;
     let changed = match posted_role(&posted) {
         Ok(role) => {
+            let access = posted_access(&posted, &surveys);
+            let seen = since::seen(&posted);
             let command = UserCommand::ChangeRights {
                 role: Some(role),
-                access: Some(posted_access(&posted, &surveys)),
+                access: Some(access.clone()),
+                seen,
             };
-            change(&app, &session, &posted, user.user_id, command).await
+            let changed = change(&app, &session, &posted, user.user_id, command).await;
+            if let (Err(problem), Some(seen)) = (&changed, seen)
+                && problem.kind() == Kind::ChangedSince
+            {
+                return outrun(&app, &session, &user_id, (role, access), seen).await;
+            }
+            changed
         }
         Err(problem) => Err(problem),
     };

@@ -18,6 +18,7 @@ use super::{FROM_SETUP, Query, Refusal, Tab, ask, by, done, from, is_from_setup}
 use crate::app::App;
 use crate::console::pages::{Choice, Frame};
 use crate::console::session::{Posted, Session};
+use crate::console::unsent::AsShown;
 use crate::console::{Console, Failed, failure, inbox, page, thread, words};
 use crate::operations::line::ChangeLine;
 
@@ -345,6 +346,7 @@ async fn with(
         survey_id: Some(row.survey_id),
         reply: row.multi_case_reply.clone().unwrap_or_default(),
     };
+    let is_compared = sent.since.is_some();
     let (filled, version) = match sent.filled {
         // Number and channel are not in the form of a line that is there.
         Some((sent, version)) => {
@@ -378,7 +380,11 @@ async fn with(
         once: (app.new_id)().to_string(),
         refusal: sent.refusal,
     };
-    Ok(page(status, &template))
+    let mut answer = page(status, &template);
+    if is_compared {
+        answer.extensions_mut().insert(AsShown);
+    }
+    Ok(answer)
 }
 
 /// Changes a line's settings, or shows what its reply would be.

@@ -14,6 +14,8 @@ use super::surveys::SurveyForm;
 use super::vonage::VonageForm;
 use super::{Query, Tab};
 use crate::app::App;
+use crate::console::owners::health::webhooks::{self, Remark};
+use crate::console::owners::health::{Tone, known_webhooks};
 use crate::console::pages::Frame;
 use crate::console::session::Session;
 use crate::console::{Console, Failed, page, words};
@@ -90,13 +92,18 @@ struct Setup {
     /// The heading above the form.
     heading: &'static str,
     body: Body,
+    /// What is wrong with the webhooks that came.
+    remarks: Vec<Remark>,
     /// The step after this one, and how it is called to go there.
     next: Option<(String, &'static str)>,
 }
 
 /// How far the set-up is.
 struct Progress {
+    /// Whether Vonage's settings are entered.
     vonage: bool,
+    /// What is known of the webhooks that came.
+    webhooks: webhooks::Known,
     surveys: Vec<SurveyRow>,
     line: bool,
 }
@@ -105,17 +112,41 @@ impl Progress {
     async fn of(app: &App) -> Result<Self, Failed> {
         Ok(Self {
             vonage: super::vonage::is_set_up(app),
+            webhooks: known_webhooks(app).await?,
             surveys: surveys::all(&app.pool).await?,
             line: !lines::all(&app.pool).await?.is_empty(),
         })
     }
 
-    const fn is_done(&self, step: Step) -> bool {
+    /// Whether all is entered that a step asks for.
+    const fn is_entered(&self, step: Step) -> bool {
         match step {
             Step::Vonage => self.vonage,
             Step::Survey => !self.surveys.is_empty(),
             Step::Line => self.line,
         }
+    }
+
+    /// Whether a step is done: Vonage's, when webhooks come that are signed rightly.
+    const fn is_done(&self, step: Step) -> bool {
+        let comes = !matches!(step, Step::Vonage) || self.webhooks.last_genuine.is_some();
+        self.is_entered(step) && comes
+    }
+
+    /// What an owner has to know of the webhooks.
+    fn remarks(&self) -> Vec<Remark> {
+        if !self.vonage {
+            return vec![];
+        }
+        let is_trouble = |remark: &Remark| remark.tone != Tone::Good;
+        // That none has come yet is no trouble before there is a line to write to.
+        let none_yet = self.webhooks.recent.is_empty() && !self.line;
+        let remarks = webhooks::judge(&self.webhooks);
+        remarks
+            .into_iter()
+            .filter(is_trouble)
+            .filter(|_| !none_yet)
+            .collect()
     }
 }
 
@@ -138,7 +169,9 @@ pub(super) async fn show(
     let named = Step::ALL
         .into_iter()
         .find(|step| step.as_str() == query.step);
-    let first = Step::ALL.into_iter().find(|step| !progress.is_done(*step));
+    let first = Step::ALL
+        .into_iter()
+        .find(|step| !progress.is_entered(*step));
     let step = named.or(first);
     let body = match step {
         _ if !session.may_set_up() => Body::Nothing,
@@ -170,8 +203,8 @@ fn with(
     });
     let next = current.and_then(|step| {
         let after = Step::ALL.into_iter().skip_while(|other| *other != step);
-        let to_do = after.skip(1).find(|other| !progress.is_done(*other));
-        match (progress.is_done(step), to_do) {
+        let to_do = after.skip(1).find(|other| !progress.is_entered(*other));
+        match (progress.is_entered(step), to_do) {
             (true, to_do) => {
                 let href = to_do.map_or_else(|| "/setup".to_owned(), Step::href);
                 Some((href, words::SETUP_NEXT))
@@ -186,6 +219,7 @@ fn with(
         steps: steps.collect(),
         heading: current.map_or("", Step::name),
         body,
+        remarks: progress.remarks(),
         next,
     };
     page(status, &template)

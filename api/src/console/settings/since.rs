@@ -20,42 +20,66 @@ const FIELD: &str = "version";
 const PAGE: i64 = 500;
 
 /// The version that a form was made from; `None` where it says none.
-pub(super) fn seen(posted: &Posted) -> Option<u64> {
+pub(in crate::console) fn seen(posted: &Posted) -> Option<u64> {
     posted.field(FIELD).parse().ok()
 }
 
 /// A setting that somebody else has changed.
-pub(super) struct Changed {
-    pub(super) name: &'static str,
-    pub(super) was: String,
-    pub(super) now: String,
+pub(in crate::console) struct Changed {
+    pub(in crate::console) name: &'static str,
+    pub(in crate::console) was: String,
+    pub(in crate::console) now: String,
     /// What was typed, where that is neither.
-    pub(super) yours: Option<String>,
+    pub(in crate::console) yours: Option<String>,
 }
 
 /// What the page tells of it.
-pub(super) struct Since {
-    pub(super) by: String,
-    pub(super) at: When,
-    pub(super) changes: Vec<Changed>,
+pub(in crate::console) struct Since {
+    pub(in crate::console) by: String,
+    pub(in crate::console) at: When,
+    pub(in crate::console) changes: Vec<Changed>,
 }
 
 /// Settings as they were when the form was made, and who has changed them last since.
-pub(super) struct Past<S> {
+pub(in crate::console) struct Past<S> {
     was: S,
+    newest: S,
     by: String,
     at: When,
 }
 
+impl<S> Past<S> {
+    /// The settings that the form was made from.
+    pub(in crate::console) const fn was(&self) -> &S {
+        &self.was
+    }
+
+    /// The settings as they are now.
+    pub(in crate::console) const fn newest(&self) -> &S {
+        &self.newest
+    }
+}
+
 /// Reads the settings as they were at a version. `settings` are those that an event sets. `None` where nobody has set any since.
-pub(super) async fn past<S>(
+pub(in crate::console) async fn past<S>(
     app: &App,
     stream: StreamId,
     seen: u64,
-    settings: impl Fn(&Event) -> Option<S>,
+    settings: impl FnMut(&Event) -> Option<S>,
+) -> Result<Option<Past<S>>, Failed> {
+    past_from(app, stream, seen, None, settings).await
+}
+
+/// The same of settings that are there before anybody has set any: those are `initial`.
+pub(in crate::console) async fn past_from<S>(
+    app: &App,
+    stream: StreamId,
+    seen: u64,
+    initial: Option<S>,
+    mut settings: impl FnMut(&Event) -> Option<S>,
 ) -> Result<Option<Past<S>>, Failed> {
     let upcasters = upcasters();
-    let (mut was, mut last) = (None, None);
+    let (mut was, mut last) = (initial, None);
     let mut after = 0;
     loop {
         let events = reader::stream(&app.pool, stream, after, PAGE).await?;
@@ -70,27 +94,33 @@ pub(super) async fn past<S>(
                 was = Some(set);
             } else {
                 let at = When::of(recorded.recorded_at, (app.clock)());
-                last = Some((who(&recorded).to_string(), at));
+                last = Some((set, who(&recorded).to_string(), at));
             }
         }
     }
-    Ok(was.zip(last).map(|(was, (by, at))| Past { was, by, at }))
+    let past = was.zip(last).map(|(was, (newest, by, at))| Past {
+        was,
+        newest,
+        by,
+        at,
+    });
+    Ok(past)
 }
 
 /// Compares settings, one by one, and puts together what the form shows now.
-pub(super) struct Comparison<S> {
+pub(in crate::console) struct Comparison<S> {
     past: Past<S>,
     changes: Vec<Changed>,
 }
 
 impl<S> Comparison<S> {
-    pub(super) const fn with(past: Past<S>) -> Self {
+    pub(in crate::console) const fn with(past: Past<S>) -> Self {
         let changes = vec![];
         Self { past, changes }
     }
 
     /// What the form shows of one setting: what was typed, unless that is what stood there before.
-    pub(super) fn field<T: PartialEq>(
+    pub(in crate::console) fn field<T: PartialEq>(
         &mut self,
         name: &'static str,
         part: impl Fn(&S) -> T,
@@ -112,7 +142,7 @@ impl<S> Comparison<S> {
     }
 
     /// What the page tells.
-    pub(super) fn end(self) -> Since {
+    pub(in crate::console) fn end(self) -> Since {
         Since {
             by: words::changed_by(&self.past.by),
             at: self.past.at,
@@ -122,7 +152,7 @@ impl<S> Comparison<S> {
 }
 
 /// A text as the page tells it.
-pub(super) fn text(text: &str) -> String {
+pub(in crate::console) fn text(text: &str) -> String {
     if text.is_empty() {
         words::SETTINGS_CHANGED_NOTHING.to_owned()
     } else {
@@ -131,7 +161,7 @@ pub(super) fn text(text: &str) -> String {
 }
 
 /// A setting that is on or off, as the page tells it.
-pub(super) fn switch(is_on: bool) -> String {
+pub(in crate::console) fn switch(is_on: bool) -> String {
     let word = if is_on {
         words::SETTING_ON
     } else {

@@ -14,6 +14,7 @@ use super::{FROM_SETUP, Query, Refusal, Tab, ask, by, done, from, is_from_setup}
 use crate::app::App;
 use crate::console::pages::{Choice, Frame};
 use crate::console::session::{Posted, Session};
+use crate::console::unsent::AsShown;
 use crate::console::{Console, Failed, failure, page, words};
 use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 
@@ -325,6 +326,7 @@ pub(super) async fn show(
 
 fn with(app: &App, frame: Frame, status: StatusCode, row: SurveyRow, refused: Refused) -> Response {
     let survey_id = row.survey_id;
+    let is_compared = refused.since.is_some();
     let (settings, version, refusal) = match refused.settings {
         Some(sent) => sent,
         None => (row.settings.clone(), Some(row.version), String::new()),
@@ -381,7 +383,11 @@ fn with(app: &App, frame: Frame, status: StatusCode, row: SurveyRow, refused: Re
         templates_action: format!("{}/templates", path(survey_id)),
         once: (app.new_id)().to_string(),
     };
-    page(status, &template)
+    let mut answer = page(status, &template);
+    if is_compared {
+        answer.extensions_mut().insert(AsShown);
+    }
+    answer
 }
 
 /// The settings in words.
@@ -555,7 +561,11 @@ pub(super) async fn change_template(
         text: posted.field("text").trim().to_owned(),
     };
     let change = if posted.field("remove") == "yes" {
-        TemplateChange::Remove { name }
+        let was = posted.field("was_text").to_owned();
+        TemplateChange::Remove {
+            name,
+            was: Some(was).filter(|was| !was.is_empty()),
+        }
     } else if name.is_empty() {
         TemplateChange::Add(template)
     } else {

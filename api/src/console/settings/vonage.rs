@@ -5,19 +5,22 @@ use std::net::IpAddr;
 use axum::extract::{Query as UrlQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use docket_domain::installation::InstallationError;
+use docket_domain::event::{Event, StreamId};
+use docket_domain::installation::{InstallationError, InstallationEvent, SecretChange};
 use docket_projections::read::{installation, lines};
 use docket_projections::secrets::SealedSecret;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::setup::{self, Body};
+use super::since::{self, Comparison, Past, Since};
 use super::{FROM_SETUP, Query, Refusal, Tab, ask, is_from_setup};
 use crate::app::App;
 use crate::config::text::without_invisible_ends;
 use crate::console::case::line_name;
 use crate::console::pages::{Choice, Frame, When};
 use crate::console::session::{KEY_FILE, Posted, Session};
+use crate::console::unsent::AsShown;
 use crate::console::{Console, Failed, go, page, place, words};
 use crate::operations::Administrator;
 use crate::operations::installation::{ChangeVonage, Entry};
@@ -56,6 +59,10 @@ impl Setting {
 pub(super) struct VonageForm {
     pub(super) from: &'static str,
     pub(super) refusal: String,
+    /// The version that it was made from.
+    pub(super) version: u64,
+    /// What somebody else has changed since an earlier one was made.
+    pub(super) since: Option<Since>,
     /// The application's id in use.
     pub(super) application_id: String,
     pub(super) id: Setting,
@@ -103,6 +110,8 @@ pub(super) async fn form(app: &App, tested: &str) -> Result<VonageForm, Failed> 
     Ok(VonageForm {
         from: "",
         refusal: String::new(),
+        version: row.as_ref().map_or(0, |row| row.version),
+        since: None,
         application_id: application_id
             .as_ref()
             .map_or_else(String::new, ToString::to_string),
@@ -215,7 +224,14 @@ pub(super) async fn change(
         Err(Refusal { status, sentence }) => {
             let mut form = form(&app, "").await?;
             form.refusal = sentence;
-            if !form.id.is_configured {
+            let past = match since::seen(&posted) {
+                Some(seen) if status == StatusCode::CONFLICT => past(&app, seen).await?,
+                _ => None,
+            };
+            let is_compared = past.is_some();
+            if let Some(past) = past {
+                compare(past, &posted, &mut form);
+            } else if !form.id.is_configured {
                 posted
                     .field("application_id")
                     .clone_into(&mut form.application_id);
@@ -229,14 +245,81 @@ pub(super) async fn change(
                 tab: Tab::Vonage,
                 form,
             };
-            Ok(page(status, &template))
+            let mut answer = page(status, &template);
+            if is_compared {
+                answer.extensions_mut().insert(AsShown);
+            }
+            Ok(answer)
         }
     }
+}
+
+/// Vonage's settings as events tell them: of the secrets only how often each was changed.
+#[derive(Clone, Default)]
+struct Told {
+    application_id: String,
+    signature_secret: usize,
+    private_key: usize,
+}
+
+/// The settings that a form was made from, and who has changed them since.
+async fn past(app: &App, seen: u64) -> Result<Option<Past<Told>>, Failed> {
+    let mut told = Told::default();
+    let settings = |event: &Event| {
+        let Event::Installation(InstallationEvent::VonageChanged {
+            application_id,
+            signature_secret,
+            private_key,
+        }) = event
+        else {
+            return None;
+        };
+        told.application_id = application_id.clone().unwrap_or_default();
+        told.signature_secret += usize::from(*signature_secret != SecretChange::Kept);
+        told.private_key += usize::from(*private_key != SecretChange::Kept);
+        Some(told.clone())
+    };
+    let initial = Some(Told::default());
+    since::past_from(app, StreamId::Installation, seen, initial, settings).await
+}
+
+/// Puts what somebody else has changed into the form. Secrets that were typed are not in it again.
+fn compare(past: Past<Told>, posted: &Posted, form: &mut VonageForm) {
+    let now = past.newest().clone();
+    let typed = Told {
+        application_id: posted.field("application_id").trim().to_owned(),
+        ..past.was().clone()
+    };
+    let mut with = Comparison::with(past);
+    form.application_id = with.field(
+        words::VONAGE_APPLICATION_ID,
+        |told: &Told| told.application_id.clone(),
+        &now,
+        &typed,
+        |text| since::text(text),
+    );
+    let secret = |_: &usize| words::VONAGE_ANOTHER_SECRET.to_owned();
+    with.field(
+        words::VONAGE_SIGNATURE_SECRET,
+        |told| told.signature_secret,
+        &now,
+        &typed,
+        secret,
+    );
+    with.field(
+        words::VONAGE_PRIVATE_KEY,
+        |told| told.private_key,
+        &now,
+        &typed,
+        secret,
+    );
+    form.since = Some(with.end());
 }
 
 fn in_words(error: &InstallationError) -> String {
     match error {
         InstallationError::ApplicationId => words::VONAGE_APPLICATION_ID_WRONG.to_owned(),
+        InstallationError::ChangedSince { .. } => words::VONAGE_CHANGED.to_owned(),
     }
 }
 
@@ -282,6 +365,7 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
         application_id,
         signature_secret: signature_secret.entry(app, SIGNATURE_SECRET)?,
         private_key: private_key.entry(app, PRIVATE_KEY)?,
+        seen: since::seen(posted),
         // Without an idempotency key: it would hold a hash that is made from the secrets. Sent twice, the same is set twice.
         by: Administrator::User(crate::operations::Asked {
             idempotency: None,

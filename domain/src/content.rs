@@ -165,7 +165,8 @@ impl Content {
             | Self::Contacts { .. }
             | Self::Order { .. }
             | Self::Reaction { .. }
-            | Self::Unsupported { .. } => (None, None),
+            | Self::Unsupported { .. }
+            | Self::Unreadable { .. } => (None, None),
         };
         self.said().into_iter().chain(first).chain(second)
     }

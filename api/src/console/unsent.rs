@@ -33,6 +33,7 @@ use uuid::Uuid;
 use self::refill::{Scope, refill};
 use super::session::Session;
 use super::{device, page, pages, place, words};
+use crate::site;
 
 /// The field of the sign-in form that carries an unsent form along.
 pub(super) const FIELD: &str = "unsent";
@@ -130,6 +131,11 @@ impl Unsent {
         self.to.split('?').next().unwrap_or_default()
     }
 
+    /// The action of the form as pages have it.
+    fn action(&self) -> String {
+        format!("{}{}", site::base(), self.path())
+    }
+
     /// Where the form may stand: the page of a new thing, its own address, or a page above it.
     fn pages(&self) -> Vec<String> {
         let query = self.to.split_once('?').map_or("", |(_, query)| query);
@@ -200,7 +206,7 @@ async fn restored(
         let Some(html) = get(inner, &address, session).await else {
             continue;
         };
-        filled = refill(&html, unsent.path(), &unsent.fields, Scope::Whole, sentence);
+        filled = refill(&html, &unsent.action(), &unsent.fields, Scope::Whole, sentence);
         if filled.is_some() {
             break;
         }
@@ -265,7 +271,7 @@ async fn refused(unsent: &Unsent, answer: Response) -> Response {
     let html = if parts.extensions.get::<AsShown>().is_some() {
         html
     } else {
-        let filled = refill(&html, unsent.path(), &unsent.fields, Scope::Visible, "");
+        let filled = refill(&html, &unsent.action(), &unsent.fields, Scope::Visible, "");
         filled.unwrap_or_else(|| with_typed(&html, unsent))
     };
     parts.headers.remove(CONTENT_LENGTH);

@@ -220,7 +220,7 @@ pub(super) async fn inside(
         Some(session) => session.clone(),
         None => match find(&console.app, request.headers()).await {
             Ok(Some(session)) => session,
-            Ok(None) => return lead_to_sign_in(&console.app, request).await,
+            Ok(None) => return lead_to_sign_in(request).await,
             Err(problem) => return Failed(problem).into_response(),
         },
     };
@@ -269,7 +269,7 @@ fn owner_of(fields: &[(String, String)]) -> Option<UserId> {
 }
 
 /// The answer to somebody who is not signed in; a form of this browser's is carried along.
-async fn lead_to_sign_in(app: &App, request: Request) -> Response {
+async fn lead_to_sign_in(request: Request) -> Response {
     let to = go(&sign_in_for(request.method(), request.uri()));
     if request.method() != Method::POST {
         return to;

@@ -61,7 +61,7 @@ fn sms_api(params: &[(&str, &str)]) -> String {
 }
 
 impl House {
-    async fn sends(
+    async fn delivers(
         &self,
         method: &str,
         address: &str,
@@ -81,7 +81,7 @@ impl House {
     async fn posts(&self, address: &str, body: &Value) -> u16 {
         let body = body.to_string().into_bytes();
         let signature = signature(&body);
-        self.sends("POST", address, body, Some(&signature)).await
+        self.delivers("POST", address, body, Some(&signature)).await
     }
 
     /// How often each result was counted, of messages and statuses together.
@@ -224,7 +224,7 @@ async fn only_a_wrong_signature_and_a_body_too_large_get_a_final_answer() {
     ] {
         let before = house.counted(result).await;
         assert_eq!(
-            house.sends(method, address, body, authorization).await,
+            house.delivers(method, address, body, authorization).await,
             status,
             "{method} {address}"
         );
@@ -235,7 +235,7 @@ async fn only_a_wrong_signature_and_a_body_too_large_get_a_final_answer() {
         );
     }
     for method in ["HEAD", "OPTIONS"] {
-        assert_eq!(house.sends(method, INBOUND, vec![], None).await, 204);
+        assert_eq!(house.delivers(method, INBOUND, vec![], None).await, 204);
     }
     assert_eq!(house.counted("accepted").await, 0);
     house.close().await;
@@ -271,19 +271,19 @@ async fn the_sms_api_comes_as_json_as_a_form_and_in_the_address() {
     let query = params("one", "In the address & signed");
     assert_eq!(
         house
-            .sends("GET", &format!("{INBOUND}?{query}"), vec![], None)
+            .delivers("GET", &format!("{INBOUND}?{query}"), vec![], None)
             .await,
         200
     );
     assert_eq!(
         house
-            .sends("GET", &format!("{INBOUND}?{query}"), vec![], None)
+            .delivers("GET", &format!("{INBOUND}?{query}"), vec![], None)
             .await,
         200
     );
     let form = params("two", "As a form");
     assert_eq!(
-        house.sends("POST", INBOUND, form.into_bytes(), None).await,
+        house.delivers("POST", INBOUND, form.into_bytes(), None).await,
         200
     );
     let form = params("three", "As JSON");
@@ -292,11 +292,11 @@ async fn the_sms_api_comes_as_json_as_a_form_and_in_the_address() {
         .map(|(name, value)| (name.into_owned(), value.into()))
         .collect();
     let body = Value::Object(members).to_string().into_bytes();
-    assert_eq!(house.sends("POST", INBOUND, body, None).await, 200);
+    assert_eq!(house.delivers("POST", INBOUND, body, None).await, 200);
     let altered = params("four", "Altered").replace("Altered", "Forged");
     assert_eq!(
         house
-            .sends("GET", &format!("{INBOUND}?{altered}"), vec![], None)
+            .delivers("GET", &format!("{INBOUND}?{altered}"), vec![], None)
             .await,
         401
     );

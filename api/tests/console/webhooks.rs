@@ -61,7 +61,7 @@ fn sms_api(params: &[(&str, &str)]) -> String {
 }
 
 impl House {
-    async fn delivers(
+    async fn answers(
         &self,
         method: &str,
         address: &str,
@@ -81,7 +81,7 @@ impl House {
     async fn posts(&self, address: &str, body: &Value) -> u16 {
         let body = body.to_string().into_bytes();
         let signature = signature(&body);
-        self.delivers("POST", address, body, Some(&signature)).await
+        self.answers("POST", address, body, Some(&signature)).await
     }
 
     /// How often each result was counted, of messages and statuses together.
@@ -125,7 +125,7 @@ impl House {
 #[tokio::test]
 async fn every_address_takes_messages_and_statuses() {
     let house = house().await;
-    for (number, (address, is_swapped, is_wrong)) in [
+    for (number, (address, is_swapped, is_wrong)) in (0_u64..).zip([
         (INBOUND, false, false),
         ("/webhooks/vonage/inbound/", false, false),
         ("//webhooks//vonage//inbound", false, false),
@@ -137,10 +137,7 @@ async fn every_address_takes_messages_and_statuses() {
         ("/webhooks/inbound", false, true),
         ("/webhooks", false, true),
         ("/webhooks/vonage/somewhere/else?a=b", false, true),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    ]) {
         let before = (
             house.counted("swapped").await,
             house.counted("wrong_address").await,
@@ -152,11 +149,7 @@ async fn every_address_takes_messages_and_statuses() {
             200,
             "{address}"
         );
-        assert_eq!(
-            house.counted("accepted").await,
-            number as u64 + 1,
-            "{address}"
-        );
+        assert_eq!(house.counted("accepted").await, number + 1, "{address}");
         let after = (
             house.counted("swapped").await,
             house.counted("wrong_address").await,
@@ -224,7 +217,7 @@ async fn only_a_wrong_signature_and_a_body_too_large_get_a_final_answer() {
     ] {
         let before = house.counted(result).await;
         assert_eq!(
-            house.delivers(method, address, body, authorization).await,
+            house.answers(method, address, body, authorization).await,
             status,
             "{method} {address}"
         );
@@ -235,7 +228,7 @@ async fn only_a_wrong_signature_and_a_body_too_large_get_a_final_answer() {
         );
     }
     for method in ["HEAD", "OPTIONS"] {
-        assert_eq!(house.delivers(method, INBOUND, vec![], None).await, 204);
+        assert_eq!(house.answers(method, INBOUND, vec![], None).await, 204);
     }
     assert_eq!(house.counted("accepted").await, 0);
     house.close().await;
@@ -271,19 +264,21 @@ async fn the_sms_api_comes_as_json_as_a_form_and_in_the_address() {
     let query = params("one", "In the address & signed");
     assert_eq!(
         house
-            .delivers("GET", &format!("{INBOUND}?{query}"), vec![], None)
+            .answers("GET", &format!("{INBOUND}?{query}"), vec![], None)
             .await,
         200
     );
     assert_eq!(
         house
-            .delivers("GET", &format!("{INBOUND}?{query}"), vec![], None)
+            .answers("GET", &format!("{INBOUND}?{query}"), vec![], None)
             .await,
         200
     );
     let form = params("two", "As a form");
     assert_eq!(
-        house.delivers("POST", INBOUND, form.into_bytes(), None).await,
+        house
+            .answers("POST", INBOUND, form.into_bytes(), None)
+            .await,
         200
     );
     let form = params("three", "As JSON");
@@ -292,11 +287,11 @@ async fn the_sms_api_comes_as_json_as_a_form_and_in_the_address() {
         .map(|(name, value)| (name.into_owned(), value.into()))
         .collect();
     let body = Value::Object(members).to_string().into_bytes();
-    assert_eq!(house.delivers("POST", INBOUND, body, None).await, 200);
+    assert_eq!(house.answers("POST", INBOUND, body, None).await, 200);
     let altered = params("four", "Altered").replace("Altered", "Forged");
     assert_eq!(
         house
-            .delivers("GET", &format!("{INBOUND}?{altered}"), vec![], None)
+            .answers("GET", &format!("{INBOUND}?{altered}"), vec![], None)
             .await,
         401
     );
@@ -344,6 +339,7 @@ async fn what_earlier_versions_kept_is_shown_and_routed() {
         .shows("+447700900123")
         .shows("Docket can read it now. Route it again.");
     for held_id in ids {
+        let page = owner.get("/unrouted").await;
         let action = format!("/unrouted/{held_id}/route");
         owner
             .send(&page, &action, &[])

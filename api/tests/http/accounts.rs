@@ -1,6 +1,6 @@
 //! Users and tokens.
 
-use docket::passwords;
+use docket::passwords::{self, Asker};
 use docket_projections::accounts;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -30,7 +30,8 @@ async fn users_are_added_and_removed() {
         .await
         .unwrap()
         .unwrap();
-    assert!(passwords::verify("correct horse".into(), kept.password_hash).await);
+    let verified = passwords::verify("correct horse".into(), kept.password_hash, Asker::Inside);
+    assert!(verified.await.unwrap());
 
     let listed = api
         .owner_does("GET", "/users", &json!({}))

@@ -244,7 +244,11 @@ fn inbound(fields: &Fields<'_>, body: &[u8]) -> Result<Inbound, Cause> {
         provider_id: identifier(&fields.message_uuid, "message_uuid")?,
         at: time(&fields.timestamp)?,
         content: content(channel, fields, body)?,
-        quoted: fields.context.and_then(quoted),
+        // A reaction may name its message itself.
+        quoted: fields
+            .context
+            .and_then(quoted)
+            .or_else(|| fields.reaction.and_then(quoted)),
         profile_name: fields.profile.and_then(profile_name),
     })
 }

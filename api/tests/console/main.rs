@@ -14,6 +14,7 @@ mod log;
 mod moves;
 mod owners;
 mod reach;
+mod reactions;
 mod reading;
 mod replies;
 mod reports;

@@ -15,6 +15,7 @@ mod manners;
 mod moves;
 mod owners;
 mod reach;
+mod reactions;
 mod reading;
 mod replies;
 mod reports;

@@ -78,7 +78,7 @@ impl Desk {
     }
 
     async fn cases(&self) -> usize {
-        let cases = self.api.get("/cases").await.expect(200);
+        let cases = self.api.get("/cases?state=all").await.expect(200);
         cases["items"].as_array().unwrap().len()
     }
 

@@ -303,7 +303,10 @@ async fn ready(State(app): State<App>) -> (StatusCode, String) {
     let asked = tokio::time::timeout(READY_TIMEOUT, reader::takes_changes(&app.pool)).await;
     match asked {
         Ok(Ok(true)) => (StatusCode::OK, "ready\n".to_owned()),
-        Ok(Ok(false)) => unready("the database takes no changes: it is read-only"),
+        Ok(Ok(false)) => {
+            app.ledger.watch().look();
+            unready("the database takes no changes: it is read-only")
+        }
         Ok(Err(_)) | Err(_) => unready("the database cannot be reached"),
     }
 }

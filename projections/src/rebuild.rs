@@ -294,10 +294,11 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildError> {
     let mut builder = Builder::begin(connect, models, progress).await?;
     // Asked before, since the work of minutes would come to nothing.
-    let result = match builder.check_dependents().await {
-        Ok(()) => builder.build_and_swap(now).await,
-        Err(error) => Err(error),
-    };
+    if let Err(error) = builder.check_dependents().await {
+        builder.end(false).await;
+        return Err(error);
+    }
+    let result = builder.build_and_swap(now).await;
     builder.end(result.is_err()).await;
     result
 }
@@ -887,6 +888,8 @@ async fn dependents(conn: &mut PgConnection, tables: &[&str]) -> Result<Vec<Stri
                                 ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END AS "thing!"
              FROM pg_depend d
             WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n'
+              AND NOT (d.classid = 'pg_constraint'::regclass
+                       AND EXISTS (SELECT FROM pg_constraint c WHERE c.oid = d.objid AND c.conrelid = d.refobjid))
               AND d.refobjid IN (SELECT to_regclass('docket_read.' || t.name) FROM unnest($1::text[]) AS t (name))
             ORDER BY 1"#,
         tables as &[&str],

@@ -76,8 +76,8 @@ pub async fn check(connector: &Connector, route: Route) -> Result<i64, Unsuitabl
             pooler::check(connector, &mut conn).await?;
         }
         Facts::ask(&mut conn).await?.judge()?;
-        log::check_migrations(&mut conn).await?;
         check_owners(&mut conn).await?;
+        log::check_migrations(&mut conn).await?;
         log::check_events(&mut conn).await
     };
     let asked = asked.await;

@@ -174,7 +174,7 @@ async fn a_role_that_may_not_do_what_docket_does_is_refused() {
         ),
         (
             format!("GRANT TEMPORARY ON DATABASE {name} TO {clerk}"),
-            &["_sqlx_migrations", "docket", "--no-owner"],
+            &["belongs to the role docket", "--no-owner"],
         ),
     ];
     for (grant, parts) in steps {

@@ -13,11 +13,12 @@ use docket_projections::read::users;
 use crate::support::{Browser, House};
 
 /// Pages that are nothing but a form which an auditor could not send.
-const FORMS: [(&str, &str); 5] = [
+const FORMS: [(&str, &str); 6] = [
     ("GET", "/cases/new"),
     ("GET", "/surveys/new"),
     ("GET", "/lines/new"),
     ("GET", "/users/new"),
+    ("GET", "/users/services/new"),
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
 /// What is everybody's own: signing out, ending a session, a password.

@@ -186,7 +186,7 @@ async fn a_service_account_gets_a_token_and_the_history_names_both() {
         .send(&again, "/users/services", &fields)
         .await
         .is(409)
-        .shows("there is a service account with that name already");
+        .shows("service account with that name already");
     let path = page.at.split('?').next().unwrap().to_owned();
     let (to, body) = Browser::filled(&page, &format!("{path}/tokens"), &[("name", "spring")]);
     let made = owner.post(&to, &body).await;

@@ -72,7 +72,7 @@ impl Service {
         let store = Store::open(config).await?;
         match Self::start_on(config, &store, address).await {
             Ok((app, mut tasks)) => {
-                tasks.push(spawn_http(app.clone(), listener));
+                tasks.push(spawn_http(&app, listener));
                 if let Some(listener) = metrics {
                     tasks.push(metrics::spawn(app.clone(), listener));
                 }
@@ -247,10 +247,10 @@ async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> 
     })
 }
 
-fn spawn_http(app: App, listener: TcpListener) -> JoinHandle<()> {
+fn spawn_http(app: &App, listener: TcpListener) -> JoinHandle<()> {
     let stopping = app.stopping.clone();
     let proxies = Arc::clone(&app.proxies);
-    let router = router(&app);
+    let router = router(app);
     tokio::spawn(async move {
         let limits = Limits::default();
         let serving = connections::serve(listener, router, limits, proxies, stopping.clone());

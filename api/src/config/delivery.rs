@@ -46,7 +46,7 @@ pub(super) fn options(values: &Values) -> Result<DeliveryOptions, String> {
     let rate = number(&RATE, "")?;
     let lease = number(&LEASE, " of seconds")?;
     Ok(DeliveryOptions {
-        rate: rate,
+        rate,
         lease: Duration::from_secs(lease.get().into()),
         ..DeliveryOptions::default()
     })

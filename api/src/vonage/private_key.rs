@@ -217,7 +217,7 @@ fn pem_of(der: &[u8]) -> Result<SecretString, KeyError> {
         pem.extend(line.iter().map(|byte| char::from(*byte)));
         pem.push('\n');
     }
-    pem = format!("{pem}-----END {label}-----\n");
+    pem = format!("{pem}-----END {label}-----");
     let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| KeyError::Damaged)?;
     // Whether it can be read is not whether it can sign.
     jsonwebtoken::crypto::sign(b"tried", &key, jsonwebtoken::Algorithm::RS256)

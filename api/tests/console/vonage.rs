@@ -559,7 +559,7 @@ async fn a_form_with_files_is_checked_like_any_other() {
     let answer = owner
         .send_file(&page, "/vonage", &fields, ("key_file", "a\0b"))
         .await;
-    answer.is(400);
+    answer.is(422).shows("no private key");
     assert!(house.app.vonage.application_id.load().is_none());
     house.close().await;
 }

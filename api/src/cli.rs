@@ -1,5 +1,6 @@
 //! The command line.
 
+mod arguments;
 mod database;
 mod demo;
 mod export_log;
@@ -7,6 +8,7 @@ mod history;
 mod rebuild;
 pub mod terminal;
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -15,9 +17,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use docket_domain::user::Role;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Given};
+use crate::config::{Config, ConfigError, Given, Values};
 use crate::serve::{Service, told_to_stop};
 use crate::store::Store;
 use crate::{maintenance, users};
@@ -33,18 +34,26 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What is logged; the usual where the setting cannot be read, which [`run`] tells.
-    pub fn log_filter(&self) -> EnvFilter {
-        self.given
-            .log_filter()
-            .unwrap_or_else(|_| EnvFilter::new("info"))
+    /// Reads the command line. Where it is wrong, this says so and ends the program.
+    pub fn read() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        arguments::read(&arguments).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The settings, from flags, environment and file.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for each mistake.
+    pub fn values(&self) -> Result<Values, ConfigError> {
+        self.given.values()
     }
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Start everything with a simulated Vonage and a few lively cases, and print where to look.
-    Demo,
+    Demo(demo::Demo),
     /// Run the service.
     Serve,
     /// Bring the database up to date and exit; `serve` does so by itself.
@@ -113,8 +122,8 @@ impl From<RoleName> for Role {
 }
 
 /// Runs a command; what goes wrong is said on standard error.
-pub async fn run(cli: Cli) -> ExitCode {
-    match dispatch(cli).await {
+pub async fn run(cli: Cli, values: &Values) -> ExitCode {
+    match dispatch(cli, values).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::complain(&format!("{error:#}"));
@@ -123,13 +132,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<()> {
-    if matches!(cli.command, Command::Demo) {
-        return demo::run(&cli.given).await;
-    }
-    let config = cli.given.check()?;
+async fn dispatch(cli: Cli, values: &Values) -> anyhow::Result<()> {
+    let config = values.check()?;
     match cli.command {
-        Command::Demo => Ok(()),
+        Command::Demo(demo) => demo::run(config, &demo).await,
         Command::Serve => serve(&config).await,
         Command::Migrate => {
             Store::open(&config).await?.close().await?;
@@ -171,6 +177,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let told = told_to_stop()?;
     let service = Service::start(config).await?;
     info!(address = %service.address, "listening");
+    if let Some(address) = service.metrics_address {
+        info!(%address, "metrics are served");
+    }
+    if let Some(warning) = unencrypted(config) {
+        tracing::warn!("{warning}");
+    }
     if service.app.vonage.signature_secret.load().is_none() {
         tracing::warn!(
             "DOCKET_VONAGE_SIGNATURE_SECRET is not set, and none was entered at the console: every webhook is answered 503 until then"
@@ -184,6 +196,23 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     service.run_until(told).await
 }
 
+/// A warning where people may sign in from other machines without encryption.
+fn unencrypted(config: &Config) -> Option<String> {
+    let url = config.public_url.as_deref();
+    if config.listen.ip().is_loopback() || url.is_some_and(|url| url.starts_with("https:")) {
+        return None;
+    }
+    let what = match url {
+        None => "DOCKET_PUBLIC_URL is not set".to_owned(),
+        Some(url) => format!("DOCKET_PUBLIC_URL is {url}, without encryption"),
+    };
+    Some(format!(
+        "{what}, and Docket listens on {}, where other machines can reach it: passwords and messages may be read on their way. \
+         Put a proxy with TLS in front of Docket, set DOCKET_PUBLIC_URL to its https address, and DOCKET_TRUSTED_PROXIES to the proxy's own",
+        config.listen
+    ))
+}
+
 fn password_from_stdin() -> anyhow::Result<SecretString> {
     let mut text = String::new();
     std::io::stdin()
@@ -195,4 +224,34 @@ fn password_from_stdin() -> anyhow::Result<SecretString> {
         bail!("standard input holds no password");
     }
     Ok(password.to_owned().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn passwords_that_may_travel_without_encryption_are_warned_of() {
+        for (listen, url, is_warned) in [
+            ("127.0.0.1:8080", "", false),
+            ("[::1]:8080", "", false),
+            ("0.0.0.0:8080", "", true),
+            ("192.0.2.1:8080", "http://docket.example.com", true),
+            ("0.0.0.0:8080", "https://docket.example.com", false),
+            ("127.0.0.1:8080", "http://docket.example.com", false),
+        ] {
+            let settings = [("DOCKET_LISTEN", listen), ("DOCKET_PUBLIC_URL", url)];
+            let outside: BTreeMap<OsString, OsString> = settings
+                .map(|(name, value)| (name.into(), value.into()))
+                .into();
+            let config = Given::default()
+                .values_beside(&outside)
+                .unwrap()
+                .check()
+                .unwrap();
+            assert_eq!(unencrypted(&config).is_some(), is_warned, "{listen} {url}");
+        }
+    }
 }

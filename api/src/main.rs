@@ -3,26 +3,33 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use docket::cli::{self, Cli, terminal};
-use docket::config;
+use docket::config::logging;
 use mimalloc::MiMalloc;
+use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Err(error) = config::load_file(&arguments) {
-        terminal::complain(&error.to_string());
-        return ExitCode::FAILURE;
-    }
-    let cli = Cli::parse();
+    let cli = Cli::read();
+    let values = match cli.values() {
+        Ok(values) => values,
+        Err(error) => {
+            terminal::complain(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    // A filter that cannot be read is told with the other mistakes.
+    let filter = logging::filter(&values).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
-        .with_env_filter(cli.log_filter())
+        .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+    for warning in &values.warnings {
+        tracing::warn!("{warning}");
+    }
     // What a panic says can hold anything, a message's text too; where it happened is enough to find it.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
@@ -41,5 +48,5 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(cli::run(cli))
+    runtime.block_on(cli::run(cli, &values))
 }

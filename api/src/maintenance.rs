@@ -9,7 +9,7 @@ use crate::ambient;
 use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
-use crate::serve::metrics_handle;
+use crate::serve::metrics;
 use crate::store::Store;
 
 /// Opens the database, does something, and lets go of it again.
@@ -52,7 +52,7 @@ pub async fn on_store<T>(
         vonage: Arc::new(Vonage::default()),
         clock: ambient::now,
         new_id: ambient::new_id,
-        metrics: metrics_handle(),
+        metrics: metrics::handle(),
         public_url: public_url.into(),
         proxies: Arc::default(),
         stopping: CancellationToken::new(),

@@ -3,22 +3,20 @@
 //! At the end (SIGTERM, Ctrl-C) nothing more is accepted, requests under way are finished, calls to Vonage are waited for, what
 //! people looked at is recorded, the ledger does all that waits, and only then the database is let go of.
 
+pub mod metrics;
+
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use axum::routing::get;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::follow;
-use docket_projections::read::{outbox, unrouted};
-use metrics::gauge;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -47,6 +45,8 @@ pub struct Service {
     pub app: App,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it serves metrics.
+    pub metrics_address: Option<SocketAddr>,
     store: Store,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -58,20 +58,21 @@ impl Service {
     ///
     /// A sentence that says what to do: a port that is taken, a database that cannot be reached.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!(
-                "DOCKET_LISTEN: cannot listen on {}; is the port taken?",
-                config.listen
-            )
-        })?;
+        let listener = listen("DOCKET_LISTEN", config.listen).await?;
         let address = listener.local_addr()?;
+        let metrics = metrics::listen(config.metrics_listen).await?;
+        let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
         let store = Store::open(config).await?;
         match Self::start_on(config, &store, address).await {
             Ok((app, mut tasks)) => {
-                tasks.push(spawn_http(app.clone(), listener));
+                tasks.push(spawn_http(&app, listener));
+                if let Some(listener) = metrics {
+                    tasks.push(metrics::spawn(app.clone(), listener));
+                }
                 Ok(Self {
                     app,
                     address,
+                    metrics_address,
                     store,
                     tasks,
                 })
@@ -110,7 +111,7 @@ impl Service {
             vonage: Arc::new(vonage),
             clock: ambient::now,
             new_id: ambient::new_id,
-            metrics: metrics_handle(),
+            metrics: metrics::handle(),
             public_url: config
                 .public_url
                 .clone()
@@ -202,7 +203,31 @@ pub fn told_to_stop() -> std::io::Result<CancellationToken> {
     Ok(told)
 }
 
-fn spawn_http(app: App, listener: TcpListener) -> JoinHandle<()> {
+/// Listens on an address that a setting names.
+///
+/// # Errors
+///
+/// A sentence that names the setting and says what to do.
+async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let port = address.port();
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "another program listens there already; end that one, or choose another port than {port}"
+            ),
+            ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; choose one of its own, or 0.0.0.0 for all".to_owned()
+            }
+            ErrorKind::PermissionDenied => format!(
+                "this user may not listen on port {port}; choose one above 1023"
+            ),
+            _ => error.to_string(),
+        };
+        anyhow::anyhow!("{name}: cannot listen on {address}: {why}")
+    })
+}
+
+fn spawn_http(app: &App, listener: TcpListener) -> JoinHandle<()> {
     let stopping = app.stopping.clone();
     let proxies = Arc::clone(&app.proxies);
     let router = router(app);
@@ -221,18 +246,17 @@ fn spawn_http(app: App, listener: TcpListener) -> JoinHandle<()> {
 }
 
 /// Every route of the service.
-pub fn router(app: App) -> Router {
+pub fn router(app: &App) -> Router {
     let new_id = app.new_id;
     let health = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
         .with_state(app.clone());
     let router = http::router(app.clone())
         .merge(health)
         .nest("/webhooks/vonage", webhooks::router(app.clone()))
         .merge(console::router(app.clone()));
-    site::around(http::observed(router, new_id), &app)
+    site::around(http::observed(router, new_id), app)
 }
 
 /// Whether requests can be answered: the database is there, and we are not stopping.
@@ -252,59 +276,4 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
             "the database cannot be reached\n",
         ),
     }
-}
-
-async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    gauge!("docket_ledger_waiting").set(as_gauge(app.ledger.waiting() as u64));
-    // A scrape that cannot ask the database still tells all else.
-    if let Ok(depth) = outbox::depth(&app.pool).await {
-        let age = depth.oldest_queued_at.map_or(0.0, |oldest| {
-            ((app.clock)() - oldest).as_seconds_f64().max(0.0)
-        });
-        gauge!("docket_outbox_depth").set(as_gauge(depth.count));
-        gauge!("docket_outbox_oldest_seconds").set(age);
-    }
-    if let Ok(count) = unrouted::count(&app.pool).await {
-        gauge!("docket_unrouted_waiting").set(as_gauge(count));
-    }
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        app.metrics.render(),
-    )
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a gauge is a float, and counts beyond 2^52 do not come up"
-)]
-const fn as_gauge(count: u64) -> f64 {
-    count as f64
-}
-
-/// The one recorder of this process's metrics, and what renders it.
-///
-/// # Panics
-///
-/// Never: the buckets are not empty.
-pub fn metrics_handle() -> PrometheusHandle {
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    HANDLE
-        .get_or_init(|| {
-            let seconds = [
-                0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
-            ];
-            let operations = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-            PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
-                .and_then(|builder| {
-                    builder.set_buckets_for_metric(
-                        Matcher::Suffix("_operations".to_owned()),
-                        &operations,
-                    )
-                })
-                .expect("the buckets are not empty")
-                .install_recorder()
-                .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder().handle())
-        })
-        .clone()
 }

@@ -1,10 +1,11 @@
-//! The site that a request belongs to: below which path it lies, and whether it is reached over https.
+//! The site that a request belongs to: below which path it lies, and whether it is reached over
+//! https.
 //!
-//! `DOCKET_PUBLIC_URL` may name a path (`https://example.com/docket`), the base. Routers, handlers and
-//! page structs know only Docket's own paths (`/cases/101`); the base is added at the edges, by
-//! [`base`] in templates and by the console's `go` in redirects, and taken off before a request is routed.
-//! A proxy may therefore pass the base on or strip it. To add a link: `{{ crate::site::base() }}`
-//! before its path.
+//! `DOCKET_PUBLIC_URL` may name a path (`https://example.com/docket`), the base. Routers, handlers
+//! and page structs know only Docket's own paths (`/cases/101`); the base is added at the edges, by
+//! [`base`] in templates and by the console's `go` in redirects, and taken off before a request is
+//! routed. A proxy may therefore pass the base on or strip it. To add a link: `{{
+//! crate::site::base() }}` before its path.
 
 use std::sync::Arc;
 
@@ -119,8 +120,8 @@ pub struct HttpsAddress {
     pub is_certain: bool,
 }
 
-/// Serves `router` below the base of the public URL and at the root, and tells handlers of the site.
-/// Goes around everything that is served, once.
+/// Serves `router` below the base of the public URL and at the root, and tells handlers of the
+/// site. Goes around everything that is served, once.
 pub fn around(router: Router, app: &App) -> Router {
     let site = router.layer(middleware::from_fn_with_state(app.clone(), remember));
     let base: Arc<str> = base_of(&app.public_url).into();
@@ -144,7 +145,8 @@ async fn remember(State(app): State<App>, request: Request, next: Next) -> Respo
         is_public_host: host
             .is_some_and(|host| host.eq_ignore_ascii_case(authority_of(&app.public_url))),
     };
-    // Browsers heed the header only where it comes over https, so it may be sent while that is unknown.
+    // Browsers heed the header only where it comes over https, so it may be sent while that is
+    // unknown.
     let is_https = match scheme {
         Some(scheme) => scheme == Scheme::Https,
         None => site.is_https(),

@@ -6,6 +6,7 @@
 //! [`webhook`].
 
 pub mod client;
+pub mod private_key;
 pub mod signature;
 pub mod webhook;
 

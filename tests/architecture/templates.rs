@@ -1,5 +1,8 @@
 //! The console may lie below a path, so its pages write no address of their own without the base.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use crate::assert_none;
 use crate::tree::{TextFile, files_with_extension};
 
@@ -10,7 +13,7 @@ const WHOLE: [&str; 2] = ["{{ href }}\" target=\"_blank\"", "{{ elsewhere.url }}
 
 /// The breaches in one template or script.
 fn breaches(file: &TextFile) -> Vec<String> {
-    let is_script = file.path.ends_with(".js");
+    let is_script = Path::new(&file.path).extension() == Some(OsStr::new("js"));
     let lines = (1..).zip(file.text.lines());
     let found = lines.filter(|(_, line)| {
         if is_script {

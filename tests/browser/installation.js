@@ -20,7 +20,7 @@ export class Installation {
     const log = createWriteStream(path.join("artefacts", `${name}.log`));
     const child = spawn(process.env.DOCKET_BINARY, ["demo"], {
       cwd: tmpdir(),
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, DOCKET_LISTEN: `127.0.0.1:${await freePort()}`, RUST_LOG: "info" },
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, DOCKET_LISTEN: `127.0.0.1:${await freePort()}`, DOCKET_METRICS_LISTEN: "off", RUST_LOG: "info" },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";
@@ -94,7 +94,7 @@ export class NewInstallation {
     const child = spawn(process.env.DOCKET_BINARY, ["serve"], {
       cwd: folder,
       env: {
-        PATH: process.env.PATH, HOME: process.env.HOME, RUST_LOG: "info", DOCKET_LISTEN: listen, DOCKET_DATA_DIR: path.join(folder, "data"),
+        PATH: process.env.PATH, HOME: process.env.HOME, RUST_LOG: "info", DOCKET_LISTEN: listen, DOCKET_METRICS_LISTEN: "off", DOCKET_DATA_DIR: path.join(folder, "data"),
         DOCKET_VONAGE_API_URL: vonage.url, DOCKET_OWNER_EMAIL: "owner@example.com", DOCKET_OWNER_PASSWORD: PASSWORD,
       },
       stdio: ["ignore", "pipe", "pipe"],

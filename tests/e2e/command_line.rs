@@ -161,6 +161,8 @@ async fn the_help_names_every_command_and_every_variable() {
         "DOCKET_VONAGE_SIGNATURE_SECRET",
         "DOCKET_VONAGE_SIGNATURE_SECRET_FILE",
         "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+        "DOCKET_TRUSTED_PROXIES",
+        "DOCKET_METRICS_LISTEN",
         "DOCKET_VONAGE_RATE",
         "DOCKET_SENDING_LEASE",
         "DOCKET_OWNER_EMAIL",

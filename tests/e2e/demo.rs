@@ -4,7 +4,7 @@ use std::path::Path;
 
 use docket_projections::private_postgres::temporary_data_dir;
 use docket_tests::api::{Answer, Api, http};
-use docket_tests::docket::{Environment, Process, processes_with};
+use docket_tests::docket::{Environment, Process, processes_with, run};
 use docket_tests::waiting::{BOUND, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
@@ -109,8 +109,27 @@ async fn told_to_stop_before_it_is_ready_it_leaves_nothing_behind_either() {
     }
 }
 
+#[tokio::test]
+async fn other_machines_reach_it_only_if_that_is_asked_for_twice() {
+    let folder = temporary_data_dir().unwrap();
+    let mut environment = environment(&folder.path().display().to_string());
+    environment.retain(|(name, _)| name != "DOCKET_LISTEN");
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let ended = run(&["demo", "--listen", address], &environment, "").await;
+        assert_eq!(ended.code, Some(1), "{address}: {}", ended.stdout);
+        assert!(ended.stderr.contains("--expose-demo"), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{address}");
+    }
+    assert_nothing_is_left(folder.path());
+}
+
 fn environment(place: &str) -> Environment {
-    [("TMPDIR", place), ("DOCKET_LISTEN", "127.0.0.1:0")]
+    let settings = [
+        ("TMPDIR", place),
+        ("DOCKET_LISTEN", "127.0.0.1:0"),
+        ("DOCKET_METRICS_LISTEN", "off"),
+    ];
+    settings
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }

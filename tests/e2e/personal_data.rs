@@ -21,8 +21,10 @@ async fn a_busy_run_leaves_no_text_number_token_or_secret_in_logs_and_metrics() 
     let reference = what_goes_well(&desk).await;
     let signatures = what_goes_wrong(&desk, reference).await;
 
-    let metrics = format!("{}/metrics", desk.docket.url());
-    let metrics = http().get(metrics).send().await.unwrap();
+    let there = format!("{}/metrics", desk.docket.url());
+    let there = http().get(there).send().await.unwrap();
+    assert_eq!(there.status(), 404, "people's address serves no metrics");
+    let metrics = http().get(desk.docket.metrics_url()).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     assert!(metrics.contains("docket_webhooks_total"), "{metrics}");
     let key = std::fs::read_to_string(desk.installation.folder.path().join("private.key")).unwrap();

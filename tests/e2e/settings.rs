@@ -32,11 +32,14 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let url_with_secret = format!("mysql://docket:{SECRET}@db.example.com/docket");
+    let public_url_with_secret = format!("https://docket:{SECRET}@docket.example.com");
+    let secret_settings = file(folder, "secret.env", &format!("A=1\n{SECRET}\n"));
+    let misspelt = format!("DOCKET_SECRT_KEY={SECRET}\n");
+    let misspelt_settings = file(folder, "misspelt.env", &misspelt);
     let missing = "/nowhere/at/all";
     // What is set besides the environment of a service that would start, and the variable that the sentence names.
     let cases: Vec<(&str, Vec<(&str, &str)>)> = vec![
         ("DATABASE_URL", vec![("DATABASE_URL", "nonsense")]),
-        ("DATABASE_URL", vec![("DATABASE_URL", "")]),
         ("DATABASE_URL", vec![("DATABASE_URL", &url_with_secret)]),
         (
             "DATABASE_URL_FILE",
@@ -50,6 +53,39 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
         ("DOCKET_LISTEN", vec![("DOCKET_LISTEN", "8080")]),
         ("DOCKET_LISTEN", vec![("DOCKET_LISTEN", "nowhere:8080")]),
         ("DOCKET_LISTEN", vec![("DOCKET_LISTEN", &taken)]),
+        (
+            "DOCKET_METRICS_LISTEN",
+            vec![("DOCKET_METRICS_LISTEN", &taken)],
+        ),
+        (
+            "DOCKET_METRICS_LISTEN",
+            vec![("DOCKET_METRICS_LISTEN", "9464")],
+        ),
+        ("DOCKET_DATA_DIR", vec![("DOCKET_DATA_DIR", "~/docket")]),
+        (
+            "DOCKET_TRUSTED_PROXIES",
+            vec![("DOCKET_TRUSTED_PROXIES", "proxy.example.com")],
+        ),
+        (
+            "DOCKET_PUBLIC_URL",
+            vec![("DOCKET_PUBLIC_URL", "https://example.com/cases")],
+        ),
+        (
+            "DOCKET_PUBLIC_URL",
+            vec![("DOCKET_PUBLIC_URL", &public_url_with_secret)],
+        ),
+        (
+            "DOCKET_SECRET_KEY",
+            vec![
+                ("DOCKET_SECRET_KEY", SECRET),
+                ("DOCKET_SECRET_KEY_FILE", &no_key),
+            ],
+        ),
+        ("line 2", vec![("DOCKET_CONFIG", &secret_settings)]),
+        (
+            "do you mean DOCKET_SECRET_KEY?",
+            vec![("DOCKET_CONFIG", &misspelt_settings)],
+        ),
         (
             "DOCKET_PUBLIC_URL",
             vec![("DOCKET_PUBLIC_URL", "docket.example.com")],
@@ -72,10 +108,6 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
         (
             "DOCKET_SENDING_LEASE",
             vec![("DOCKET_SENDING_LEASE", "1 minute")],
-        ),
-        (
-            "DOCKET_VONAGE_SIGNATURE_SECRET",
-            vec![("DOCKET_VONAGE_SIGNATURE_SECRET", "")],
         ),
         (
             "DOCKET_VONAGE_SIGNATURE_SECRET",
@@ -122,13 +154,6 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
             vec![
                 ("DOCKET_OWNER_EMAIL", "owner@example.com"),
                 ("DOCKET_OWNER_PASSWORD", "short"),
-            ],
-        ),
-        (
-            "DOCKET_OWNER_PASSWORD",
-            vec![
-                ("DOCKET_OWNER_EMAIL", "owner@example.com"),
-                ("DOCKET_OWNER_PASSWORD", ""),
             ],
         ),
         (
@@ -263,7 +288,7 @@ async fn a_file_holds_settings_and_the_environment_weighs_more() {
         .environment()
         .iter()
         .fold(String::new(), |lines, (name, value)| {
-            lines + &format!("{name}='{value}'\n")
+            lines + &format!("{name}={value}\n")
         });
     let good = file(installation.folder.path(), "docket.env", &lines);
     let set =
@@ -282,7 +307,7 @@ async fn a_file_holds_settings_and_the_environment_weighs_more() {
     let bad = file(
         installation.folder.path(),
         "bad.env",
-        &lines.replace("DATABASE_URL='", "DATABASE_URL='x"),
+        &lines.replace("DATABASE_URL=", "DATABASE_URL=x"),
     );
     let wrong = run(&["migrate", "--config", &bad], &vec![], "").await;
     assert_eq!(wrong.code, Some(1));
@@ -305,5 +330,75 @@ async fn a_file_holds_settings_and_the_environment_weighs_more() {
     run(&flags, &set("DATABASE_URL", "nonsense"), "")
         .await
         .success();
+    installation.close().await;
+}
+
+#[tokio::test]
+async fn what_is_pasted_along_with_a_secret_does_not_count() {
+    let mut installation = Installation::new().await;
+    let folder = installation.folder.path().to_owned();
+    let pasted = format!("\u{feff} {SIGNATURE_SECRET}\u{200b}\r\n");
+    let in_file = file(&folder, "signature.secret", &pasted);
+    let settings = file(
+        &folder,
+        "pasted.env",
+        &format!("# pasted\r\nDOCKET_VONAGE_SIGNATURE_SECRET={SIGNATURE_SECRET} \t\r\n"),
+    );
+    for (number, set) in [
+        ("DOCKET_VONAGE_SIGNATURE_SECRET", pasted.as_str()),
+        ("DOCKET_VONAGE_SIGNATURE_SECRET_FILE", &in_file),
+        ("DOCKET_CONFIG", &settings),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        installation.unset("DOCKET_VONAGE_SIGNATURE_SECRET");
+        installation.set(set.0, set.1);
+        // What is empty is not set.
+        for name in [
+            "DOCKET_VONAGE_SIGNATURE_SECRET",
+            "DOCKET_PUBLIC_URL",
+            "DOCKET_LISTEN",
+            "DOCKET_SECRET_KEY",
+            "DOCKET_SECRET_KEY_FILE",
+            "DOCKET_TRUSTED_PROXIES",
+            "DOCKET_OWNER_EMAIL",
+            "DOCKET_OWNER_PASSWORD",
+            "DOCKET_VONAGE_RATE",
+        ] {
+            if name != set.0 {
+                installation.set(name, " ");
+            }
+        }
+        let docket = installation.serve().await;
+        let text = sms(&customer(number + 1), OURS, "Hello?");
+        let answer = installation.webhooks.inbound(docket.url(), &text).await;
+        assert_eq!(answer, 200, "{}", set.0);
+        docket.stop().await;
+        installation.unset(set.0);
+    }
+    installation.close().await;
+}
+
+#[tokio::test]
+async fn doubtful_settings_are_told_in_the_log_without_their_values() {
+    let mut installation = Installation::new().await;
+    let folder = installation.folder.path().to_owned();
+    let quoted =
+        format!("DOCKET_OWNER_PASSWORD=\"{SECRET}\"\nDOCKET_OWNER_EMAIL=owner@example.com\n");
+    installation.set("DOCKET_CONFIG", &file(&folder, "quoted.env", &quoted));
+    installation.set("DOCKET_PUBLC_URL", SECRET);
+    let docket = installation.serve().await;
+    let log = docket.log();
+    for said in [
+        "DOCKET_OWNER_PASSWORD stands in quotes",
+        "DOCKET_PUBLC_URL is no setting of Docket",
+        "do you mean DOCKET_PUBLIC_URL?",
+    ] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    assert!(!log.contains(SECRET), "{log}");
+    assert!(!log.contains("without encryption"), "{log}");
+    docket.stop().await;
     installation.close().await;
 }

@@ -295,18 +295,23 @@ impl Drop for Process {
 pub struct Docket {
     process: Process,
     url: String,
+    metrics_url: String,
 }
 
 impl Docket {
     /// Starts `docket serve` with `environment` on any free port, and waits until it is ready.
     pub async fn serve(environment: &Environment) -> Self {
         let mut environment = environment.clone();
-        environment.push(("DOCKET_LISTEN".to_owned(), "127.0.0.1:0".to_owned()));
+        for name in ["DOCKET_LISTEN", "DOCKET_METRICS_LISTEN"] {
+            environment.push((name.to_owned(), "127.0.0.1:0".to_owned()));
+        }
         let mut process = Process::start(&["serve"], &environment);
         let address = process.logs("listening address=").await;
+        let metrics = process.logs("metrics are served address=").await;
         let docket = Self {
             process,
             url: format!("http://{address}"),
+            metrics_url: format!("http://{metrics}/metrics"),
         };
         docket.is_ready().await;
         docket
@@ -315,6 +320,11 @@ impl Docket {
     /// Where it listens, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it serves metrics.
+    pub fn metrics_url(&self) -> &str {
+        &self.metrics_url
     }
 
     /// Its log so far.

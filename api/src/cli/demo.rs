@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use docket_domain::access::Access;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, MessageId, Reference, SurveyId};
@@ -22,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::terminal::say;
 use crate::ambient;
 use crate::app::App;
-use crate::config::{Config, Given};
+use crate::config::Config;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::line::ChangeLine;
 use crate::operations::message_move::MoveMessage;
@@ -65,24 +66,47 @@ const TEMPLATES: [(&str, &str); 3] = [
     ("Done", "Hello {name}, that is done now. Have a good day!"),
 ];
 
+/// `docket demo`.
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// Let other machines reach the demonstration, where `DOCKET_LISTEN` is an address that they
+    /// reach. Its passwords are known to everybody.
+    #[arg(long)]
+    expose_demo: bool,
+}
+
+impl Demo {
+    /// Whether the demonstration may listen there.
+    fn may_listen_on(&self, address: SocketAddr) -> anyhow::Result<()> {
+        if address.ip().is_loopback() || self.expose_demo {
+            return Ok(());
+        }
+        anyhow::bail!(
+            "DOCKET_LISTEN: {address} can be reached by other machines, and everybody knows the demonstration's passwords. \
+             Let it listen on 127.0.0.1, or add --expose-demo if others are meant to reach it"
+        )
+    }
+}
+
 /// Runs the demonstration until it is told to stop. All of it is thrown away afterwards.
 ///
 /// # Errors
 ///
 /// A sentence that says what to do.
-pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
+pub(super) async fn run(config: Config, demo: &Demo) -> anyhow::Result<()> {
+    demo.may_listen_on(config.listen)?;
     let told = told_to_stop()?;
     let folder = temporary_data_dir().context("a folder for the demonstration cannot be made")?;
     let keys = keys();
     let signature_secret = SecretString::from(hex::encode(ambient::random_bytes::<32>()));
     let simulator = start_simulator(&signature_secret, &keys.public_key_pem).await?;
-    let config = config(
-        given,
+    let config = own_settings(
+        config,
         folder.path(),
         &simulator,
         signature_secret,
         keys.private_key_pem,
-    )?;
+    );
     let service = start(config).await?;
     let url = format!("http://{}", service.address);
     simulator.set_docket_url(&url);
@@ -106,15 +130,14 @@ pub(super) async fn run(given: &Given) -> anyhow::Result<()> {
 }
 
 /// The demonstration's own settings: its database, its Vonage and its owner are its own, and all else is taken from outside.
-fn config(
-    given: &Given,
+fn own_settings(
+    given: Config,
     folder: &Path,
     simulator: &Simulator,
     signature_secret: SecretString,
     private_key: SecretString,
-) -> anyhow::Result<Config> {
-    let checked = given.check()?;
-    Ok(Config {
+) -> Config {
+    Config {
         database_url: None,
         data_dir: folder.to_owned(),
         vonage_api_url: simulator.url(),
@@ -122,8 +145,8 @@ fn config(
         vonage_signature_secret: Some(signature_secret),
         vonage_private_key: Some(private_key),
         owner: Some((OWNER.to_owned(), PASSWORD.into())),
-        ..checked
-    })
+        ..given
+    }
 }
 
 async fn start_simulator(secret: &SecretString, public_key: &str) -> anyhow::Result<Simulator> {

@@ -35,11 +35,14 @@ use crate::operations::people::ViewCase;
 use crate::reach;
 use crate::site;
 use crate::users::hash_token;
+use crate::vonage::private_key;
 
 /// The cookie of somebody who is signed in.
 pub(super) const COOKIE: &str = "docket_session";
 /// The cookie that the sign-in form belongs to.
 pub(super) const FORM_COOKIE: &str = "docket_form";
+/// The field with the file of a private key, which need not be text.
+pub(super) const KEY_FILE: &str = "key_file";
 /// The header with which the script of an open page fetches it again.
 const REFRESH: HeaderName = HeaderName::from_static("docket-live");
 /// A session ends after so many days, used or not.
@@ -307,7 +310,12 @@ async fn fields(request: Request) -> Option<Vec<(String, String)>> {
     while let Some(field) = form.next_field().await.ok()? {
         let name = field.name()?.to_owned();
         let bytes = field.bytes().await.ok()?;
-        sent.push((name, String::from_utf8(bytes.into()).ok()?));
+        let text = if name == KEY_FILE {
+            private_key::form_text(&bytes)
+        } else {
+            String::from_utf8(bytes.into()).ok()?
+        };
+        sent.push((name, text));
     }
     Some(sent)
 }
@@ -325,8 +333,8 @@ pub(super) fn new_token() -> String {
     URL_SAFE_NO_PAD.encode(ambient::random_bytes::<32>())
 }
 
-/// The name under which a browser keeps a cookie of ours: where it is for https alone, a prefix has browsers
-/// refuse one that anything but this host has set over https.
+/// The name under which a browser keeps a cookie of ours: where it is for https alone, a prefix has
+/// browsers refuse one that anything but this host has set over https.
 fn whole_name(name: &str) -> String {
     let prefix = match (site::is_secure(), site::base().as_str()) {
         (false, _) => "",

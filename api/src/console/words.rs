@@ -932,7 +932,6 @@ words! {
     VONAGE_TEST_BUTTON = "Test the credentials";
     VONAGE_TEST_INCOMPLETE = "The application id and the private key are needed first.";
     VONAGE_HALTED = "Sending stands still on these lines, until you resume it there:";
-    VONAGE_KEY_WRONG = "That is no private key that can sign. Take the file that begins with -----BEGIN PRIVATE KEY-----, RSA of 2048 bits or more.";
     VONAGE_SECRET_WRONG = "A signature secret has up to 1,000 characters on one line.";
     VONAGE_ADDRESS_WRONG = "Nothing can be sent with this key: the address of Vonage's API in the server's configuration must begin with https.";
     VONAGE_APPLICATION_ID_WRONG = "An application id has letters, digits and hyphens, as Vonage shows it.";

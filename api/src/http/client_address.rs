@@ -125,9 +125,10 @@ impl TrustedProxies {
         }
     }
 
-    /// How the request came to the outermost proxy: what a trusted proxy says in `X-Forwarded-Proto`, or,
-    /// where `Forwarded` alone is sent, in its `proto`. A connection from elsewhere came without a
-    /// proxy, and Docket itself speaks no TLS. `None` where no proxy is trusted, or it does not say.
+    /// How the request came to the outermost proxy: what a trusted proxy says in
+    /// `X-Forwarded-Proto`, or, where `Forwarded` alone is sent, in its `proto`. A connection from
+    /// elsewhere came without a proxy, and Docket itself speaks no TLS. `None` where no proxy is
+    /// trusted, or it does not say.
     pub fn scheme(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Scheme> {
         if self.0.is_empty() {
             return None;

@@ -198,10 +198,16 @@ async fn what_cannot_be_is_refused_without_showing_it() {
     let house = house(Some(SecretKey::generate())).await;
     let mut owner = house.signed_in("owner").await;
     let key = "-----BEGIN PRIVATE KEY-----\nbm90IGEga2V5\n-----END PRIVATE KEY-----";
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nbm90IGEga2V5\n-----END ENCRYPTED PRIVATE KEY-----";
+    let public = "-----BEGIN PUBLIC KEY-----\nbm90IGEga2V5\n-----END PUBLIC KEY-----";
     let long = "s".repeat(1_001);
     for (field, value, said) in [
-        ("key_text", key, "no private key that can sign"),
-        ("key_text", "nonsense", "no private key that can sign"),
+        ("key_text", key, "no private key"),
+        ("key_text", "nonsense", "no private key"),
+        ("key_text", encrypted, "encrypted with a pass phrase"),
+        ("key_text", public, "a public key"),
+        ("key_text", "/home/me/private.key", "name of a file"),
         ("signature_secret", long.as_str(), "up to 1,000 characters"),
         ("signature_secret", "two\nlines", "up to 1,000 characters"),
         ("application_id", "two words", "letters, digits and hyphens"),
@@ -222,6 +228,48 @@ async fn what_cannot_be_is_refused_without_showing_it() {
         Source::Missing
     );
     house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_pasted_along_does_not_count_and_a_key_is_read_in_its_forms() {
+    let pem = some_keys().private_key_pem.expose_secret();
+    let utf16: String = pem.chars().flat_map(|c| [c, '\0']).collect();
+    for (field, key) in [
+        ("key_text", pem.replace('\n', "\\n")),
+        (
+            "key_text",
+            format!("\u{feff}{}\u{200b}", pem.replace('\n', " ")),
+        ),
+        ("key_file", pem.replace('\n', "\r\n")),
+        ("key_file", utf16),
+    ] {
+        let house = house(Some(SecretKey::generate())).await;
+        let mut owner = house.signed_in("owner").await;
+        let page = owner.get("/vonage").await;
+        let id = format!("\u{200b}{APPLICATION_ID} \u{a0}");
+        let mut fields = vec![
+            ("application_id", id.as_str()),
+            ("signature_secret", "\u{202a}the-secret\u{202c} "),
+        ];
+        if field == "key_text" {
+            fields.push(("key_text", &key));
+        }
+        let file = if field == "key_file" {
+            key.as_str()
+        } else {
+            ""
+        };
+        let page = owner
+            .send_file(&page, "/vonage", &fields, ("key_file", file))
+            .await;
+        page.is(200);
+        let secret = house.app.vonage.signature_secret.load_full().unwrap();
+        assert_eq!(secret.expose_secret(), "the-secret");
+        let id = house.app.vonage.application_id.load_full().unwrap();
+        assert_eq!(*id, APPLICATION_ID);
+        assert!(house.app.vonage.client.load().is_some(), "{field}");
+        house.close().await;
+    }
 }
 
 #[tokio::test]
@@ -454,7 +502,7 @@ async fn a_form_with_files_is_checked_like_any_other() {
     let answer = owner
         .send_file(&page, "/vonage", &fields, ("key_file", "a\0b"))
         .await;
-    answer.is(400);
+    answer.is(422).shows("no private key");
     assert!(house.app.vonage.application_id.load().is_none());
     house.close().await;
 }

@@ -9,19 +9,21 @@ use docket_domain::installation::InstallationError;
 use docket_projections::read::{installation, lines};
 use docket_projections::secrets::SealedSecret;
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::setup::{self, Body};
 use super::{FROM_SETUP, Query, Refusal, Tab, ask, is_from_setup};
 use crate::app::App;
+use crate::config::text::without_invisible_ends;
 use crate::console::case::line_name;
 use crate::console::pages::{Choice, Frame, When};
-use crate::console::session::{Posted, Session};
+use crate::console::session::{KEY_FILE, Posted, Session};
 use crate::console::{Console, Failed, go, page, place, words};
 use crate::operations::Administrator;
 use crate::operations::installation::{ChangeVonage, Entry};
 use crate::secrets::{PRIVATE_KEY, SIGNATURE_SECRET};
 use crate::vonage::client::{Client, ClientError, ClientOptions, Credentials, Trial};
+use crate::vonage::private_key::{self, KeyError};
 use crate::vonage_settings::{self, Source};
 
 /// The longest signature secret, in characters; Vonage's have some dozens.
@@ -243,21 +245,21 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
     let sources = app.vonage.settings.sources();
     let application_id = match (
         sources.application_id,
-        posted.field("application_id").trim(),
+        without_invisible_ends(posted.field("application_id")),
     ) {
         (Source::Configured, _) => Entry::Keep,
         (_, "") => Entry::Remove,
         (_, id) => Entry::Set(id.to_owned()),
     };
     let signature_secret = Entered {
-        value: posted.field("signature_secret").trim(),
+        value: without_invisible_ends(posted.field("signature_secret")),
         is_removed: posted.field("remove_signature_secret") == "yes",
         source: sources.signature_secret,
     };
     if !is_secret(signature_secret.value) {
         return Err(Refusal::of_value(words::VONAGE_SECRET_WRONG));
     }
-    let from_file = posted.field("key_file").trim();
+    let from_file = posted.field(KEY_FILE).trim();
     let from_text = posted.field("key_text").trim();
     let private_key = Entered {
         value: if from_file.is_empty() {
@@ -268,9 +270,14 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
         is_removed: posted.field("remove_private_key") == "yes",
         source: sources.private_key,
     };
-    if !private_key.value.is_empty() {
-        check_key(app, private_key.value)?;
-    }
+    let pem = match private_key.value {
+        "" => None,
+        text => Some(read_key(app, text)?),
+    };
+    let private_key = Entered {
+        value: pem.as_ref().map_or("", |pem| pem.expose_secret()),
+        ..private_key
+    };
     Ok(ChangeVonage {
         application_id,
         signature_secret: signature_secret.entry(app, SIGNATURE_SECRET)?,
@@ -287,17 +294,19 @@ fn is_secret(text: &str) -> bool {
     text.chars().count() <= MAX_SECRET_CHARS && !text.chars().any(char::is_control)
 }
 
-/// Whether a client can be made with the key.
-fn check_key(app: &App, pem: &str) -> Result<(), Refusal> {
+/// The key that was entered, in PEM, where a client can be made with it.
+fn read_key(app: &App, text: &str) -> Result<SecretString, Refusal> {
+    let refused = |error: KeyError| Refusal::of_value(words::sentence(&error.to_string()));
+    let private_key_pem = private_key::read(text.as_bytes()).map_err(refused)?;
     let credentials = Credentials {
         // Any will do: the key is what is tried.
         application_id: "any".to_owned(),
-        private_key_pem: pem.into(),
+        private_key_pem: private_key_pem.clone(),
     };
     let api_url = app.vonage.settings.api_url();
     match Client::new(api_url, &credentials, ClientOptions::default()) {
-        Ok(_) => Ok(()),
-        Err(ClientError::Credentials(_)) => Err(Refusal::of_value(words::VONAGE_KEY_WRONG)),
+        Ok(_) => Ok(private_key_pem),
+        Err(ClientError::Credentials(_)) => Err(refused(KeyError::NoKey)),
         Err(_) => Err(Refusal::of_value(words::VONAGE_ADDRESS_WRONG)),
     }
 }

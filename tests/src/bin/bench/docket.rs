@@ -110,6 +110,7 @@ impl Docket {
             .env_clear()
             .env("DATABASE_URL", server.url(DATABASE))
             .env("DOCKET_LISTEN", "127.0.0.1:0")
+            .env("DOCKET_METRICS_LISTEN", "off")
             .env("DOCKET_VONAGE_SIGNATURE_SECRET", &secret)
             .env("RUST_LOG", "info,sqlx=warn")
             .stdin(Stdio::null())

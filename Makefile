@@ -10,7 +10,8 @@ setup: ## install Postgres server binaries when there are none
 demo: setup ## start everything with a simulated Vonage and print where to look
 	cargo run -p docket --bin docket -- demo
 
-test: setup ## run all tests on a throw-away Postgres
+test: setup ## run all tests on a throw-away Postgres (installs nginx, for the test of its sample)
+	@.ci/nginx
 	.ci/test
 
 lint: fmt-check clippy doc deny sqlx-check ## check form, lints, documentation, dependencies and .sqlx

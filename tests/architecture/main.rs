@@ -7,6 +7,7 @@
 mod dependencies;
 mod documents;
 mod migrations;
+mod samples;
 mod source_text;
 mod sources;
 mod templates;

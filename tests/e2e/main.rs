@@ -9,6 +9,7 @@
 )]
 
 mod automatic_reply;
+mod behind_nginx;
 mod command_line;
 mod crashes;
 mod database;

@@ -206,7 +206,13 @@ async fn restored(
         let Some(html) = get(inner, &address, session).await else {
             continue;
         };
-        filled = refill(&html, &unsent.action(), &unsent.fields, Scope::Whole, sentence);
+        filled = refill(
+            &html,
+            &unsent.action(),
+            &unsent.fields,
+            Scope::Whole,
+            sentence,
+        );
         if filled.is_some() {
             break;
         }

@@ -10,9 +10,7 @@ use docket_domain::access::Access;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::UserId;
 use docket_domain::personal::Personal;
-use docket_domain::user::{
-    Role, UserCommand, UserError, UserEvent, UserKind, normalise_email,
-};
+use docket_domain::user::{Role, UserCommand, UserError, UserEvent, UserKind, normalise_email};
 use docket_projections::ledger::operation::{Answer, SecretWrite};
 use docket_projections::read::cases::stranded;
 use docket_projections::read::surveys::{self, SurveyRow};

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use docket::app::{App, Parts, Vonage};
@@ -87,7 +86,7 @@ async fn webhook(app: &App, secret: &str) -> StatusCode {
         application_id: Some(APPLICATION_ID),
     };
     let authorization = sign(body.as_bytes(), secret.as_bytes(), &params);
-    let router = Router::new().nest("/webhooks/vonage", webhooks::router(app.clone()));
+    let router = webhooks::router(app.clone());
     let request = Request::post("/webhooks/vonage/inbound")
         .header("authorization", authorization)
         .body(Body::from(body))

@@ -473,7 +473,7 @@ impl Recorder {
         let operation = RecordAttempts {
             attempts_id,
             command: AttemptsCommand::Begin(begun),
-            metadata: because(attempt.request_id),
+            metadata: because(attempt.request_id.as_ref()),
         };
         record(&self.ledger, operation).await;
     }
@@ -528,7 +528,7 @@ impl Recorder {
 }
 
 /// Nobody who is known did it.
-fn because(request: Option<RequestIds>) -> Metadata {
+fn because(request: Option<&RequestIds>) -> Metadata {
     Metadata {
         cause: Some("sign-in".to_owned()),
         ..in_request(

@@ -84,7 +84,7 @@ pub struct Asked {
     /// The token that asks in their name, where one does.
     pub token_id: Option<TokenId>,
     /// The ids of the request.
-    pub request_id: Option<RequestIds>,
+    pub request_id: Option<Box<RequestIds>>,
     /// The request's idempotency key, if it has one.
     pub idempotency: Option<IdempotencyKey>,
 }
@@ -98,7 +98,7 @@ impl Asked {
         };
         Metadata {
             token_id: self.token_id,
-            ..in_request(Metadata::of(actor, self.via), self.request_id.as_ref())
+            ..in_request(Metadata::of(actor, self.via), self.request_id.as_deref())
         }
     }
 

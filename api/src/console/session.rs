@@ -79,7 +79,7 @@ impl Session {
             access: self.access.clone(),
             via: Via::Console,
             token_id: None,
-            request_id: RequestIds::current(),
+            request_id: RequestIds::current().map(Box::new),
             idempotency: None,
         }
     }

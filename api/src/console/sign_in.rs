@@ -284,7 +284,7 @@ async fn check(
                 access: Access::from(Some(vec![])),
                 via: Via::Console,
                 token_id: None,
-                request_id: RequestIds::current(),
+                request_id: RequestIds::current().map(Box::new),
                 idempotency: None,
             };
             Ok(Checked::Good(Good {

@@ -70,7 +70,7 @@ impl Caller {
             access: self.access.clone(),
             via: Via::Api,
             token_id: Some(self.token_id),
-            request_id: RequestIds::current(),
+            request_id: RequestIds::current().map(Box::new),
             idempotency: None,
         }
     }

@@ -22,7 +22,8 @@ const FORMS: [(&str, &str); 6] = [
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
 /// What is everybody's own: signing out, ending a session, a password.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
+    "/log/export",
     "/sign-out",
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",

@@ -165,7 +165,7 @@ words! {
 
     UNSENT_SIGN_IN = "You were signed out before this was sent. Sign in, and your text is back in its form.";
     UNSENT_RESTORED = "You were signed out before this was sent, so nothing was done. Here is your text again: look at it and send it.";
-    UNSENT_TOO_OLD = "The form was from before you signed in, so nothing was done. Here is your text again: look at it and send it.";
+    UNSENT_TOO_OLD = "The form is too old, from before you signed in, so nothing was done. Here is your text again: look at it and send it.";
     UNSENT_TITLE = "Not sent";
     UNSENT_GONE = "Its form is no longer there.";
     UNSENT_TYPED = "Your text, which was not saved";

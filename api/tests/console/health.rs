@@ -192,6 +192,8 @@ async fn one_strangers_post_alarms_nobody_and_the_set_up_waits_for_a_signed_webh
         house.app.vonage.activity.note("inbound", result, now);
     };
     let mut owner = house.signed_in("owner").await;
+    // Takes the settings over.
+    owner.get("/vonage").await.is(200);
     note("wrongly_signed");
     let page = owner.get("/health").await;
     assert!(!check(&page, "Messages from Vonage").contains("Needs you"));

@@ -30,8 +30,12 @@ async fn users_are_added_and_removed() {
         .await
         .unwrap()
         .unwrap();
-    let verified = passwords::verify("correct horse".into(), kept.password_hash, Asker::Inside);
-    assert!(verified.await.unwrap());
+    let is_right = passwords::verify(
+        "correct horse".into(),
+        kept.password_hash,
+        passwords::Asker::Inside,
+    );
+    assert_eq!(is_right.await, Ok(true));
 
     let listed = api
         .owner_does("GET", "/users", &json!({}))

@@ -45,6 +45,8 @@ pub(in crate::console) struct Past<S> {
     was: S,
     newest: S,
     by: String,
+    /// Everybody who has changed them since.
+    authors: Vec<String>,
     at: When,
 }
 
@@ -57,6 +59,11 @@ impl<S> Past<S> {
     /// The settings as they are now.
     pub(in crate::console) const fn newest(&self) -> &S {
         &self.newest
+    }
+
+    /// Whether nobody else than this person has changed them since.
+    pub(in crate::console) fn is_all_by(&self, email: &str) -> bool {
+        self.authors.iter().all(|author| author == email)
     }
 }
 
@@ -80,6 +87,7 @@ pub(in crate::console) async fn past_from<S>(
 ) -> Result<Option<Past<S>>, Failed> {
     let upcasters = upcasters();
     let (mut was, mut last) = (initial, None);
+    let mut authors = vec![];
     let mut after = 0;
     loop {
         let events = reader::stream(&app.pool, stream, after, PAGE).await?;
@@ -94,7 +102,9 @@ pub(in crate::console) async fn past_from<S>(
                 was = Some(set);
             } else {
                 let at = When::of(recorded.recorded_at, (app.clock)());
-                last = Some((set, who(&recorded).to_string(), at));
+                let by = who(&recorded).to_string();
+                authors.push(by.clone());
+                last = Some((set, by, at));
             }
         }
     }
@@ -102,6 +112,7 @@ pub(in crate::console) async fn past_from<S>(
         was,
         newest,
         by,
+        authors,
         at,
     });
     Ok(past)

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use docket_domain::text::normalise;
 use docket_domain::user::Role;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
@@ -151,7 +152,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             };
             maintenance::with_app(&config, async |app| {
                 users::add(app, &email, role.into(), password.as_ref()).await?;
-                terminal::say(&format!("added {email}"));
+                terminal::say(&format!("added {}", normalise::typed(&email)));
                 Ok(())
             })
             .await

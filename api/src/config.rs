@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use docket_domain::text::normalise;
+use docket_domain::text::phone::Country;
 use docket_domain::user::normalise_email;
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
@@ -143,6 +145,14 @@ pub struct Given {
         value_name = "SECONDS"
     )]
     pub sending_lease: String,
+    /// The country whose national numbers are understood, in two letters such as GB. Without it a number needs its country code.
+    #[arg(
+        long = "docket-default-country",
+        global = true,
+        env = "DOCKET_DEFAULT_COUNTRY",
+        value_name = "COUNTRY"
+    )]
+    pub default_country: Option<String>,
     /// The key that encrypts secrets entered at the console: 32 random bytes in base64 or hexadecimal. With the private Postgres it is
     /// made at the first start and kept in the data folder.
     #[arg(
@@ -222,6 +232,8 @@ pub struct Config {
     pub secret_key: Option<SecretKey>,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
+    /// The country whose national numbers are understood.
+    pub default_country: Option<Country>,
     /// The first owner's address and password.
     pub owner: Option<(String, SecretString)>,
 }
@@ -352,6 +364,7 @@ impl Given {
             .and_then(|path| mistakes.note(read_secret("DOCKET_VONAGE_PRIVATE_KEY_FILE", path)));
         let secret_key = self.secret_key(&mut mistakes);
         let delivery = mistakes.note(self.delivery());
+        let default_country = self.default_country(&mut mistakes);
         let owner = self.owner(&mut mistakes);
         mistakes.note(self.log_filter());
         let (Some(listen), Some(trusted_proxies), Some(vonage_api_url), Some(delivery), true) = (
@@ -372,12 +385,13 @@ impl Given {
             vonage_api_url,
             vonage_application_id: self
                 .vonage_application_id
-                .clone()
-                .filter(|id| !id.is_empty()),
+                .as_deref()
+                .and_then(normalise::typed_or_none),
             vonage_signature_secret: signature_secret,
             vonage_private_key: private_key,
             secret_key,
             delivery,
+            default_country,
             owner,
         };
         config.client()?;
@@ -408,6 +422,16 @@ impl Given {
             lease: Duration::from_secs(lease.get().into()),
             ..DeliveryOptions::default()
         })
+    }
+
+    fn default_country(&self, mistakes: &mut Mistakes) -> Option<Country> {
+        let country = self.default_country.as_deref()?;
+        if normalise::is_empty(country) {
+            return None;
+        }
+        mistakes.note(country.parse().map_err(|_| {
+            "DOCKET_DEFAULT_COUNTRY must be a country in two letters, such as GB or US".to_owned()
+        }))
     }
 
     fn secret_key(&self, mistakes: &mut Mistakes) -> Option<SecretKey> {

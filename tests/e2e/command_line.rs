@@ -162,6 +162,7 @@ async fn the_help_names_every_command_and_every_variable() {
         "DOCKET_VONAGE_SIGNATURE_SECRET_FILE",
         "DOCKET_VONAGE_PRIVATE_KEY_FILE",
         "DOCKET_VONAGE_RATE",
+        "DOCKET_DEFAULT_COUNTRY",
         "DOCKET_SENDING_LEASE",
         "DOCKET_OWNER_EMAIL",
         "DOCKET_OWNER_PASSWORD",

@@ -20,5 +20,6 @@ mod reports;
 mod settings;
 mod support;
 mod throttle;
+mod typed;
 mod unrouted;
 mod vonage;

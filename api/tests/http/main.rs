@@ -18,4 +18,5 @@ mod replies;
 mod routing;
 mod settings;
 mod support;
+mod typed;
 mod unrouted;

@@ -112,7 +112,7 @@ pub(super) async fn list(
     session: Session,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(&app, &session);
-    frame.notice = done.notice();
+    frame.notice = done.notice().into();
     let now = (app.clock)();
     let surveys = surveys::all(&app.pool).await?;
     let users = users::all(&app.pool).await?;
@@ -412,7 +412,7 @@ async fn with(
     refusal: String,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(app, session);
-    frame.notice = done.notice();
+    frame.notice = done.notice().into();
     let surveys = surveys::all(&app.pool).await?;
     let action = |what: &str| path(user.user_id, what);
     let open = stranded::open_of(&app.pool, user.user_id).await?;

@@ -6,6 +6,7 @@ use axum::extract::{Query as UrlQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::installation::InstallationError;
+use docket_domain::text::normalise;
 use docket_projections::read::{installation, lines};
 use docket_projections::secrets::SealedSecret;
 use reqwest::Url;
@@ -243,7 +244,7 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
     let sources = app.vonage.settings.sources();
     let application_id = match (
         sources.application_id,
-        posted.field("application_id").trim(),
+        &*normalise::typed(posted.field("application_id")),
     ) {
         (Source::Configured, _) => Entry::Keep,
         (_, "") => Entry::Remove,

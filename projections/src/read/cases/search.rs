@@ -1,7 +1,8 @@
 //! What somebody looks for in the list of cases.
 
-use docket_domain::channel::normalise_number;
 use docket_domain::ids::Reference;
+use docket_domain::text::normalise::{self, digit};
+use docket_domain::text::{phone, references};
 
 /// Fewer digits are in nearly every number.
 const MIN_NUMBER_DIGITS: usize = 3;
@@ -22,12 +23,13 @@ pub(super) struct Search {
 impl Search {
     /// Understands what was typed; `None` where nothing was.
     pub(super) fn of(q: &str) -> Option<Self> {
-        let q = q.trim();
+        let q = normalise::typed(q);
+        let q = &*q;
         if q.is_empty() {
             return None;
         }
-        if let Some(reference) = q.strip_prefix(['#', '＃'])
-            && let Ok(reference) = reference.parse::<Reference>()
+        if !q.starts_with(|c| digit(c).is_some())
+            && let Some(reference) = references::typed(q)
         {
             return Some(Self {
                 reference: Some(reference.as_i32()),
@@ -36,7 +38,7 @@ impl Search {
         }
         // A NUL is in no stored text, and no parameter can hold one.
         let words = Some(q.replace('\0', " "));
-        let number = normalise_number(q);
+        let number = phone::sought(q, None);
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Self {
                 words,
@@ -47,7 +49,7 @@ impl Search {
         let part = number.trim_start_matches('0');
         Some(Self {
             words,
-            reference: q.parse::<Reference>().ok().map(Reference::as_i32),
+            reference: references::typed(q).map(Reference::as_i32),
             number_part: (part.len() >= MIN_NUMBER_DIGITS).then(|| part.to_owned()),
             ..Self::default()
         })
@@ -101,6 +103,7 @@ mod tests {
     fn a_reference_with_its_sign_is_nothing_else() {
         assert_eq!(found(" #123 "), (None, Some(123), None));
         assert_eq!(found("＃123"), (None, Some(123), None));
+        assert_eq!(found("\u{200b}#١٢٣ "), (None, Some(123), None));
         assert_eq!(found("#99999999999").1, None);
         assert_eq!(found("#12 roof"), (Some("#12 roof".into()), None, None));
     }
@@ -118,6 +121,18 @@ mod tests {
             "the national spelling"
         );
         assert_eq!(found("+44 7700 900123").2.as_deref(), Some("447700900123"));
+        for pasted in [
+            "\u{202a}+44 7700 900123\u{202c}",
+            "tel:+447700900123",
+            "+44 (0)7700 900123",
+        ] {
+            assert_eq!(
+                found(pasted).2.as_deref(),
+                Some("447700900123"),
+                "{pasted:?}"
+            );
+        }
+        assert_eq!(found("٤٤٧٧٠٠").2.as_deref(), Some("447700"));
         assert_eq!(found("0000").2, None);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
+use docket_domain::text::phone::Country;
 use docket_projections::PgPool;
 use docket_projections::ledger::Ledger;
 use docket_projections::read::reports::KeptReports;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// Where people reach this installation, without a slash at the end; for links and webhook addresses.
     pub public_url: Arc<str>,
+    /// The country whose national numbers are understood.
+    pub default_country: Option<Country>,
     /// The proxies whose word for where a request came from counts.
     pub proxies: Arc<TrustedProxies>,
     /// Cancelled when the service begins to shut down.

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use docket_domain::text::normalise;
 use docket_domain::user::Role;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
@@ -176,7 +177,7 @@ async fn dispatch(cli: Cli, values: &Values) -> anyhow::Result<()> {
                     }
                     (None, None) => bail!("give --email, or --service with --name"),
                 };
-                terminal::say(&format!("added {}", who.trim()));
+                terminal::say(&format!("added {}", normalise::typed(who)));
                 Ok(())
             })
             .await

@@ -14,6 +14,7 @@ pub mod first_owner;
 pub mod given;
 pub mod listen;
 pub mod logging;
+pub mod numbers;
 pub mod public_url;
 pub mod secrets;
 mod tables;
@@ -23,6 +24,7 @@ pub mod vonage;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use docket_domain::text::phone::Country;
 use secrecy::SecretString;
 
 pub use self::given::{Given, Values};
@@ -66,11 +68,12 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 8] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
+    numbers::SECTION,
     secrets::SECTION,
     first_owner::SECTION,
     logging::SECTION,
@@ -103,6 +106,8 @@ pub struct Config {
     pub secret_key: Option<SecretKey>,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
+    /// The country whose national numbers are understood.
+    pub default_country: Option<Country>,
     /// The first owner's address and password.
     pub owner: Option<(String, SecretString)>,
 }
@@ -140,6 +145,7 @@ impl Values {
         let vonage = vonage::check(self, &mut mistakes);
         let secret_key = secrets::key(self, &mut mistakes);
         let delivery = mistakes.note(delivery::options(self));
+        let default_country = mistakes.note(numbers::default_country(self));
         let owner = first_owner::owner(self, &mut mistakes);
         mistakes.note(logging::filter(self));
         let (
@@ -149,6 +155,7 @@ impl Values {
             Some(public_url),
             Some(trusted_proxies),
             Some(delivery),
+            Some(default_country),
             Some(vonage),
             true,
         ) = (
@@ -158,6 +165,7 @@ impl Values {
             public_url,
             trusted_proxies,
             delivery,
+            default_country,
             vonage,
             mistakes.0.is_empty(),
         )
@@ -177,6 +185,7 @@ impl Values {
             vonage_private_key: vonage.private_key,
             secret_key,
             delivery,
+            default_country,
             owner,
         };
         config.client()?;

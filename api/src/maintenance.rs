@@ -59,6 +59,7 @@ pub async fn on_store<T>(
         new_id: ambient::new_id,
         metrics: metrics::handle(),
         public_url: public_url.into(),
+        default_country: None,
         proxies: Arc::default(),
         stopping: CancellationToken::new(),
     });

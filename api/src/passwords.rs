@@ -2,8 +2,11 @@
 //!
 //! Both take a good part of a second of one core on purpose, so they run beside the threads that serve requests.
 
+use std::borrow::Cow;
+
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use docket_domain::text::normalise;
 use secrecy::{ExposeSecret, SecretString};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -96,6 +99,7 @@ impl Asker {
 ///
 /// [`PasswordError`].
 pub fn check(password: &str) -> Result<(), PasswordError> {
+    let password = normalise::composed(password);
     if password.chars().count() < MIN_CHARS {
         Err(PasswordError::TooShort)
     } else if password.len() > MAX_BYTES {
@@ -105,7 +109,18 @@ pub fn check(password: &str) -> Result<(), PasswordError> {
     }
 }
 
-/// Hashes a password that is to be kept, in PHC form.
+/// Whether two passwords that were typed are the same.
+pub fn are_same(one: &str, other: &str) -> bool {
+    normalise::composed(one) == normalise::composed(other)
+}
+
+/// Whether nobody can have that password, since it is too long. Comparing it would cost time for nothing.
+pub fn is_too_long(password: &str) -> bool {
+    normalise::composed(password).len() > MAX_BYTES
+}
+
+/// Hashes a password that is to be kept, in PHC form. It is composed (NFC) first, since keyboards write one letter in
+/// several ways.
 ///
 /// # Errors
 ///
@@ -116,8 +131,9 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     let salt = SaltString::encode_b64(&ambient::random_bytes::<16>())
         .map_err(|_| PasswordError::Hashing)?;
     tokio::task::spawn_blocking(move || {
+        let password = normalise::composed(password.expose_secret());
         Argon2::default()
-            .hash_password(password.expose_secret().as_bytes(), &salt)
+            .hash_password(password.as_bytes(), &salt)
             .map(|hash| hash.to_string())
             .map_err(|_| PasswordError::Hashing)
     })
@@ -125,7 +141,8 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     .unwrap_or(Err(PasswordError::Hashing))
 }
 
-/// Whether a password is the one that was hashed.
+/// Whether a password is the one that was hashed. Earlier versions hashed passwords as they were typed, so the other
+/// spellings of the same letters are compared too, where there are any.
 ///
 /// # Errors
 ///
@@ -137,10 +154,20 @@ pub async fn verify(
 ) -> Result<bool, PasswordError> {
     let _turn = asker.lane().turn().await?;
     let is_right = tokio::task::spawn_blocking(move || {
+        let typed = password.expose_secret();
+        let mut spellings = vec![normalise::composed(typed)];
+        for other in [typed.into(), normalise::decomposed(typed)] {
+            if !spellings.contains(&other) {
+                spellings.push(other);
+            }
+        }
         PasswordHash::new(&hash).is_ok_and(|hash| {
-            Argon2::default()
-                .verify_password(password.expose_secret().as_bytes(), &hash)
-                .is_ok()
+            let is_it = |spelling: &Cow<'_, str>| {
+                Argon2::default()
+                    .verify_password(spelling.as_bytes(), &hash)
+                    .is_ok()
+            };
+            spellings.iter().any(is_it)
         })
     });
     Ok(is_right.await.unwrap_or(false))
@@ -180,10 +207,40 @@ mod tests {
         assert!(LANE.turn().await.is_ok());
     }
 
+    #[tokio::test]
+    async fn a_password_is_the_same_however_its_letters_are_composed() {
+        let (composed, decomposed) = (
+            "schl\u{fc}ssel-\u{ac00}",
+            "schlu\u{308}ssel-\u{1100}\u{1161}",
+        );
+        for (set, typed) in [(composed, decomposed), (decomposed, composed)] {
+            let kept = hash(set.into()).await.expect("hashes");
+            assert_eq!(verify(typed.into(), kept.clone(), Asker::Inside).await, Ok(true));
+            assert_eq!(verify(set.into(), kept.clone(), Asker::Inside).await, Ok(true));
+            assert_eq!(verify("schlussel-\u{ac00}".into(), kept.clone(), Asker::Inside).await, Ok(false));
+            assert_eq!(verify(format!("{set} ").into(), kept, Asker::Inside).await, Ok(false), "ends count");
+        }
+        assert!(are_same(composed, decomposed));
+        // As earlier versions have kept them: hashed as they were typed.
+        let salt = SaltString::encode_b64(&[7; 16]).expect("a salt");
+        let old = Argon2::default()
+            .hash_password(decomposed.as_bytes(), &salt)
+            .expect("hashes")
+            .to_string();
+        assert_eq!(verify(decomposed.into(), old.clone(), Asker::Inside).await, Ok(true));
+        assert_eq!(verify(composed.into(), old, Asker::Inside).await, Ok(true));
+    }
+
     #[test]
     fn short_and_endless_passwords_are_refused() {
         assert_eq!(check("123456789"), Err(PasswordError::TooShort));
         assert_eq!(check("1234567890"), Ok(()));
+        assert_eq!(check(&"u\u{308}".repeat(9)), Err(PasswordError::TooShort));
+        assert_eq!(
+            check(&"u\u{308}".repeat(500)),
+            Ok(()),
+            "1,000 bytes when composed"
+        );
         assert_eq!(check(&"x".repeat(1_001)), Err(PasswordError::TooLong));
     }
 }

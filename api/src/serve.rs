@@ -124,6 +124,7 @@ impl Service {
                 .clone()
                 .unwrap_or_else(|| format!("http://{address}"))
                 .into(),
+            default_country: config.default_country,
             proxies: Arc::new(config.trusted_proxies.clone()),
             stopping: CancellationToken::new(),
         });

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::{Progress, Status};
 use crate::ids::{LineId, MessageId, Reference, UserId};
 use crate::personal::Personal;
-use crate::text::title;
+use crate::text::{normalise, title};
 
 /// The longest title, in characters.
 pub const MAX_TITLE_CHARS: usize = title::MAX_TYPED_CHARS;
@@ -218,6 +218,7 @@ impl Case {
                 text,
             } => {
                 state.must_not_be_withdrawn()?;
+                let text = Personal(normalise::typed(&text).into_owned());
                 must_fit("the note", &text, MAX_NOTE_CHARS)?;
                 Ok(vec![CaseEvent::NoteAdded {
                     note_id,
@@ -301,7 +302,7 @@ impl Case {
             return Ok(vec![]);
         }
         state.must_not_be_withdrawn()?;
-        if message.text.trim().is_empty() {
+        if normalise::is_empty(&message.text) {
             return Err(CaseError::Empty("the text"));
         }
         must_fit(
@@ -636,7 +637,7 @@ impl State {
 
     fn rename(&self, title: Personal<String>) -> Result<Vec<CaseEvent>, CaseError> {
         self.must_not_be_withdrawn()?;
-        must_fit("the title", &title, MAX_TITLE_CHARS)?;
+        check_title(&title)?;
         if title == self.title {
             return Ok(vec![]);
         }
@@ -870,8 +871,17 @@ impl State {
     }
 }
 
+/// Whether a title that somebody typed can be kept.
+///
+/// # Errors
+///
+/// [`CaseError::Empty`] or [`CaseError::TooLong`].
+pub fn check_title(title: &str) -> Result<(), CaseError> {
+    must_fit("the title", title, MAX_TITLE_CHARS)
+}
+
 fn must_fit(what: &'static str, text: &str, max: usize) -> Result<(), CaseError> {
-    if text.trim().is_empty() {
+    if normalise::is_empty(text) {
         return Err(CaseError::Empty(what));
     }
     let chars = text.chars().count();

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::phone;
+
 /// How a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,8 +49,9 @@ impl fmt::Display for Channel {
     }
 }
 
-/// The one spelling of an outside number: digits of E.164 without `+`, `00`, spaces or punctuation. A sender that is no number
-/// (an alphanumeric sender, an opaque `WhatsApp` id) is kept as it came, trimmed.
+/// The one spelling of a number that Vonage names: digits of E.164 without `+`, `00`, spaces or punctuation. A sender that is no
+/// number (an alphanumeric sender, an opaque `WhatsApp` id) is kept as it came, trimmed. For numbers that people type there is
+/// [`crate::text::phone`], which refuses what cannot be called.
 pub fn normalise_number(text: &str) -> String {
     let trimmed = text.trim();
     let is_separator = |c: char| matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}' | '/');
@@ -67,9 +70,11 @@ pub fn normalise_number(text: &str) -> String {
     }
 }
 
-/// Whether it is an international number in its one spelling: 3 to 15 digits.
+/// Whether it is an international number in its one spelling: 7 to 15 digits, the first of them no 0.
 pub fn is_international_number(number: &str) -> bool {
-    (3..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    phone::DIGITS.contains(&number.len())
+        && !number.starts_with('0')
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -77,14 +82,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn international_numbers_have_three_to_fifteen_digits() {
-        for number in ["123", "447700900123", "123456789012345"] {
+    fn international_numbers_have_seven_to_fifteen_digits() {
+        for number in ["1234567", "447700900123", "123456789012345"] {
             assert!(is_international_number(number), "{number}");
         }
         for other in [
             "",
-            "12",
+            "123456",
             "1234567890123456",
+            "07700900123",
             "+447700900123",
             "44 770",
             "４４７７",

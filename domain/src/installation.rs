@@ -7,6 +7,8 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::text::normalise;
+
 /// The id of the one stream.
 pub const STREAM: &str = "installation";
 /// The longest application id, in characters; Vonage's are UUIDs.
@@ -106,6 +108,7 @@ impl Installation {
             private_key,
             seen,
         } = command;
+        let application_id = application_id.map(|id| normalise::typed(&id).into_owned());
         if application_id.as_deref().is_some_and(|id| !is_id(id)) {
             return Err(InstallationError::ApplicationId);
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::{Channel, is_international_number};
 use crate::ids::{LineId, SurveyId};
+use crate::text::normalise;
 
 /// The longest automatic reply, in characters.
 pub const MAX_REPLY_CHARS: usize = 1_000;
@@ -20,9 +21,20 @@ pub struct LineSettings {
 }
 
 impl LineSettings {
+    /// The settings as they are kept, in the normal form of what people type.
+    fn normalised(self) -> Self {
+        let normal = |reply: String| normalise::typed(&reply).into_owned();
+        Self {
+            multi_case_reply: self.multi_case_reply.map(normal),
+            ..self
+        }
+    }
+
     fn check(&self) -> Result<(), LineError> {
         match &self.multi_case_reply {
-            Some(reply) if reply.trim().is_empty() || reply.chars().count() > MAX_REPLY_CHARS => {
+            Some(reply)
+                if normalise::is_empty(reply) || reply.chars().count() > MAX_REPLY_CHARS =>
+            {
                 Err(LineError::Reply)
             }
             _ => Ok(()),
@@ -161,7 +173,7 @@ pub enum LineError {
         version: u64,
     },
     /// The number is none.
-    #[error("number must be an international number of 3 to 15 digits, such as 447700900000")]
+    #[error("number must be an international number of 7 to 15 digits, such as 447700900000")]
     Number,
     /// The automatic reply is empty or too long.
     #[error("multi_case_reply must have 1 to {MAX_REPLY_CHARS} characters, or be null")]
@@ -196,6 +208,7 @@ impl Line {
                     if !is_international_number(&number) {
                         return Err(LineError::Number);
                     }
+                    let settings = settings.normalised();
                     settings.check()?;
                     Ok(vec![LineEvent::LineAdded {
                         line_id,
@@ -219,7 +232,11 @@ impl Line {
                 Err(LineError::ChangedSince { version })
             }
             LineCommand::Change { settings, .. } => {
+                let settings = settings.normalised();
                 settings.check()?;
+                if settings == state.settings {
+                    return Ok(vec![]);
+                }
                 Ok(vec![LineEvent::LineChanged { settings }])
             }
             LineCommand::Remove => Ok(vec![LineEvent::LineRemoved {}]),

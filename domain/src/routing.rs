@@ -195,7 +195,8 @@ fn by_the_rules(message: Message<'_>, mentioned: &Mentions, cases: &ContactCases
         open.dedup();
         open
     };
-    let named = open_among(&mentioned.references);
+    let candidates: Vec<Reference> = mentioned.candidates().collect();
+    let named = open_among(&candidates);
     if !named.is_empty() {
         return Decision::existing(Rule::Reference, named);
     }
@@ -208,8 +209,7 @@ fn by_the_rules(message: Message<'_>, mentioned: &Mentions, cases: &ContactCases
     if !quoted.is_empty() {
         return Decision::existing(Rule::Quote, quoted);
     }
-    let closed = mentioned
-        .references
+    let closed = candidates
         .iter()
         .take(MAX_NAMED)
         .chain(quoted_in)

@@ -7,6 +7,7 @@ use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SurveyId;
+use crate::text::normalise;
 
 /// The longest name, question or choice, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
@@ -44,6 +45,13 @@ pub struct StatusQuestion {
 }
 
 impl StatusQuestion {
+    /// The answer of the question that somebody typed, as the survey spells it.
+    pub fn choice(&self, typed: &str) -> Option<&str> {
+        let typed = normalise::typed(typed);
+        let is_meant = |choice: &&String| normalise::typed(choice) == typed;
+        self.choices.iter().find(is_meant).map(String::as_str)
+    }
+
     /// The answer that a case begins with.
     pub fn initial(&self) -> Option<&str> {
         self.choices
@@ -54,6 +62,26 @@ impl StatusQuestion {
 }
 
 impl SurveySettings {
+    /// The settings as they are kept, in the normal form of what people type.
+    fn normalised(self) -> Self {
+        let Self {
+            name,
+            cases_enabled,
+            status,
+            append_reference,
+        } = self;
+        Self {
+            name: normal(&name),
+            cases_enabled,
+            status: StatusQuestion {
+                question: normal(&status.question),
+                choices: status.choices.iter().map(|choice| normal(choice)).collect(),
+                closed_value: normal(&status.closed_value),
+            },
+            append_reference,
+        }
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -79,6 +107,10 @@ impl SurveySettings {
     }
 }
 
+fn normal(text: &str) -> String {
+    normalise::typed(text).into_owned()
+}
+
 fn must_be_named(field: &'static str, text: &str) -> Result<(), SurveyError> {
     if is_name(text, MAX_NAME_CHARS) {
         Ok(())
@@ -88,7 +120,7 @@ fn must_be_named(field: &'static str, text: &str) -> Result<(), SurveyError> {
 }
 
 fn is_name(text: &str, max_chars: usize) -> bool {
-    !text.trim().is_empty()
+    !normalise::is_empty(text)
         && text.chars().count() <= max_chars
         && !text.chars().any(char::is_control)
 }
@@ -102,6 +134,15 @@ pub struct Template {
     pub text: String,
 }
 
+impl Template {
+    fn normalised(&self) -> Self {
+        Self {
+            name: normal(&self.name),
+            text: normal(&self.text),
+        }
+    }
+}
+
 fn check_templates(templates: &[Template]) -> Result<(), SurveyError> {
     if templates.len() > MAX_TEMPLATES {
         return Err(SurveyError::Templates);
@@ -112,7 +153,7 @@ fn check_templates(templates: &[Template]) -> Result<(), SurveyError> {
             return Err(SurveyError::TemplateName);
         }
         let is_text = |c: char| !c.is_control() || c == '\n';
-        if text.trim().is_empty()
+        if normalise::is_empty(text)
             || text.chars().count() > MAX_TEMPLATE_CHARS
             || !text.chars().all(is_text)
         {
@@ -259,6 +300,7 @@ impl Survey {
                 },
                 None,
             ) => {
+                let settings = settings.normalised();
                 settings.check()?;
                 Ok(vec![SurveyEvent::SurveyCreated {
                     survey_id,
@@ -278,11 +320,16 @@ impl Survey {
                 let version = self.version;
                 Err(SurveyError::ChangedSince { version })
             }
-            (SurveyCommand::Change { settings, .. }, Some(_)) => {
+            (SurveyCommand::Change { settings, .. }, Some(now)) => {
+                let settings = settings.normalised();
                 settings.check()?;
+                if settings == *now {
+                    return Ok(vec![]);
+                }
                 Ok(vec![SurveyEvent::SurveyChanged { settings }])
             }
             (SurveyCommand::ChangeTemplates { templates }, Some(_)) => {
+                let templates: Vec<_> = templates.iter().map(Template::normalised).collect();
                 check_templates(&templates)?;
                 Ok(if templates == self.templates {
                     vec![]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::Access;
 use crate::ids::{SurveyId, TokenId, UserId};
 use crate::personal::Personal;
+use crate::text::normalise;
 
 /// What a person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -250,11 +251,12 @@ pub enum UserError {
     },
 }
 
-/// The one spelling of an address: trimmed and in lower case; `None` where it is no address.
+/// The one spelling of an address: in the normal form of what people type and in lower case; `None` where it is no address.
 pub fn normalise_email(email: &str) -> Option<String> {
-    let email = email.trim().to_lowercase();
+    // Lower case takes letters apart at times: the capital I with a dot becomes an i and a dot.
+    let email = normalise::typed(&normalise::typed(email).to_lowercase()).into_owned();
     let (local, host) = email.rsplit_once('@')?;
-    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !normalise::is_invisible(c);
     let good = !local.is_empty()
         && !host.is_empty()
         && email.chars().all(is_plain)
@@ -354,7 +356,7 @@ impl User {
             UserCommand::ChangePassword => Ok(vec![UserEvent::PasswordChanged {}]),
             UserCommand::Remove => Ok(vec![UserEvent::UserRemoved {}]),
             UserCommand::CreateToken { token_id, name } => {
-                let name = name.trim().to_owned();
+                let name = normalise::typed(&name).into_owned();
                 if name.is_empty()
                     || name.chars().count() > 100
                     || name.chars().any(char::is_control)

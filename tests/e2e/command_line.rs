@@ -164,6 +164,7 @@ async fn the_help_names_every_command_and_every_variable() {
         "DOCKET_TRUSTED_PROXIES",
         "DOCKET_METRICS_LISTEN",
         "DOCKET_VONAGE_RATE",
+        "DOCKET_DEFAULT_COUNTRY",
         "DOCKET_SENDING_LEASE",
         "DOCKET_OWNER_EMAIL",
         "DOCKET_OWNER_PASSWORD",

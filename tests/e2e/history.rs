@@ -99,6 +99,16 @@ async fn the_terminal_tells_a_cases_history() {
             "{event}"
         );
     }
+    for spelling in [
+        format!(" {reference} "),
+        format!("# {reference}"),
+        format!("\u{200b}＃{reference}"),
+    ] {
+        let same = run(&["history", &spelling], environment, "")
+            .await
+            .success();
+        assert_eq!(same, table, "{spelling:?}");
+    }
     for (arguments, sentence) in [
         (["history", "999"], "there is no case #999"),
         (["history", "12a"], "a number"),

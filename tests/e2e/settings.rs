@@ -102,6 +102,14 @@ async fn each_wrong_value_stops_the_start_with_a_sentence_that_names_it() {
             "DOCKET_VONAGE_API_URL",
             vec![("DOCKET_VONAGE_API_URL", "http://api.example.com")],
         ),
+        (
+            "DOCKET_DEFAULT_COUNTRY",
+            vec![("DOCKET_DEFAULT_COUNTRY", "UK")],
+        ),
+        (
+            "DOCKET_DEFAULT_COUNTRY",
+            vec![("DOCKET_DEFAULT_COUNTRY", "Great Britain")],
+        ),
         ("DOCKET_VONAGE_RATE", vec![("DOCKET_VONAGE_RATE", "0")]),
         ("DOCKET_VONAGE_RATE", vec![("DOCKET_VONAGE_RATE", "fast")]),
         ("DOCKET_SENDING_LEASE", vec![("DOCKET_SENDING_LEASE", "0")]),

@@ -10,6 +10,7 @@ use clap::Args;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{Reference, TokenId};
 use docket_domain::personal::Personal;
+use docket_domain::text::references;
 use docket_projections::history::{self, At, CaseAsOf};
 use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::log::recorded::{Recorded, Via};
@@ -53,10 +54,7 @@ pub(super) struct History {
 }
 
 fn reference(text: &str) -> Result<Reference, String> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    digits
-        .parse()
-        .map_err(|_| "a reference is a number such as 123".to_owned())
+    references::typed(text).ok_or_else(|| "a reference is a number such as 123".to_owned())
 }
 
 impl History {

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::Assignee;
 use docket_domain::ids::{MessageId, NoteId, Reference};
-use docket_domain::text::title;
+use docket_domain::text::{normalise, title};
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
 use docket_projections::read::cases::{self, CaseOrigin, CaseRow, CaseState};
@@ -223,8 +223,8 @@ pub(super) async fn assignee(
 }
 
 async fn find_assignee(sent: &Sent) -> Result<Option<Assignee>, Problem> {
-    let email = sent.posted.field("email").trim();
-    if email.is_empty() {
+    let email = sent.posted.field("email");
+    if normalise::is_empty(email) {
         return Ok(None);
     }
     let user = match normalise_email(email) {
@@ -250,8 +250,16 @@ pub(super) async fn title(
 ) -> Result<Response, Failed> {
     let sent = sent!(console, reference, place, session, posted);
     let title = title::clean(sent.posted.field("title"));
-    let result = sent.change(Change::Title(title)).await;
-    sent.end(result, "renamed").await
+    match sent.change(Change::Title(title.clone())).await {
+        Ok(()) => Ok(go(&sent.done(sent.reference, "renamed"))),
+        Err(problem) => {
+            let refused = Refused {
+                title: Some(title),
+                ..Refused::default()
+            };
+            sent.refused(problem, refused).await
+        }
+    }
 }
 
 /// Sends a failed or uncertain message again.

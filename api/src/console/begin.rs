@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::{ContactId, LineId, MessageId};
+use docket_domain::text::phone;
 use docket_projections::ledger::operation::{Answer, LedgerError};
 use docket_projections::read::{lines, surveys};
 
@@ -35,11 +36,17 @@ pub(super) async fn begin(
     session: Session,
     posted: Posted,
 ) -> Result<Response, Failed> {
-    let begun = match posted.field("line").parse::<LineId>() {
-        Ok(line_id) => {
+    let typed = posted.field("number");
+    let number = phone::number(typed, app.default_country);
+    let is_otherwise = number
+        .as_ref()
+        .is_ok_and(|number| phone::is_understood_otherwise(typed, number));
+    let begun = match (posted.field("line").parse::<LineId>(), number) {
+        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(line_id), Ok(number)) => {
             let operation = BeginCase {
                 line_id,
-                number: posted.field("number").to_owned(),
+                number,
                 text: posted.field("text").to_owned(),
                 title: Some(posted.field("title").to_owned()),
                 message_id: MessageId((app.new_id)()),
@@ -56,10 +63,17 @@ pub(super) async fn begin(
                 Err(error) => Err(error.into()),
             }
         }
-        Err(_) => Err(Problem::invalid(words::NO_SUCH_LINE)),
+        (Err(_), _) => Err(Problem::invalid(words::NO_SUCH_LINE)),
     };
     match begun {
-        Ok(begun) => Ok(go(&format!("/cases/{}?done=begun", begun.reference))),
+        Ok(begun) => {
+            let done = if is_otherwise {
+                "begun-understood"
+            } else {
+                "begun"
+            };
+            Ok(go(&format!("/cases/{}?done={done}", begun.reference)))
+        }
         Err(problem) => {
             let sentence = words::refusal(&problem);
             let status = problem.into_response().status();

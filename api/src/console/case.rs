@@ -46,6 +46,8 @@ const BEFORE_UNREAD: u64 = 10;
 pub(super) struct Refused {
     /// What had been written.
     pub(super) text: String,
+    /// What the case was to be called.
+    pub(super) title: Option<String>,
     pub(super) is_note: bool,
     /// The version that the person had seen, where something new is the reason.
     pub(super) seen: Option<u64>,
@@ -143,10 +145,13 @@ async fn with(
         ref outcome,
     } = wanted;
     let mut frame = Frame::of(app, session);
-    frame.notice = words::done(&place.done);
+    frame.notice = words::done(&place.done).into();
     let Some(row) = cases::find(&app.pool, reference).await? else {
         return Ok(no_such_case());
     };
+    if place.done == "begun-understood" {
+        frame.notice = words::begun_understood(&row.number).into();
+    }
     let surveys = surveys::all(&app.pool).await?;
     let case = pane(app, wanted, &surveys, row, refused).await?;
     // Before the list, which shows what is still unread.
@@ -244,6 +249,7 @@ async fn pane(
         status_action: action("status"),
         assignee_action: action("assignee"),
         title_action: action("title"),
+        typed_title: refused.title,
         closing: question
             .filter(|_| !is_closed)
             .map(|question| question.closed_value.clone()),

@@ -31,7 +31,7 @@ pub(super) async fn list(
     session: Session,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(&app, &session);
-    frame.notice = words::done(&place.done);
+    frame.notice = words::done(&place.done).into();
     let surveys = surveys::all(&app.pool).await?;
     let list = pane(&app, &session, &place, &surveys, None, &outcome).await?;
     let template = pages::Inbox {

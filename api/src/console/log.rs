@@ -6,9 +6,10 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use docket_domain::channel::normalise_number;
 use docket_domain::event::{StreamId, TYPES};
 use docket_domain::people::export::{Reading, Via};
+use docket_domain::text::phone::{self, Country};
+use docket_domain::text::{normalise, references};
 use docket_domain::user::normalise_email;
 use docket_projections::log::reader::LogEvent;
 use docket_projections::log::search::{self, About, By, Next, Search};
@@ -72,7 +73,7 @@ pub(super) async fn show(
     session: Session,
 ) -> Result<Response, Failed> {
     let frame = Frame::of(&app, &session);
-    let (found, refusal) = match asked.search() {
+    let (found, refusal) = match asked.search(app.default_country) {
         Ok(search) => (Some(search::page(&app.pool, &search, LIMIT).await?), ""),
         Err(refusal) => (None, refusal),
     };
@@ -182,7 +183,7 @@ pub(super) async fn export(
 
 /// A time that was given; what is wrong with it is said.
 fn moment(text: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, &'static str> {
-    if text.trim().is_empty() {
+    if normalise::is_empty(text) {
         return Ok(None);
     }
     time(text).map(Some).ok_or(words::NO_TIME)
@@ -190,26 +191,25 @@ fn moment(text: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, &'static 
 
 impl Asked {
     /// What is looked for, or what is wrong with it.
-    fn search(&self) -> Result<Search, &'static str> {
+    fn search(&self, country: Option<Country>) -> Result<Search, &'static str> {
         let mut search = Search {
             before: self.before.parse().ok(),
             since: moment(&self.since)?,
             until: moment(&self.until)?,
             ..Search::default()
         };
-        let actor = self.actor.trim();
+        let actor = normalise::typed(&self.actor);
         search.by = match actor.to_lowercase().as_str() {
             "" => None,
             "vonage" => Some(By::Kind("vonage")),
             "docket" => Some(By::Kind("system")),
             _ => Some(By::Email(
-                normalise_email(actor).ok_or(words::NO_SUCH_ACTOR)?,
+                normalise_email(&actor).ok_or(words::NO_SUCH_ACTOR)?,
             )),
         };
-        let (case, number) = (self.case.trim(), normalise_number(&self.number));
-        if !case.is_empty() {
-            let digits = case.strip_prefix('#').unwrap_or(case);
-            let reference = digits.parse().map_err(|_| words::NO_SUCH_REFERENCE)?;
+        let number = phone::sought(&self.number, country);
+        if !normalise::is_empty(&self.case) {
+            let reference = references::typed(&self.case).ok_or(words::NO_SUCH_REFERENCE)?;
             search.about = Some(About::Case(reference));
         } else if !number.is_empty() {
             search.about = Some(About::Number(number));

@@ -1,5 +1,7 @@
 //! What the pages' templates are filled with.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Utc};
 
@@ -53,7 +55,7 @@ pub(super) struct Frame {
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
     /// What was just done.
-    pub(super) notice: &'static str,
+    pub(super) notice: Cow<'static, str>,
 }
 
 impl Frame {
@@ -68,7 +70,7 @@ impl Frame {
             oversees: session.oversees(),
             may_set_up: session.may_set_up(),
             position: *app.ledger.head().borrow(),
-            notice: "",
+            notice: Cow::Borrowed(""),
         }
     }
 }
@@ -341,6 +343,8 @@ pub(super) struct Case {
     pub(super) status_action: String,
     pub(super) assignee_action: String,
     pub(super) title_action: String,
+    /// Another title that was typed and refused.
+    pub(super) typed_title: Option<String>,
     pub(super) appended: Option<String>,
     pub(super) goes_out_from: String,
     /// For the forms: one sent twice is done once.

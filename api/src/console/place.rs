@@ -2,6 +2,7 @@
 
 use docket_domain::ids::{Reference, SurveyId};
 use docket_domain::personal::Personal;
+use docket_domain::text::normalise;
 use docket_projections::read::cases::{AssigneeFilter, CaseFilter, CaseState, Cursor};
 use reqwest::Url;
 use serde::Deserialize;
@@ -78,7 +79,7 @@ impl Place {
 
     /// What is searched for; no NUL, which the database takes in no text.
     pub(super) fn q(&self) -> String {
-        self.q.replace('\0', "").trim().to_owned()
+        normalise::typed(&self.q.replace('\0', "")).into_owned()
     }
 
     pub(super) fn cursor(&self) -> Option<Cursor> {

@@ -74,7 +74,7 @@ struct Query {
 impl Query {
     fn frame(&self, app: &App, session: &Session) -> Frame {
         let mut frame = Frame::of(app, session);
-        frame.notice = words::settings_done(&self.done);
+        frame.notice = words::settings_done(&self.done).into();
         frame
     }
 }

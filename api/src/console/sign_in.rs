@@ -251,7 +251,7 @@ async fn check(
         return Ok(Checked::Not(Refusal::TooOften, None));
     }
     let password = posted.field("password");
-    if password.len() > passwords::MAX_BYTES {
+    if passwords::is_too_long(password) {
         return Ok(Checked::Not(Refusal::Wrong, None));
     }
     if known.is_none() {

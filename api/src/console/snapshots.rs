@@ -32,7 +32,7 @@ fn frame(may_act: bool) -> Frame {
         oversees: !may_act,
         may_set_up: false,
         position: 12,
-        notice: "",
+        notice: "".into(),
     }
 }
 
@@ -345,6 +345,7 @@ fn case() -> Case {
         status_action: "/cases/101/status".to_owned(),
         assignee_action: "/cases/101/assignee".to_owned(),
         title_action: "/cases/101/title".to_owned(),
+        typed_title: None,
         appended: Some("#101 is added at the end.".to_owned()),
         goes_out_from: "Goes out from +447700900000 (SMS).".to_owned(),
         once: "o2".to_owned(),
@@ -432,7 +433,7 @@ fn a_case_that_was_just_closed() {
         ..case()
     };
     let frame = Frame {
-        notice: words::done("closed"),
+        notice: words::done("closed").into(),
         ..frame(true)
     };
     assert_snapshot!(beside_the_list(frame, case));

@@ -17,6 +17,7 @@ use docket_domain::survey::{
     MAX_CHOICES, MAX_NAME_CHARS, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_NAME_CHARS, MAX_TEMPLATES,
     SurveyError,
 };
+use docket_domain::text::phone;
 use docket_domain::user::Role;
 use docket_projections::read::cases::LinkKind;
 use docket_projections::read::unrouted::Cause;
@@ -138,7 +139,7 @@ words! {
     BEGIN_ABOUT = "Write to somebody first. Their answers come into the new case.";
     BEGIN_LINE = "From";
     BEGIN_NUMBER = "To";
-    BEGIN_NUMBER_HINT = "An international number, such as +44 7700 900123";
+    BEGIN_NUMBER_HINT = "With its country code, such as +44 7700 900123";
     BEGIN_TITLE = "Title (optional)";
     BEGIN_TITLE_HINT = "Left empty, it is made from the message.";
     BEGIN = "Send and begin the case";
@@ -356,6 +357,22 @@ pub(super) fn done(what: &str) -> &'static str {
         "unread" => "The case is marked as unread.",
         _ => "",
     }
+}
+
+/// What was done, where a national number was taken for one of the default country.
+pub(super) fn begun_understood(number: &str) -> String {
+    format!(
+        "The case was begun. The number was understood as {}.",
+        phone::shown(number)
+    )
+}
+
+/// The same of a line.
+pub(super) fn line_understood(number: &str) -> String {
+    format!(
+        "The line was added. Its number was understood as {}.",
+        phone::shown(number)
+    )
 }
 
 /// Why something was not done, as a sentence.
@@ -958,7 +975,7 @@ words! {
     LINE_NEW = "New line";
     LINE_CREATE = "Add the line";
     LINE_NUMBER = "Number";
-    LINE_NUMBER_HINT = "As Vonage has it, international, such as +44 7700 900123";
+    LINE_NUMBER_HINT = "As Vonage has it, with its country code, such as +44 7700 900123";
     LINE_CHANNEL = "Channel";
     LINE_SURVEY = "Survey";
     LINE_REPLY = "Automatic reply";
@@ -1039,6 +1056,9 @@ pub(super) fn settings_done(what: &str) -> &'static str {
         "survey" => "The survey was saved.",
         "template" => "The templates were saved.",
         "line-added" => "The line was added.",
+        "line-added-understood" => {
+            "The line was added. Its number was completed with the code of the default country."
+        }
         "line" => "The line was saved.",
         "line-removed" => "The line was removed.",
         "resumed" => "Sending goes on.",
@@ -1488,7 +1508,7 @@ pub(super) fn line_refusal(error: &ChangeLineError) -> String {
         ChangeLineError::Line(LineError::AlreadyAdded) => "The line exists already.".to_owned(),
         ChangeLineError::Line(LineError::ChangedSince { .. }) => SETTINGS_CHANGED.to_owned(),
         ChangeLineError::Line(LineError::Number) => {
-            "The number must be an international number of 3 to 15 digits, such as +44 7700 900123."
+            "The number must be an international number of 7 to 15 digits, such as +44 7700 900123."
                 .to_owned()
         }
         ChangeLineError::Line(LineError::Reply) => {

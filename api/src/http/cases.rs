@@ -6,10 +6,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::case::Assignee;
-use docket_domain::channel::normalise_number;
 use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId};
 use docket_domain::personal::Personal;
-use docket_domain::text::title;
+use docket_domain::text::{phone, title};
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter, by_reference,
@@ -289,8 +288,8 @@ async fn list(
             .number
             .as_deref()
             .map(|number| match number.strip_suffix('*') {
-                Some(beginning) => NumberFilter::Prefix(Personal(normalise_number(beginning))),
-                None => NumberFilter::Exact(Personal(normalise_number(number))),
+                Some(beginning) => NumberFilter::Prefix(Personal(phone::sought(beginning, None))),
+                None => NumberFilter::Exact(Personal(phone::sought(number, app.default_country))),
             }),
         surveys: caller
             .access
@@ -400,7 +399,8 @@ async fn find(
 struct NewCase {
     /// The line to write from.
     line_id: Uuid,
-    /// Whom to write to: an international number.
+    /// Whom to write to: a number with its country code, in any usual spelling; a national number where the installation has a
+    /// default country.
     number: String,
     /// What to say.
     text: String,
@@ -439,7 +439,7 @@ async fn begin(
 ) -> Result<Response, Problem> {
     let operation = BeginCase {
         line_id: LineId(body.line_id),
-        number: body.number,
+        number: phone::number(&body.number, app.default_country)?,
         text: body.text,
         title: body.title,
         message_id: MessageId((app.new_id)()),
@@ -587,7 +587,7 @@ async fn user_of(app: &App, email: &str) -> Result<Option<users::UserRow>, Probl
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewTitle {
-    /// The title; folded to one line, and cut at 200 characters.
+    /// The title; folded to one line, which has at most 200 characters.
     title: String,
 }
 

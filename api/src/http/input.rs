@@ -15,6 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use docket_domain::ids::Reference;
+use docket_domain::text::normalise;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -100,7 +101,7 @@ where
     T: FromStr<Err: Display>,
 {
     let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
-    match text.as_deref().map(str::trim) {
+    match text.as_deref().map(normalise::typed).as_deref() {
         None | Some("") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(D::Error::custom),
     }

@@ -5,9 +5,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use docket_domain::channel::{Channel, normalise_number};
+use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, SurveyId};
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
+use docket_domain::text::phone;
 use docket_projections::read::lines::{self, LineRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -136,7 +137,7 @@ async fn find(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewLine {
-    /// Our number, in any usual spelling.
+    /// Our number with its country code, in any usual spelling; a national number where the installation has a default country.
     number: String,
     /// `sms` or `whatsapp`.
     channel: String,
@@ -171,7 +172,7 @@ async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Respo
     let line_id = LineId((app.new_id)());
     let command = LineCommand::Add {
         line_id,
-        number: normalise_number(&number),
+        number: phone::number(&number, app.default_country)?,
         channel,
         settings: LineSettings {
             survey_id: SurveyId(survey_id),

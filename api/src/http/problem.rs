@@ -17,6 +17,7 @@ use docket_domain::held::HeldError;
 use docket_domain::installation::InstallationError;
 use docket_domain::line::LineError;
 use docket_domain::survey::SurveyError;
+use docket_domain::text::phone::NumberError;
 use docket_domain::user::UserError;
 use docket_projections::ledger::operation::LedgerError;
 use docket_projections::log::reader::ReadError;
@@ -455,6 +456,12 @@ impl From<ReplyError> for Problem {
             }
             ReplyError::Number => Self::invalid(error.to_string()),
         }
+    }
+}
+
+impl From<NumberError> for Problem {
+    fn from(error: NumberError) -> Self {
+        Self::invalid(error.to_string())
     }
 }
 

@@ -120,11 +120,12 @@ impl Operation for ChangeCase {
                     .settings()
                     .status_question(survey_id)
                     .ok_or(CaseError::NotOpened)?;
-                if !question.choices.contains(&value) {
-                    return Err(ChangeCaseError::UnknownStatus {
+                let value = question
+                    .choice(&value)
+                    .ok_or_else(|| ChangeCaseError::UnknownStatus {
                         choices: question.choices.clone(),
-                    });
-                }
+                    })?
+                    .to_owned();
                 let closes = value == question.closed_value;
                 if closes {
                     case.must_have_been_heard(seen_version, Some(self.asked.user_id))?;

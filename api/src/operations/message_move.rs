@@ -4,7 +4,7 @@ use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, State};
 use docket_domain::event::StreamId;
 use docket_domain::ids::{MessageId, NoteId, Reference};
 use docket_domain::personal::Personal;
-use docket_domain::text::title;
+use docket_domain::text::{normalise, title};
 use docket_projections::ledger::operation::{Decided, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -75,9 +75,8 @@ impl Operation for MoveMessage {
         let comment = self
             .comment
             .as_deref()
-            .map(str::trim)
-            .filter(|comment| !comment.is_empty())
-            .map(Personal::from);
+            .and_then(normalise::typed_or_none)
+            .map(Personal);
         match self.to {
             Some(to) => self.to_existing(scope, source, state, to, comment),
             None => self.to_new(scope, source, state, comment),

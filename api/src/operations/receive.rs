@@ -153,11 +153,7 @@ pub(super) fn routing_needs(
     settings: &Settings,
 ) -> Option<Needs> {
     let line = settings.line_of(&inbound.to, inbound.channel)?;
-    let mut mentioned = inbound
-        .content
-        .said()
-        .map(|said| mentions(said).references)
-        .unwrap_or_default();
+    let mut mentioned = candidates(inbound.content.said());
     // The open cases are loaded as the contact's, whether they are mentioned or not.
     mentioned.truncate(MAX_NAMED);
     Some(Needs {
@@ -172,6 +168,12 @@ pub(super) fn routing_needs(
         new_references: 1,
         ..Needs::default()
     })
+}
+
+/// The references in a text that may name cases of its sender.
+fn candidates(said: Option<&str>) -> Vec<Reference> {
+    said.map(|said| mentions(said).candidates().collect())
+        .unwrap_or_default()
 }
 
 /// A message that found its cases.
@@ -362,10 +364,7 @@ fn decide(
 ) -> Result<Decision, TooManyOpenCases> {
     let said = inbound.content.said();
     let quoted_in = scope.quoted_in(contact);
-    let mentioned = said
-        .map(|said| mentions(said).references)
-        .unwrap_or_default();
-    let closed = mentioned
+    let closed = candidates(said)
         .iter()
         .take(MAX_NAMED)
         .chain(&quoted_in)
@@ -402,7 +401,8 @@ fn automatic_reply(
 ) -> Option<OutboundMessage> {
     let template = line.multi_case_reply.as_deref()?;
     // A reference that names nothing is as if it were not there.
-    let opts_out = |said| opt_out::begins_with_opt_out(&references::strip(said));
+    let opts_out =
+        |said| opt_out::begins_with_opt_out(&references::strip_spaced_too(said));
     if cases.len() < 2
         || inbound.content.said().is_some_and(opts_out)
         || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR

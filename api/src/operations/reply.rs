@@ -1,12 +1,14 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
-use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State};
+use docket_domain::case::{
+    Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State, check_title,
+};
 use docket_domain::channel::{is_international_number, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
 use docket_domain::personal::Personal;
-use docket_domain::text::{references, title};
+use docket_domain::text::{normalise, references, title};
 use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -29,7 +31,7 @@ pub enum ReplyError {
     #[error("there is no such line")]
     UnknownLine,
     /// The number is none.
-    #[error("number must be an international number of 3 to 15 digits, such as 447700900123")]
+    #[error("number must be an international number of 7 to 15 digits, such as 447700900123")]
     Number,
 }
 
@@ -78,16 +80,17 @@ impl Operation for Reply {
         let (case, state) = self.asked.case(scope, self.reference)?;
         let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
+        let text = normalise::typed(&self.text);
         let sent_text = if state.origin.origin == Origin::Record {
             // A record of its own has no reference that anybody could write.
-            self.text.clone()
+            text.clone().into_owned()
         } else {
-            sent_text(scope, state.origin.survey_id, &self.text, self.reference)
+            sent_text(scope, state.origin.survey_id, &text, self.reference)
         };
         let message = outbound(
             line,
             contact,
-            &self.text,
+            &text,
             sent_text,
             self.message_id,
             self.reference,
@@ -223,13 +226,15 @@ impl Operation for BeginCase {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Begun>, ReplyError> {
         let line = self.line(scope.settings()).ok_or(ReplyError::UnknownLine)?;
         let number = Personal(self.number().ok_or(ReplyError::Number)?);
-        if self.text.trim().is_empty() {
+        let text = normalise::typed(&self.text);
+        if text.is_empty() {
             return Err(CaseError::Empty("the text").into());
         }
         let title = match self.title.as_deref().map(title::clean) {
             Some(title) if !title.is_empty() => title,
-            _ => title::title(&Content::text(self.text.clone())),
+            _ => title::title(&Content::text(text.clone().into_owned())),
         };
+        check_title(&title)?;
         let contact_id = scope.contact().ok_or(ReplyError::UnknownLine)?;
         let reference = scope.new_reference();
         let mut case = Case::default();
@@ -251,8 +256,8 @@ impl Operation for BeginCase {
         let message = outbound(
             line,
             (contact_id, number),
-            &self.text,
-            sent_text(scope, line.survey_id, &self.text, reference),
+            &text,
+            sent_text(scope, line.survey_id, &text, reference),
             self.message_id,
             reference,
             &self.asked,

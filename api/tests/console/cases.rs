@@ -355,7 +355,7 @@ async fn an_agent_begins_a_case() {
     refused
         .is(422)
         .shows("We have news</textarea>")
-        .shows("international number");
+        .shows("The number has 2 digits; with its country code it has 7 to 15");
     let right = [
         ("line", line.as_str()),
         ("number", "+44 7700 900124"),

@@ -23,6 +23,7 @@ mod settings;
 mod site;
 mod support;
 mod throttle;
+mod typed;
 mod unrouted;
 mod unsent;
 mod vonage;

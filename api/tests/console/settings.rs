@@ -458,7 +458,7 @@ async fn a_line_that_cannot_be_is_shown_again_with_why() {
             "no number",
             survey.as_str(),
             REPLY,
-            "must be an international number",
+            "The number can hold digits",
         ),
         (
             "+44 7700 900000",

@@ -113,6 +113,7 @@ impl House {
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: public_url.into(),
+            default_country: None,
             proxies: Arc::new(TrustedProxies::parse(proxies).unwrap()),
             stopping: CancellationToken::new(),
         });
@@ -144,6 +145,16 @@ impl House {
         self.app.ledger.close().await;
         drop((self.router, self.app));
         self.database.close().await;
+    }
+
+    /// The same where national numbers of a country are understood.
+    pub(crate) fn in_country(mut self, country: &str) -> Self {
+        self.app = App::new(Parts {
+            default_country: Some(country.parse().unwrap()),
+            ..Parts::clone(&self.app)
+        });
+        self.router = http::observed(console::router(self.app.clone()), self.app.new_id);
+        self
     }
 
     pub(crate) fn browser(&self) -> Browser {

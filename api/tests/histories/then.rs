@@ -69,6 +69,7 @@ impl Api {
             new_id: ambient::new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
+            default_country: None,
             proxies: Arc::default(),
             stopping: CancellationToken::new(),
         });

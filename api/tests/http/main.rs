@@ -21,4 +21,5 @@ mod routing;
 mod search;
 mod settings;
 mod support;
+mod typed;
 mod unrouted;

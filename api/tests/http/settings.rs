@@ -291,7 +291,7 @@ async fn lines_that_cannot_be() {
         .expect(201);
     let new = json!({"number": "447700900000", "channel": "sms", "survey_id": survey["id"]});
     for (change, said) in [
-        (json!({"number": "Example"}), "number must be"),
+        (json!({"number": "Example"}), "the number can hold digits"),
         (json!({"channel": "mms"}), "channel must be sms or whatsapp"),
         (
             json!({"survey_id": "00000000-0000-0000-0000-0000000000ff"}),

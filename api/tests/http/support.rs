@@ -180,6 +180,7 @@ impl Api {
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
+            default_country: None,
             proxies: Arc::default(),
             stopping: CancellationToken::new(),
         });
@@ -193,6 +194,16 @@ impl Api {
             auditor,
             database,
         }
+    }
+
+    /// The same where national numbers of a country are understood.
+    pub(crate) fn in_country(mut self, country: &str) -> Self {
+        self.app = App::new(Parts {
+            default_country: Some(country.parse().unwrap()),
+            ..Parts::clone(&self.app)
+        });
+        self.router = http::observed(http::router(self.app.clone()), self.app.new_id);
+        self
     }
 
     /// Ends everything and drops the database.

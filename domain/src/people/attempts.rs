@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::aggregate;
 use crate::ids::{AttemptsId, UserId};
 use crate::personal::Personal;
+use crate::text::normalise;
 
 /// Attempts of so long a time are counted together.
 pub const WINDOW: TimeDelta = TimeDelta::minutes(10);
@@ -104,7 +105,8 @@ impl Attempts {
 
 /// An address as it was typed, cut to what is kept: on one line, without what moves a cursor.
 pub fn typed(email: &str) -> Personal<String> {
-    let plain = email.trim().chars().filter(|c| !c.is_control());
+    let email = normalise::typed(email);
+    let plain = email.chars().filter(|c| !c.is_control());
     Personal(plain.take(MAX_EMAIL_CHARS).collect())
 }
 

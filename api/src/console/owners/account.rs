@@ -45,7 +45,7 @@ fn with(
     refusal: String,
 ) -> Response {
     let mut frame = Frame::of(app, session);
-    frame.notice = notice;
+    frame.notice = notice.into();
     let template = Account {
         frame,
         once: (app.new_id)().to_string(),
@@ -98,7 +98,7 @@ impl<E: Into<Problem>> From<E> for Refused {
 async fn changed(console: &Console, session: &Session, posted: &Posted) -> Result<String, Refused> {
     let app = &console.app;
     let (new, again) = (posted.field("new-password"), posted.field("again-password"));
-    if new != again {
+    if !passwords::are_same(new, again) {
         return Err(Problem::invalid(words::PASSWORDS_DIFFER).into());
     }
     passwords::check(new).map_err(unhashed)?;
@@ -108,7 +108,7 @@ async fn changed(console: &Console, session: &Session, posted: &Posted) -> Resul
         return Err(Refused::TooOften);
     }
     let old = posted.field("old-password");
-    if old.len() > passwords::MAX_BYTES {
+    if passwords::is_too_long(old) {
         return Err(Problem::invalid(words::OLD_PASSWORD_WRONG).into());
     }
     let known = accounts::password_hash(&app.pool, &session.email).await?;

@@ -395,7 +395,7 @@ pub(super) async fn show(
     session: Session,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(&app, &session);
-    frame.notice = done.notice();
+    frame.notice = done.notice().into();
     let known = ask(&app).await?;
     let checks = known.checks();
     let bad = checks

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::{TokenId, UserId};
+use docket_domain::text::normalise;
 use docket_domain::user::{Role, UserCommand};
 use docket_projections::accounts;
 use docket_projections::ledger::operation::{Answer, SecretWrite};
@@ -66,7 +67,7 @@ async fn with(
     refusal: String,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(app, session);
-    frame.notice = notice;
+    frame.notice = notice.into();
     let now = (app.clock)();
     let tokens = if session.oversees() {
         users::all_tokens(&app.pool).await?
@@ -151,7 +152,7 @@ pub(super) async fn make(
     user_id: UserId,
 ) -> Result<Response, Problem> {
     let token_id = TokenId((app.new_id)());
-    let name = posted.field("name").trim().to_owned();
+    let name = normalise::typed(posted.field("name")).into_owned();
     let NewToken { token, hash } = NewToken::generate();
     let operation = ChangeUser {
         user_id,

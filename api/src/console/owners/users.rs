@@ -121,7 +121,7 @@ pub(super) async fn list(
     session: Session,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(&app, &session);
-    frame.notice = done.notice();
+    frame.notice = done.notice().into();
     let now = (app.clock)();
     let surveys = surveys::all(&app.pool).await?;
     let users = users::all(&app.pool).await?;
@@ -443,7 +443,7 @@ async fn with(
     refused: Refused,
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(app, session);
-    frame.notice = done.notice();
+    frame.notice = done.notice().into();
     let surveys = surveys::all(&app.pool).await?;
     let (shown_role, shown_access) = match &refused.rights {
         Some((role, access)) => (*role, access),

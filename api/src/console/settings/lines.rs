@@ -3,11 +3,12 @@
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use docket_domain::channel::{Channel, normalise_number};
+use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, Reference, SurveyId};
 use docket_domain::line::{HaltReason, LineCommand, LineEvent, LineSettings};
 use docket_domain::text::auto_reply::{OpenCase, render_within};
+use docket_domain::text::{normalise, phone};
 use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::surveys::{self, SurveyRow};
 use uuid::Uuid;
@@ -20,6 +21,7 @@ use crate::console::pages::{Choice, Frame};
 use crate::console::session::{Posted, Session};
 use crate::console::unsent::AsShown;
 use crate::console::{Console, Failed, failure, inbox, page, thread, words};
+use crate::http::problem::Kind;
 use crate::operations::line::ChangeLine;
 
 struct LineEntry {
@@ -114,7 +116,7 @@ impl Filled {
         LineSettings {
             // A survey that nobody has is refused as such.
             survey_id: self.survey_id.unwrap_or(SurveyId(Uuid::nil())),
-            multi_case_reply: Some(self.reply.clone()).filter(|reply| !reply.trim().is_empty()),
+            multi_case_reply: Some(self.reply.clone()).filter(|reply| !normalise::is_empty(reply)),
         }
     }
 }
@@ -140,7 +142,7 @@ fn examples() -> [OpenCase<'static>; 2] {
 }
 
 fn preview(reply: &str, channel: Channel) -> String {
-    if reply.trim().is_empty() {
+    if normalise::is_empty(reply) {
         words::LINE_PREVIEW_NONE.to_owned()
     } else {
         render_within(reply, &examples(), channel.max_text_chars())
@@ -273,13 +275,21 @@ pub(super) async fn add(
     posted: Posted,
 ) -> Result<Response, Failed> {
     let filled = Filled::of(&posted);
+    let number = phone::number(&filled.number, app.default_country);
     let (status, refusal) = if posted.field("preview") == "yes" {
         (StatusCode::OK, String::new())
+    } else if let Err(error) = &number {
+        (
+            Kind::InvalidValue.status(),
+            words::sentence(&error.to_string()),
+        )
     } else {
+        let number = number.unwrap_or_default();
+        let is_otherwise = phone::is_understood_otherwise(&filled.number, &number);
         let line_id = LineId((app.new_id)());
         let command = LineCommand::Add {
             line_id,
-            number: normalise_number(&filled.number),
+            number,
             channel: filled.channel,
             settings: filled.settings(),
         };
@@ -289,7 +299,14 @@ pub(super) async fn add(
             by: by(&posted, &session),
         };
         match ask(&app, operation, words::line_refusal).await {
-            Ok(line_id) => return Ok(done(&posted, &path(line_id), "line-added")),
+            Ok(line_id) => {
+                let what = if is_otherwise {
+                    "line-added-understood"
+                } else {
+                    "line-added"
+                };
+                return Ok(done(&posted, &path(line_id), what));
+            }
             Err(Refusal { status, sentence }) => (status, sentence),
         }
     };
@@ -325,9 +342,14 @@ pub(super) async fn show(
     UrlQuery(query): UrlQuery<Query>,
     session: Session,
 ) -> Result<Response, Failed> {
-    let frame = query.frame(&app, &session);
+    let mut frame = query.frame(&app, &session);
     match row(&app, &line_id).await? {
-        Some(row) => with(&app, frame, StatusCode::OK, row, Sent::default()).await,
+        Some(row) => {
+            if query.done == "line-added-understood" {
+                frame.notice = words::line_understood(&row.number).into();
+            }
+            with(&app, frame, StatusCode::OK, row, Sent::default()).await
+        }
         None => Ok(no_such_line()),
     }
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::SurveyId;
 use docket_domain::survey::{MAX_CHOICES, StatusQuestion, SurveyEvent, SurveySettings, Template};
+use docket_domain::text::normalise;
 use docket_projections::read::surveys::{self, SurveyRow};
 
 use super::setup::{self, Body};
@@ -188,20 +189,20 @@ fn settings_in(posted: &Posted) -> SurveySettings {
     let mut choices = vec![];
     let mut closed_value = String::new();
     for index in 0..MAX_CHOICES {
-        let text = posted.field(&format!("answer-{index}")).trim();
+        let text = normalise::typed(posted.field(&format!("answer-{index}")));
         if text.is_empty() {
             continue;
         }
         if closes == index.to_string() {
-            text.clone_into(&mut closed_value);
+            closed_value = text.clone().into_owned();
         }
-        choices.push(text.to_owned());
+        choices.push(text.into_owned());
     }
     SurveySettings {
-        name: posted.field("name").trim().to_owned(),
+        name: normalise::typed(posted.field("name")).into_owned(),
         cases_enabled: posted.field("cases") == "yes",
         status: StatusQuestion {
-            question: posted.field("question").trim().to_owned(),
+            question: normalise::typed(posted.field("question")).into_owned(),
             choices,
             closed_value,
         },
@@ -557,8 +558,8 @@ pub(super) async fn change_template(
     };
     let name = posted.field("was").to_owned();
     let template = Template {
-        name: posted.field("name").trim().to_owned(),
-        text: posted.field("text").trim().to_owned(),
+        name: normalise::typed(posted.field("name")).into_owned(),
+        text: normalise::typed(posted.field("text")).into_owned(),
     };
     let change = if posted.field("remove") == "yes" {
         let was = posted.field("was_text").to_owned();

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::installation::{InstallationError, InstallationEvent, SecretChange};
+use docket_domain::text::normalise;
 use docket_projections::read::{installation, lines};
 use docket_projections::secrets::SealedSecret;
 use reqwest::Url;
@@ -343,7 +344,7 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
     let sources = app.vonage.settings.sources();
     let application_id = match (
         sources.application_id,
-        without_invisible_ends(posted.field("application_id")),
+        &*normalise::typed(posted.field("application_id")),
     ) {
         (Source::Configured, _) => Entry::Keep,
         (_, "") => Entry::Remove,

@@ -531,10 +531,7 @@ impl Recorder {
 fn because(request: Option<&RequestIds>) -> Metadata {
     Metadata {
         cause: Some("sign-in".to_owned()),
-        ..in_request(
-            Metadata::of(Actor::System, recorded::Via::Console),
-            request.as_ref(),
-        )
+        ..in_request(Metadata::of(Actor::System, recorded::Via::Console), request)
     }
 }
 

@@ -215,10 +215,23 @@ mod tests {
         );
         for (set, typed) in [(composed, decomposed), (decomposed, composed)] {
             let kept = hash(set.into()).await.expect("hashes");
-            assert_eq!(verify(typed.into(), kept.clone(), Asker::Inside).await, Ok(true));
-            assert_eq!(verify(set.into(), kept.clone(), Asker::Inside).await, Ok(true));
-            assert_eq!(verify("schlussel-\u{ac00}".into(), kept.clone(), Asker::Inside).await, Ok(false));
-            assert_eq!(verify(format!("{set} ").into(), kept, Asker::Inside).await, Ok(false), "ends count");
+            assert_eq!(
+                verify(typed.into(), kept.clone(), Asker::Inside).await,
+                Ok(true)
+            );
+            assert_eq!(
+                verify(set.into(), kept.clone(), Asker::Inside).await,
+                Ok(true)
+            );
+            assert_eq!(
+                verify("schlussel-\u{ac00}".into(), kept.clone(), Asker::Inside).await,
+                Ok(false)
+            );
+            assert_eq!(
+                verify(format!("{set} ").into(), kept, Asker::Inside).await,
+                Ok(false),
+                "ends count"
+            );
         }
         assert!(are_same(composed, decomposed));
         // As earlier versions have kept them: hashed as they were typed.
@@ -227,7 +240,10 @@ mod tests {
             .hash_password(decomposed.as_bytes(), &salt)
             .expect("hashes")
             .to_string();
-        assert_eq!(verify(decomposed.into(), old.clone(), Asker::Inside).await, Ok(true));
+        assert_eq!(
+            verify(decomposed.into(), old.clone(), Asker::Inside).await,
+            Ok(true)
+        );
         assert_eq!(verify(composed.into(), old, Asker::Inside).await, Ok(true));
     }
 

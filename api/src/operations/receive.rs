@@ -401,8 +401,7 @@ fn automatic_reply(
 ) -> Option<OutboundMessage> {
     let template = line.multi_case_reply.as_deref()?;
     // A reference that names nothing is as if it were not there.
-    let opts_out =
-        |said| opt_out::begins_with_opt_out(&references::strip_spaced_too(said));
+    let opts_out = |said| opt_out::begins_with_opt_out(&references::strip_spaced_too(said));
     if cases.len() < 2
         || inbound.content.said().is_some_and(opts_out)
         || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR

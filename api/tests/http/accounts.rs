@@ -1,6 +1,6 @@
 //! Users and tokens.
 
-use docket::passwords::{self, Asker};
+use docket::passwords;
 use docket_projections::accounts;
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -34,7 +34,7 @@ pub async fn route_again(
         Problem::not_found("there is no such unrouted webhook; GET /api/v1/unrouted lists them")
     })?;
     let body = bytes(kept.body.0).map_err(|error| Problem::internal().caused_by(&error))?;
-    let unreadable = |undecodable: Undecodable| {
+    let unreadable = |undecodable: Box<Undecodable>| {
         Problem::new(
             Kind::NotRoutable,
             format!("it still cannot be read: {undecodable}"),

@@ -20,7 +20,7 @@ mod time;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use docket_domain::channel::Channel;
+use docket_domain::channel::{Channel, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::held::WebhookKind;
 use serde_json::value::RawValue;
@@ -28,7 +28,6 @@ use serde_json::value::RawValue;
 use self::members::{Loose, Members};
 pub use self::status::{Status, StatusError, StatusKind, reason};
 use super::without_nul;
-use docket_domain::channel::normalise_number;
 
 /// How much of an unknown word is kept to show, in characters.
 const MAX_SHOWN_CHARS: usize = 60;
@@ -161,7 +160,7 @@ pub struct Reading {
     /// What it is, told by its content.
     pub kind: WebhookKind,
     /// What it says.
-    pub webhook: Result<Webhook, Undecodable>,
+    pub webhook: Result<Webhook, Box<Undecodable>>,
 }
 
 /// Reads the body of a webhook, or its query where it has no body.
@@ -177,7 +176,7 @@ pub fn read(body: &[u8], expected: Option<WebhookKind>, arrived: DateTime<Utc>) 
             return Reading {
                 form: Form::Messages,
                 kind: expected.unwrap_or(WebhookKind::Inbound),
-                webhook: Err(Undecodable::because(cause)),
+                webhook: Err(Box::new(Undecodable::because(cause))),
             };
         }
     };
@@ -189,7 +188,7 @@ pub fn read(body: &[u8], expected: Option<WebhookKind>, arrived: DateTime<Utc>) 
     Reading {
         form: envelope.form,
         kind,
-        webhook: webhook.map_err(|cause| envelope.undecodable(cause, text, arrived)),
+        webhook: webhook.map_err(|cause| Box::new(envelope.undecodable(cause, text, arrived))),
     }
 }
 
@@ -198,10 +197,10 @@ pub fn read(body: &[u8], expected: Option<WebhookKind>, arrived: DateTime<Utc>) 
 /// # Errors
 ///
 /// [`Undecodable`] for everything that is no message Docket can place in a case.
-pub fn decode_inbound(body: &[u8], arrived: DateTime<Utc>) -> Result<Inbound, Undecodable> {
+pub fn decode_inbound(body: &[u8], arrived: DateTime<Utc>) -> Result<Inbound, Box<Undecodable>> {
     match read(body, Some(WebhookKind::Inbound), arrived).webhook? {
         Webhook::Inbound(inbound) => Ok(inbound),
-        Webhook::Status(_) => Err(Undecodable::because(Cause::MissingField("text"))),
+        Webhook::Status(_) => Err(Box::new(Undecodable::because(Cause::MissingField("text")))),
     }
 }
 
@@ -210,10 +209,12 @@ pub fn decode_inbound(body: &[u8], arrived: DateTime<Utc>) -> Result<Inbound, Un
 /// # Errors
 ///
 /// [`Undecodable`] for everything that is no status of a message.
-pub fn decode_status(body: &[u8], arrived: DateTime<Utc>) -> Result<Status, Undecodable> {
+pub fn decode_status(body: &[u8], arrived: DateTime<Utc>) -> Result<Status, Box<Undecodable>> {
     match read(body, Some(WebhookKind::Status), arrived).webhook? {
         Webhook::Status(status) => Ok(status),
-        Webhook::Inbound(_) => Err(Undecodable::because(Cause::MissingField("status"))),
+        Webhook::Inbound(_) => Err(Box::new(Undecodable::because(Cause::MissingField(
+            "status",
+        )))),
     }
 }
 

@@ -148,15 +148,12 @@ fn decoded(field: &[u8]) -> Vec<u8> {
     while let Some((first, after)) = rest.split_first() {
         let escaped =
             (*first == b'%').then(|| Some(digit(after.first())? * 16 + digit(after.get(1))?));
-        match escaped.flatten().and_then(|byte| u8::try_from(byte).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                decoded.push(if *first == b'+' { b' ' } else { *first });
-                rest = after;
-            }
+        if let Some(byte) = escaped.flatten().and_then(|byte| u8::try_from(byte).ok()) {
+            decoded.push(byte);
+            rest = &after[2..];
+        } else {
+            decoded.push(if *first == b'+' { b' ' } else { *first });
+            rest = after;
         }
     }
     decoded

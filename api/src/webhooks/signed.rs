@@ -78,9 +78,8 @@ fn verify(app: &App, authorization: Option<&str>, body: &[u8]) -> Result<(), Unv
     let application_id = app.vonage.application_id.load();
     let application_id = application_id.as_ref().map(|id| id.as_str());
     let secret = secret.expose_secret().as_bytes();
-    let by_token = match signature::verify(authorization, body, secret, application_id) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let Err(by_token) = signature::verify(authorization, body, secret, application_id) else {
+        return Ok(());
     };
     match (by_token, Params::of(body).verify(secret)) {
         (_, Ok(())) => Ok(()),

@@ -39,7 +39,7 @@ pub(super) async fn take(app: &App, signed: &Signed, expected: Option<WebhookKin
     let outcome = match reading.webhook {
         Ok(Webhook::Inbound(inbound)) => take_inbound(app, signed, inbound).await,
         Ok(Webhook::Status(status)) => take_status(app, signed, status).await,
-        Err(undecodable) => keep(app, Kept::undecodable(kind, undecodable), signed).await,
+        Err(undecodable) => keep(app, Kept::undecodable(kind, *undecodable), signed).await,
     };
     Taken {
         outcome,

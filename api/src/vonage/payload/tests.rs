@@ -13,11 +13,11 @@ fn arrived() -> DateTime<Utc> {
     "2026-03-04T05:06:30Z".parse().unwrap()
 }
 
-fn decode_inbound(body: &[u8]) -> Result<Inbound, Undecodable> {
+fn decode_inbound(body: &[u8]) -> Result<Inbound, Box<Undecodable>> {
     super::decode_inbound(body, arrived())
 }
 
-fn decode_status(body: &[u8]) -> Result<Status, Undecodable> {
+fn decode_status(body: &[u8]) -> Result<Status, Box<Undecodable>> {
     super::decode_status(body, arrived())
 }
 

@@ -1,6 +1,7 @@
 //! Bytes into text that the reader of JSON and the database can take.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Length of `\uFFFD`, in bytes.
 const ESCAPE_BYTES: usize = r"\uFFFD".len();
@@ -89,7 +90,8 @@ pub(super) fn with_whole_strings(body: &str) -> Option<String> {
                 }
             }
             c if in_string && u32::from(c) < 0x20 => {
-                mended.push_str(&format!("\\u{:04x}", u32::from(c)));
+                // Writing to a string cannot fail.
+                let _ = write!(mended, "\\u{:04x}", u32::from(c));
             }
             c => mended.push(c),
         }

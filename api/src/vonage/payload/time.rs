@@ -114,7 +114,7 @@ fn calendar(text: &str) -> Option<DateTime<Utc>> {
     let spelled = spelling(text)?;
     let with_offset =
         |format: &&str| DateTime::<FixedOffset>::parse_from_str(&spelled, format).ok();
-    if let Some(time) = WITH_OFFSET.iter().find_map(|format| with_offset(&format)) {
+    if let Some(time) = WITH_OFFSET.iter().find_map(with_offset) {
         return Some(time.to_utc());
     }
     let (naive, more) = match spelled.strip_suffix("T24:00:00") {
@@ -126,10 +126,10 @@ fn calendar(text: &str) -> Option<DateTime<Utc>> {
     let day = |format: &&str| NaiveDate::parse_from_str(&naive, format).ok();
     WITHOUT_OFFSET
         .iter()
-        .find_map(|format| without_offset(&format))
+        .find_map(without_offset)
         .or_else(|| {
             DAYS.iter()
-                .find_map(|format| day(&format))
+                .find_map(day)
                 .map(|day| day.and_time(NaiveTime::MIN))
         })?
         .and_utc()
@@ -230,7 +230,6 @@ mod tests {
             "1796025600.0",
             "1796025600.000000",
             "1796025600000",
-            "1796025600000.5".strip_suffix(".5").unwrap(),
             "1796025600000000",
             "1796025600000000000",
             "1.7960256e9",

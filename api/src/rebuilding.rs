@@ -55,7 +55,7 @@ async fn keep_up_to_date(app: &App, connect: &Connector) {
                     error!(%error, source, "read models are out of date and could not be rebuilt; trying again");
                     told = Some(sentence.clone());
                 }
-                watch.set_obstacle(is_for_people.then_some(sentence));
+                watch.set_obstacle(is_for_people.then_some(sentence.as_str()));
             }
         }
         tokio::time::sleep(PAUSE).await;
@@ -79,7 +79,9 @@ async fn attempt(app: &App, connect: &Connector) -> Result<(), RebuildError> {
     );
     let rebuilt = rebuild::rebuild(connect, &outdated, ambient::now(), |_| {}).await?;
     // Before the watch has found out by itself, and everybody may work again.
-    connect.watch().set_models(rebuild::verdict(connect).await?);
+    connect
+        .watch()
+        .set_models(&rebuild::verdict(connect).await?);
     let pause_ms = u64::try_from(rebuilt.pause.as_millis()).unwrap_or(u64::MAX);
     info!(
         models = names,

@@ -84,7 +84,7 @@ impl Store {
         let models = rebuild::verdict(&self.connect)
             .await
             .context("the read models' versions could not be read")?;
-        self.connect.watch().set_models(models);
+        self.connect.watch().set_models(&models);
         Ok(())
     }
 

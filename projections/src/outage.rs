@@ -54,10 +54,9 @@ fn severity_of(code: &str) -> Severity {
         // Serialisation failure, deadlock, lock not available. A unique violation: what came up at the same time elsewhere (an
         // event, a line, a user, a key) is found by the next try.
         "40001" | "40P01" | "55P03" | "23505" => Severity::Conflict,
-        // A read-only transaction; a session that was ended for idling.
-        "25006" | "25P03" => Severity::Outage,
-        // The database was dropped, renamed or closed to us while we run; it can be back after a restore or a switch-over.
-        "3D000" | "28000" | "28P01" => Severity::Outage,
+        // A read-only transaction; a session that was ended for idling. The database was dropped, renamed or closed to us while
+        // we run, and can be back after a restore or a switch-over.
+        "25006" | "25P03" | "3D000" | "28000" | "28P01" => Severity::Outage,
         // Connection trouble; out of resources (disk, memory, connections); stopping, starting or cancelled by an operator; errors
         // of the system below, such as a disk that cannot be read.
         _ if ["08", "53", "57", "58"]

@@ -140,13 +140,13 @@ impl Watch {
     }
 
     /// Notes how the read models stand, before the first round.
-    pub fn set_models(&self, models: Verdict) {
-        self.update(|standing| standing.models.clone_from(&models));
+    pub fn set_models(&self, models: &Verdict) {
+        self.update(|standing| standing.models.clone_from(models));
     }
 
     /// Notes why read models cannot be rebuilt, or that nothing is in the way any more.
-    pub fn set_obstacle(&self, obstacle: Option<String>) {
-        self.update(|standing| standing.obstacle.clone_from(&obstacle));
+    pub fn set_obstacle(&self, obstacle: Option<&str>) {
+        self.update(|standing| standing.obstacle = obstacle.map(str::to_owned));
     }
 
     /// Whether a connection of that age was made before the last change, and is to be given up.
@@ -170,7 +170,7 @@ impl Watch {
     }
 
     /// Takes over what a round saw. Says changes in the log, once.
-    fn note(&self, seen: Seen) {
+    fn note(&self, seen: &Seen) {
         let before = self.standing();
         self.update(|standing| {
             standing.database = seen.database;
@@ -223,7 +223,7 @@ pub async fn run(connector: Connector, process_id: Uuid, stop: CancellationToken
     // A heartbeat is nothing that a crash must not lose.
     let connector = connector.with(&[("synchronous_commit", "off"), ("statement_timeout", "3s")]);
     while !stop.is_cancelled() {
-        watch.note(round(&connector, process_id).await);
+        watch.note(&round(&connector, process_id).await);
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(INTERVAL) => {}
@@ -283,7 +283,7 @@ async fn ask(connector: &Connector, process_id: Uuid) -> Result<Seen, sqlx::Erro
     if row.lacks_tables {
         warn!("tables of the read models are missing; they are made anew and rebuilt");
         // Before there is an empty table that somebody could take for the truth.
-        connector.watch().set_models(Verdict::Outdated {
+        connector.watch().set_models(&Verdict::Outdated {
             models: ReadModels::ALL.iter().map(|model| model.name).collect(),
             are_empty: true,
         });

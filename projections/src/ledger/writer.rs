@@ -351,16 +351,7 @@ impl Writer {
             conn.execute("BEGIN").await?;
         }
         let locked = load::lock(conn, &needs, now, &mut world).await?;
-        if locked.models != self.known_models {
-            let verdict = model_versions::judge(&model_versions::parse(&locked.models));
-            if verdict != Verdict::Current {
-                return Err(Transaction::Failed(Failure::ReadModels(verdict)));
-            }
-            self.known_models.clone_from(&locked.models);
-            // The settings in memory may be from tables that were empty, and the log does not tell when they were filled.
-            self.settings.store(Arc::new(Settings::load(conn).await?));
-            return Err(Transaction::Failed(Failure::NewSettings));
-        }
+        self.check_models(conn, &locked.models).await?;
         if locked.settings_position != settings.position {
             self.settings.store(Arc::new(Settings::load(conn).await?));
             return Err(Transaction::Failed(Failure::NewSettings));
@@ -446,6 +437,25 @@ impl Writer {
                 error,
             }),
         }
+    }
+
+    /// Sees that the read models are those that decisions rest on.
+    async fn check_models(
+        &mut self,
+        conn: &mut PgConnection,
+        models: &str,
+    ) -> Result<(), Transaction> {
+        if models == self.known_models {
+            return Ok(());
+        }
+        let verdict = model_versions::judge(&model_versions::parse(models));
+        if verdict != Verdict::Current {
+            return Err(Transaction::Failed(Failure::ReadModels(verdict)));
+        }
+        models.clone_into(&mut self.known_models);
+        // The settings in memory may be from tables that were empty, and the log does not tell when they were filled.
+        self.settings.store(Arc::new(Settings::load(conn).await?));
+        Err(Transaction::Failed(Failure::NewSettings))
     }
 
     /// At least as many as the operations can use, if the sequence has them.

@@ -561,11 +561,7 @@ pub(super) async fn change_template(
         text: posted.field("text").trim().to_owned(),
     };
     let change = if posted.field("remove") == "yes" {
-        let was = posted.field("was_text").to_owned();
-        TemplateChange::Remove {
-            name,
-            was: Some(was).filter(|was| !was.is_empty()),
-        }
+        TemplateChange::Remove { name }
     } else if name.is_empty() {
         TemplateChange::Add(template)
     } else {

@@ -26,6 +26,15 @@ use crate::operations::delivery::{BeginSending, FailWithoutLine, RecordOutcome};
 use crate::operations::line::ChangeLine;
 use crate::vonage::client::{self, Client, OutboundText, SendOutcome};
 
+/// The clock by which claims and pauses are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryClock {
+    /// The database's, which is one for all processes.
+    Database,
+    /// The service's own, for tests that say what time it is.
+    Service,
+}
+
 /// How the worker is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryOptions {
@@ -37,6 +46,8 @@ pub struct DeliveryOptions {
     pub concurrency: usize,
     /// The first pause after a call that Vonage could not take.
     pub first_pause: Duration,
+    /// The clock by which claims and pauses are judged.
+    pub clock: DeliveryClock,
     /// How long a message is offered before it is given up: so long are the pauses between its offers together. The time for
     /// which its line stood still, or Docket was down, is no part of it.
     pub give_up_after: Duration,
@@ -71,6 +82,7 @@ impl Default for DeliveryOptions {
             rate: NonZeroU32::new(25).expect("25 is not zero"),
             concurrency: 64,
             first_pause: Duration::from_secs(2),
+            clock: DeliveryClock::Database,
             give_up_after: Duration::from_hours(24),
         }
     }
@@ -204,7 +216,7 @@ impl Delivery {
     ) -> Result<usize, DatabaseError> {
         // Read before the database's time: a process that is frozen in between believes that its lease is older than it is.
         let at = Instant::now();
-        let read = outbox_claims::database_time(&self.app.pool).await?;
+        let read = self.time().await?;
         let clock = DatabaseClock { read, at };
         if is_housework_due {
             self.mark_cut_off(read).await?;
@@ -262,6 +274,13 @@ impl Delivery {
         Ok(begun)
     }
 
+    async fn time(&self) -> Result<DateTime<Utc>, DatabaseError> {
+        match self.options.clock {
+            DeliveryClock::Database => outbox_claims::database_time(&self.app.pool).await,
+            DeliveryClock::Service => Ok((self.app.clock)()),
+        }
+    }
+
     fn lease(&self) -> TimeDelta {
         TimeDelta::from_std(self.options.lease).unwrap_or(TimeDelta::MAX)
     }
@@ -305,7 +324,7 @@ impl Delivery {
             return self.options.interval() * u32::try_from(begun).unwrap_or(u32::MAX);
         }
         let due = async {
-            let now = outbox_claims::database_time(&self.app.pool).await?;
+            let now = self.time().await?;
             let due = outbox::next_due(&self.app.pool, now).await?;
             Ok::<_, DatabaseError>(due.map(|due| (due - now).to_std().unwrap_or_default()))
         };

@@ -35,9 +35,12 @@ pub enum PasswordError {
     Hashing,
 }
 
+/// So many wait in a lane.
+pub const WAITING: usize = 16;
+
 /// Hashes some at once while a few wait, and turns others away at once: however many come, none
 /// waits for longer than the few before it take.
-struct Lane {
+pub struct Lane {
     /// Each takes some 20 MB and a core, and must leave the service some of both.
     at_once: Semaphore,
     /// Those that are hashed and those that wait.
@@ -45,14 +48,15 @@ struct Lane {
 }
 
 impl Lane {
-    const fn new(at_once: usize, waiting: usize) -> Self {
+    /// A lane in which so many are hashed at once, and so many wait.
+    pub const fn new(at_once: usize, waiting: usize) -> Self {
         Self {
             at_once: Semaphore::const_new(at_once),
             room: Semaphore::const_new(at_once + waiting),
         }
     }
 
-    async fn turn(&'static self) -> Result<Turn, PasswordError> {
+    async fn turn(&self) -> Result<Turn<'_>, PasswordError> {
         let room = self.room.try_acquire().map_err(|_| PasswordError::Busy)?;
         let at_once = self.at_once.acquire().await;
         let at_once = at_once.map_err(|_| PasswordError::Hashing)?;
@@ -63,35 +67,14 @@ impl Lane {
     }
 }
 
-struct Turn {
-    _room: SemaphorePermit<'static>,
-    _at_once: SemaphorePermit<'static>,
+/// While it lives, a password may be hashed.
+struct Turn<'a> {
+    _room: SemaphorePermit<'a>,
+    _at_once: SemaphorePermit<'a>,
 }
 
-/// Who asks for a password to be hashed. Each has a lane, so that strangers who try passwords keep
-/// nobody waiting who was here before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
-    /// Somebody who signs in from anywhere.
-    Stranger,
-    /// Somebody who signs in with a browser that the account was used in before.
-    Known,
-    /// Somebody who is signed in, or has a token.
-    Inside,
-}
-
-impl Asker {
-    fn lane(self) -> &'static Lane {
-        static STRANGERS: Lane = Lane::new(2, 16);
-        static KNOWN: Lane = Lane::new(1, 16);
-        static INSIDE: Lane = Lane::new(1, 16);
-        match self {
-            Self::Stranger => &STRANGERS,
-            Self::Known => &KNOWN,
-            Self::Inside => &INSIDE,
-        }
-    }
-}
+/// The lane of people who are signed in, or have a token.
+pub static INSIDE: Lane = Lane::new(1, WAITING);
 
 /// Whether a password may be chosen.
 ///
@@ -127,7 +110,7 @@ pub fn is_too_long(password: &str) -> bool {
 /// [`PasswordError`].
 pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     check(password.expose_secret())?;
-    let _turn = Asker::Inside.lane().turn().await?;
+    let _turn = INSIDE.turn().await?;
     let salt = SaltString::encode_b64(&ambient::random_bytes::<16>())
         .map_err(|_| PasswordError::Hashing)?;
     tokio::task::spawn_blocking(move || {
@@ -150,9 +133,9 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
 pub async fn verify(
     password: SecretString,
     hash: String,
-    asker: Asker,
+    lane: &Lane,
 ) -> Result<bool, PasswordError> {
-    let _turn = asker.lane().turn().await?;
+    let _turn = lane.turn().await?;
     let is_right = tokio::task::spawn_blocking(move || {
         let typed = password.expose_secret();
         let mut spellings = vec![normalise::composed(typed)];
@@ -182,7 +165,7 @@ mod tests {
         let hash = hash("correct horse battery".into()).await.expect("hashes");
         assert!(hash.starts_with("$argon2id$"));
         let verify = async |password: &str, hash: &str| {
-            verify(password.into(), hash.to_owned(), Asker::Inside).await
+            verify(password.into(), hash.to_owned(), &INSIDE).await
         };
         assert_eq!(verify("correct horse battery", &hash).await, Ok(true));
         assert_eq!(verify("correct horse batterx", &hash).await, Ok(false));
@@ -191,20 +174,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_lane_turns_away_at_once_who_would_wait_for_long() {
-        static LANE: Lane = Lane::new(1, 2);
-        let first = LANE.turn().await.expect("it is free");
+        let lane = Lane::new(1, 2);
+        let first = lane.turn().await.expect("it is free");
         let mut waiting = vec![];
         for _ in 0..2 {
-            waiting.push(Box::pin(LANE.turn()));
+            waiting.push(Box::pin(lane.turn()));
         }
         for turn in &mut waiting {
             assert!(futures_util::poll!(turn.as_mut()).is_pending());
         }
-        assert_eq!(LANE.turn().await.err(), Some(PasswordError::Busy));
+        assert_eq!(lane.turn().await.err(), Some(PasswordError::Busy));
         drop(first);
         let second = waiting.remove(0).await.expect("it is its turn");
         drop((second, waiting));
-        assert!(LANE.turn().await.is_ok());
+        assert!(lane.turn().await.is_ok());
     }
 
     #[tokio::test]

@@ -176,7 +176,7 @@ pub async fn has_password(app: &App, email: &str, password: SecretString) -> Res
     match accounts::password_hash(&app.pool, email).await? {
         Some(known) => {
             let is_right =
-                passwords::verify(password, known.password_hash, passwords::Asker::Inside).await;
+                passwords::verify(password, known.password_hash, &passwords::INSIDE).await;
             is_right.map_err(crate::http::users::unhashed)
         }
         None => Ok(false),

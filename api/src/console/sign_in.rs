@@ -30,9 +30,8 @@ use crate::audit::Attempt;
 use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
-use crate::passwords::{self, Asker};
-use crate::site::{self, HttpsAddress};
-use crate::users::hash_token;
+use crate::passwords;
+use crate::site::{selfuse crate::users::hash_token;
 
 /// A sign-in form can be sent for so long.
 const FORM_SECONDS: i64 = 3_600;
@@ -229,12 +228,10 @@ async fn check(
             .and_then(|known| device::find(headers, known.user_id, &known.password_hash));
     }
     let throttle = &console.throttle;
-    let asker = if device.is_some() {
-        Asker::Known
-    } else {
-        Asker::Stranger
+    let (lane, origin) = match device {
+        Some(_) => (&throttle.known, None),
+        None => (&throttle.strangers, place.clone().map(Key::Place)),
     };
-    let origin = place.clone().map(Key::Place);
     let (account, takes) = if let Some(device) = device {
         // However many wrong passwords others try for the account, or from the same place.
         let own = Key::Device(device);
@@ -263,12 +260,12 @@ async fn check(
         Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    let is_right = match passwords::verify(password, hash.clone(), asker).await {
+    let is_right = match passwords::verify(password, hash.clone(), lane).await {
         Ok(is_right) => is_right,
         Err(_) => {
             // Nothing was looked at, so nothing counts.
             throttle.give_back(&account);
-            if let Some(origin) = origin.filter(|_| asker == Asker::Stranger) {
+            if let Some(origin) = origin {
                 throttle.give_back(&origin);
             }
             return Ok(Checked::Busy);

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::device::Device;
+use crate::passwords::{Lane, WAITING};
 
 /// So many attempts at one account at once.
 const ACCOUNT_BURST: i32 = 8;
@@ -48,10 +49,24 @@ impl Key {
 }
 
 /// Counts attempts.
-#[derive(Default)]
 pub(super) struct Throttle {
     /// When each key will have recovered wholly.
     recovered_at: Mutex<HashMap<Key, DateTime<Utc>>>,
+    /// Where people who sign in wait for their password to be checked.
+    pub(super) strangers: Lane,
+    /// The same for those with a browser that the account was used in before: strangers who try
+    /// passwords keep none of them waiting.
+    pub(super) known: Lane,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            recovered_at: Mutex::default(),
+            strangers: Lane::new(2, WAITING),
+            known: Lane::new(1, WAITING),
+        }
+    }
 }
 
 impl Throttle {

@@ -82,28 +82,22 @@ pub enum TemplateChange {
     Remove {
         /// Its name.
         name: String,
-        /// The text that whoever asks has seen, where they say it.
-        was: Option<String>,
     },
 }
 
 impl TemplateChange {
     /// Whether somebody else has made something else of the template that is to be replaced.
     fn is_outrun(&self, now: &[Template]) -> bool {
-        let (name, was, text) = match self {
-            Self::Replace {
-                name,
-                was: Some(was),
-                template,
-            } => (name, was, template.text.as_str()),
-            Self::Remove {
-                name,
-                was: Some(was),
-            } => (name, was, was.as_str()),
-            _ => return false,
+        let Self::Replace {
+            name,
+            was: Some(was),
+            template,
+        } = self
+        else {
+            return false;
         };
         let known = now.iter().find(|known| known.name == *name);
-        known.is_some_and(|known| known.text != *was && known.text != text)
+        known.is_some_and(|known| known.text != *was && known.text != template.text)
     }
 
     /// The templates afterwards. One that somebody else has renamed or removed meanwhile is added anew rather than lost.
@@ -118,7 +112,7 @@ impl TemplateChange {
                     None => templates.push(template.clone()),
                 }
             }
-            Self::Remove { name, .. } => templates.retain(|known| known.name != *name),
+            Self::Remove { name } => templates.retain(|known| known.name != *name),
         }
         templates
     }

@@ -422,7 +422,7 @@ async fn what_was_typed_is_shown_where_its_form_is_no_more() {
 }
 
 #[tokio::test]
-async fn an_older_form_of_rights_or_of_a_templates_removal_changes_nothing() {
+async fn an_older_form_of_rights_changes_nothing_and_keeps_what_was_chosen() {
     let house = House::start().await;
     let mut owner = house.signed_in("owner").await;
     let places = Places::of(&house, &mut owner).await;
@@ -439,28 +439,6 @@ async fn an_older_form_of_rights_or_of_a_templates_removal_changes_nothing() {
     // The reach that was chosen is kept, and the role that was left alone is the new one.
     has_all(&refused, &rights, &[("role", "auditor"), ("reach", "only")]);
     owner.send(&refused, &rights, &mine).await.is(200);
-
-    let (survey, templates) = (places.address("S"), places.address("S/templates"));
-    let page = owner.get(&survey).await;
-    let fields = [("name", "Hours"), ("text", "We open at nine.")];
-    owner.send(&page, &templates, &fields).await.is(200);
-    let old = owner.get(&survey).await;
-    let (to, body) = Browser::filled(
-        &old,
-        &templates,
-        &[("name", "Hours"), ("text", "We open at ten.")],
-    );
-    owner.post(&to, &body).await.is(200);
-    let (to, body) = Browser::filled(
-        &old,
-        &templates,
-        &[("name", "Hours"), ("text", ""), ("remove", "yes")],
-    );
-    owner
-        .post(&to, &body)
-        .await
-        .is(409)
-        .shows("We open at ten.");
     house.close().await;
 }
 

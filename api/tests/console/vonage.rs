@@ -571,7 +571,7 @@ async fn a_form_with_files_is_checked_like_any_other() {
     let answer = owner
         .send_file(&page, "/vonage", &fields, ("key_file", &huge))
         .await;
-    answer.is(400).shows("could not be read");
+    answer.is(413).shows("too large");
     let answer = owner
         .send_file(&page, "/vonage", &fields, ("key_file", "a\0b"))
         .await;

@@ -726,7 +726,7 @@ impl History {
                     text: format!("Hello {{name}} {n}"),
                 };
                 let change = match n % 4 {
-                    0 => TemplateChange::Remove { name, was: None },
+                    0 => TemplateChange::Remove { name },
                     1 => TemplateChange::Replace {
                         name,
                         was: None,

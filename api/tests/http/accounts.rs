@@ -33,7 +33,7 @@ async fn users_are_added_and_removed() {
     let is_right = passwords::verify(
         "correct horse".into(),
         kept.password_hash,
-        passwords::Asker::Inside,
+        &passwords::INSIDE,
     );
     assert_eq!(is_right.await, Ok(true));
 

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
-use docket::delivery::{Delivery, DeliveryOptions};
+use docket::delivery::{Delivery, DeliveryClock, DeliveryOptions};
 use docket::http;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
@@ -341,7 +341,13 @@ impl Api {
 
     /// The delivery worker does one round.
     pub(crate) async fn worker_rounds(&self) {
-        let worker = Delivery::new(self.app.clone(), DeliveryOptions::default());
+        let worker = Delivery::new(
+            self.app.clone(),
+            DeliveryOptions {
+                clock: DeliveryClock::Service,
+                ..DeliveryOptions::default()
+            },
+        );
         worker.round().await.unwrap();
     }
 

@@ -562,11 +562,7 @@ pub(super) async fn change_template(
         text: normalise::typed(posted.field("text")).into_owned(),
     };
     let change = if posted.field("remove") == "yes" {
-        let was = posted.field("was_text").to_owned();
-        TemplateChange::Remove {
-            name,
-            was: Some(was).filter(|was| !was.is_empty()),
-        }
+        TemplateChange::Remove { name }
     } else if name.is_empty() {
         TemplateChange::Add(template)
     } else {

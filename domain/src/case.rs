@@ -231,43 +231,14 @@ impl Case {
                 to,
                 made_case,
                 comment,
-            } => {
-                state.inbound(message_id)?;
-                if to == state.origin.reference {
-                    return Err(CaseError::AlreadyThere(to));
-                }
-                if let Some(comment) = &comment {
-                    must_fit("the comment", comment, MAX_NOTE_CHARS)?;
-                }
-                Ok(vec![CaseEvent::MessageMovedOut {
-                    message_id,
-                    to,
-                    made_case,
-                    comment,
-                }])
-            }
+            } => state.move_out(message_id, to, made_case, comment),
             CaseCommand::MoveIn {
                 message,
                 from,
                 made_case,
                 comment,
                 reaction,
-            } => {
-                if state.origin.origin == Origin::Record {
-                    return Err(CaseError::Record(state.origin.reference));
-                }
-                state.must_be_open()?;
-                if state.messages.contains_key(&message.message_id) {
-                    return Err(CaseError::AlreadyThere(state.origin.reference));
-                }
-                Ok(vec![CaseEvent::MessageMovedIn {
-                    message,
-                    from,
-                    made_case,
-                    comment,
-                    reaction,
-                }])
-            }
+            } => state.move_in(message, from, made_case, comment, reaction),
             CaseCommand::RecordRemovedElsewhere {
                 message_id,
                 from,
@@ -643,6 +614,52 @@ impl State {
         }
         let from = self.title.clone();
         Ok(vec![CaseEvent::TitleChanged { from, to: title }])
+    }
+
+    fn move_out(
+        &self,
+        message_id: MessageId,
+        to: Reference,
+        made_case: bool,
+        comment: Option<Personal<String>>,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
+        self.inbound(message_id)?;
+        if to == self.origin.reference {
+            return Err(CaseError::AlreadyThere(to));
+        }
+        if let Some(comment) = &comment {
+            must_fit("the comment", comment, MAX_NOTE_CHARS)?;
+        }
+        Ok(vec![CaseEvent::MessageMovedOut {
+            message_id,
+            to,
+            made_case,
+            comment,
+        }])
+    }
+
+    fn move_in(
+        &self,
+        message: InboundMessage,
+        from: Reference,
+        made_case: bool,
+        comment: Option<Personal<String>>,
+        reaction: Option<Box<Reaction>>,
+    ) -> Result<Vec<CaseEvent>, CaseError> {
+        if self.origin.origin == Origin::Record {
+            return Err(CaseError::Record(self.origin.reference));
+        }
+        self.must_be_open()?;
+        if self.messages.contains_key(&message.message_id) {
+            return Err(CaseError::AlreadyThere(self.origin.reference));
+        }
+        Ok(vec![CaseEvent::MessageMovedIn {
+            message,
+            from,
+            made_case,
+            comment,
+            reaction,
+        }])
     }
 
     fn undo_move(

@@ -562,7 +562,9 @@ mod tests {
 
     #[test]
     fn a_reaction_stands_with_its_message_or_else_where_the_contact_is_heard() {
-        let table: [(&[u32], &[u32], Option<u32>, bool, Rule, &[u32]); 9] = [
+        /// Where the message stands, the open cases, the newest, whether cases are enabled; the rule and the cases.
+        type Row<'a> = (&'a [u32], &'a [u32], Option<u32>, bool, Rule, &'a [u32]);
+        let table: [Row<'_>; 9] = [
             // The message is known: its cases, open or closed, and nothing else.
             (&[90], &[101], Some(101), true, Rule::Reaction, &[90]),
             (

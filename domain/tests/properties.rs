@@ -300,14 +300,14 @@ fn command() -> impl Strategy<Value = CaseCommand> {
                 CaseCommand::MoveOut { message_id, to, made_case, comment }
             }
         ),
-        4 => (inbound(), reference(), any::<bool>(), proptest::option::of(text()), proptest::option::of(reaction()))
+        7 => (inbound(), reference(), any::<bool>(), proptest::option::of(text()), proptest::option::of(reaction()))
             .prop_map(|(message, from, made_case, comment, reaction)| {
                 CaseCommand::MoveIn { message, from, made_case, comment, reaction: reaction.map(Box::new) }
             }),
         2 => (theirs(), reference(), proptest::option::of(text())).prop_map(
             |(message_id, from, comment)| CaseCommand::RecordRemovedElsewhere { message_id, from, comment }
         ),
-        2 => (theirs(), proptest::option::of(status())).prop_map(
+        5 => (theirs(), proptest::option::of(status())).prop_map(
             |(message_id, closed_status)| CaseCommand::UndoMove { message_id, closed_status }
         ),
         3 => (theirs(), reference(), proptest::option::of(reaction())).prop_map(

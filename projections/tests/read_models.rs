@@ -16,7 +16,7 @@ use docket_domain::case::{
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
-use docket_domain::event::StreamId;
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
@@ -28,7 +28,7 @@ use docket_projections::read::cases::{
     NumberFilter,
 };
 use docket_projections::read::rows::RowError;
-use docket_projections::read::thread::{Delivery, ItemAuthor, Place, What};
+use docket_projections::read::thread::{Delivery, ItemAuthor, Place, ThreadItem, What};
 use docket_projections::read::{
     Description, ReadModels, cases, contacts, messages, open_cases, thread,
 };
@@ -125,6 +125,28 @@ struct World {
 }
 
 impl World {
+    /// Where a message stands in its thread. One that came back stands where it stood, though that it did is news.
+    fn place_of(&self, case: Reference, message_id: MessageId, sequence: u64) -> u64 {
+        let of_case = self
+            .log
+            .iter()
+            .filter(|recorded| recorded.stream == StreamId::Case(case));
+        let placed = of_case.filter_map(|recorded| match &recorded.event {
+            Event::Case(
+                CaseEvent::MessageReceived { message, .. }
+                | CaseEvent::MessageMovedIn { message, .. },
+            ) => (message.message_id == message_id).then_some(recorded.sequence),
+            Event::Case(CaseEvent::MessageQueued(message)) => {
+                (message.message_id == message_id).then_some(recorded.sequence)
+            }
+            _ => None,
+        });
+        placed
+            .filter(|placed| *placed <= sequence)
+            .max()
+            .expect("it was brought here")
+    }
+
     fn next_id(&mut self) -> u128 {
         self.ids += 1;
         self.ids
@@ -570,14 +592,7 @@ fn happen_to_move(
     let others: Vec<_> = world
         .open_of(contact_number)
         .into_iter()
-        .filter(|other| {
-            *other != case
-                && !world.cases[other]
-                    .state()
-                    .unwrap()
-                    .messages
-                    .contains_key(&message_id)
-        })
+        .filter(|other| *other != case)
         .collect();
     let comment: Option<Personal<String>> = dice.of(&[None, Some("Elsewhere".into())]).unwrap();
     let (to, made_case) = match dice.of(&others) {
@@ -609,17 +624,28 @@ fn happen_to_move(
             comment: comment.clone(),
         },
     );
-    world.perform(
-        who,
-        to,
+    let stands_there = world.cases[&to]
+        .state()
+        .unwrap()
+        .messages
+        .contains_key(&message_id);
+    let from = case;
+    let arrival = if stands_there {
+        CaseCommand::RecordRemovedElsewhere {
+            message_id,
+            from,
+            comment,
+        }
+    } else {
         CaseCommand::MoveIn {
             message,
-            from: case,
+            from,
             made_case,
             comment,
             reaction,
-        },
-    );
+        }
+    };
+    world.perform(who, to, arrival);
 }
 
 /// The contact reacts to a message of the case, or to one that is not known, sooner or later than before.
@@ -707,6 +733,15 @@ fn shows_a_sent_id(delivery: &Delivery, sent_ids: &[SentId]) {
     );
 }
 
+#[track_caller]
+fn shows_its_reaction(item: &ThreadItem, newest: Option<&Reaction>) {
+    let newest = newest.filter(|newest| !newest.removed);
+    assert_eq!(
+        item.reaction.as_ref().map(|shown| (&shown.emoji, shown.at)),
+        newest.map(|newest| (&newest.emoji, newest.at))
+    );
+}
+
 /// What the models say of each case is what the aggregate says.
 async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
     let mut standing: BTreeMap<MessageId, Vec<Reference>> = BTreeMap::new();
@@ -730,6 +765,10 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
         for item in &items {
             match &item.what {
                 What::Inbound(message) => {
+                    shows_its_reaction(
+                        item,
+                        state.reactions.get(&message.message_id).map(Box::as_ref),
+                    );
                     seen.insert(message.message_id, item.place.sequence);
                     let Body::Inbound(said) = &state.messages[&message.message_id].body else {
                         panic!("not inbound")
@@ -737,6 +776,10 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
                     assert_eq!((&message.content, item.at), (&said.content, said.at));
                 }
                 What::Outbound(message) => {
+                    shows_its_reaction(
+                        item,
+                        state.reactions.get(&message.message_id).map(Box::as_ref),
+                    );
                     seen.insert(message.message_id, item.place.sequence);
                     let Body::Outbound {
                         message: ours,
@@ -765,7 +808,7 @@ async fn agrees_with_the_cases(pool: &PgPool, world: &World) {
         let expected: BTreeMap<_, _> = state
             .messages
             .iter()
-            .map(|(id, message)| (*id, message.sequence))
+            .map(|(id, message)| (*id, world.place_of(*reference, *id, message.sequence)))
             .collect();
         assert_eq!(seen, expected, "the messages of #{reference}");
         for message_id in state.messages.keys() {

@@ -95,11 +95,8 @@ impl Shown<'_> {
             })),
             // The emoji is the contact's, in which a number is no link of ours; the reason is ours.
             What::Reaction { routed, .. } => {
-                let emoji = item
-                    .reaction
-                    .as_ref()
-                    .map(|reaction| reaction.emoji.as_ref());
-                let emoji = emoji.map(|emoji| emoji.map(|emoji| emoji.as_str()));
+                let reaction = self.reaction(item.reaction.as_ref());
+                let emoji = reaction.as_ref().map(|reaction| reaction.emoji.as_str());
                 let mut sentence = vec![Piece {
                     text: words::reaction_to_unknown(&who, emoji),
                     href: None,

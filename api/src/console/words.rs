@@ -488,11 +488,10 @@ pub(super) const CARD_OPEN_HINT: &str = "Vonage keeps files for 48 hours.";
 pub(super) const EMOJI_UNREADABLE: &str = "(emoji)";
 pub(super) const REACTED: &str = "reacted with";
 
-/// `emoji` is `None` where the reaction was taken off, and has nothing in it where it could not be read.
-pub(super) fn reaction_to_unknown(who: &str, emoji: Option<Option<&str>>) -> String {
+/// `emoji` is `None` where the reaction was taken off.
+pub(super) fn reaction_to_unknown(who: &str, emoji: Option<&str>) -> String {
     match emoji {
-        Some(Some(emoji)) => format!("{who} reacted with {emoji} to an unknown message"),
-        Some(None) => format!("{who} reacted to an unknown message"),
+        Some(emoji) => format!("{who} reacted with {emoji} to an unknown message"),
         None => format!("{who} took a reaction off an unknown message"),
     }
 }

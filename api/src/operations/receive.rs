@@ -229,7 +229,8 @@ pub(super) fn route(
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
-            into_new(opened, CaseCommand::Receive { message, routed })?
+            let first = CaseCommand::Receive { message, routed };
+            (vec![opened.reference], into_new(opened, first)?)
         }
         Target::Existing(references) => {
             let mut events = in_each(scope, &references, |case| {
@@ -295,7 +296,7 @@ fn route_reaction(
         Target::New { follows } => {
             let title = title::title(&inbound.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
-            into_new(opened, command)?
+            (vec![opened.reference], into_new(opened, command)?)
         }
         Target::Existing(references) => {
             let events = in_each(scope, &references, |case| case.decide(command.clone()))?;
@@ -338,15 +339,12 @@ fn opened(
 }
 
 /// A message or reaction into a case that begins with it.
-fn into_new(
-    opened: Opened,
-    first: CaseCommand,
-) -> Result<(Vec<Reference>, Vec<(StreamId, Event)>), CaseError> {
+fn into_new(opened: Opened, first: CaseCommand) -> Result<Vec<(StreamId, Event)>, CaseError> {
     let reference = opened.reference;
     let mut case = Case::default();
     let mut events = run(&mut case, CaseCommand::Open(opened))?;
     events.extend(run(&mut case, first)?);
-    Ok((vec![reference], of_case(reference, events).collect()))
+    Ok(of_case(reference, events).collect())
 }
 
 fn cases_enabled(scope: &Scope<'_>, line: &LineSnapshot) -> bool {

@@ -147,7 +147,9 @@ impl Projection for CasesHandler {
                 change.message_came(at);
                 change.contact_wrote(message.at.min(at), message.line_id.0);
             }
-            CaseEvent::MessageQueued(_) => change.message_came(at),
+            CaseEvent::MessageQueued(_) | CaseEvent::MessageReturned { .. } => {
+                change.message_came(at);
+            }
             CaseEvent::MessageMovedIn { from, .. } => {
                 change.message_came(at);
                 self.link(reference, sequence, LinkKind::MovedFrom, *from);
@@ -156,7 +158,6 @@ impl Projection for CasesHandler {
                 change.messages -= 1;
                 self.link(reference, sequence, LinkKind::MovedTo, *to);
             }
-            CaseEvent::MessageReturned { .. } => change.message_came(at),
             CaseEvent::MessageRemovedElsewhere { from, .. } => {
                 self.link(reference, sequence, LinkKind::MovedFrom, *from);
             }

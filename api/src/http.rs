@@ -19,6 +19,7 @@ pub mod paging;
 pub mod problem;
 pub mod replies;
 pub mod request_id;
+mod schemas;
 pub mod surveys;
 pub mod thread;
 pub mod tokens;

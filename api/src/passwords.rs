@@ -16,7 +16,7 @@ use crate::ambient;
 /// The fewest characters of a password.
 pub const MIN_CHARS: usize = 10;
 /// The most bytes of a password; more would only cost time.
-pub const MAX_BYTES: usize = 1_000;
+pub const MAX_CHARS: usize = 1_000;
 
 /// Why a password is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum PasswordError {
     #[error("the password must have {MIN_CHARS} characters or more")]
     TooShort,
     /// It is too long.
-    #[error("the password must have {MAX_BYTES} bytes or less")]
+    #[error("the password must have {MAX_CHARS} characters or less")]
     TooLong,
     /// Too many wait to have theirs hashed.
     #[error("too many passwords are checked at once; try again in a few seconds")]
@@ -85,7 +85,7 @@ pub fn check(password: &str) -> Result<(), PasswordError> {
     let password = normalise::composed(password);
     if password.chars().count() < MIN_CHARS {
         Err(PasswordError::TooShort)
-    } else if password.len() > MAX_BYTES {
+    } else if password.chars().count() > MAX_CHARS {
         Err(PasswordError::TooLong)
     } else {
         Ok(())
@@ -99,7 +99,7 @@ pub fn are_same(one: &str, other: &str) -> bool {
 
 /// Whether nobody can have that password, since it is too long. Comparing it would cost time for nothing.
 pub fn is_too_long(password: &str) -> bool {
-    normalise::composed(password).len() > MAX_BYTES
+    normalise::composed(password).chars().count() > MAX_CHARS
 }
 
 /// Hashes a password that is to be kept, in PHC form. It is composed (NFC) first, since keyboards write one letter in

@@ -260,7 +260,7 @@ pub fn normalise_email(email: &str) -> Option<String> {
     let good = !local.is_empty()
         && !host.is_empty()
         && email.chars().all(is_plain)
-        && email.len() <= 254
+        && email.chars().count() <= 254
         && !local.contains('@');
     good.then_some(email)
 }

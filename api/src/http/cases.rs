@@ -23,9 +23,10 @@ use uuid::Uuid;
 
 use super::auth::{Asks, Reader, Worker};
 use super::history;
-use super::input::{Path, PathReference, Query, unless_blank};
+use super::input::{Path, PathReference, Query, given, unless_blank};
 use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
+use super::schemas;
 use crate::app::App;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
@@ -214,12 +215,13 @@ pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Pr
 struct ListQuery {
     /// `open` (the default), `closed` or `all`.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::state)]
     state: Option<String>,
     /// A contact's number, in any usual spelling; with a `*` at the end, the beginning of one.
     #[serde(default, deserialize_with = "unless_blank")]
     number: Option<String>,
     /// A survey's id.
-    #[serde(default, deserialize_with = "unless_blank")]
+    #[serde(default, deserialize_with = "given")]
     survey: Option<Uuid>,
     /// The address of who sees to the case; `me` for the caller, `none` for nobody.
     #[serde(default, deserialize_with = "unless_blank")]
@@ -229,13 +231,15 @@ struct ListQuery {
     q: Option<String>,
     /// `newest` (the default): those with the newest messages first. `reference`: by their references, an order that stands still.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::order)]
     order: Option<String>,
     /// `next` of the page before; it belongs to one order.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::cases_cursor)]
     cursor: Option<String>,
     /// How many cases at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "unless_blank")]
-    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, deserialize_with = "given")]
+    #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
 }
 
@@ -358,10 +362,11 @@ impl Order {
 #[into_params(parameter_in = Query)]
 struct FindQuery {
     /// The sequence of an event: the case as it was after it.
-    #[serde(default, deserialize_with = "unless_blank")]
+    #[serde(default, deserialize_with = "given")]
+    #[param(schema_with = schemas::position)]
     at: Option<u64>,
     /// A time (RFC 3339): the case as it was then.
-    #[serde(default, deserialize_with = "unless_blank")]
+    #[serde(default, deserialize_with = "given")]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -401,11 +406,14 @@ struct NewCase {
     line_id: Uuid,
     /// Whom to write to: a number with its country code, in any usual spelling; a national number where the installation has a
     /// default country.
+    #[schema(schema_with = schemas::number)]
     number: String,
     /// What to say.
+    #[schema(schema_with = schemas::reply)]
     text: String,
     /// What the case is called; made from the text where it is left out.
     #[serde(default)]
+    #[schema(schema_with = schemas::title_or_null)]
     title: Option<String>,
 }
 
@@ -485,6 +493,7 @@ async fn changed(app: &App, operation: ChangeCase) -> Result<Json<CaseView>, Pro
 #[serde(deny_unknown_fields)]
 struct NewStatus {
     /// One of the survey's choices; its `closed_value` closes the case, another one reopens it.
+    #[schema(schema_with = schemas::name)]
     value: String,
     /// The case's version that closing it was decided on: if something was said since, the answer is `said-since`, and the case stays
     /// open. Left out, it is closed all the same.
@@ -528,7 +537,7 @@ async fn set_status(
 struct NewAssignee {
     /// The address of an agent or owner; null for nobody.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
+    #[schema(schema_with = schemas::email_or_null, required = true)]
     email: Option<String>,
 }
 
@@ -588,6 +597,7 @@ async fn user_of(app: &App, email: &str) -> Result<Option<users::UserRow>, Probl
 #[serde(deny_unknown_fields)]
 struct NewTitle {
     /// The title; folded to one line, which has at most 200 characters.
+    #[schema(schema_with = schemas::title)]
     title: String,
 }
 
@@ -624,6 +634,7 @@ async fn set_title(
 #[serde(deny_unknown_fields)]
 struct NewNote {
     /// What it says; at most 10,000 characters.
+    #[schema(schema_with = schemas::note)]
     text: String,
 }
 

@@ -22,6 +22,7 @@ use super::cases::created;
 use super::input::{Path, present};
 use super::paging::Page;
 use super::problem::Problem;
+use super::schemas;
 use crate::app::App;
 use crate::operations::line::ChangeLine;
 
@@ -138,13 +139,16 @@ async fn find(
 #[serde(deny_unknown_fields)]
 struct NewLine {
     /// Our number with its country code, in any usual spelling; a national number where the installation has a default country.
+    #[schema(schema_with = schemas::number)]
     number: String,
     /// `sms` or `whatsapp`.
+    #[schema(schema_with = schemas::channel)]
     channel: String,
     /// The survey that gets its messages.
     survey_id: Uuid,
     /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list.
     #[serde(default)]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
     multi_case_reply: Option<String>,
 }
 
@@ -202,11 +206,12 @@ struct LineChange {
     survey_id: Option<Uuid>,
     /// The automatic reply; null for none.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
     #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
     multi_case_reply: Option<Option<String>>,
     /// `resume`, in a request of its own: send again, once the cause is mended for which sending was halted.
     #[serde(default)]
+    #[schema(schema_with = schemas::sending_or_null)]
     sending: Option<String>,
     /// The version that you know: settings that were changed since stay, and you are told.
     #[serde(default)]

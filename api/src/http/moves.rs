@@ -18,6 +18,7 @@ use super::auth::{Asks, Worker};
 use super::cases::no_such_case;
 use super::input::{self, Path, PathReference};
 use super::problem::Problem;
+use super::schemas;
 use crate::app::App;
 use crate::operations::message_move::{MoveMessage, Moved, UndoMove};
 
@@ -33,9 +34,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct NewMove {
     /// Why; a new case gets it as a note.
     #[serde(default)]
+    #[schema(schema_with = schemas::comment_or_null)]
     comment: Option<String>,
     /// An open case of the same contact; left out or null, a new case is made.
     #[serde(default)]
+    #[schema(schema_with = schemas::reference_or_null)]
     to: Option<u32>,
 }
 

@@ -18,6 +18,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema as _, ToSchema};
 
 use super::problem::MEDIA_TYPE;
+use super::schemas;
 
 /// The name of the one way to sign in.
 const TOKEN: &str = "token";
@@ -126,6 +127,7 @@ pub(super) fn complete(document: &mut OpenApi) {
         )),
     );
     for (path, item) in &mut document.paths.paths {
+        bound_references(item);
         let in_path = path.contains('{');
         let PathItem {
             get,
@@ -163,6 +165,28 @@ pub(super) fn complete(document: &mut OpenApi) {
     }
 }
 
+/// Gives the references in a path their bounds.
+fn bound_references(item: &mut PathItem) {
+    let operations = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.patch,
+    ];
+    for parameter in operations
+        .into_iter()
+        .flatten()
+        .flat_map(|operation| operation.parameters.iter_mut().flatten())
+    {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "reference"
+        {
+            parameter.schema = Some(schemas::reference().into());
+        }
+    }
+}
+
 fn common(operation: &mut Operation, statuses: &[&str]) {
     let none: [&str; 0] = [];
     operation.security = Some(vec![SecurityRequirement::new(TOKEN, none)]);
@@ -192,6 +216,7 @@ fn idempotency_key() -> Parameter {
         .schema_type(SchemaType::new(Type::String))
         .min_length(Some(1))
         .max_length(Some(255))
+        .pattern(Some("^[!-~]{1,255}$"))
         .build();
     ParameterBuilder::new()
         .name("Idempotency-Key")

@@ -19,6 +19,7 @@ use super::input::{Path, PathReference};
 use super::openapi::ProblemView;
 use super::paging::MAX_LIMIT;
 use super::problem::{Kind, Problem};
+use super::schemas;
 use super::thread::ThreadItem;
 use crate::app::App;
 use crate::operations::reply::{Queued, Reply, ReplyError, Resend};
@@ -34,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 struct NewReply {
     /// What to say; the reference is appended to what is sent.
+    #[schema(schema_with = schemas::reply)]
     text: String,
     /// The `version` of the case that you have read. If something was said since, the reply is refused with what is new. Left
     /// out, the reply is taken in any case.

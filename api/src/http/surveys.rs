@@ -18,6 +18,7 @@ use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
 use super::problem::Problem;
+use super::schemas;
 use crate::app::App;
 use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 
@@ -56,10 +57,13 @@ struct SurveyView {
 #[serde(deny_unknown_fields)]
 struct StatusQuestionForm {
     /// The question.
+    #[schema(schema_with = schemas::name)]
     question: String,
     /// The possible answers, 2 to 50; a case begins with the first that does not close it.
+    #[schema(schema_with = schemas::choices)]
     choices: Vec<String>,
     /// The answer that closes a case; one of `choices`.
+    #[schema(schema_with = schemas::name)]
     closed_value: String,
 }
 
@@ -68,9 +72,11 @@ struct StatusQuestionForm {
 #[serde(deny_unknown_fields)]
 struct TemplateForm {
     /// What agents choose it by, up to 80 characters; no two of a survey have the same.
+    #[schema(schema_with = schemas::template_name)]
     name: String,
     /// What it says, up to 1,000 characters. `{name}`, `{reference}` and `{agent}` are filled with the contact's name, the case's
     /// reference and the agent's address.
+    #[schema(schema_with = schemas::template_text)]
     text: String,
 }
 
@@ -188,6 +194,7 @@ async fn find(
 #[serde(deny_unknown_fields)]
 struct NewSurvey {
     /// Its name.
+    #[schema(schema_with = schemas::name)]
     name: String,
     /// Whether messages are gathered in cases (the default); otherwise each is a record of its own.
     #[serde(default = "yes")]
@@ -245,6 +252,7 @@ async fn create(State(app): State<App>, asks: Asks<Owner, NewSurvey>) -> Result<
 struct SurveyChange {
     /// Its name.
     #[serde(default)]
+    #[schema(schema_with = schemas::name_or_null)]
     name: Option<String>,
     /// Whether messages are gathered in cases.
     #[serde(default)]
@@ -318,6 +326,7 @@ async fn change(
 #[serde(deny_unknown_fields)]
 struct Templates {
     /// All of them, 100 at most, in the order in which agents see them.
+    #[schema(max_items = 100)]
     templates: Vec<TemplateForm>,
 }
 

@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::auth::Reader;
 use super::history;
-use super::input::{Path, PathReference, Query, unless_blank};
+use super::input::{Path, PathReference, Query, given, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
+use super::schemas;
 use crate::app::App;
 
 /// What the cursors of threads are called.
@@ -359,16 +360,18 @@ impl ThreadItem {
 struct ThreadQuery {
     /// `next` of the page before.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::thread_cursor)]
     cursor: Option<String>,
     /// How many items at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "unless_blank")]
-    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, deserialize_with = "given")]
+    #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
     /// The sequence of an event: the thread as it was after it.
-    #[serde(default, deserialize_with = "unless_blank")]
+    #[serde(default, deserialize_with = "given")]
+    #[param(schema_with = schemas::position)]
     at: Option<u64>,
     /// A time (RFC 3339): the thread as it was then.
-    #[serde(default, deserialize_with = "unless_blank")]
+    #[serde(default, deserialize_with = "given")]
     as_of: Option<DateTime<Utc>>,
 }
 

@@ -24,6 +24,7 @@ use super::cases::created;
 use super::input::Path;
 use super::paging::Page;
 use super::problem::{Kind, Problem};
+use super::schemas;
 use crate::app::App;
 use crate::operations::user::ChangeUser;
 use crate::users::NewToken;
@@ -96,9 +97,11 @@ async fn list(
 #[serde(deny_unknown_fields)]
 struct TokenRequest {
     /// What it is for; 1 to 100 characters.
+    #[schema(schema_with = schemas::token_name)]
     name: String,
     /// For whom it is to speak: the name of a service account, or the caller's own address; left out, the caller.
     #[serde(default)]
+    #[schema(schema_with = schemas::email_or_null)]
     email: Option<String>,
     /// The same by the user's id.
     #[serde(default)]

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::NoFields;
 use super::auth::{Asks, Owner, Reader};
-use super::input::{Path, Query, unless_blank};
+use super::input::{Path, Query, given, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
+use super::schemas;
 use crate::app::App;
 use crate::rerouting::{Told, route_again, told};
 
@@ -90,10 +91,11 @@ impl From<(UnroutedRow, Told)> for UnroutedView {
 struct ListQuery {
     /// `next` of the page before.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::unrouted_cursor)]
     cursor: Option<String>,
     /// How many webhooks at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "unless_blank")]
-    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, deserialize_with = "given")]
+    #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
 }
 

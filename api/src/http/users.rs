@@ -28,6 +28,7 @@ use super::cases::created;
 use super::input::{Path, present};
 use super::paging::Page;
 use super::problem::{Kind, Problem};
+use super::schemas;
 use crate::app::App;
 use crate::operations::user::ChangeUser;
 use crate::passwords::{self, PasswordError};
@@ -146,18 +147,22 @@ async fn list(_: Overseer, State(app): State<App>) -> Result<Json<Page<UserView>
 struct NewUser {
     /// `person`, the default, or `service` for a program, which has tokens and no password.
     #[serde(default)]
+    #[schema(schema_with = schemas::user_kind_or_null)]
     kind: Option<String>,
     /// The address that a person signs in with.
     #[serde(default)]
+    #[schema(schema_with = schemas::email_or_null)]
     email: Option<String>,
     /// The name of a service account: 1 to 100 characters, no `@`. It stands in the history where a person's address stands.
     #[serde(default)]
+    #[schema(schema_with = schemas::service_name_or_null)]
     name: Option<String>,
     /// `owner`, `agent` or `auditor`.
+    #[schema(schema_with = schemas::role)]
     role: String,
     /// 10 to 1,000 characters; without one they have only the API. A service account has none.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = Password)]
+    #[schema(schema_with = schemas::password_or_null)]
     password: Option<Password>,
     /// The surveys whose cases they reach when they are an agent; null or left out for all. Owners and auditors reach all.
     #[serde(default)]
@@ -307,6 +312,7 @@ impl KnownBy {
 struct UserChange {
     /// `owner`, `agent` or `auditor`.
     #[serde(default)]
+    #[schema(schema_with = schemas::role_or_null)]
     role: Option<String>,
     /// The surveys whose cases they reach when they are an agent; null for all.
     #[serde(default, deserialize_with = "present")]
@@ -357,7 +363,7 @@ async fn change(
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     /// 10 to 1,000 characters.
-    #[schema(value_type = String, format = Password)]
+    #[schema(schema_with = schemas::password)]
     password: Password,
 }
 

@@ -110,7 +110,7 @@ fn is_end(c: char) -> bool {
 }
 
 /// Characters that leave a text looking empty when there are no others.
-fn is_blank(c: char) -> bool {
+pub fn is_blank(c: char) -> bool {
     is_end(c)
         || belongs_to_an_emoji(c)
         || matches!(

@@ -647,7 +647,7 @@ fn random_commands_lead_to_every_event_and_every_refusal() {
     let mut runner = TestRunner::deterministic();
     let mut recorded = BTreeSet::new();
     let mut refusals = BTreeSet::new();
-    for _ in 0..300 {
+    for _ in 0..600 {
         let commands = commands()
             .new_tree(&mut runner)
             .expect("nothing is filtered out")

@@ -31,7 +31,8 @@ use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
 use crate::passwords;
-use crate::site::{selfuse crate::users::hash_token;
+use crate::site::{self, HttpsAddress};
+use crate::users::hash_token;
 
 /// A sign-in form can be sent for so long.
 const FORM_SECONDS: i64 = 3_600;

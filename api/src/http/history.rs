@@ -57,7 +57,7 @@ impl From<AsOfError> for Problem {
                 "case #{reference} has no event {sequence}; GET /api/v1/cases/{reference}/events lists them"
             )),
             error @ AsOfError::NotYet { .. } => Self::new(
-                Kind::PositionBeyondLog,
+                Kind::InvalidQuery,
                 format!("as_of lies in the future: {error}"),
             ),
             error @ AsOfError::NotBegun { .. } => Self::not_found(error.to_string()),

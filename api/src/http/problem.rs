@@ -452,7 +452,7 @@ impl From<ReplyError> for Problem {
             ReplyError::Case(error) => error.into(),
             ReplyError::NoLine => Self::new(Kind::LineRemoved, error.to_string()),
             ReplyError::UnknownLine => {
-                Self::not_found("line_id names no line; GET /api/v1/lines lists them")
+                Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
             ReplyError::Number => Self::invalid(error.to_string()),
         }
@@ -518,8 +518,8 @@ impl From<ChangeLineError> for Problem {
                 let version = *version;
                 return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
             }
-            ChangeLineError::NoSurvey => Kind::NotFound,
-            ChangeLineError::Line(LineError::Number | LineError::Reply) => Kind::InvalidValue,
+            ChangeLineError::Line(LineError::Number | LineError::Reply)
+            | ChangeLineError::NoSurvey => Kind::InvalidValue,
             ChangeLineError::NumberTaken(_) => Kind::NumberTaken,
         };
         Self::new(kind, error.to_string())
@@ -546,16 +546,15 @@ impl From<NotRecorded> for Problem {
 impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         let kind = match error {
-            UserError::NotAdded | UserError::NoSuchToken | UserError::NoSuchSurvey => {
-                Kind::NotFound
-            }
+            UserError::NotAdded | UserError::NoSuchToken => Kind::NotFound,
             UserError::AlreadyAdded | UserError::EmailTaken => Kind::EmailTaken,
             UserError::ServiceNameTaken => Kind::NameTaken,
             UserError::TokenForAnother => Kind::Forbidden,
             UserError::Email
             | UserError::ServiceName
             | UserError::ServicePassword
-            | UserError::TokenName => Kind::InvalidValue,
+            | UserError::TokenName
+            | UserError::NoSuchSurvey => Kind::InvalidValue,
             UserError::LastOwner => Kind::LastOwner,
             UserError::ChangedSince { version } => {
                 return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);

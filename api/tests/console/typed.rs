@@ -57,7 +57,7 @@ async fn a_national_number_is_shown_as_it_was_understood() {
         .shows("+447700900124")
         .shows("understood as +44 7700 900124.");
     let surveys = owner.get("/surveys").await;
-    let survey = surveys.link("/surveys/");
+    let survey = surveys.link("/surveys/0");
     let form = owner.get("/lines/new").await;
     let fields = [
         ("number", "07700 900001"),

@@ -1,10 +1,14 @@
 //! Commands that need the write path for a moment, beside a service that may run.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use docket_projections::Verdict;
 use docket_projections::ledger::{Ledger, LedgerOptions};
+use docket_projections::rebuild::{self, RebuildError};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::ambient;
 use crate::app::{App, Parts, Vonage};
@@ -12,6 +16,11 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::serve::metrics;
 use crate::store::Store;
+
+/// How long the rebuild of a service is waited for.
+const UNDER_WAY_TIMEOUT: Duration = Duration::from_mins(10);
+/// The pause between two looks whether it has ended.
+const UNDER_WAY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens the database, does something, and lets go of it again.
 ///
@@ -30,6 +39,28 @@ pub async fn with_app<T>(
     Ok(done)
 }
 
+/// Rebuilds read models that are out of date, on which nothing may be decided, or waits for the service that does.
+async fn bring_up_to_date(store: &Store) -> anyhow::Result<()> {
+    let watch = store.connect.watch();
+    let began = Instant::now();
+    while matches!(watch.standing().models, Verdict::Outdated { .. }) {
+        let outdated = rebuild::outdated_at(&store.connect).await?;
+        info!("read models are out of date and are rebuilt first");
+        match rebuild::rebuild(&store.connect, &outdated, ambient::now(), |_| {}).await {
+            Ok(_) => {}
+            Err(RebuildError::UnderWay) if began.elapsed() < UNDER_WAY_TIMEOUT => {
+                tokio::time::sleep(UNDER_WAY_PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        watch.set_models(&rebuild::verdict(&store.connect).await?);
+    }
+    match watch.standing().trouble() {
+        Some(trouble) => bail!(trouble),
+        None => Ok(()),
+    }
+}
+
 /// Does something with the write path of a database that is open; what is to be recorded is, before this returns.
 ///
 /// # Errors
@@ -40,10 +71,7 @@ pub async fn on_store<T>(
     public_url: &str,
     work: impl AsyncFnOnce(&App) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    // Only a service that runs rebuilds by itself.
-    if let Some(trouble) = store.connect.watch().standing().trouble() {
-        bail!("{trouble}: run docket rebuild, or start docket serve, and try again");
-    }
+    bring_up_to_date(store).await?;
     let options = LedgerOptions {
         writers: 1,
         ..LedgerOptions::new(ambient::now)

@@ -223,6 +223,18 @@ pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<Description>, sqlx:
         .collect())
 }
 
+/// As [`outdated`], on a connection of its own.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn outdated_at(connect: &Connector) -> Result<Vec<Description>, sqlx::Error> {
+    let mut conn = connect.connect().await?;
+    let outdated = outdated(&mut conn).await?;
+    conn.close().await?;
+    Ok(outdated)
+}
+
 /// How the read models stand, on a connection of its own.
 ///
 /// # Errors

@@ -789,7 +789,10 @@ async fn a_view_of_somebody_refuses_the_swap_and_is_not_dropped() {
         .await;
     let before = contents(place.pool()).await;
     let error = place.rebuild().await.unwrap_err();
-    assert!(matches!(error, RebuildError::Database(_)), "{error:?}");
+    assert!(
+        matches!(&error, RebuildError::InUse { things } if things == "view report"),
+        "{error:?}"
+    );
     assert_eq!(contents(place.pool()).await, before);
     let cases: i64 = sqlx::query_scalar("SELECT * FROM public.report")
         .fetch_one(place.pool())

@@ -309,14 +309,14 @@ async fn what_an_older_version_built_is_rebuilt_at_the_start() {
     assert_eq!(title, "Hello, can I have an appointment?");
     let log = docket.stop().await;
     assert!(
-        log.contains("were built by another version") && log.contains("models=\"cases\""),
+        log.contains("are out of date and are rebuilt") && log.contains("models=\"cases\""),
         "{log}"
     );
 
     // Once is enough.
     let docket = Docket::serve(installation.environment()).await;
     let log = docket.stop().await;
-    assert!(!log.contains("were built by another version"), "{log}");
+    assert!(!log.contains("are out of date and are rebuilt"), "{log}");
     log::assert_sound(pool).await;
     installation.close().await;
 }
@@ -487,7 +487,7 @@ async fn a_new_database_is_up_to_date_whatever_is_done_first() {
     let docket = Docket::serve(installation.environment()).await;
     let log = docket.stop().await;
     assert!(
-        !log.contains("were built by another version"),
+        !log.contains("are out of date and are rebuilt"),
         "a new database is up to date: {log}"
     );
     let checked = run(&["rebuild", "--check"], installation.environment(), "")

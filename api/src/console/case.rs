@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{Reference, UserId};
+use docket_domain::personal::Personal;
 use docket_domain::survey::StatusQuestion;
 use docket_domain::text::references;
 use docket_domain::user::Role;
@@ -165,6 +166,12 @@ async fn with(
     Ok(page(status, &template))
 }
 
+/// What the contact of a case calls themselves.
+async fn name_of(app: &App, row: &CaseRow) -> Result<Option<Personal<String>>, Failed> {
+    let contact = contacts::find(&app.pool, row.contact_id).await?;
+    Ok(contact.and_then(|contact| contact.name))
+}
+
 async fn pane(
     app: &App,
     wanted: &Wanted<'_>,
@@ -182,8 +189,7 @@ async fn pane(
     let now = (app.clock)();
     let left_off = reading::left_off(app, session, reference, look).await?;
     let part = load(app, &row, place, left_off).await?;
-    let contact = contacts::find(&app.pool, row.contact_id).await?;
-    let name = contact.and_then(|contact| contact.name);
+    let name = name_of(app, &row).await?;
     let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
     let links = cases::links(&app.pool, reference).await?;
     let settings = app.ledger.newest_settings(&app.pool).await?;

@@ -261,16 +261,13 @@ async fn check(
         Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    let is_right = match passwords::verify(password, hash.clone(), lane).await {
-        Ok(is_right) => is_right,
-        Err(_) => {
-            // Nothing was looked at, so nothing counts.
-            throttle.give_back(&account);
-            if let Some(origin) = origin {
-                throttle.give_back(&origin);
-            }
-            return Ok(Checked::Busy);
+    let Ok(is_right) = passwords::verify(password, hash.clone(), lane).await else {
+        // Nothing was looked at, so nothing counts.
+        throttle.give_back(&account);
+        if let Some(origin) = origin {
+            throttle.give_back(&origin);
         }
+        return Ok(Checked::Busy);
     };
     match (is_right, known) {
         (true, Some((user_id, role))) => {

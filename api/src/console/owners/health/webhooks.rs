@@ -259,6 +259,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table of counts and what they mean"
+    )]
     fn counts_are_judged_by_what_came_of_late() {
         let cases: [(Counts, Option<&str>, Tone, &[&str]); 24] = [
             (&[], None, Look, &["No webhook has come"]),

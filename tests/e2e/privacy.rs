@@ -40,7 +40,8 @@ async fn a_reference_to_somebody_elses_case_neither_routes_nor_reveals() {
             (Some("Hello"), &json!([]))
         );
     }
-    assert_eq!(routed, vec![json!({"rule": "first", "references": []}); 3]);
+    let foreign = json!({"rule": "first", "references": [], "foreign_reference": true});
+    assert_eq!(routed, vec![foreign; 3]);
     desk.owner
         .put(&format!("/cases/{theirs}/status"), &json!({"value": "New"}))
         .await

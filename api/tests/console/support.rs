@@ -173,11 +173,11 @@ impl House {
     }
 
     /// A browser of another process on the same database.
-    pub(crate) fn in_process(&self, app: App) -> Browser {
+    pub(crate) fn in_process(&self, app: &App) -> Browser {
         Browser {
             router: site::around(
                 http::observed(console::router(app.clone()), self.app.new_id),
-                &app,
+                app,
             ),
             ..self.browser()
         }

@@ -125,7 +125,7 @@ impl Places {
                 && part.contains("agent@example.com")
                 && agent.is_empty()
             {
-                agent = href.to_owned();
+                href.clone_into(&mut agent);
                 if part
                     .split("</a>")
                     .next()

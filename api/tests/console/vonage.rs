@@ -408,7 +408,7 @@ async fn a_row_that_was_changed_is_told_and_entered_again() {
     house.spoil_secret(SIGNATURE_SECRET).await;
     let key = house.app.vonage.settings.key().cloned();
     let restarted = other_process(&house, settings(Configured::default(), key)).await;
-    let mut restarted_owner = house.in_process(restarted.clone());
+    let mut restarted_owner = house.in_process(&restarted);
     restarted_owner.cookies = owner.cookies.clone();
     let page = restarted_owner.get("/vonage").await;
     page.is(200).shows("Stored, but it cannot be read");

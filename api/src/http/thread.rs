@@ -159,8 +159,6 @@ pub struct RoutedView {
     /// Whether the text has a reference that is none of the contact's; left out where it has none.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[schema(required = false)]
     pub foreign_reference: bool,
 }
 

@@ -147,6 +147,9 @@ pub(super) fn complete(document: &mut OpenApi) {
             let mut statuses = vec!["400", "401", "500", "503"];
             statuses.extend(is_kept.then_some("403"));
             statuses.extend(in_path.then_some("404"));
+            // A position may lie beyond the log's end.
+            let is_of_the_log = operation.tags.iter().flatten().any(|tag| tag == "events");
+            statuses.extend(is_of_the_log.then_some("409"));
             common(operation, &statuses);
         }
         for operation in [put, post, delete, patch].into_iter().flatten() {

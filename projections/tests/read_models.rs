@@ -686,13 +686,19 @@ fn happen_to_react(
 async fn rows_are_the_same_however_often_they_are_written() {
     let database = database().await;
     let mut types = BTreeSet::new();
-    for seed in 1..=8 {
+    for seed in 1..=400 {
         let mut world = World::default();
         let mut dice = Dice(seed);
         for _ in 0..400 {
             happen(&mut world, &mut dice);
         }
-        types.extend(world.log.iter().map(|recorded| recorded.event.type_name()));
+        let happened = world.log.iter().map(|recorded| recorded.event.type_name());
+        let known = types.len();
+        types.extend(happened);
+        // After the first, a history is worth its time where something happens that did not before.
+        if seed > 4 && types.len() == known {
+            continue;
+        }
 
         build(&database.pool, &world.log, 1).await;
         let one_by_one = rows(&database.pool).await;

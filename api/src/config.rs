@@ -18,7 +18,6 @@ pub mod numbers;
 pub mod public_url;
 pub mod secrets;
 mod tables;
-pub mod text;
 pub mod vonage;
 
 use std::net::SocketAddr;

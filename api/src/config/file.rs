@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use docket_domain::text::normalise::without_ends;
 use secrecy::SecretString;
-
-use super::text::without_invisible_ends;
 
 /// A line of the file.
 #[derive(Debug)]
@@ -59,14 +58,14 @@ fn parse(text: &str) -> Result<BTreeMap<String, Line>, Vec<String>> {
     let mut mistakes = vec![];
     let text = text.trim_start_matches('\u{feff}');
     for (number, line) in (1..).zip(text.lines()) {
-        if without_invisible_ends(line).is_empty() || line.trim_start().starts_with('#') {
+        if without_ends(line).is_empty() || line.trim_start().starts_with('#') {
             continue;
         }
         let Some((name, value)) = line.split_once('=') else {
             mistakes.push(format!("line {number}: it has no =; a line is NAME=value"));
             continue;
         };
-        let name = without_invisible_ends(name);
+        let name = without_ends(name);
         let name = name.strip_prefix("export ").map_or(name, str::trim_start);
         let is_name = !name.is_empty()
             && name

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use docket_domain::text::normalise::without_ends;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::text::without_invisible_ends;
 use super::{ConfigError, Mistakes, SECTIONS, Setting, file};
 
 /// The name of the settings file.
@@ -240,7 +240,7 @@ impl Given {
 
 /// The value as it counts; `None` where nothing is left of it.
 fn not_empty(value: &SecretString) -> Option<SecretString> {
-    let text = without_invisible_ends(value.expose_secret());
+    let text = without_ends(value.expose_secret());
     (!text.is_empty()).then(|| text.into())
 }
 
@@ -327,7 +327,7 @@ impl Values {
         let name = self.name_of_secret(setting);
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| format!("{name}: the file is no text in UTF-8; save it as UTF-8"))?;
-        let text = without_invisible_ends(text);
+        let text = without_ends(text);
         if text.is_empty() {
             return Err(format!(
                 "{name}: the file is empty; write the value into it"

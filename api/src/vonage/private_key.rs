@@ -9,10 +9,9 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use docket_domain::text::normalise::without_ends;
 use jsonwebtoken::EncodingKey;
 use secrecy::SecretString;
-
-use crate::config::text::without_invisible_ends;
 
 /// The fewest bits that can sign.
 const MIN_BITS: usize = 2_048;
@@ -133,8 +132,8 @@ fn text_of(bytes: &[u8]) -> Option<String> {
 
 fn read_text(text: &str) -> Result<SecretString, KeyError> {
     let text = text.replace("\\r", "").replace("\\n", "\n");
-    let text = without_invisible_ends(&text).trim_matches(['"', '\'']);
-    let text = without_invisible_ends(text);
+    let text = without_ends(&text).trim_matches(['"', '\'']);
+    let text = without_ends(text);
     if text.is_empty() {
         return Err(KeyError::Empty);
     }

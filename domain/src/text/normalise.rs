@@ -33,7 +33,13 @@ pub fn typed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same for a text that can be left out: nothing visible is as if it were not there.
+/// A text without white space, control characters and invisible ones at its ends, and otherwise as it is. For secrets and
+/// settings, each byte of which counts.
+pub fn without_ends(text: &str) -> &str {
+    text.trim_matches(|c: char| is_end(c) || c.is_control() || belongs_to_an_emoji(c))
+}
+
+/// The same as [`typed`] for a text that can be left out: nothing visible is as if it were not there.
 pub fn typed_or_none(text: &str) -> Option<String> {
     let text = typed(text);
     (!text.is_empty()).then(|| text.into_owned())
@@ -124,6 +130,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_pasted_along_goes_and_the_inside_stays() {
+        for pasted in [
+            "secret",
+            "secret\n",
+            " \tsecret\r\n",
+            "\u{feff}secret\u{200b}",
+            "\u{202a}secret\u{202c}\u{a0}",
+            "\u{2060}\u{200e} secret\0",
+            "secret\u{fe0f}",
+        ] {
+            assert_eq!(without_ends(pasted), "secret", "{pasted:?}");
+        }
+        assert_eq!(without_ends("a b\u{200b}c"), "a b\u{200b}c");
+        assert_eq!(without_ends("u\u{308}"), "u\u{308}", "nothing is composed");
+        assert_eq!(without_ends(" \u{feff}\n"), "");
+    }
 
     #[test]
     fn ends_go_and_letters_are_composed() {

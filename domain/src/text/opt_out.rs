@@ -3,6 +3,8 @@
 //! Carriers and regulators expect a message that is nothing but such a word to be obeyed. A message that begins with one may
 //! ask for the same; further back in a sentence the word means what it says. To add a word: its list below, in small letters, words parted by single spaces.
 
+use super::normalise;
+
 /// The words that the US Federal Communications Commission names, those of the common providers, and the French of
 /// Canada's carriers.
 const OPT_OUT: &[&str] = &[
@@ -62,22 +64,9 @@ const fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2019}')
 }
 
-/// Characters that show nothing and part no words: soft hyphen, joiners, direction marks, variation selectors, tags.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e01ef}'
-    )
+/// Characters that show nothing and part no words; the grapheme joiner is a mark to Unicode.
+fn is_invisible(c: char) -> bool {
+    c == '\u{34f}' || normalise::is_invisible(c)
 }
 
 fn narrow(c: char) -> char {

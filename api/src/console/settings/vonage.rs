@@ -17,7 +17,6 @@ use super::setup::{self, Body};
 use super::since::{self, Comparison, Past, Since};
 use super::{FROM_SETUP, Query, Refusal, Tab, ask, is_from_setup};
 use crate::app::App;
-use crate::config::text::without_invisible_ends;
 use crate::console::case::line_name;
 use crate::console::pages::{Choice, Frame, When};
 use crate::console::session::{KEY_FILE, Posted, Session};
@@ -351,7 +350,7 @@ fn read(app: &App, session: &Session, posted: &Posted) -> Result<ChangeVonage, R
         (_, id) => Entry::Set(id.to_owned()),
     };
     let signature_secret = Entered {
-        value: without_invisible_ends(posted.field("signature_secret")),
+        value: normalise::without_ends(posted.field("signature_secret")),
         is_removed: posted.field("remove_signature_secret") == "yes",
         source: sources.signature_secret,
     };

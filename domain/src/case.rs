@@ -3,15 +3,19 @@
 //! [`Case::decide`] turns a command into events or a refusal, [`Case::evolve`] turns an event into the next state, and neither
 //! does anything else. A command that asks for what is so already succeeds without events, so that repeating it is harmless.
 
+mod brief;
 mod command;
 mod error;
 mod event;
+mod said;
 
+pub use brief::Summary;
 pub use command::{CaseCommand, News};
 pub use error::CaseError;
 pub use event::{
     Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
 };
+pub use said::Said;
 
 use std::collections::BTreeMap;
 
@@ -51,7 +55,8 @@ pub struct State {
     pub stage: Stage,
     /// Who sees to it.
     pub assignee: Option<Assignee>,
-    /// What stands in it, by id.
+    /// The messages that stand in it, by id: all of them in a case that was replayed from its whole stream, and in a brief one
+    /// (see [`Case::brief`]) those that were recalled or have come since.
     pub messages: BTreeMap<MessageId, Message>,
     /// The messages that were moved out, with the case each went to.
     pub moved_out: BTreeMap<MessageId, MovedOut>,
@@ -63,6 +68,18 @@ pub struct State {
     /// The sequence of the last event by which something was said here; 0 where nothing was. Moves say nothing.
     #[serde(default)]
     pub last_said: u64,
+    /// Who said the newest things that stand here.
+    #[serde(default)]
+    pub said: Said,
+    /// How many messages stand here.
+    #[serde(default)]
+    pub standing: u32,
+    /// Whether `messages`, `moved_out` and `reactions` hold only what was asked for.
+    #[serde(default)]
+    is_brief: bool,
+    /// Whether a brief case no longer knows who said the newest things, because a message came or went by a move.
+    #[serde(default)]
+    is_outdated: bool,
 }
 
 /// Whether messages can reach a case.
@@ -121,19 +138,6 @@ pub struct MovedOut {
     pub to: Reference,
     /// What it was.
     pub message: Message,
-}
-
-impl Message {
-    /// Whether somebody other than `user` said it on purpose: an automatic reply surprises nobody.
-    fn is_news_to(&self, user: Option<UserId>) -> bool {
-        match &self.body {
-            Body::Inbound(_) => true,
-            Body::Outbound { message, .. } => match &message.author {
-                Author::User { user_id, .. } => Some(*user_id) != user,
-                Author::Automatic => false,
-            },
-        }
-    }
 }
 
 impl Case {
@@ -302,8 +306,7 @@ impl Case {
         let (Some(seen), Some(state)) = (seen, &self.opened) else {
             return Ok(());
         };
-        let is_unheard = |said: &Message| said.sequence > seen && said.is_news_to(user);
-        if state.messages.values().any(is_unheard) {
+        if state.said.is_news(seen, user) {
             return Err(CaseError::SaidSince {
                 seen,
                 version: self.version,
@@ -335,6 +338,10 @@ impl State {
             notes: 0,
             reactions: BTreeMap::new(),
             last_said: 0,
+            said: Said::default(),
+            standing: 0,
+            is_brief: false,
+            is_outdated: false,
             origin,
         }
     }
@@ -676,7 +683,7 @@ impl State {
         if self.last_said > 0 {
             return Err(CaseError::SaidSinceMove);
         }
-        if self.messages.len() > 1 {
+        if self.standing > 1 {
             return Err(CaseError::OtherMessageHere);
         }
         Ok(vec![CaseEvent::MoveUndone {
@@ -703,14 +710,15 @@ impl State {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn evolve(&mut self, event: &CaseEvent, sequence: u64) {
+        self.evolve_messages(event, sequence);
+        self.evolve_rest(event, sequence);
+    }
+
+    /// What an event makes of the one message that it is about.
+    fn evolve_messages(&mut self, event: &CaseEvent, sequence: u64) {
         match event {
-            CaseEvent::CaseOpened(_) | CaseEvent::MessageRemovedElsewhere { .. } => {}
-            CaseEvent::MessageReceived { message, .. } => {
-                self.last_said = sequence;
-                self.take_in(message, sequence);
-            }
+            CaseEvent::MessageReceived { message, .. } => self.take_in(message, sequence),
             CaseEvent::MessageMovedIn {
                 message, reaction, ..
             } => {
@@ -723,7 +731,6 @@ impl State {
                 }
             }
             CaseEvent::MessageQueued(message) => {
-                self.last_said = sequence;
                 let body = Body::Outbound {
                     message: Box::new(message.clone()),
                     progress: Progress::QUEUED,
@@ -733,6 +740,39 @@ impl State {
                 self.messages
                     .insert(message.message_id, Message { sequence, body });
             }
+            CaseEvent::MessageMovedOut { message_id, to, .. } => {
+                if let Some(message) = self.messages.remove(message_id) {
+                    self.moved_out
+                        .insert(*message_id, MovedOut { to: *to, message });
+                }
+            }
+            CaseEvent::MoveUndone { message_id, .. } => {
+                self.messages.remove(message_id);
+            }
+            CaseEvent::MessageReturned {
+                message_id,
+                reaction,
+                ..
+            } => {
+                if let Some(MovedOut { message, .. }) = self.moved_out.remove(message_id) {
+                    // It is news: nobody expects it here any more.
+                    self.messages.insert(
+                        *message_id,
+                        Message {
+                            sequence,
+                            ..message
+                        },
+                    );
+                }
+                self.set_reaction(*message_id, reaction.as_deref());
+            }
+            delivery => self.evolve_delivery(delivery),
+        }
+    }
+
+    /// What an event makes of the delivery of a message.
+    fn evolve_delivery(&mut self, event: &CaseEvent) {
+        match event {
             CaseEvent::MessageSending { message_id, .. } => {
                 self.set_progress(*message_id, Status::Sending);
             }
@@ -776,6 +816,41 @@ impl State {
             CaseEvent::MessageRequeued { message, attempt } => {
                 self.begin_attempt(message, *attempt);
             }
+            _ => {}
+        }
+    }
+
+    /// What an event makes of the case beside the message that it is about.
+    fn evolve_rest(&mut self, event: &CaseEvent, sequence: u64) {
+        match event {
+            CaseEvent::MessageReceived { .. } => {
+                self.last_said = sequence;
+                self.standing += 1;
+                self.said.by_contact(sequence);
+            }
+            CaseEvent::MessageQueued(message) => {
+                self.last_said = sequence;
+                self.standing += 1;
+                if let Author::User { user_id, .. } = &message.author {
+                    self.said.by_user(*user_id, sequence);
+                }
+            }
+            CaseEvent::MessageMovedIn { .. } | CaseEvent::MessageReturned { .. } => {
+                self.standing += 1;
+                self.move_was_recorded();
+            }
+            CaseEvent::MessageMovedOut { .. } => {
+                self.standing = self.standing.saturating_sub(1);
+                self.move_was_recorded();
+            }
+            CaseEvent::MoveUndone { status, .. } => {
+                self.standing = self.standing.saturating_sub(1);
+                self.stage = Stage::Withdrawn;
+                if status.is_some() {
+                    self.status.clone_from(status);
+                }
+                self.move_was_recorded();
+            }
             CaseEvent::StatusChanged { to, closed, .. } => {
                 self.status = Some(to.clone());
                 self.stage = if *closed { Stage::Closed } else { Stage::Open };
@@ -783,39 +858,22 @@ impl State {
             CaseEvent::AssigneeChanged { to, .. } => self.assignee.clone_from(to),
             CaseEvent::TitleChanged { to, .. } => self.title.clone_from(to),
             CaseEvent::NoteAdded { .. } => self.notes += 1,
-            CaseEvent::MessageMovedOut { message_id, to, .. } => {
-                if let Some(message) = self.messages.remove(message_id) {
-                    self.moved_out
-                        .insert(*message_id, MovedOut { to: *to, message });
-                }
-            }
-            CaseEvent::MoveUndone {
-                message_id, status, ..
-            } => {
-                self.messages.remove(message_id);
-                self.stage = Stage::Withdrawn;
-                if status.is_some() {
-                    self.status.clone_from(status);
-                }
-            }
-            CaseEvent::MessageReturned {
-                message_id,
-                reaction,
-                ..
-            } => {
-                if let Some(MovedOut { message, .. }) = self.moved_out.remove(message_id) {
-                    // It is news: nobody expects it here any more.
-                    self.messages.insert(
-                        *message_id,
-                        Message {
-                            sequence,
-                            ..message
-                        },
-                    );
-                }
-                self.set_reaction(*message_id, reaction.as_deref());
-            }
+            _ => {}
         }
+    }
+
+    /// Moves bring and take messages of the contact alone, in another order than they were said in.
+    fn move_was_recorded(&mut self) {
+        if self.is_brief {
+            self.is_outdated = true;
+            return;
+        }
+        let inbound = |message: &&Message| matches!(message.body, Body::Inbound(_));
+        let newest = self.messages.values().filter(inbound);
+        self.said.contact = newest
+            .map(|message| message.sequence)
+            .max()
+            .unwrap_or_default();
     }
 
     fn take_in(&mut self, message: &InboundMessage, sequence: u64) {

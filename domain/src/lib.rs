@@ -10,6 +10,7 @@
 pub mod access;
 pub mod case;
 pub mod channel;
+pub mod contact;
 pub mod content;
 pub mod delivery;
 pub mod event;

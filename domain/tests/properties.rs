@@ -54,7 +54,7 @@ fn attempt() -> impl Strategy<Value = u32> {
 }
 
 fn user_id() -> impl Strategy<Value = UserId> {
-    (1_u128..3).prop_map(|number| UserId(Uuid::from_u128(number)))
+    (1_u128..4).prop_map(|number| UserId(Uuid::from_u128(number)))
 }
 
 fn email() -> impl Strategy<Value = Personal<String>> {
@@ -637,6 +637,63 @@ proptest! {
             let shown = format!("{:?} {:?} {:?}", step.command, step.result, step.after);
             prop_assert!(!shown.contains("447700900123"), "{}", shown);
             prop_assert!(!shown.contains("agent@example.com"), "{}", shown);
+        }
+    }
+}
+
+/// The messages that a decision reads: the one that it is about.
+fn message_of(command: &CaseCommand) -> Option<MessageId> {
+    match command {
+        CaseCommand::Receive { message, .. } | CaseCommand::MoveIn { message, .. } => {
+            Some(message.message_id)
+        }
+        CaseCommand::React { reaction, .. } => reaction.message_id,
+        CaseCommand::Reply { message, .. } | CaseCommand::ReplyAutomatically(message) => {
+            Some(message.message_id)
+        }
+        CaseCommand::BeginSending { message_id, .. }
+        | CaseCommand::RecordDelivery { message_id, .. }
+        | CaseCommand::Identify { message_id, .. }
+        | CaseCommand::Resend { message_id, .. }
+        | CaseCommand::MoveOut { message_id, .. }
+        | CaseCommand::RecordRemovedElsewhere { message_id, .. }
+        | CaseCommand::UndoMove { message_id, .. }
+        | CaseCommand::TakeBack { message_id, .. } => Some(*message_id),
+        CaseCommand::Open(_)
+        | CaseCommand::SetStatus { .. }
+        | CaseCommand::Assign { .. }
+        | CaseCommand::Rename { .. }
+        | CaseCommand::AddNote { .. } => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// The write path decides on brief cases: they must come to what the whole ones come to, and stay so.
+    #[test]
+    fn a_brief_case_decides_as_the_whole_one(commands in commands()) {
+        let mut brief = Case::default();
+        let mut events: Vec<(u64, CaseEvent)> = vec![];
+        for step in play(commands) {
+            if let Some(message_id) = message_of(&step.command)
+                && !brief.knows(message_id)
+            {
+                let about = events.iter().filter(|(_, event)| event.message_id() == Some(message_id));
+                brief.recall(message_id, about.map(|(sequence, event)| (*sequence, event)));
+            }
+            prop_assert_eq!(brief.decide(step.command.clone()), step.result.clone(), "{:?}", step.command);
+            for event in step.result.into_iter().flatten() {
+                brief.evolve(&event);
+                events.push((brief.version(), event));
+            }
+            prop_assert_eq!(brief.version(), step.after.version());
+            if brief.is_outdated() {
+                brief = step.after.summary().map(Case::brief).unwrap_or_default();
+            }
+            brief.forget();
+            prop_assert_eq!(brief.summary(), step.after.summary());
+            prop_assert!(brief.state().is_none_or(|state| state.messages.len() <= 4));
         }
     }
 }

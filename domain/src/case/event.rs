@@ -416,6 +416,35 @@ impl CaseEvent {
         }
     }
 
+    /// The message that it is about; `None` where it is about none.
+    pub const fn message_id(&self) -> Option<MessageId> {
+        match self {
+            Self::MessageReceived { message, .. } | Self::MessageMovedIn { message, .. } => {
+                Some(message.message_id)
+            }
+            Self::ReactionReceived { reaction, .. } => reaction.message_id,
+            Self::MessageQueued(message) => Some(message.message_id),
+            Self::MessageRequeued { message, .. } => Some(message.message_id),
+            Self::MessageSending { message_id, .. }
+            | Self::MessageDeferred { message_id, .. }
+            | Self::MessageSent { message_id, .. }
+            | Self::MessageIdentified { message_id, .. }
+            | Self::MessageDelivered { message_id, .. }
+            | Self::MessageRead { message_id, .. }
+            | Self::MessageFailed { message_id, .. }
+            | Self::MessageUncertain { message_id, .. }
+            | Self::MessageMovedOut { message_id, .. }
+            | Self::MoveUndone { message_id, .. }
+            | Self::MessageReturned { message_id, .. }
+            | Self::MessageRemovedElsewhere { message_id, .. } => Some(*message_id),
+            Self::CaseOpened(_)
+            | Self::StatusChanged { .. }
+            | Self::AssigneeChanged { .. }
+            | Self::TitleChanged { .. }
+            | Self::NoteAdded { .. } => None,
+        }
+    }
+
     /// The version that is written today.
     pub const fn version(&self) -> &'static str {
         match self {

@@ -33,7 +33,7 @@ use docket_projections::read::{
     Description, ReadModels, cases, contacts, messages, open_cases, thread,
 };
 use docket_projections::read_marks;
-use docket_projections::testing::database;
+use docket_projections::testing::{database, write_models};
 use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -305,7 +305,7 @@ async fn build(pool: &PgPool, log: &[Recorded], batch: usize) {
         for recorded in events {
             models.apply(recorded);
         }
-        models.flush(&mut conn).await.unwrap();
+        write_models(&mut models, &mut conn).await;
     }
 }
 
@@ -858,7 +858,7 @@ async fn nothing_is_written_without_events() {
         .execute(&mut *conn)
         .await
         .unwrap_err();
-    models().flush(&mut conn).await.unwrap();
+    write_models(&mut models(), &mut conn).await;
     sqlx::query("ROLLBACK").execute(&mut *conn).await.unwrap();
     drop(conn);
     database.close().await;
@@ -1313,7 +1313,7 @@ async fn a_contact_is_called_what_it_last_called_itself() {
     world.log[begun..]
         .iter()
         .for_each(|recorded| models.apply(recorded));
-    models.flush(&mut conn).await.unwrap();
+    write_models(&mut models, &mut conn).await;
 
     let row = contacts::find(&mut *conn, contact(0))
         .await

@@ -23,13 +23,13 @@ use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, UserEvent};
 use docket_projections::accounts;
-use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, UNDATED, Via};
 use docket_projections::outbox_claims::{self, Wanted};
 use docket_projections::read::outbox::{OutboxHandler, OutboxRow, State};
 use docket_projections::read::{
-    Projection, installation, installation::InstallationHandler, lines, lines::LinesHandler,
-    outbox, surveys, surveys::SurveysHandler, unrouted, unrouted::UnroutedHandler, users,
-    users::UsersHandler,
+    Projection, Writes, installation, installation::InstallationHandler, lines,
+    lines::LinesHandler, outbox, surveys, surveys::SurveysHandler, unrouted,
+    unrouted::UnroutedHandler, users, users::UsersHandler,
 };
 use docket_projections::testing::{TestDatabase, database};
 use proptest::prelude::*;
@@ -118,12 +118,14 @@ async fn project(conn: &mut PgConnection, events: &[Recorded], flush_every: usiz
             models.outbox.apply(recorded);
             models.installation.apply(recorded);
         }
-        models.surveys.flush(conn).await.unwrap();
-        models.lines.flush(conn).await.unwrap();
-        models.users.flush(conn).await.unwrap();
-        models.unrouted.flush(conn).await.unwrap();
-        models.outbox.flush(conn).await.unwrap();
-        models.installation.flush(conn).await.unwrap();
+        let mut writes = Writes::default();
+        models.surveys.write(&mut writes);
+        models.lines.write(&mut writes);
+        models.users.write(&mut writes);
+        models.unrouted.write(&mut writes);
+        models.outbox.write(&mut writes);
+        models.installation.write(&mut writes);
+        writes.run(conn, UNDATED).await.unwrap();
     }
 }
 

@@ -21,7 +21,7 @@ use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, Survey
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::text::search::Query;
-use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, UNDATED, Via};
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, Cursor, LinkKind,
@@ -30,7 +30,7 @@ use docket_projections::read::cases::{
 use docket_projections::read::rows::RowError;
 use docket_projections::read::thread::{Delivery, ItemAuthor, Place, ThreadItem, What};
 use docket_projections::read::{
-    Description, ReadModels, cases, contacts, messages, open_cases, thread,
+    Description, ReadModels, Writes, cases, contacts, messages, open_cases, thread,
 };
 use docket_projections::read_marks;
 use docket_projections::testing::{database, write_models};
@@ -720,6 +720,83 @@ async fn rows_are_the_same_however_often_they_are_written() {
         BTreeSet::from(CaseEvent::TYPES),
         "every event happened"
     );
+    database.close().await;
+}
+
+#[tokio::test]
+async fn rows_are_the_same_with_and_without_their_time_of_recording() {
+    let database = database().await;
+    let all: Vec<_> = ReadModels::ALL
+        .iter()
+        .flat_map(|model| model.tables)
+        .collect();
+    let rows = async || {
+        let mut rows = BTreeMap::new();
+        for table in &all {
+            let sql = format!("SELECT to_jsonb(t) FROM {table} t ORDER BY to_jsonb(t)::text");
+            let found: Vec<Value> = sqlx::query_scalar(&sql)
+                .fetch_all(&database.pool)
+                .await
+                .unwrap();
+            rows.insert(**table, found);
+        }
+        sqlx::query(&format!(
+            "TRUNCATE {}",
+            all.iter()
+                .map(|table| **table)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+        .execute(&database.pool)
+        .await
+        .unwrap();
+        rows
+    };
+    let mut conn = database.pool.acquire().await.unwrap();
+    for seed in 1..=12 {
+        let mut world = World::default();
+        let mut dice = Dice(seed);
+        for _ in 0..250 {
+            happen(&mut world, &mut dice);
+        }
+        // The events of a batch are recorded at once, and Vonage's clock can be ahead.
+        let batch = 2 + dice.below(30);
+        for (index, recorded) in world.log.iter_mut().enumerate() {
+            recorded.recorded_at = at(i64::try_from(index / batch).unwrap());
+            if let Event::Case(CaseEvent::MessageReceived { message, .. }) = &mut recorded.event {
+                let ahead = i64::try_from(dice.below(5)).unwrap() - 3;
+                message.at = recorded.recorded_at + TimeDelta::seconds(ahead);
+                message.line_id = LineId(id(0x11 + u128::try_from(dice.below(2)).unwrap()));
+            }
+        }
+
+        let mut models = ReadModels::default();
+        for recorded in &world.log {
+            models.apply(recorded);
+            write_models(&mut models, &mut conn).await;
+        }
+        let dated = rows().await;
+        for events in world.log.chunks(batch) {
+            let mut models = ReadModels::default();
+            for recorded in events {
+                models.apply(&Recorded {
+                    recorded_at: UNDATED,
+                    ..recorded.clone()
+                });
+            }
+            let mut writes = Writes::default();
+            models.write(&mut writes);
+            writes.run(&mut conn, events[0].recorded_at).await.unwrap();
+        }
+        let undated = rows().await;
+        for table in &all {
+            assert_eq!(
+                undated[*table], dated[*table],
+                "{table}, seed {seed}, batches of {batch}"
+            );
+        }
+    }
+    drop(conn);
     database.close().await;
 }
 

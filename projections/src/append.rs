@@ -1,4 +1,4 @@
-//! What an append writes, and where it ended. The statement itself writes read models besides: `read::combined`.
+//! What an append writes, and where it ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::event::Event;
@@ -114,6 +114,60 @@ impl EventColumns {
         }
         Ok(columns)
     }
+}
+
+/// Appends `events` to the log, in order; `None` where there is none. From here to the commit all other appends wait, so it is the last
+/// thing that a transaction does.
+///
+/// # Errors
+///
+/// The database's error; a violation of `events_pkey` means that somebody else wrote to one of the streams.
+pub(crate) async fn append(
+    conn: &mut PgConnection,
+    events: &[Recorded],
+) -> Result<Option<Appended>, sqlx::Error> {
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let columns = EventColumns::of(events)?;
+    let row = sqlx::query!(
+        r#"WITH head AS (
+               UPDATE log_head
+                  SET position = position + $1::bigint,
+                      recorded_at = greatest(recorded_at, (SELECT max(u.at) FROM unnest($10::timestamptz[]) AS u (at))),
+                      settings_position = CASE WHEN $2 THEN position + $1::bigint ELSE settings_position END
+               RETURNING position
+           ), appended AS (
+               INSERT INTO events (
+                   aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
+                   recorded_at
+               )
+               SELECT e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version, e.payload::jsonb,
+                      e.metadata::jsonb, head.position - $1::bigint + e.ordinality, e.recorded_at
+                 FROM head,
+                      unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+                             $10::timestamptz[])
+                      WITH ORDINALITY AS e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
+                                            metadata, recorded_at, ordinality)
+           )
+           SELECT position AS "position!", pg_current_xact_id()::text AS "transaction_id!" FROM head"#,
+        i64::try_from(events.len()).unwrap_or(i64::MAX),
+        columns.change_settings,
+        &columns.aggregate_types as &[&str],
+        &columns.aggregate_ids,
+        &columns.sequences,
+        &columns.event_types as &[&str],
+        &columns.event_versions as &[&str],
+        &columns.payloads,
+        &columns.metadata,
+        &columns.recorded_at,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Some(Appended {
+        position: row.position,
+        transaction_id: row.transaction_id,
+    }))
 }
 
 fn encode_error(error: serde_json::Error) -> sqlx::Error {

@@ -25,12 +25,12 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::log::append;
 use crate::log::reader::{self, LogEvent, ReadError};
-use crate::log::recorded::to_database_precision;
+use crate::log::recorded::{UNDATED, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::read::cases::{self, CaseLink, CaseRow};
 use crate::read::contacts::{self, ContactRow};
 use crate::read::thread::{self, ThreadItem};
-use crate::read::{Description, ReadModels};
+use crate::read::{Description, ReadModels, Writes};
 
 /// How many events are read at once, which bounds the memory that a long case takes.
 const PAGE: i64 = 500;
@@ -164,10 +164,6 @@ async fn as_of_in_tx(
     reference: Reference,
     at: At,
 ) -> Result<CaseAsOf, AsOfError> {
-    // The handlers' statements name it among others. A rebuild that swaps the read models locks it before them: whoever is to wait
-    // for that waits here, with nothing in hand.
-    conn.execute("LOCK TABLE public.log_head IN ROW EXCLUSIVE MODE")
-        .await?;
     let (first, cut) = cut(conn, reference, at).await?;
     let told_elsewhere = told_elsewhere(conn, reference, cut).await?;
     conn.execute("SET LOCAL search_path = pg_temp, docket_read, public")
@@ -405,7 +401,10 @@ async fn replay(
                 models.apply(&other.decode(&upcasters)?);
             }
         }
-        models.flush(conn).boxed().await?;
+        let mut writes = Writes::default();
+        models.write(&mut writes);
+        // Events in the log know when they were recorded.
+        writes.run(conn, UNDATED).boxed().await?;
         if is_last {
             return Ok((case, recorded_at));
         }

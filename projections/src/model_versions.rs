@@ -138,6 +138,7 @@ mod tests {
             version,
             tables: &[],
             reads: &[],
+            statements: &[],
         }
     }
 

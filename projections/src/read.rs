@@ -1,16 +1,14 @@
 //! The read models: one file each, with its row, its handler and its queries.
 //!
-//! A handler sees events and nothing else, gathers what they change in memory, and writes it with a few set-based statements. The
-//! rows that nearly every message brings are written for several of them at once, and together with the events (`combined`).
-//! The ledger runs the handlers inside the transaction that appends the events; a rebuild runs the same handlers over the whole
-//! log. Statements name tables without a schema: the connection's `search_path` says whether the live tables are meant or the
-//! ones being rebuilt.
+//! A handler sees events and nothing else, gathers what they change in memory, and hands it over as rows and statements
+//! ([`Writes`]). It does no I/O. The ledger runs the handlers when it appends events; a rebuild runs the same handlers over the
+//! whole log. Statements name tables without a schema: the connection's `search_path` says whether the live tables are meant or
+//! the ones being rebuilt.
 //!
 //! To add a read model: a migration for its table in schema `docket_read`, a file here with a [`Projection`], and a line in
-//! [`ReadModels`].
+//! [`ReadModels`]. What it writes with nearly every message gets a target in [`writes`]; all else is statements of its own.
 
 pub mod cases;
-mod combined;
 pub mod contacts;
 pub mod installation;
 pub mod lines;
@@ -23,10 +21,9 @@ pub mod surveys;
 pub mod thread;
 pub mod unrouted;
 pub mod users;
+pub mod writes;
 
-use sqlx::PgConnection;
-
-use crate::log::append::Appended;
+pub use self::writes::Writes;
 use crate::log::recorded::Recorded;
 
 /// A handler that builds one read model.
@@ -40,21 +37,14 @@ pub trait Projection: Default + Send {
     /// The read models whose tables it looks things up in; they are rebuilt with it.
     const READS: &'static [&'static str] = &[];
 
-    /// The rows that it leaves to the statements that write for several read models at once; `()` for most.
-    type Rows: Send;
+    /// What it writes with [`Writes::statement`]. sqlx does not check these statements; a test prepares each of them.
+    const STATEMENTS: &'static [&'static str] = &[];
 
     /// Takes in one event, in the order of the log.
     fn apply(&mut self, recorded: &Recorded);
 
-    /// Writes what the events since the last flush changed, and forgets them. The rows that it gives back are still to be written.
-    ///
-    /// # Errors
-    ///
-    /// The database's error; the handler is then to be thrown away with the transaction.
-    fn flush(
-        &mut self,
-        conn: &mut PgConnection,
-    ) -> impl Future<Output = Result<Self::Rows, sqlx::Error>> + Send;
+    /// Hands over what the events since the last call changed, and forgets it.
+    fn write(&mut self, writes: &mut Writes);
 }
 
 macro_rules! read_models {
@@ -70,7 +60,13 @@ macro_rules! read_models {
         impl ReadModels {
             /// Every read model's name, version and tables.
             pub const ALL: &'static [Description] = &[
-                $(Description { name: <$handler>::NAME, version: <$handler>::VERSION, tables: <$handler>::TABLES, reads: <$handler>::READS },)+
+                $(Description {
+                    name: <$handler>::NAME,
+                    version: <$handler>::VERSION,
+                    tables: <$handler>::TABLES,
+                    reads: <$handler>::READS,
+                    statements: <$handler>::STATEMENTS,
+                },)+
             ];
 
             /// Handlers of these read models alone.
@@ -89,37 +85,10 @@ macro_rules! read_models {
                 })+
             }
 
-            /// Writes what the events since the last flush changed.
-            ///
-            /// # Errors
-            ///
-            /// The database's error; all of it is then to be thrown away with the transaction.
-            pub async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-                self.flush_with(conn, &[]).await?;
-                Ok(())
+            /// Hands over what the events since the last call changed, and forgets it.
+            pub fn write(&mut self, writes: &mut Writes) {
+                $(self.$field.write(writes);)+
             }
-
-            /// Writes what the events since the last flush changed, and appends `events` to the log, in order. From here to the
-            /// commit all other appends wait, so it is the last thing that a transaction does.
-            ///
-            /// # Errors
-            ///
-            /// The database's error; a violation of `events_pkey` means that somebody else wrote to one of the streams.
-            pub(crate) async fn flush_with(
-                &mut self,
-                conn: &mut PgConnection,
-                events: &[Recorded],
-            ) -> Result<Option<Appended>, sqlx::Error> {
-                let rows = Rows {
-                    $($field: self.$field.flush(conn).await?,)+
-                };
-                combined::write(conn, &rows, events).await
-            }
-        }
-
-        /// What the handlers have left to be written together.
-        struct Rows {
-            $($field: <$handler as Projection>::Rows,)+
         }
     };
 }
@@ -135,6 +104,8 @@ pub struct Description {
     pub tables: &'static [&'static str],
     /// The read models whose tables it looks things up in.
     pub reads: &'static [&'static str],
+    /// What it writes seldom, as [`Projection::STATEMENTS`].
+    pub statements: &'static [&'static str],
 }
 
 read_models! {

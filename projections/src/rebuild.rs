@@ -30,10 +30,10 @@ use tokio::sync::mpsc;
 
 use crate::connect::Connector;
 use crate::log::reader::{self, ReadError};
-use crate::log::recorded::Recorded;
+use crate::log::recorded::{Recorded, UNDATED};
 use crate::log::upcasters::upcasters;
 use crate::model_versions::{self, Verdict};
-use crate::read::{Description, ReadModels};
+use crate::read::{Description, ReadModels, Writes};
 
 /// Where the tables are built.
 const SHADOW: &str = "docket_rebuild";
@@ -535,18 +535,9 @@ impl<P: FnMut(Progress)> Builder<P> {
     async fn make_tables(&mut self) -> Result<(), RebuildError> {
         let anew = format!("DROP SCHEMA IF EXISTS {SHADOW} CASCADE; CREATE SCHEMA {SHADOW}");
         execute(&mut self.target, &anew).await?;
-        let (built, others): (Vec<_>, Vec<_>) = ReadModels::ALL
-            .iter()
-            .partition(|model| self.built.contains(model));
-        for table in tables_of(&built) {
+        for table in tables_of(&self.built) {
             self.make_table(table).await?;
         }
-        // A statement that writes several read models names the tables of all; those of the others stay empty.
-        let late_indexes = self.late_indexes.len();
-        for table in tables_of(&others) {
-            self.make_table(table).await?;
-        }
-        self.late_indexes.truncate(late_indexes);
         Ok(())
     }
 
@@ -755,8 +746,8 @@ impl<P: FnMut(Progress)> Builder<P> {
                 .boxed()
                 .await?;
             let last = check_positions(&page, self.done)?;
-            let mut models = take_in(&self.built, &page).await?;
-            models.flush(&mut self.target).boxed().await?;
+            let models = take_in(&self.built, &page).await?;
+            write(&mut self.target, models).await?;
             self.done = last;
         }
         let last = reader::last_position(&mut self.target).boxed().await?;
@@ -878,13 +869,18 @@ fn with_what_they_read(models: &[Description]) -> Vec<Description> {
         .collect()
 }
 
-async fn write_batch(
-    target: &mut PgConnection,
-    mut models: ReadModels,
-) -> Result<(), RebuildError> {
+async fn write_batch(target: &mut PgConnection, models: ReadModels) -> Result<(), RebuildError> {
     execute(target, "BEGIN").await?;
-    models.flush(target).boxed().await?;
+    write(target, models).await?;
     execute(target, "COMMIT").await
+}
+
+async fn write(target: &mut PgConnection, mut models: ReadModels) -> Result<(), RebuildError> {
+    let mut writes = Writes::default();
+    models.write(&mut writes);
+    // Events in the log know when they were recorded.
+    writes.run(target, UNDATED).boxed().await?;
+    Ok(())
 }
 
 async fn execute(conn: &mut PgConnection, statement: &str) -> Result<(), RebuildError> {

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::connect::{self, connect_options};
+use crate::log::recorded::UNDATED;
+use crate::read::{ReadModels, Writes};
 
 /// The variable that names the server: the URL of a database in it, as a user who may create databases.
 pub const URL_VARIABLE: &str = "DOCKET_TEST_DATABASE_URL";
@@ -54,6 +56,20 @@ impl TestDatabase {
             .await
             .expect("the test server ends a connection");
     }
+}
+
+/// Writes what the handlers of read models have taken in. Their events know when they were recorded.
+///
+/// # Panics
+///
+/// When the database refuses.
+pub async fn write_models(models: &mut ReadModels, conn: &mut PgConnection) {
+    let mut writes = Writes::default();
+    models.write(&mut writes);
+    writes
+        .run(conn, UNDATED)
+        .await
+        .expect("the database takes what read models write");
 }
 
 /// Notes that a read model was built in that version.

@@ -21,7 +21,7 @@ use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, Survey
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::text::search::Query;
-use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, UNDATED, Via};
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseOrigin, CaseRow, CaseState, Cursor, LinkKind,
@@ -30,10 +30,10 @@ use docket_projections::read::cases::{
 use docket_projections::read::rows::RowError;
 use docket_projections::read::thread::{Delivery, ItemAuthor, Place, ThreadItem, What};
 use docket_projections::read::{
-    Description, ReadModels, cases, contacts, messages, open_cases, thread,
+    Description, ReadModels, Writes, cases, contacts, messages, open_cases, thread,
 };
 use docket_projections::read_marks;
-use docket_projections::testing::database;
+use docket_projections::testing::{database, write_models};
 use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -305,7 +305,7 @@ async fn build(pool: &PgPool, log: &[Recorded], batch: usize) {
         for recorded in events {
             models.apply(recorded);
         }
-        models.flush(&mut conn).await.unwrap();
+        write_models(&mut models, &mut conn).await;
     }
 }
 
@@ -723,6 +723,83 @@ async fn rows_are_the_same_however_often_they_are_written() {
     database.close().await;
 }
 
+#[tokio::test]
+async fn rows_are_the_same_with_and_without_their_time_of_recording() {
+    let database = database().await;
+    let all: Vec<_> = ReadModels::ALL
+        .iter()
+        .flat_map(|model| model.tables)
+        .collect();
+    let rows = async || {
+        let mut rows = BTreeMap::new();
+        for table in &all {
+            let sql = format!("SELECT to_jsonb(t) FROM {table} t ORDER BY to_jsonb(t)::text");
+            let found: Vec<Value> = sqlx::query_scalar(&sql)
+                .fetch_all(&database.pool)
+                .await
+                .unwrap();
+            rows.insert(**table, found);
+        }
+        sqlx::query(&format!(
+            "TRUNCATE {}",
+            all.iter()
+                .map(|table| **table)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+        .execute(&database.pool)
+        .await
+        .unwrap();
+        rows
+    };
+    let mut conn = database.pool.acquire().await.unwrap();
+    for seed in 1..=12 {
+        let mut world = World::default();
+        let mut dice = Dice(seed);
+        for _ in 0..250 {
+            happen(&mut world, &mut dice);
+        }
+        // The events of a batch are recorded at once, and Vonage's clock can be ahead.
+        let batch = 2 + dice.below(30);
+        for (index, recorded) in world.log.iter_mut().enumerate() {
+            recorded.recorded_at = at(i64::try_from(index / batch).unwrap());
+            if let Event::Case(CaseEvent::MessageReceived { message, .. }) = &mut recorded.event {
+                let ahead = i64::try_from(dice.below(5)).unwrap() - 3;
+                message.at = recorded.recorded_at + TimeDelta::seconds(ahead);
+                message.line_id = LineId(id(0x11 + u128::try_from(dice.below(2)).unwrap()));
+            }
+        }
+
+        let mut models = ReadModels::default();
+        for recorded in &world.log {
+            models.apply(recorded);
+            write_models(&mut models, &mut conn).await;
+        }
+        let dated = rows().await;
+        for events in world.log.chunks(batch) {
+            let mut models = ReadModels::default();
+            for recorded in events {
+                models.apply(&Recorded {
+                    recorded_at: UNDATED,
+                    ..recorded.clone()
+                });
+            }
+            let mut writes = Writes::default();
+            models.write(&mut writes);
+            writes.run(&mut conn, events[0].recorded_at).await.unwrap();
+        }
+        let undated = rows().await;
+        for table in &all {
+            assert_eq!(
+                undated[*table], dated[*table],
+                "{table}, seed {seed}, batches of {batch}"
+            );
+        }
+    }
+    drop(conn);
+    database.close().await;
+}
+
 /// What is shown is what Vonage calls the newest attempt, where that is known.
 fn shows_a_sent_id(delivery: &Delivery, sent_ids: &[SentId]) {
     let of_newest = |known: &&SentId| known.attempt == delivery.attempt;
@@ -858,7 +935,7 @@ async fn nothing_is_written_without_events() {
         .execute(&mut *conn)
         .await
         .unwrap_err();
-    models().flush(&mut conn).await.unwrap();
+    write_models(&mut models(), &mut conn).await;
     sqlx::query("ROLLBACK").execute(&mut *conn).await.unwrap();
     drop(conn);
     database.close().await;
@@ -1313,7 +1390,7 @@ async fn a_contact_is_called_what_it_last_called_itself() {
     world.log[begun..]
         .iter()
         .for_each(|recorded| models.apply(recorded));
-    models.flush(&mut conn).await.unwrap();
+    write_models(&mut models, &mut conn).await;
 
     let row = contacts::find(&mut *conn, contact(0))
         .await

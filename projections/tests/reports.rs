@@ -20,7 +20,7 @@ use docket_projections::connect::connect_options;
 use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
 use docket_projections::read::ReadModels;
 use docket_projections::read::reports::{Group, KeptReports, Report, Span, Times};
-use docket_projections::testing::{self, TestDatabase, database};
+use docket_projections::testing::{self, TestDatabase, database, write_models};
 use docket_projections::{PgPool, rebuild};
 use uuid::Uuid;
 
@@ -160,7 +160,7 @@ impl Story {
             for recorded in chunk {
                 models.apply(recorded);
             }
-            models.flush(&mut conn).await.unwrap();
+            write_models(&mut models, &mut conn).await;
         }
         drop(conn);
         database
@@ -474,7 +474,7 @@ async fn record(pool: &PgPool, events: &[Recorded]) {
         .await
         .unwrap();
     }
-    models.flush(&mut tx).await.unwrap();
+    write_models(&mut models, &mut tx).await;
     tx.commit().await.unwrap();
 }
 

@@ -23,13 +23,13 @@ use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, UserEvent};
 use docket_projections::accounts;
-use docket_projections::log::recorded::{Actor, Metadata, Recorded, Via};
+use docket_projections::log::recorded::{Actor, Metadata, Recorded, UNDATED, Via};
 use docket_projections::outbox_claims::{self, Wanted};
 use docket_projections::read::outbox::{OutboxHandler, OutboxRow, State};
 use docket_projections::read::{
-    Projection, installation, installation::InstallationHandler, lines, lines::LinesHandler,
-    outbox, surveys, surveys::SurveysHandler, unrouted, unrouted::UnroutedHandler, users,
-    users::UsersHandler,
+    Projection, Writes, installation, installation::InstallationHandler, lines,
+    lines::LinesHandler, outbox, surveys, surveys::SurveysHandler, unrouted,
+    unrouted::UnroutedHandler, users, users::UsersHandler,
 };
 use docket_projections::testing::{TestDatabase, database};
 use proptest::prelude::*;
@@ -89,7 +89,7 @@ impl History {
     async fn write(self, pool: &PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let flush_every = self.events.len().max(1);
-        project(&mut conn, &self.events, flush_every).await;
+        project(&mut conn, &self.events, flush_every, UNDATED).await;
     }
 }
 
@@ -103,8 +103,14 @@ struct Models {
     installation: InstallationHandler,
 }
 
-/// Runs the handlers, which begin anew after each flush or stay, as `flush_every` is odd or even: both are done with them.
-async fn project(conn: &mut PgConnection, events: &[Recorded], flush_every: usize) {
+/// Runs the handlers, which begin anew after each flush or stay, as `flush_every` is odd or even: both are done with them. Events
+/// without a time of recording get `recorded_at`.
+async fn project(
+    conn: &mut PgConnection,
+    events: &[Recorded],
+    flush_every: usize,
+    recorded_at: DateTime<Utc>,
+) {
     let mut models = Models::default();
     for chunk in events.chunks(flush_every) {
         if flush_every % 2 == 1 {
@@ -118,12 +124,20 @@ async fn project(conn: &mut PgConnection, events: &[Recorded], flush_every: usiz
             models.outbox.apply(recorded);
             models.installation.apply(recorded);
         }
-        models.surveys.flush(conn).await.unwrap();
-        models.lines.flush(conn).await.unwrap();
-        models.users.flush(conn).await.unwrap();
-        models.unrouted.flush(conn).await.unwrap();
-        models.outbox.flush(conn).await.unwrap();
-        models.installation.flush(conn).await.unwrap();
+        let mut writes = Writes::default();
+        models.surveys.write(&mut writes);
+        models.lines.write(&mut writes);
+        models.users.write(&mut writes);
+        models.unrouted.write(&mut writes);
+        models.outbox.write(&mut writes);
+        models.installation.write(&mut writes);
+        writes.run(conn, recorded_at).await.unwrap();
+    }
+}
+
+fn date(events: &mut [Recorded], recorded_at: DateTime<Utc>) {
+    for recorded in events {
+        recorded.recorded_at = recorded_at;
     }
 }
 
@@ -454,11 +468,24 @@ fn rows_do_not_depend_on_when_they_are_flushed() {
                 let mut dumps = Vec::new();
                 for flush_every in [1, batch, events.len().max(1)] {
                     empty(&mut conn).await;
-                    project(&mut conn, &events, flush_every).await;
+                    project(&mut conn, &events, flush_every, UNDATED).await;
                     dumps.push(dump(&mut conn).await);
                 }
                 prop_assert_eq!(&dumps[0], &dumps[1]);
                 prop_assert_eq!(&dumps[0], &dumps[2]);
+                // The events of a batch get one time: in the log, or only when they are written.
+                let mut events = events;
+                let batches = (0..).zip(events.chunks_mut(batch));
+                batches.for_each(|(seconds, batch)| date(batch, at(seconds)));
+                empty(&mut conn).await;
+                project(&mut conn, &events, 1, UNDATED).await;
+                let dated = dump(&mut conn).await;
+                empty(&mut conn).await;
+                for (seconds, batch) in (0..).zip(events.chunks_mut(batch)) {
+                    date(batch, UNDATED);
+                    project(&mut conn, batch, batch.len(), at(seconds)).await;
+                }
+                prop_assert_eq!(dump(&mut conn).await, dated);
                 Ok::<_, TestCaseError>(())
             })
         })

@@ -33,10 +33,10 @@ use crate::connect::Connector;
 use crate::log::append::{self, Appended};
 use crate::log::follow::advance;
 use crate::log::reader::{self, ReadError};
-use crate::log::recorded::{Metadata, Recorded, to_database_precision};
+use crate::log::recorded::{Metadata, Recorded, UNDATED, to_database_precision};
 use crate::log::upcasters::upcasters;
 use crate::model_versions::{self, Verdict};
-use crate::read::ReadModels;
+use crate::read::{ReadModels, Writes};
 use crate::secrets;
 use crate::sessions::{self, NewSession};
 use crate::settings::{Settings, keep_newest};
@@ -797,7 +797,11 @@ impl<'a> Written<'a> {
         for recorded in &self.events {
             self.models.apply(recorded);
         }
-        self.models.flush_with(conn, &self.events).await
+        let mut writes = Writes::default();
+        self.models.write(&mut writes);
+        // The events are dated already.
+        writes.run(conn, UNDATED).await?;
+        append::append(conn, &self.events).await
     }
 }
 

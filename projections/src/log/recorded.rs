@@ -7,6 +7,11 @@ use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
+/// The time that an event carries while its time of recording is not assigned: the last one of the year 9999. No event is recorded
+/// at it. The database puts the time of recording in its place where rows are written (`dated`).
+pub const UNDATED: DateTime<Utc> =
+    DateTime::from_timestamp(253_402_300_799, 999_999_000).expect("a year of four digits");
+
 /// An event with its place and its circumstances; all that a projection handler may look at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
@@ -18,7 +23,7 @@ pub struct Recorded {
     pub event: Event,
     /// Who and why.
     pub metadata: Metadata,
-    /// When it was recorded, to the microsecond; never before its predecessor in the stream.
+    /// When it was recorded, to the microsecond; never before its predecessor in the stream. [`UNDATED`] until that is known.
     pub recorded_at: DateTime<Utc>,
 }
 

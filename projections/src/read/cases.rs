@@ -16,26 +16,24 @@
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
 
 pub mod by_reference;
+pub(crate) mod handler;
 mod search;
 pub mod stranded;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::{Assignee, CaseEvent, Opened, Origin};
+use docket_domain::case::{Assignee, Origin};
 use docket_domain::channel::Channel;
-use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, LineId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
+pub use self::handler::CasesHandler;
 use self::search::Search;
-use super::Projection;
 use super::rows::{Row, column};
-use crate::log::recorded::Recorded;
 
 /// So many cases, found by a number, are ordered without an index; more are not even looked up.
 const FEW_OF_NUMBER: usize = 5_000;
@@ -46,218 +44,6 @@ const PAGES_BEFORE_LOOKING_UP: u32 = 4;
 const FREQUENT: usize = 30;
 /// At most so many cases are searched one by one in one statement.
 const MAX_SEARCHED_AT_ONCE: u32 = 3_200;
-
-/// Builds `cases`, `contact_cases` and `case_links`.
-#[derive(Debug, Default)]
-pub struct CasesHandler {
-    changes: BTreeMap<i32, Change>,
-    links: Vec<Link>,
-}
-
-/// What became of a case since the last flush; what is `None` stays.
-#[derive(Debug, Default)]
-pub(super) struct Change {
-    /// How it began, where that was since the last flush, and when.
-    opened: Option<Box<(Opened, DateTime<Utc>)>>,
-    pub(super) version: i64,
-    pub(super) title: Option<String>,
-    pub(super) status: Option<String>,
-    closed: Option<bool>,
-    pub(super) withdrawn: bool,
-    pub(super) assigned: Option<Assigned>,
-    /// By how many messages more, or less, stand in it.
-    pub(super) messages: i32,
-    pub(super) last_message_at: Option<DateTime<Utc>>,
-    /// The sequence of the event that brought the last message.
-    pub(super) last_message: Option<i64>,
-    /// When and by which line the contact last wrote.
-    pub(super) last_inbound: Option<(DateTime<Utc>, Uuid)>,
-}
-
-/// Who sees to a case from now on; perhaps nobody.
-#[derive(Debug)]
-pub(super) struct Assigned(Option<Assignee>);
-
-#[derive(Debug)]
-struct Link {
-    reference: i32,
-    sequence: i64,
-    kind: LinkKind,
-    other: i32,
-}
-
-impl Change {
-    fn message_came(&mut self, at: DateTime<Utc>) {
-        self.messages += 1;
-        self.last_message_at = Some(at);
-        self.last_message = Some(self.version);
-    }
-
-    /// Messages can come late, in another order than they were written in.
-    fn contact_wrote(&mut self, at: DateTime<Utc>, line_id: Uuid) {
-        if self.last_inbound.is_none_or(|(known, _)| known <= at) {
-            self.last_inbound = Some((at, line_id));
-        }
-    }
-
-    pub(super) fn state(&self) -> Option<&'static str> {
-        self.closed.map(|closed| CaseState::of(closed).as_str())
-    }
-
-    pub(super) fn assignee(&self) -> Option<&Assignee> {
-        self.assigned.as_ref()?.0.as_ref()
-    }
-}
-
-impl CasesHandler {
-    fn link(&mut self, reference: Reference, sequence: i64, kind: LinkKind, other: Reference) {
-        self.links.push(Link {
-            reference: reference.as_i32(),
-            sequence,
-            kind,
-            other: other.as_i32(),
-        });
-    }
-}
-
-impl Projection for CasesHandler {
-    const NAME: &'static str = "cases";
-    const VERSION: i32 = 4;
-    const TABLES: &'static [&'static str] = &["cases", "contact_cases", "case_links"];
-    type Rows = CaseRows;
-
-    fn apply(&mut self, recorded: &Recorded) {
-        let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
-        else {
-            return;
-        };
-        let at = recorded.recorded_at;
-        let sequence = recorded.sequence.cast_signed();
-        let change = self.changes.entry(reference.as_i32()).or_default();
-        change.version = sequence;
-        match event {
-            CaseEvent::CaseOpened(opened) => {
-                change.opened = Some(Box::new((opened.clone(), at)));
-                if let Some(old) = opened.follows {
-                    self.link(reference, sequence, LinkKind::Follows, old);
-                    self.link(old, sequence, LinkKind::FollowedBy, reference);
-                }
-            }
-            CaseEvent::MessageReceived { message, .. } => {
-                change.message_came(at);
-                change.contact_wrote(message.at.min(at), message.line_id.0);
-            }
-            CaseEvent::MessageQueued(_) | CaseEvent::MessageReturned { .. } => {
-                change.message_came(at);
-            }
-            CaseEvent::MessageMovedIn { from, .. } => {
-                change.message_came(at);
-                self.link(reference, sequence, LinkKind::MovedFrom, *from);
-            }
-            CaseEvent::MessageMovedOut { to, .. } => {
-                change.messages -= 1;
-                self.link(reference, sequence, LinkKind::MovedTo, *to);
-            }
-            CaseEvent::MessageRemovedElsewhere { from, .. } => {
-                self.link(reference, sequence, LinkKind::MovedFrom, *from);
-            }
-            CaseEvent::MoveUndone { status, .. } => {
-                change.messages -= 1;
-                change.closed = Some(true);
-                change.withdrawn = true;
-                if status.is_some() {
-                    change.status.clone_from(status);
-                }
-            }
-            CaseEvent::StatusChanged { to, closed, .. } => {
-                change.status = Some(to.clone());
-                change.closed = Some(*closed);
-            }
-            CaseEvent::AssigneeChanged { to, .. } => change.assigned = Some(Assigned(to.clone())),
-            CaseEvent::TitleChanged { to, .. } => change.title = Some(to.0.clone()),
-            CaseEvent::MessageSending { .. }
-            | CaseEvent::MessageDeferred { .. }
-            | CaseEvent::MessageSent { .. }
-            | CaseEvent::MessageIdentified { .. }
-            | CaseEvent::MessageDelivered { .. }
-            | CaseEvent::MessageRead { .. }
-            | CaseEvent::MessageFailed { .. }
-            | CaseEvent::MessageUncertain { .. }
-            | CaseEvent::MessageRequeued { .. }
-            | CaseEvent::NoteAdded { .. }
-            | CaseEvent::ReactionReceived { .. } => {}
-        }
-    }
-
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<CaseRows, sqlx::Error> {
-        let Self { changes, links } = std::mem::take(self);
-        let mut rows = CaseRows {
-            new: vec![],
-            changed: vec![],
-        };
-        for (reference, mut change) in changes {
-            match change.opened.take() {
-                Some(opened) => rows.new.push(NewCase { opened, change }),
-                None => rows.changed.push((reference, change)),
-            }
-        }
-        if !links.is_empty() {
-            write_links(conn, &links).await?;
-        }
-        Ok(rows)
-    }
-}
-
-/// Rows of `cases` and `contact_cases` that are to be written.
-#[derive(Debug)]
-pub struct CaseRows {
-    pub(super) new: Vec<NewCase>,
-    /// By reference.
-    pub(super) changed: Vec<(i32, Change)>,
-}
-
-/// A case that began since the last flush.
-#[derive(Debug)]
-pub(super) struct NewCase {
-    opened: Box<(Opened, DateTime<Utc>)>,
-    /// All that happened to it since.
-    pub(super) change: Change,
-}
-
-impl NewCase {
-    pub(super) fn opened_at(&self) -> DateTime<Utc> {
-        self.opened.1
-    }
-
-    pub(super) fn origin(&self) -> &Opened {
-        &self.opened.0
-    }
-
-    pub(super) fn title(&self) -> &str {
-        self.change.title.as_ref().unwrap_or(&self.origin().title)
-    }
-
-    pub(super) fn status(&self) -> Option<&str> {
-        self.change
-            .status
-            .as_deref()
-            .or(self.origin().status.as_deref())
-    }
-}
-
-async fn write_links(conn: &mut PgConnection, links: &[Link]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO case_links (reference, sequence, kind, other)
-         SELECT * FROM UNNEST($1::integer[], $2::bigint[], $3::text[], $4::integer[])",
-        &column(links, |link| link.reference),
-        &column(links, |link| link.sequence),
-        &column(links, |link| link.kind.as_str()) as _,
-        &column(links, |link| link.other),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
 
 /// A case as the list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,58 +10,57 @@ use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::search;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::Projection;
 use super::rows::column;
+use super::writes::{Writes, row};
 use crate::log::recorded::Recorded;
 
 /// Builds `contacts`.
 #[derive(Debug, Default)]
 pub struct ContactsHandler {
-    seen: BTreeMap<Uuid, Seen>,
+    /// Contacts in the first event that spoke of them since the last write.
+    seen: BTreeMap<Uuid, NewContact>,
     /// By case: what the person called themselves last, and a number that grows with every name.
     names: BTreeMap<i32, (i64, String)>,
     named: i64,
 }
 
-/// Rows of `contacts` that are to be written.
-#[derive(Debug)]
-pub struct ContactRows {
-    /// By their ids; some of them may be there.
-    pub(super) seen: Vec<(Uuid, Seen)>,
-    pub(super) named: Vec<Named>,
+row! {
+    /// A contact; it may be there.
+    pub(crate) struct NewContact = "new_contact" {
+        contact_id: Uuid,
+        survey_id: Uuid,
+        number: String,
+        first_seen_at: DateTime<Utc>,
+    }
 }
 
-/// A contact in the first event that spoke of it since the last flush.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) survey_id: Uuid,
-    pub(super) number: String,
-    pub(super) at: DateTime<Utc>,
-}
-
-/// What a person called themselves in a message.
-#[derive(Debug)]
-pub(super) struct Named {
-    /// The case that the message came to.
-    pub(super) reference: i32,
-    /// Grows with every name: the last one counts.
-    pub(super) number: i64,
-    pub(super) name: String,
-    /// What a search finds of the name, as [`search::index`] gives it.
-    pub(super) words: Option<String>,
+row! {
+    /// What a person called themselves in a message.
+    pub(crate) struct ContactName = "contact_name" {
+        /// The case that the message came to.
+        reference: i32,
+        /// Grows with every name: the last one counts.
+        number: i64,
+        name: String,
+        /// What a search finds of the name, as [`search::index`] gives it.
+        name_words: Option<String>,
+    }
 }
 
 impl ContactsHandler {
     fn open(&mut self, opened: &Opened, at: DateTime<Utc>) {
         self.seen
             .entry(opened.contact_id.0)
-            .or_insert_with(|| Seen {
+            .or_insert_with(|| NewContact {
+                part: 0,
+                contact_id: opened.contact_id.0,
                 survey_id: opened.survey_id.0,
                 number: opened.number.0.clone(),
-                at,
+                first_seen_at: at,
             });
     }
 }
@@ -71,7 +70,6 @@ impl Projection for ContactsHandler {
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["contacts"];
     const READS: &'static [&'static str] = &["cases"];
-    type Rows = ContactRows;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -91,18 +89,19 @@ impl Projection for ContactsHandler {
         }
     }
 
-    async fn flush(&mut self, _: &mut PgConnection) -> Result<ContactRows, sqlx::Error> {
+    fn write(&mut self, writes: &mut Writes) {
         let Self { seen, names, .. } = std::mem::take(self);
-        let named = |(reference, (number, name)): (i32, (i64, String))| Named {
-            reference,
-            number,
-            words: search::index([name.as_str()]),
-            name,
-        };
-        Ok(ContactRows {
-            seen: seen.into_iter().collect(),
-            named: names.into_iter().map(named).collect(),
-        })
+        writes.rows.contacts.extend(seen.into_values());
+        let names = names
+            .into_iter()
+            .map(|(reference, (number, name))| ContactName {
+                part: 0,
+                reference,
+                number,
+                name_words: search::index([name.as_str()]),
+                name,
+            });
+        writes.rows.contact_names.extend(names);
     }
 }
 

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use docket_domain::event::Event;
 use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::personal::Personal;
-use sqlx::{PgConnection, PgExecutor};
+use serde::Serialize;
+use sqlx::PgExecutor;
 
 use crate::log::recorded::{Actor, Recorded};
 use crate::read::Projection;
+use crate::read::writes::Writes;
 
 /// What is set for the whole installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub struct InstallationHandler {
     change: Option<Change>,
 }
 
-/// What the events since the last flush made of it.
+/// What the events since the last write made of it.
 struct Change {
     application_id: Option<String>,
     signature_secret: SecretChange,
@@ -46,7 +48,7 @@ impl Projection for InstallationHandler {
     const NAME: &'static str = "installation";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["installation"];
-    type Rows = ();
+    const STATEMENTS: &'static [&'static str] = &[SET];
 
     fn apply(&mut self, recorded: &Recorded) {
         let Event::Installation(InstallationEvent::VonageChanged {
@@ -81,31 +83,48 @@ impl Projection for InstallationHandler {
         });
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let Some(change) = self.change.take() else {
-            return Ok(());
-        };
-        sqlx::query!(
-            "INSERT INTO installation (application_id, has_signature_secret, has_private_key, changed_at, changed_by,
-                                       version)
-             VALUES ($1, coalesce($2, false), coalesce($3, false), $4, $5, $6)
-             ON CONFLICT (only_row) DO UPDATE
-             SET application_id = excluded.application_id,
-                 has_signature_secret = coalesce($2, installation.has_signature_secret),
-                 has_private_key = coalesce($3, installation.has_private_key),
-                 changed_at = excluded.changed_at, changed_by = excluded.changed_by, version = excluded.version",
-            change.application_id,
-            is_there(change.signature_secret),
-            is_there(change.private_key),
-            change.changed_at,
-            change.changed_by,
-            change.version.cast_signed(),
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
+    fn write(&mut self, writes: &mut Writes) {
+        writes.statement::<Self>(SET, self.change.take().map(ChangedInstallation::of));
     }
 }
+
+/// The row as it is to be; whether a secret is there is absent where that stays.
+#[derive(Serialize)]
+struct ChangedInstallation {
+    application_id: Option<String>,
+    has_signature_secret: Option<bool>,
+    has_private_key: Option<bool>,
+    changed_at: DateTime<Utc>,
+    changed_by: Option<String>,
+    version: u64,
+}
+
+impl ChangedInstallation {
+    fn of(change: Change) -> Self {
+        Self {
+            application_id: change.application_id,
+            has_signature_secret: is_there(change.signature_secret),
+            has_private_key: is_there(change.private_key),
+            changed_at: change.changed_at,
+            changed_by: change.changed_by,
+            version: change.version,
+        }
+    }
+}
+
+/// The row that is there is looked up before: `excluded` holds no NULL, which says that something stays.
+const SET: &str = "
+    INSERT INTO installation (application_id, has_signature_secret, has_private_key, changed_at, changed_by, version)
+    SELECT r.application_id, coalesce(r.has_signature_secret, i.has_signature_secret, false),
+           coalesce(r.has_private_key, i.has_private_key, false), dated(r.changed_at, $2), r.changed_by, r.version
+      FROM jsonb_to_recordset($1)
+           AS r (application_id text, has_signature_secret boolean, has_private_key boolean, changed_at timestamptz,
+                 changed_by text, version bigint)
+      LEFT JOIN installation i ON true
+    ON CONFLICT (only_row) DO UPDATE
+       SET application_id = excluded.application_id, has_signature_secret = excluded.has_signature_secret,
+           has_private_key = excluded.has_private_key, changed_at = excluded.changed_at,
+           changed_by = excluded.changed_by, version = excluded.version";
 
 /// Whether a secret is there after the change; `None` as before.
 const fn is_there(change: SecretChange) -> Option<bool> {

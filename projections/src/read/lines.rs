@@ -7,12 +7,14 @@ use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, SurveyId};
 use docket_domain::line::{HaltReason, LineEvent, LineSettings};
-use sqlx::{PgConnection, PgExecutor};
+use serde::Serialize;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
 use crate::read::Projection;
-use crate::read::rows::{Row, column};
+use crate::read::rows::Row;
+use crate::read::writes::Writes;
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub struct LinesHandler {
     changed: BTreeMap<LineId, Change>,
 }
 
-/// What the events since the last flush changed of a row in the database.
+/// What the events since the last write changed of a row in the database.
 #[derive(Default)]
 struct Change {
     settings: Option<LineSettings>,
@@ -66,7 +68,7 @@ impl Projection for LinesHandler {
     const NAME: &'static str = "lines";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["lines"];
-    type Rows = ();
+    const STATEMENTS: &'static [&'static str] = &[CHANGE, ADD];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Line(line_id), Event::Line(event)) = (recorded.stream, &recorded.event)
@@ -109,17 +111,12 @@ impl Projection for LinesHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let changed = Vec::from_iter(std::mem::take(&mut self.changed));
-        let added: Vec<_> = std::mem::take(&mut self.added).into_values().collect();
+    fn write(&mut self, writes: &mut Writes) {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        let added = std::mem::take(&mut self.added).into_values();
         // Removals come first: a number may be added again as soon as its line is removed.
-        if !changed.is_empty() {
-            update(conn, &changed).await?;
-        }
-        if !added.is_empty() {
-            insert(conn, &added).await?;
-        }
-        Ok(())
+        writes.statement::<Self>(CHANGE, changed.map(ChangedLine::of));
+        writes.statement::<Self>(ADD, added.map(AddedLine::of));
     }
 }
 
@@ -163,56 +160,89 @@ fn halt_from_name(name: &str) -> Option<HaltReason> {
         .find(|reason| halt_name(*reason) == name)
 }
 
-async fn update(conn: &mut PgConnection, changes: &[(LineId, Change)]) -> Result<(), sqlx::Error> {
-    let settings = column(changes, |(_, change)| change.settings.as_ref());
-    sqlx::query!(
-        // Settings change together: where there is no new survey, there is no new reply either.
-        "UPDATE lines
-         SET survey_id = coalesce(new.survey_id, lines.survey_id),
-             multi_case_reply = CASE WHEN new.survey_id IS NULL THEN lines.multi_case_reply
-                                     ELSE new.multi_case_reply END,
-             halted = CASE WHEN new.halt_changed THEN new.halted ELSE lines.halted END,
-             removed = lines.removed OR new.removed,
-             version = new.version
-         FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::text[], $6::bool[], $7::bigint[])
-              AS new (line_id, survey_id, multi_case_reply, halt_changed, halted, removed, version)
-         WHERE lines.line_id = new.line_id",
-        &column(changes, |(line_id, _)| line_id.0),
-        &column(&settings, |settings| settings.map(|s| s.survey_id.0)) as _,
-        &column(&settings, |settings| settings.and_then(|s| s.multi_case_reply.as_deref())) as _,
-        &column(changes, |(_, change)| !matches!(change.sending, Sending::Unchanged)),
-        &column(changes, |(_, change)| match change.sending {
-            Sending::Halted(reason) => Some(halt_name(reason)),
-            Sending::Unchanged | Sending::Resumed => None,
-        }) as _,
-        &column(changes, |(_, change)| change.removed),
-        &column(changes, |(_, change)| change.version.cast_signed()),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+/// What changes of a row that is there.
+#[derive(Serialize)]
+struct ChangedLine {
+    line_id: Uuid,
+    survey_id: Option<Uuid>,
+    multi_case_reply: Option<String>,
+    halt_changed: bool,
+    halted: Option<&'static str>,
+    removed: bool,
+    version: u64,
 }
 
-async fn insert(conn: &mut PgConnection, rows: &[LineRow]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO lines (line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version)
-         SELECT *
-         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::bool[],
-                     $8::timestamptz[], $9::bigint[])",
-        &column(rows, |row| row.line_id.0),
-        &column(rows, |row| row.number.as_str()) as _,
-        &column(rows, |row| row.channel.as_str()) as _,
-        &column(rows, |row| row.survey_id.0),
-        &column(rows, |row| row.multi_case_reply.as_deref()) as _,
-        &column(rows, |row| row.halted.map(halt_name)) as _,
-        &column(rows, |row| row.removed),
-        &column(rows, |row| row.created_at),
-        &column(rows, |row| row.version.cast_signed()),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+impl ChangedLine {
+    fn of((line_id, change): (LineId, Change)) -> Self {
+        Self {
+            line_id: line_id.0,
+            survey_id: change
+                .settings
+                .as_ref()
+                .map(|settings| settings.survey_id.0),
+            multi_case_reply: change
+                .settings
+                .and_then(|settings| settings.multi_case_reply),
+            halt_changed: !matches!(change.sending, Sending::Unchanged),
+            halted: match change.sending {
+                Sending::Halted(reason) => Some(halt_name(reason)),
+                Sending::Unchanged | Sending::Resumed => None,
+            },
+            removed: change.removed,
+            version: change.version,
+        }
+    }
 }
+
+/// Settings change together: where there is no new survey, there is no new reply either.
+const CHANGE: &str = "
+    UPDATE lines l
+       SET survey_id = coalesce(r.survey_id, l.survey_id),
+           multi_case_reply = CASE WHEN r.survey_id IS NULL THEN l.multi_case_reply ELSE r.multi_case_reply END,
+           halted = CASE WHEN r.halt_changed THEN r.halted ELSE l.halted END,
+           removed = l.removed OR r.removed,
+           version = r.version
+      FROM jsonb_to_recordset($1)
+           AS r (line_id uuid, survey_id uuid, multi_case_reply text, halt_changed boolean, halted text, removed boolean,
+                 version bigint)
+     WHERE l.line_id = r.line_id";
+
+#[derive(Serialize)]
+struct AddedLine {
+    line_id: Uuid,
+    number: String,
+    channel: &'static str,
+    survey_id: Uuid,
+    multi_case_reply: Option<String>,
+    halted: Option<&'static str>,
+    removed: bool,
+    created_at: DateTime<Utc>,
+    version: u64,
+}
+
+impl AddedLine {
+    fn of(row: LineRow) -> Self {
+        Self {
+            line_id: row.line_id.0,
+            number: row.number,
+            channel: row.channel.as_str(),
+            survey_id: row.survey_id.0,
+            multi_case_reply: row.multi_case_reply,
+            halted: row.halted.map(halt_name),
+            removed: row.removed,
+            created_at: row.created_at,
+            version: row.version,
+        }
+    }
+}
+
+const ADD: &str = "
+    INSERT INTO lines (line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version)
+    SELECT r.line_id, r.number, r.channel, r.survey_id, r.multi_case_reply, r.halted, r.removed,
+           dated(r.created_at, $2), r.version
+      FROM jsonb_to_recordset($1)
+           AS r (line_id uuid, number text, channel text, survey_id uuid, multi_case_reply text, halted text,
+                 removed boolean, created_at timestamptz, version bigint)";
 
 struct Columnwise {
     line_id: Uuid,

@@ -11,11 +11,13 @@ use chrono::{DateTime, Utc};
 use docket_domain::case::{Author, CaseEvent};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, MessageId, Reference};
-use sqlx::{PgConnection, PgExecutor};
+use serde::Serialize;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::Projection;
-use super::rows::{Row, array_text, column};
+use super::rows::Row;
+use super::writes::{Writes, row};
 use crate::log::recorded::Recorded;
 
 /// Builds `messages` and `sent_ids`.
@@ -26,10 +28,10 @@ pub struct MessagesHandler {
     sent_ids: BTreeSet<(String, Uuid)>,
 }
 
-/// What became of a message since the last flush.
+/// What became of a message since the last write.
 #[derive(Debug, Default)]
 struct Change {
-    /// What it is, where it was received or queued since the last flush.
+    /// What it is, where it was received or queued since the last write.
     begun: Option<Begun>,
     /// Whether it now stands in a case, for each case that it came to or left.
     stands_in: BTreeMap<i32, bool>,
@@ -41,19 +43,18 @@ struct Begun {
     reference: i32,
     /// What Vonage calls it, where it is inbound.
     provider_id: Option<String>,
-    is_inbound: bool,
+    direction: &'static str,
     is_automatic: bool,
     recorded_at: DateTime<Utc>,
 }
 
 impl Change {
-    fn references(&self, standing: bool) -> String {
-        array_text(
-            self.stands_in
-                .iter()
-                .filter(|(_, stands)| **stands == standing)
-                .map(|(r, _)| *r),
-        )
+    fn references(&self, standing: bool) -> Vec<i32> {
+        let chosen = self
+            .stands_in
+            .iter()
+            .filter(|(_, stands)| **stands == standing);
+        chosen.map(|(reference, _)| *reference).collect()
     }
 
     /// Whether a row that is there has to change.
@@ -83,7 +84,7 @@ impl Projection for MessagesHandler {
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["messages", "sent_ids"];
     const READS: &'static [&'static str] = &["cases"];
-    type Rows = Vec<NewMessage>;
+    const STATEMENTS: &'static [&'static str] = &[MOVE];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -97,7 +98,7 @@ impl Projection for MessagesHandler {
                 Begun {
                     reference,
                     provider_id: Some(message.provider_id.clone()),
-                    is_inbound: true,
+                    direction: "inbound",
                     is_automatic: false,
                     recorded_at: recorded.recorded_at,
                 },
@@ -107,7 +108,7 @@ impl Projection for MessagesHandler {
                 Begun {
                     reference,
                     provider_id: None,
-                    is_inbound: false,
+                    direction: "outbound",
                     is_automatic: message.author == Author::Automatic,
                     recorded_at: recorded.recorded_at,
                 },
@@ -138,78 +139,84 @@ impl Projection for MessagesHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
-        let Self {
-            changes, sent_ids, ..
-        } = std::mem::take(self);
-        if !sent_ids.is_empty() {
-            write_sent_ids(conn, &sent_ids.into_iter().collect::<Vec<_>>()).await?;
-        }
-        let changed: Vec<_> = changes
+    fn write(&mut self, writes: &mut Writes) {
+        let Self { changes, sent_ids } = std::mem::take(self);
+        let moved = changes
             .iter()
             .filter(|(_, change)| change.is_for_a_row())
-            .collect();
-        if !changed.is_empty() {
-            sqlx::query!(
-                "UPDATE messages m SET
-                     case_references = ARRAY(
-                         SELECT DISTINCT r FROM UNNEST(m.case_references || u.came::integer[]) r
-                         WHERE r <> ALL (u.went::integer[]) ORDER BY r
-                     )
-                 FROM UNNEST($1::uuid[], $2::text[], $3::text[]) AS u (message_id, came, went)
-                 WHERE m.message_id = u.message_id",
-                &column(&changed, |(id, _)| **id),
-                &column(&changed, |(_, change)| change.references(true)),
-                &column(&changed, |(_, change)| change.references(false)),
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-        Ok(changes.into_iter().filter_map(NewMessage::of).collect())
+            .map(|(message_id, change)| Moved {
+                message_id: *message_id,
+                came: change.references(true),
+                went: change.references(false),
+            });
+        writes.statement::<Self>(MOVE, moved);
+        let begun = changes.into_iter().filter_map(NewMessage::of);
+        writes.rows.messages.extend(begun);
+        let sent_ids = sent_ids
+            .into_iter()
+            .map(|(provider_id, message_id)| NewSentId {
+                part: 0,
+                provider_id,
+                message_id,
+            });
+        writes.rows.sent_ids.extend(sent_ids);
     }
 }
 
-async fn write_sent_ids(
-    conn: &mut PgConnection,
-    rows: &[(String, Uuid)],
-) -> Result<(), sqlx::Error> {
-    // A message that stands in several cases is told of in each.
-    sqlx::query!(
-        "INSERT INTO sent_ids (provider_id, message_id) SELECT * FROM UNNEST($1::text[], $2::uuid[])
-         ON CONFLICT DO NOTHING",
-        &column(rows, |(provider_id, _)| provider_id.as_str()) as _,
-        &column(rows, |(_, message_id)| *message_id),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+row! {
+    /// A message that was received or queued. Where it is known from another case, it has a row that has taken in all other changes,
+    /// and gets these cases besides.
+    pub(crate) struct NewMessage = "new_message" {
+        message_id: Uuid,
+        /// What Vonage calls it, where it is inbound.
+        provider_id: Option<String>,
+        /// The case whose event came first.
+        reference: i32,
+        direction: &'static str,
+        automatic: bool,
+        /// The cases that it stands in, ordered.
+        case_references: Vec<i32>,
+        recorded_at: DateTime<Utc>,
+    }
 }
 
-/// A row of `messages` that is to be written. Where the message is known from another case, it has a row that has taken in all
-/// other changes, and gets these cases besides.
-#[derive(Debug)]
-pub struct NewMessage {
-    pub(super) message_id: Uuid,
-    pub(super) provider_id: Option<String>,
-    /// The case whose event came first.
-    pub(super) reference: i32,
-    pub(super) is_inbound: bool,
-    pub(super) is_automatic: bool,
-    /// The cases that it stands in, as Postgres writes an array.
-    pub(super) references: String,
-    pub(super) recorded_at: DateTime<Utc>,
+row! {
+    /// What Vonage calls a message that we sent.
+    pub(crate) struct NewSentId = "new_sent_id" {
+        provider_id: String,
+        message_id: Uuid,
+    }
 }
+
+/// A message that is there, with the cases that it came to and left.
+#[derive(Serialize)]
+struct Moved {
+    message_id: Uuid,
+    came: Vec<i32>,
+    went: Vec<i32>,
+}
+
+const MOVE: &str = "
+    UPDATE messages m
+       SET case_references = ARRAY(
+               SELECT DISTINCT reference FROM unnest(m.case_references || r.came) AS reference
+                WHERE reference <> ALL (r.went)
+                ORDER BY reference
+           )
+      FROM jsonb_to_recordset($1) AS r (message_id uuid, came integer[], went integer[])
+     WHERE m.message_id = r.message_id";
 
 impl NewMessage {
     fn of((message_id, mut change): (Uuid, Change)) -> Option<Self> {
         let begun = change.begun.take()?;
         Some(Self {
+            part: 0,
             message_id,
-            references: change.references(true),
+            case_references: change.references(true),
             provider_id: begun.provider_id,
             reference: begun.reference,
-            is_inbound: begun.is_inbound,
-            is_automatic: begun.is_automatic,
+            direction: begun.direction,
+            automatic: begun.is_automatic,
             recorded_at: begun.recorded_at,
         })
     }

@@ -12,11 +12,13 @@ use docket_domain::case::{CaseEvent, Origin};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, Reference};
 use docket_domain::personal::Personal;
-use sqlx::{PgConnection, PgExecutor};
+use serde::Serialize;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::Projection;
 use super::rows::Row;
+use super::writes::{Writes, row};
 use crate::log::recorded::Recorded;
 
 /// Builds `open_cases`.
@@ -25,15 +27,44 @@ pub struct OpenCasesHandler {
     changes: BTreeMap<i32, Change>,
 }
 
-/// What became of a case since the last flush.
+/// What became of a case since the last write.
 #[derive(Debug)]
 struct Change {
-    /// Whose it is, where it began since the last flush.
+    /// Whose it is, where it began since the last write.
     contact_id: Option<Uuid>,
-    /// Whether it began since the last flush as a record.
+    /// Whether it began since the last write as a record.
     is_record: bool,
     is_open: bool,
 }
+
+row! {
+    /// A case that began since the last write, and is open.
+    pub(crate) struct NewOpenCase = "new_open_case" {
+        contact_id: Uuid,
+        reference: i32,
+    }
+}
+
+/// A case that began before.
+#[derive(Serialize)]
+struct KnownCase {
+    reference: i32,
+}
+
+const CLOSE: &str = "
+    DELETE FROM open_cases o
+     USING jsonb_to_recordset($1) AS r (reference integer)
+      JOIN cases c USING (reference)
+     WHERE o.contact_id = c.contact_id AND o.reference = c.reference";
+
+/// A status can change without the case having been closed.
+const OPEN: &str = "
+    INSERT INTO open_cases (contact_id, reference)
+    SELECT c.contact_id, c.reference
+      FROM jsonb_to_recordset($1) AS r (reference integer)
+      JOIN cases c USING (reference)
+     WHERE c.origin <> 'record'
+    ON CONFLICT DO NOTHING";
 
 impl OpenCasesHandler {
     fn set(&mut self, reference: i32, is_open: bool) {
@@ -53,7 +84,7 @@ impl Projection for OpenCasesHandler {
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["open_cases"];
     const READS: &'static [&'static str] = &["cases"];
-    type Rows = Vec<(Uuid, i32)>;
+    const STATEMENTS: &'static [&'static str] = &[CLOSE, OPEN];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -76,41 +107,25 @@ impl Projection for OpenCasesHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
-        let mut new = vec![];
+    fn write(&mut self, writes: &mut Writes) {
         let mut opened = vec![];
         let mut closed = vec![];
         for (reference, change) in std::mem::take(&mut self.changes) {
             match change.contact_id {
                 Some(contact_id) if change.is_open && !change.is_record => {
-                    new.push((contact_id, reference));
+                    writes.rows.open_cases.push(NewOpenCase {
+                        part: 0,
+                        contact_id,
+                        reference,
+                    });
                 }
                 Some(_) => {}
-                None if change.is_open => opened.push(reference),
-                None => closed.push(reference),
+                None if change.is_open => opened.push(KnownCase { reference }),
+                None => closed.push(KnownCase { reference }),
             }
         }
-        if !closed.is_empty() {
-            sqlx::query!(
-                "DELETE FROM open_cases o USING cases c
-                 WHERE c.reference = ANY($1) AND o.contact_id = c.contact_id AND o.reference = c.reference",
-                &closed,
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-        if !opened.is_empty() {
-            // A status can change without the case having been closed.
-            sqlx::query!(
-                "INSERT INTO open_cases (contact_id, reference)
-                 SELECT contact_id, reference FROM cases WHERE reference = ANY($1) AND origin <> 'record'
-                 ON CONFLICT DO NOTHING",
-                &opened,
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-        Ok(new)
+        writes.statement::<Self>(CLOSE, closed);
+        writes.statement::<Self>(OPEN, opened);
     }
 }
 

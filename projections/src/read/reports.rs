@@ -14,13 +14,12 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use docket_domain::case::{Author, CaseEvent, Opened, Origin};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{SurveyId, UserId};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::kept::KeptReports;
 use super::Projection;
 use super::cases::CaseOrigin;
-use super::rows::column;
+use super::writes::{Writes, row};
 use crate::log::recorded::Recorded;
 
 /// Builds `report_cases`.
@@ -29,12 +28,12 @@ pub struct ReportsHandler {
     changes: BTreeMap<i32, Change>,
 }
 
-/// What became of a case since the last flush.
+/// What became of a case since the last write.
 #[derive(Debug, Default)]
 struct Change {
-    /// How it began, where that was since the last flush, and when.
+    /// How it began, where that was since the last write, and when.
     opened: Option<(Begun, DateTime<Utc>)>,
-    /// The first answer of a person since the last flush; an earlier one stays.
+    /// The first answer of a person since the last write; an earlier one stays.
     responded: Option<(DateTime<Utc>, Uuid)>,
     closing: Closing,
     withdrawn: bool,
@@ -109,7 +108,6 @@ impl Projection for ReportsHandler {
     const NAME: &'static str = "reports";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["report_cases"];
-    type Rows = Vec<ReportCase>;
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, &recorded.event)
@@ -140,76 +138,70 @@ impl Projection for ReportsHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<Self::Rows, sqlx::Error> {
-        let mut new = vec![];
-        let mut changed = vec![];
-        for (reference, mut change) in std::mem::take(&mut self.changes) {
-            match change.opened.take() {
-                Some((begun, opened_at)) => new.push(ReportCase {
+    fn write(&mut self, writes: &mut Writes) {
+        let rows = &mut writes.rows;
+        for (reference, change) in std::mem::take(&mut self.changes) {
+            let (responded_at, responder_id) = change.responded.unzip();
+            let closed = change.closing.closed();
+            let (closed_at, closer_id) = (
+                closed.map(|(at, _)| at),
+                closed.and_then(|(_, closer_id)| closer_id),
+            );
+            match change.opened {
+                Some((begun, opened_at)) => rows.report_cases.push(NewReportCase {
+                    part: 0,
                     reference,
                     survey_id: begun.survey_id,
-                    origin: begun.origin,
+                    origin: begun.origin.as_str(),
                     withdrawn: change.withdrawn,
                     opened_at,
-                    responded: change.responded,
-                    closed: change.closing.closed(),
+                    responded_at,
+                    responder_id,
+                    closed_at,
+                    closer_id,
                 }),
-                None => changed.push((reference, change)),
+                None => rows.report_changes.push(ReportCaseChange {
+                    part: 0,
+                    reference,
+                    withdrawn: change.withdrawn,
+                    responded_at,
+                    responder_id,
+                    anew: change.closing.is_anew(),
+                    closed_at,
+                    closer_id,
+                }),
             }
         }
-        if !changed.is_empty() {
-            write_changed(conn, &changed).await?;
-        }
-        Ok(new)
     }
 }
 
-/// A row of `report_cases` that is to be written.
-#[derive(Debug)]
-pub struct ReportCase {
-    pub(super) reference: i32,
-    pub(super) survey_id: Uuid,
-    pub(super) origin: CaseOrigin,
-    pub(super) withdrawn: bool,
-    pub(super) opened_at: DateTime<Utc>,
-    /// When and by whom it was answered.
-    pub(super) responded: Option<(DateTime<Utc>, Uuid)>,
-    /// When and by whom it was closed.
-    pub(super) closed: Option<(DateTime<Utc>, Option<Uuid>)>,
+row! {
+    /// A case that began since the last write.
+    pub(crate) struct NewReportCase = "new_report_case" {
+        reference: i32,
+        survey_id: Uuid,
+        origin: &'static str,
+        withdrawn: bool,
+        opened_at: DateTime<Utc>,
+        responded_at: Option<DateTime<Utc>>,
+        responder_id: Option<Uuid>,
+        closed_at: Option<DateTime<Utc>>,
+        closer_id: Option<Uuid>,
+    }
 }
 
-async fn write_changed(
-    conn: &mut PgConnection,
-    changes: &[(i32, Change)],
-) -> Result<(), sqlx::Error> {
-    let closed = |change: &Change| change.closing.closed();
-    // Most answers are not the first, and then there is no row to write again.
-    sqlx::query!(
-        "UPDATE report_cases c SET
-             responded_at = COALESCE(c.responded_at, u.responded_at),
-             responder_id = CASE WHEN c.responded_at IS NULL THEN u.responder_id ELSE c.responder_id END,
-             closed_at = CASE WHEN u.anew OR c.closed_at IS NULL THEN u.closed_at ELSE c.closed_at END,
-             closer_id = CASE WHEN u.anew OR c.closed_at IS NULL THEN u.closer_id ELSE c.closer_id END,
-             withdrawn = c.withdrawn OR u.withdrawn
-         FROM UNNEST(
-             $1::integer[], $2::timestamptz[], $3::uuid[], $4::boolean[], $5::timestamptz[], $6::uuid[], $7::boolean[]
-         ) AS u (reference, responded_at, responder_id, anew, closed_at, closer_id, withdrawn)
-         WHERE c.reference = u.reference
-             AND (
-                 c.responded_at IS NULL AND u.responded_at IS NOT NULL
-                 OR u.anew OR u.closed_at IS NOT NULL OR u.withdrawn
-             )",
-        &column(changes, |(reference, _)| *reference),
-        &column(changes, |(_, change)| change.responded.map(|(at, _)| at)) as _,
-        &column(changes, |(_, change)| change.responded.map(|(_, by)| by)) as _,
-        &column(changes, |(_, change)| change.closing.is_anew()),
-        &column(changes, |(_, change)| closed(change).map(|(at, _)| at)) as _,
-        &column(changes, |(_, change)| closed(change).and_then(|(_, by)| by)) as _,
-        &column(changes, |(_, change)| change.withdrawn),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+row! {
+    /// What became of a case that began before. Its first answer stays, and so does its first closing, unless it was opened again.
+    pub(crate) struct ReportCaseChange = "report_case_change" {
+        reference: i32,
+        withdrawn: bool,
+        responded_at: Option<DateTime<Utc>>,
+        responder_id: Option<Uuid>,
+        /// Whether the case was opened again: then an earlier closing does not count.
+        anew: bool,
+        closed_at: Option<DateTime<Utc>>,
+        closer_id: Option<Uuid>,
+    }
 }
 
 /// What a report is about.

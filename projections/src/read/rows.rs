@@ -83,19 +83,6 @@ pub(crate) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec
     rows.iter().map(value).collect()
 }
 
-/// References as Postgres writes an array. `UNNEST` cannot hand out arrays of different lengths, texts it can.
-pub(crate) fn array_text(references: impl IntoIterator<Item = i32>) -> String {
-    let mut text = String::from("{");
-    for reference in references {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&reference.to_string());
-    }
-    text.push('}');
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,11 +99,5 @@ mod tests {
             "error occurred while decoding: cases.channel of row 101 holds what Docket never writes; \
              rebuild the read model"
         );
-    }
-
-    #[test]
-    fn references_are_written_as_an_array() {
-        assert_eq!(array_text([]), "{}");
-        assert_eq!(array_text([101, 7]), "{101,7}");
     }
 }

@@ -6,13 +6,15 @@ use chrono::{DateTime, Utc};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::SurveyId;
 use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
+use serde::Serialize;
 use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
 use crate::read::Projection;
-use crate::read::rows::{Row, column};
+use crate::read::rows::Row;
+use crate::read::writes::Writes;
 
 /// A survey.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub struct SurveysHandler {
     changes: BTreeMap<SurveyId, Change>,
 }
 
-/// What the events since the last flush made of a survey.
+/// What the events since the last write made of a survey.
 #[derive(Default)]
 struct Change {
     /// `None` where the row stands in the database already.
@@ -49,7 +51,7 @@ impl Projection for SurveysHandler {
     const NAME: &'static str = "surveys";
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["surveys"];
-    type Rows = ();
+    const STATEMENTS: &'static [&'static str] = &[CREATE, CHANGE];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Survey(survey_id), Event::Survey(event)) =
@@ -71,100 +73,78 @@ impl Projection for SurveysHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    fn write(&mut self, writes: &mut Writes) {
         let (created, changed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.changes)
             .into_iter()
-            .partition(|(_, change)| change.created_at.is_some());
-        if !created.is_empty() {
-            insert(conn, &created).await?;
-        }
-        if !changed.is_empty() {
-            update(conn, &changed).await?;
-        }
-        Ok(())
+            .map(ChangedSurvey::of)
+            .partition(|survey| survey.created_at.is_some());
+        writes.statement::<Self>(CREATE, created);
+        writes.statement::<Self>(CHANGE, changed);
     }
 }
 
-/// One column of the settings; null where only the templates changed.
-fn setting<'a, T>(
-    rows: &'a [(SurveyId, Change)],
-    value: impl Fn(&'a SurveySettings) -> T,
-) -> Vec<Option<T>> {
-    column(rows, |(_, row)| row.settings.as_ref().map(&value))
+/// A row of `surveys` that is to be written. Settings are absent where only the templates changed.
+#[derive(Serialize)]
+struct ChangedSurvey {
+    survey_id: Uuid,
+    name: Option<String>,
+    cases_enabled: Option<bool>,
+    question: Option<String>,
+    choices: Option<Vec<String>>,
+    closed_value: Option<String>,
+    append_reference: Option<bool>,
+    templates: Option<Vec<Template>>,
+    created_at: Option<DateTime<Utc>>,
+    version: u64,
 }
 
-/// The choices as JSON, since UNNEST would flatten an array of arrays.
-fn choices(settings: &SurveySettings) -> Value {
-    Value::from(settings.status.choices.as_slice())
+impl ChangedSurvey {
+    fn of((survey_id, change): (SurveyId, Change)) -> Self {
+        let (settings, status) = change
+            .settings
+            .map(|settings| {
+                let status = settings.status.clone();
+                (settings, status)
+            })
+            .unzip();
+        Self {
+            survey_id: survey_id.0,
+            cases_enabled: settings.as_ref().map(|settings| settings.cases_enabled),
+            append_reference: settings.as_ref().map(|settings| settings.append_reference),
+            name: settings.map(|settings| settings.name),
+            question: status.as_ref().map(|status| status.question.clone()),
+            closed_value: status.as_ref().map(|status| status.closed_value.clone()),
+            choices: status.map(|status| status.choices),
+            templates: change.templates,
+            created_at: change.created_at,
+            version: change.version,
+        }
+    }
 }
 
-fn templates(rows: &[(SurveyId, Change)]) -> Vec<Option<Value>> {
-    column(rows, |(_, row)| {
-        let templates = row.templates.as_ref()?;
-        Some(serde_json::to_value(templates).expect("names and texts serialise"))
-    })
-}
+const CREATE: &str = "
+    INSERT INTO surveys (survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates,
+                         created_at, version)
+    SELECT r.survey_id, r.name, r.cases_enabled, r.question, r.choices, r.closed_value, r.append_reference,
+           coalesce(r.templates, '[]'), dated(r.created_at, $2), r.version
+      FROM jsonb_to_recordset($1)
+           AS r (survey_id uuid, name text, cases_enabled boolean, question text, choices text[], closed_value text,
+                 append_reference boolean, templates jsonb, created_at timestamptz, version bigint)";
 
-async fn insert(conn: &mut PgConnection, rows: &[(SurveyId, Change)]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO surveys (survey_id, name, cases_enabled, question, choices, closed_value,
-                              append_reference, templates, created_at, version)
-         SELECT survey_id, name, cases_enabled, question,
-                ARRAY(SELECT choice FROM jsonb_array_elements_text(choices) WITH ORDINALITY AS c (choice, place)
-                      ORDER BY place),
-                closed_value, append_reference, coalesce(templates, '[]'), created_at, version
-         FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::jsonb[], $6::text[], $7::bool[],
-                     $8::jsonb[], $9::timestamptz[], $10::bigint[])
-              AS new (survey_id, name, cases_enabled, question, choices, closed_value, append_reference,
-                      templates, created_at, version)",
-        &column(rows, |(survey_id, _)| survey_id.0),
-        &setting(rows, |settings| settings.name.as_str()) as _,
-        &setting(rows, |settings| settings.cases_enabled) as _,
-        &setting(rows, |settings| settings.status.question.as_str()) as _,
-        &setting(rows, choices) as _,
-        &setting(rows, |settings| settings.status.closed_value.as_str()) as _,
-        &setting(rows, |settings| settings.append_reference) as _,
-        &templates(rows) as _,
-        &column(rows, |(_, row)| row.created_at) as _,
-        &column(rows, |(_, row)| row.version.cast_signed()),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn update(conn: &mut PgConnection, rows: &[(SurveyId, Change)]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE surveys
-         SET name = coalesce(new.name, surveys.name),
-             cases_enabled = coalesce(new.cases_enabled, surveys.cases_enabled),
-             question = coalesce(new.question, surveys.question),
-             choices = CASE WHEN new.choices IS NULL THEN surveys.choices
-                            ELSE ARRAY(SELECT choice
-                                       FROM jsonb_array_elements_text(new.choices) WITH ORDINALITY AS c (choice, place)
-                                       ORDER BY place) END,
-             closed_value = coalesce(new.closed_value, surveys.closed_value),
-             append_reference = coalesce(new.append_reference, surveys.append_reference),
-             templates = coalesce(new.templates, surveys.templates), version = new.version
-         FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::jsonb[], $6::text[], $7::bool[],
-                     $8::jsonb[], $9::bigint[])
-              AS new (survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates,
-                      version)
-         WHERE surveys.survey_id = new.survey_id",
-        &column(rows, |(survey_id, _)| survey_id.0),
-        &setting(rows, |settings| settings.name.as_str()) as _,
-        &setting(rows, |settings| settings.cases_enabled) as _,
-        &setting(rows, |settings| settings.status.question.as_str()) as _,
-        &setting(rows, choices) as _,
-        &setting(rows, |settings| settings.status.closed_value.as_str()) as _,
-        &setting(rows, |settings| settings.append_reference) as _,
-        &templates(rows) as _,
-        &column(rows, |(_, row)| row.version.cast_signed()),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
+const CHANGE: &str = "
+    UPDATE surveys s
+       SET name = coalesce(r.name, s.name),
+           cases_enabled = coalesce(r.cases_enabled, s.cases_enabled),
+           question = coalesce(r.question, s.question),
+           choices = coalesce(r.choices, s.choices),
+           closed_value = coalesce(r.closed_value, s.closed_value),
+           append_reference = coalesce(r.append_reference, s.append_reference),
+           templates = coalesce(r.templates, s.templates),
+           version = r.version
+      FROM jsonb_to_recordset($1)
+           AS r (survey_id uuid, name text, cases_enabled boolean, question text, choices text[], closed_value text,
+                 append_reference boolean, templates jsonb, version bigint)
+     WHERE s.survey_id = r.survey_id";
 
 struct Columnwise {
     survey_id: Uuid,

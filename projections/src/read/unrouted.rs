@@ -7,12 +7,14 @@ use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{HeldId, MessageId, Reference};
 use docket_domain::personal::Personal;
-use sqlx::{PgConnection, PgExecutor};
+use serde::Serialize;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
 use crate::read::Projection;
-use crate::read::rows::{Row, array_text, column};
+use crate::read::rows::Row;
+use crate::read::writes::Writes;
 
 /// How many characters of a body stand in [`UnroutedRow::excerpt`]; a body can have four mebibytes.
 pub const EXCERPT_CHARS: i32 = 2_000;
@@ -103,7 +105,7 @@ impl Projection for UnroutedHandler {
     const NAME: &'static str = "unrouted";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["unrouted"];
-    type Rows = ();
+    const STATEMENTS: &'static [&'static str] = &[HOLD, ROUTE];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::Held(held_id), Event::Held(event)) = (recorded.stream, &recorded.event)
@@ -138,76 +140,100 @@ impl Projection for UnroutedHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let held = Vec::from_iter(std::mem::take(&mut self.held));
-        let routed = Vec::from_iter(std::mem::take(&mut self.routed));
-        if !held.is_empty() {
-            insert(conn, &held).await?;
-        }
-        if !routed.is_empty() {
-            update(conn, &routed).await?;
-        }
-        Ok(())
+    fn write(&mut self, writes: &mut Writes) {
+        let held = std::mem::take(&mut self.held).into_iter();
+        let routed = std::mem::take(&mut self.routed).into_iter();
+        writes.statement::<Self>(HOLD, held.map(HeldRow::of));
+        writes.statement::<Self>(ROUTE, routed.map(RoutedRow::of));
     }
 }
 
-fn references_text(references: &[Reference]) -> String {
-    array_text(references.iter().map(|reference| reference.as_i32()))
+#[derive(Serialize)]
+struct HeldRow {
+    held_id: Uuid,
+    kind: &'static str,
+    reason: &'static str,
+    detail: String,
+    provider_id: Option<String>,
+    to_number: Option<String>,
+    from_number: Option<String>,
+    body_text: Option<String>,
+    body_hex: Option<String>,
+    received_at: DateTime<Utc>,
+    routed_at: Option<DateTime<Utc>>,
+    message_id: Option<Uuid>,
+    case_references: Option<Vec<i32>>,
 }
 
-async fn insert(conn: &mut PgConnection, rows: &[(HeldId, Held)]) -> Result<(), sqlx::Error> {
-    let webhooks = column(rows, |(_, held)| &held.webhook);
-    let routed = column(rows, |(_, held)| held.routed.as_ref());
-    sqlx::query!(
-        "INSERT INTO unrouted (held_id, kind, reason, detail, provider_id, to_number, from_number, body_text,
-                               body_hex, received_at, routed_at, message_id, case_references)
-         SELECT held_id, kind, reason, detail, provider_id, to_number, from_number, body_text,
-                body_hex, received_at, routed_at, message_id, case_references::integer[]
-         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[])
-              AS new (held_id, kind, reason, detail, provider_id, to_number, from_number, body_text,
-                      body_hex, received_at, routed_at, message_id, case_references)",
-        &column(rows, |(held_id, _)| held_id.0),
-        &column(&webhooks, |webhook| webhook.kind.as_str()) as _,
-        &column(&webhooks, |webhook| webhook.reason.as_str()) as _,
-        &column(&webhooks, |webhook| webhook.detail.as_str()) as _,
-        &column(&webhooks, |webhook| webhook.provider_id.as_deref()) as _,
-        &column(&webhooks, |webhook| webhook.to.as_ref().map(|to| to.as_str())) as _,
-        &column(&webhooks, |webhook| webhook.from.as_ref().map(|from| from.as_str())) as _,
-        &column(&webhooks, |webhook| match &webhook.body.0 {
-            HeldBody::Text(text) => Some(text.as_str()),
-            HeldBody::Hex(_) => None,
-        }) as _,
-        &column(&webhooks, |webhook| match &webhook.body.0 {
-            HeldBody::Text(_) => None,
-            HeldBody::Hex(hex) => Some(hex.as_str()),
-        }) as _,
-        &column(rows, |(_, held)| held.received_at),
-        &column(&routed, |routed| routed.map(|routed| routed.at)) as _,
-        &column(&routed, |routed| routed.map(|routed| routed.message_id.0)) as _,
-        &column(&routed, |routed| routed.map(|routed| references_text(&routed.references))) as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+impl HeldRow {
+    fn of((held_id, held): (HeldId, Held)) -> Self {
+        let webhook = held.webhook;
+        let routed = held.routed.as_ref();
+        let (body_text, body_hex) = match webhook.body.0 {
+            HeldBody::Text(text) => (Some(text), None),
+            HeldBody::Hex(hex) => (None, Some(hex)),
+        };
+        Self {
+            held_id: held_id.0,
+            kind: webhook.kind.as_str(),
+            reason: webhook.reason.as_str(),
+            detail: webhook.detail,
+            provider_id: webhook.provider_id,
+            to_number: webhook.to.map(|to| to.0),
+            from_number: webhook.from.map(|from| from.0),
+            body_text,
+            body_hex,
+            received_at: held.received_at,
+            routed_at: routed.map(|routed| routed.at),
+            message_id: routed.map(|routed| routed.message_id.0),
+            case_references: routed.map(|routed| numbers(&routed.references)),
+        }
+    }
 }
 
-async fn update(conn: &mut PgConnection, rows: &[(HeldId, RoutedAt)]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE unrouted
-         SET routed_at = new.routed_at, message_id = new.message_id, case_references = new.case_references::integer[]
-         FROM UNNEST($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[])
-              AS new (held_id, routed_at, message_id, case_references)
-         WHERE unrouted.held_id = new.held_id",
-        &column(rows, |(held_id, _)| held_id.0),
-        &column(rows, |(_, routed)| routed.at),
-        &column(rows, |(_, routed)| routed.message_id.0),
-        &column(rows, |(_, routed)| references_text(&routed.references)),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+const HOLD: &str = "
+    INSERT INTO unrouted (held_id, kind, reason, detail, provider_id, to_number, from_number, body_text, body_hex,
+                          received_at, routed_at, message_id, case_references)
+    SELECT r.held_id, r.kind, r.reason, r.detail, r.provider_id, r.to_number, r.from_number, r.body_text, r.body_hex,
+           dated(r.received_at, $2), dated(r.routed_at, $2), r.message_id, r.case_references
+      FROM jsonb_to_recordset($1)
+           AS r (held_id uuid, kind text, reason text, detail text, provider_id text, to_number text, from_number text,
+                 body_text text, body_hex text, received_at timestamptz, routed_at timestamptz, message_id uuid,
+                 case_references integer[])";
+
+/// What became of a webhook.
+#[derive(Serialize)]
+struct RoutedRow {
+    held_id: Uuid,
+    routed_at: DateTime<Utc>,
+    message_id: Uuid,
+    case_references: Vec<i32>,
 }
+
+impl RoutedRow {
+    fn of((held_id, routed): (HeldId, RoutedAt)) -> Self {
+        Self {
+            held_id: held_id.0,
+            routed_at: routed.at,
+            message_id: routed.message_id.0,
+            case_references: numbers(&routed.references),
+        }
+    }
+}
+
+fn numbers(references: &[Reference]) -> Vec<i32> {
+    references
+        .iter()
+        .map(|reference| reference.as_i32())
+        .collect()
+}
+
+const ROUTE: &str = "
+    UPDATE unrouted u
+       SET routed_at = dated(r.routed_at, $2), message_id = r.message_id, case_references = r.case_references
+      FROM jsonb_to_recordset($1)
+           AS r (held_id uuid, routed_at timestamptz, message_id uuid, case_references integer[])
+     WHERE u.held_id = r.held_id";
 
 struct Columnwise {
     held_id: Uuid,

@@ -8,12 +8,14 @@ use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{SurveyId, TokenId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserEvent, UserKind};
-use sqlx::{PgConnection, PgExecutor};
+use serde::Serialize;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
 use crate::read::Projection;
 use crate::read::rows::{Row, column};
+use crate::read::writes::Writes;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +59,15 @@ fn access(surveys: Option<Vec<Uuid>>) -> Access {
         .into()
 }
 
-/// Surveys as Postgres writes an array, which `UNNEST` cannot hand out.
-fn surveys_text(access: &Access) -> Option<String> {
-    let surveys: Vec<String> = access.surveys()?.iter().map(ToString::to_string).collect();
-    Some(format!("{{{}}}", surveys.join(",")))
+/// The surveys that an agent reaches, where they are not all.
+fn survey_ids(access: &Access) -> Option<Vec<Uuid>> {
+    Some(
+        access
+            .surveys()?
+            .iter()
+            .map(|survey_id| survey_id.0)
+            .collect(),
+    )
 }
 
 /// A token.
@@ -88,7 +95,7 @@ pub struct UsersHandler {
     revoked: BTreeSet<TokenId>,
 }
 
-/// What the events since the last flush changed of a user's row in the database.
+/// What the events since the last write changed of a user's row in the database.
 #[derive(Default)]
 struct Change {
     role: Option<Role>,
@@ -101,7 +108,7 @@ impl Projection for UsersHandler {
     const NAME: &'static str = "users";
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["users", "tokens"];
-    type Rows = ();
+    const STATEMENTS: &'static [&'static str] = &[CHANGE, ADD, REVOKE, ADD_TOKENS];
 
     fn apply(&mut self, recorded: &Recorded) {
         let (StreamId::User(user_id), Event::User(event)) = (recorded.stream, &recorded.event)
@@ -170,105 +177,132 @@ impl Projection for UsersHandler {
         }
     }
 
-    async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    fn write(&mut self, writes: &mut Writes) {
         let taken = std::mem::take(self);
-        let changed = Vec::from_iter(taken.changed);
-        let added: Vec<_> = taken.added.into_values().collect();
-        let tokens: Vec<_> = taken.tokens.into_values().collect();
-        let revoked: Vec<_> = taken.revoked.iter().map(|token_id| token_id.0).collect();
-        let removed: Vec<_> = changed
+        let removed = taken
+            .changed
             .iter()
             .filter(|(_, change)| change.removed)
-            .map(|(user_id, _)| user_id.0)
-            .collect();
+            .map(|(user_id, _)| RevokedTokens {
+                token_id: None,
+                user_id: Some(user_id.0),
+            });
+        let revoked = taken.revoked.iter().map(|token_id| RevokedTokens {
+            token_id: Some(token_id.0),
+            user_id: None,
+        });
+        let revoked: Vec<_> = revoked.chain(removed).collect();
         // Removals come first: an address may be added again as soon as its user is removed.
-        if !changed.is_empty() {
-            update_users(conn, &changed).await?;
-        }
-        if !added.is_empty() {
-            insert_users(conn, &added).await?;
-        }
-        if !revoked.is_empty() || !removed.is_empty() {
-            revoke_tokens(conn, &revoked, &removed).await?;
-        }
-        if !tokens.is_empty() {
-            insert_tokens(conn, &tokens).await?;
-        }
-        Ok(())
+        writes.statement::<Self>(CHANGE, taken.changed.into_iter().map(ChangedUser::of));
+        writes.statement::<Self>(ADD, taken.added.into_values().map(AddedUser::of));
+        writes.statement::<Self>(REVOKE, revoked);
+        writes.statement::<Self>(ADD_TOKENS, taken.tokens.into_values().map(AddedToken::of));
     }
 }
 
-async fn update_users(
-    conn: &mut PgConnection,
-    changes: &[(UserId, Change)],
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE users
-         SET role = coalesce(new.role, users.role), removed = users.removed OR new.removed, version = new.version,
-             surveys = CASE WHEN new.has_access THEN new.surveys::uuid[] ELSE users.surveys END
-         FROM UNNEST($1::uuid[], $2::text[], $3::bool[], $4::bigint[], $5::bool[], $6::text[])
-             AS new (user_id, role, removed, version, has_access, surveys)
-         WHERE users.user_id = new.user_id",
-        &column(changes, |(user_id, _)| user_id.0),
-        &column(changes, |(_, change)| change.role.map(Role::as_str)) as _,
-        &column(changes, |(_, change)| change.removed),
-        &column(changes, |(_, change)| change.version.cast_signed()),
-        &column(changes, |(_, change)| change.access.is_some()),
-        &column(changes, |(_, change)| change.access.as_ref().and_then(surveys_text)) as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+/// What changes of a row that is there.
+#[derive(Serialize)]
+struct ChangedUser {
+    user_id: Uuid,
+    role: Option<&'static str>,
+    removed: bool,
+    version: u64,
+    has_access: bool,
+    surveys: Option<Vec<Uuid>>,
 }
 
-async fn insert_users(conn: &mut PgConnection, rows: &[UserRow]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO users (user_id, email, role, removed, created_at, version, surveys)
-         SELECT new.user_id, new.email, new.role, new.removed, new.created_at, new.version, new.surveys::uuid[]
-         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::timestamptz[], $6::bigint[], $7::text[])
-             AS new (user_id, email, role, removed, created_at, version, surveys)",
-        &column(rows, |row| row.user_id.0),
-        &column(rows, |row| row.email.as_str()) as _,
-        &column(rows, |row| row.role.as_str()) as _,
-        &column(rows, |row| row.removed),
-        &column(rows, |row| row.created_at),
-        &column(rows, |row| row.version.cast_signed()),
-        &column(rows, |row| surveys_text(&row.access)) as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+impl ChangedUser {
+    fn of((user_id, change): (UserId, Change)) -> Self {
+        Self {
+            user_id: user_id.0,
+            role: change.role.map(Role::as_str),
+            removed: change.removed,
+            version: change.version,
+            has_access: change.access.is_some(),
+            surveys: change.access.as_ref().and_then(survey_ids),
+        }
+    }
 }
 
-async fn revoke_tokens(
-    conn: &mut PgConnection,
-    token_ids: &[Uuid],
-    removed_users: &[Uuid],
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE tokens SET revoked = true WHERE token_id = ANY($1) OR user_id = ANY($2)",
-        token_ids,
-        removed_users,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+const CHANGE: &str = "
+    UPDATE users u
+       SET role = coalesce(r.role, u.role), removed = u.removed OR r.removed, version = r.version,
+           surveys = CASE WHEN r.has_access THEN r.surveys ELSE u.surveys END
+      FROM jsonb_to_recordset($1)
+           AS r (user_id uuid, role text, removed boolean, version bigint, has_access boolean, surveys uuid[])
+     WHERE u.user_id = r.user_id";
+
+#[derive(Serialize)]
+struct AddedUser {
+    user_id: Uuid,
+    email: String,
+    role: &'static str,
+    removed: bool,
+    created_at: DateTime<Utc>,
+    version: u64,
+    surveys: Option<Vec<Uuid>>,
 }
 
-async fn insert_tokens(conn: &mut PgConnection, rows: &[TokenRow]) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO tokens (token_id, user_id, name, created_at, revoked)
-         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bool[])",
-        &column(rows, |row| row.token_id.0),
-        &column(rows, |row| row.user_id.0),
-        &column(rows, |row| row.name.as_str()) as _,
-        &column(rows, |row| row.created_at),
-        &column(rows, |row| row.revoked),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+impl AddedUser {
+    fn of(row: UserRow) -> Self {
+        Self {
+            user_id: row.user_id.0,
+            surveys: survey_ids(&row.access),
+            email: row.email.0,
+            role: row.role.as_str(),
+            removed: row.removed,
+            created_at: row.created_at,
+            version: row.version,
+        }
+    }
 }
+
+const ADD: &str = "
+    INSERT INTO users (user_id, email, role, removed, created_at, version, surveys)
+    SELECT r.user_id, r.email, r.role, r.removed, dated(r.created_at, $2), r.version, r.surveys
+      FROM jsonb_to_recordset($1)
+           AS r (user_id uuid, email text, role text, removed boolean, created_at timestamptz, version bigint,
+                 surveys uuid[])";
+
+/// A token, or all tokens of a user.
+#[derive(Serialize)]
+struct RevokedTokens {
+    token_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+}
+
+const REVOKE: &str = "
+    UPDATE tokens t
+       SET revoked = true
+     WHERE t.token_id IN (SELECT token_id FROM jsonb_to_recordset($1) AS r (token_id uuid))
+        OR t.user_id IN (SELECT user_id FROM jsonb_to_recordset($1) AS r (user_id uuid))";
+
+#[derive(Serialize)]
+struct AddedToken {
+    token_id: Uuid,
+    user_id: Uuid,
+    name: String,
+    created_at: DateTime<Utc>,
+    revoked: bool,
+}
+
+impl AddedToken {
+    fn of(row: TokenRow) -> Self {
+        Self {
+            token_id: row.token_id.0,
+            user_id: row.user_id.0,
+            name: row.name,
+            created_at: row.created_at,
+            revoked: row.revoked,
+        }
+    }
+}
+
+const ADD_TOKENS: &str = "
+    INSERT INTO tokens (token_id, user_id, name, created_at, revoked)
+    SELECT r.token_id, r.user_id, r.name, dated(r.created_at, $2), r.revoked
+      FROM jsonb_to_recordset($1)
+           AS r (token_id uuid, user_id uuid, name text, created_at timestamptz, revoked boolean)";
 
 struct Columnwise {
     user_id: Uuid,

@@ -15,7 +15,7 @@ test: ## run all tests on a throw-away Postgres (installs nginx and PgBouncer, w
 	@.ci/nginx
 	.ci/test
 
-lint: fmt-check clippy doc deny sqlx-check ## check form, lints, documentation, dependencies and .sqlx
+lint: fmt-check clippy doc deny sqlx-check plpgsql-check ## check form, lints, documentation, dependencies, .sqlx and functions
 
 fmt-check:
 	cargo fmt --all --check
@@ -34,6 +34,9 @@ sqlx: setup ## write .sqlx anew after a change of a statement or a migration
 
 sqlx-check: setup
 	.ci/sqlx-prepare --check
+
+plpgsql-check: setup ## check the database's functions (installs plpgsql_check with apt-get)
+	.ci/plpgsql-check
 
 browser-test: setup ## run the browser tests (installs chromium and node)
 	.ci/browser-test
@@ -59,4 +62,4 @@ audit: ## check dependencies against the advisory database too (needs the networ
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test api-test bench bench-replay bench-pages audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check plpgsql-check browser-test api-test bench bench-replay bench-pages audit clean

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use docket_projections::{activity, idempotency};
+use docket_projections::{activity, append, idempotency};
 use tracing::{info, warn};
 
 use crate::app::App;
@@ -17,6 +17,8 @@ const EVERY: Duration = Duration::from_hours(1);
 const KEY_DAYS: i64 = 30;
 /// How long counts by ten minutes are kept, in days; health looks a day back.
 const SLOT_DAYS: i64 = 2;
+/// How long the last call of a writer is known, in days; one that got no answer is sent again within a minute.
+const CALL_DAYS: i64 = 1;
 /// So many keys are forgotten in one statement, which locks them for that moment only.
 const STEP: i64 = 1_000;
 
@@ -28,6 +30,8 @@ const STEP: i64 = 1_000;
 pub async fn round(app: &App) -> Result<u64, docket_projections::DatabaseError> {
     let now = (app.clock)();
     activity::forget_slots(&app.pool, now - TimeDelta::days(SLOT_DAYS)).await?;
+    let calls_before = now - TimeDelta::days(CALL_DAYS);
+    append::forget_calls(&app.pool, calls_before).await?;
     let before = now - TimeDelta::days(KEY_DAYS);
     let mut all = 0;
     while !app.stopping.is_cancelled() {

@@ -641,32 +641,6 @@ proptest! {
     }
 }
 
-/// The messages that a decision reads: the one that it is about.
-fn message_of(command: &CaseCommand) -> Option<MessageId> {
-    match command {
-        CaseCommand::Receive { message, .. } | CaseCommand::MoveIn { message, .. } => {
-            Some(message.message_id)
-        }
-        CaseCommand::React { reaction, .. } => reaction.message_id,
-        CaseCommand::Reply { message, .. } | CaseCommand::ReplyAutomatically(message) => {
-            Some(message.message_id)
-        }
-        CaseCommand::BeginSending { message_id, .. }
-        | CaseCommand::RecordDelivery { message_id, .. }
-        | CaseCommand::Identify { message_id, .. }
-        | CaseCommand::Resend { message_id, .. }
-        | CaseCommand::MoveOut { message_id, .. }
-        | CaseCommand::RecordRemovedElsewhere { message_id, .. }
-        | CaseCommand::UndoMove { message_id, .. }
-        | CaseCommand::TakeBack { message_id, .. } => Some(*message_id),
-        CaseCommand::Open(_)
-        | CaseCommand::SetStatus { .. }
-        | CaseCommand::Assign { .. }
-        | CaseCommand::Rename { .. }
-        | CaseCommand::AddNote { .. } => None,
-    }
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -676,7 +650,7 @@ proptest! {
         let mut brief = Case::default();
         let mut events: Vec<(u64, CaseEvent)> = vec![];
         for step in play(commands) {
-            if let Some(message_id) = message_of(&step.command)
+            if let Some(message_id) = step.command.message_id()
                 && !brief.knows(message_id)
             {
                 let about = events.iter().filter(|(_, event)| event.message_id() == Some(message_id));

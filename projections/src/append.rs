@@ -1,40 +1,287 @@
-//! What an append writes, and where it ended.
+//! Appending to the log: one call of the function `append`, which is a transaction of its own.
+//!
+//! The function checks, under one lock, that what a batch decided still rests on the truth, and writes the events with everything
+//! that follows from them. See the migration that makes it, and ADR 0018.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use docket_domain::event::Event;
-use sqlx::{PgConnection, PgPool};
+use chrono::{DateTime, Utc};
+use docket_domain::event::{Event, StreamId};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres};
+use uuid::Uuid;
 
-use super::recorded::{Recorded, to_database_precision};
+use crate::log::recorded::Recorded;
+use crate::read::writes::{Rows, Statement, Writes, row};
 
-/// Where an append ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// The position of the last event appended.
-    pub position: i64,
-    /// The transaction's id, by which a commit that broke off can be asked after.
-    pub transaction_id: String,
+row! {
+    /// What a contact's decisions rest on.
+    pub(crate) struct ContactRow = "append_contact" {
+        contact_id: Uuid,
+        survey_id: Uuid,
+        number: String,
+        version: i64,
+        is_new: bool,
+        changes: bool,
+        last_wrote_at: Option<DateTime<Utc>>,
+        last_line_id: Option<Uuid>,
+    }
 }
 
-/// Locks the log's head until the transaction ends, and gives the time that what is appended is recorded at: that of the clock, but
-/// never before what was appended last, and behind every time that somebody was told how things were at.
+row! {
+    /// A stream that was read, and its version.
+    pub(crate) struct StreamRow = "append_stream" {
+        aggregate_type: String,
+        aggregate_id: String,
+        version: i64,
+    }
+}
+
+row! {
+    /// A webhook's receipt.
+    pub(crate) struct ReceiptRow = "append_receipt" {
+        kind: String,
+        key: String,
+        must_be_new: bool,
+    }
+}
+
+row! {
+    /// A request's idempotency key, and what it came to.
+    pub(crate) struct KeyRow = "append_key" {
+        actor: Uuid,
+        key: String,
+        fingerprint: Vec<u8>,
+        outcome: String,
+    }
+}
+
+row! {
+    /// A statement that writes what seldom changes.
+    pub(crate) struct StatementRow = "append_statement" {
+        statement: String,
+        rows: String,
+    }
+}
+
+row! {
+    /// An event; its position and its time are given when it is written.
+    pub(crate) struct EventRow = "append_event" {
+        aggregate_type: String,
+        aggregate_id: String,
+        sequence: i64,
+        event_type: String,
+        event_version: String,
+        payload: String,
+        metadata: String,
+    }
+}
+
+/// A batch to be appended; its parts are numbered from 1, and each is accepted or refused as a whole.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) basis: Basis,
+    pub(crate) contacts: Vec<ContactRow>,
+    pub(crate) streams: Vec<StreamRow>,
+    pub(crate) receipts: Vec<ReceiptRow>,
+    pub(crate) keys: Vec<KeyRow>,
+    pub(crate) statements: Vec<StatementRow>,
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) rows: Rows,
+}
+
+/// What all parts of a batch rest on.
+#[derive(Clone, Debug)]
+pub(crate) struct Basis {
+    /// The call's id: sent again under the same id, it is done once.
+    pub(crate) call_id: Uuid,
+    /// The writer's call before that wrote something, whose answer it has got.
+    pub(crate) previous_call_id: Option<Uuid>,
+    /// How many parts there are.
+    pub(crate) parts: i32,
+    /// What time it is.
+    pub(crate) clock: DateTime<Utc>,
+    /// The versions of the read models.
+    pub(crate) models: String,
+    /// The position of the event that last changed the settings.
+    pub(crate) settings_position: i64,
+    /// Whether settings are changed.
+    pub(crate) changes_settings: bool,
+}
+
+impl sqlx::Type<Postgres> for Basis {
+    fn type_info() -> sqlx::postgres::PgTypeInfo {
+        sqlx::postgres::PgTypeInfo::with_name("append_call")
+    }
+}
+
+impl sqlx::Encode<'_, Postgres> for Basis {
+    fn encode_by_ref(
+        &self,
+        buffer: &mut sqlx::postgres::PgArgumentBuffer,
+    ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+        let mut encoder = sqlx::postgres::types::PgRecordEncoder::new(buffer);
+        encoder.encode(self.call_id)?;
+        encoder.encode(self.previous_call_id)?;
+        encoder.encode(self.parts)?;
+        encoder.encode(self.clock)?;
+        encoder.encode(&self.models)?;
+        encoder.encode(self.settings_position)?;
+        encoder.encode(self.changes_settings)?;
+        encoder.finish();
+        Ok(sqlx::encode::IsNull::No)
+    }
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It was done.
+    Done {
+        /// The position of the newest event in the log.
+        position: i64,
+        /// For each part, from the first, whether it was written.
+        accepted: Vec<bool>,
+        /// The places of receipts, from 0, that had been given before.
+        taken: Vec<usize>,
+    },
+    /// Nothing was written: the decisions rest on old settings.
+    OldSettings,
+    /// Nothing was written: the decisions rest on read models of other versions.
+    OtherModels,
+}
+
+impl Call {
+    pub(crate) fn new(basis: Basis) -> Self {
+        Self {
+            basis,
+            contacts: vec![],
+            streams: vec![],
+            receipts: vec![],
+            keys: vec![],
+            statements: vec![],
+            events: vec![],
+            rows: Rows::default(),
+        }
+    }
+
+    /// Whether anything is to be written, if a part is accepted.
+    pub(crate) const fn writes(&self) -> bool {
+        !(self.receipts.is_empty()
+            && self.keys.is_empty()
+            && self.statements.is_empty()
+            && self.events.is_empty())
+    }
+
+    pub(crate) fn add_receipt(&mut self, part: i32, kind: &str, key: &str, must_be_new: bool) {
+        self.receipts.push(ReceiptRow {
+            part,
+            kind: kind.to_owned(),
+            key: key.to_owned(),
+            must_be_new,
+        });
+    }
+
+    pub(crate) fn add_key(
+        &mut self,
+        part: i32,
+        (actor, key): (Uuid, &str),
+        fingerprint: &[u8],
+        outcome: String,
+    ) {
+        self.keys.push(KeyRow {
+            part,
+            actor,
+            key: key.to_owned(),
+            fingerprint: fingerprint.to_vec(),
+            outcome,
+        });
+    }
+
+    pub(crate) fn add_stream(&mut self, part: i32, stream: StreamId, version: u64) {
+        self.streams.push(StreamRow {
+            part,
+            aggregate_type: stream.aggregate_type().to_owned(),
+            aggregate_id: stream.aggregate_id(),
+            version: version.cast_signed(),
+        });
+    }
+
+    pub(crate) fn add_statement(&mut self, part: i32, statement: Statement) {
+        self.statements.push(StatementRow {
+            part,
+            statement: statement.sql.to_owned(),
+            rows: statement.rows,
+        });
+    }
+
+    /// The rows that follow from a part's events.
+    pub(crate) fn add_writes(&mut self, part: i32, writes: Writes) {
+        for statement in writes.statements {
+            self.add_statement(part, statement);
+        }
+        self.rows.append(writes.rows, part);
+    }
+
+    /// # Errors
+    ///
+    /// An event that cannot be written as JSON, as [`sqlx::Error::Encode`].
+    pub(crate) fn add_event(&mut self, part: i32, recorded: &Recorded) -> Result<(), sqlx::Error> {
+        let Recorded {
+            stream,
+            event,
+            metadata,
+            ..
+        } = recorded;
+        self.events.push(EventRow {
+            part,
+            aggregate_type: stream.aggregate_type().to_owned(),
+            aggregate_id: stream.aggregate_id(),
+            sequence: recorded.sequence.cast_signed(),
+            event_type: event.type_name().to_owned(),
+            event_version: event.version().to_owned(),
+            payload: serde_json::to_string(event).map_err(encode_error)?,
+            metadata: serde_json::to_string(metadata).map_err(encode_error)?,
+        });
+        Ok(())
+    }
+}
+
+fn encode_error(error: serde_json::Error) -> sqlx::Error {
+    sqlx::Error::Encode(Box::new(error))
+}
+
+/// Appends a batch.
 ///
 /// # Errors
 ///
-/// The database's error.
-pub(crate) async fn lock_head(
-    conn: &mut PgConnection,
-    clock: impl FnOnce() -> DateTime<Utc>,
-) -> Result<DateTime<Utc>, sqlx::Error> {
-    let head = sqlx::query!("SELECT recorded_at, sealed_at FROM log_head FOR UPDATE")
-        .fetch_one(conn)
-        .await?;
-    let behind = head
-        .sealed_at
-        .map(|sealed| sealed + TimeDelta::microseconds(1));
-    let floor = head.recorded_at.max(behind);
-    // The clock is asked once nobody else appends.
-    let now = to_database_precision(clock());
-    Ok(floor.map_or(now, |floor| now.max(floor)))
+/// The database's error; nothing is written then, unless it is that no answer came.
+pub(crate) async fn append(conn: &mut PgConnection, call: &Call) -> Result<Appended, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT outcome AS "outcome!", last_position AS "position!", coalesce(accepted, '{}') AS "accepted!",
+                  coalesce(taken, '{}') AS "taken!"
+             FROM append($1, $2, $3, $4, $5, $6, $7, $8)"#,
+        &call.basis as _,
+        &call.contacts as _,
+        &call.streams as _,
+        &call.receipts as _,
+        &call.keys as _,
+        &call.statements as _,
+        &call.events as _,
+        &call.rows as _,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(match row.outcome.as_str() {
+        "settings" => Appended::OldSettings,
+        "models" => Appended::OtherModels,
+        _ => Appended::Done {
+            position: row.position,
+            accepted: row.accepted,
+            taken: row
+                .taken
+                .into_iter()
+                .filter_map(|place| usize::try_from(place).ok()?.checked_sub(1))
+                .collect(),
+        },
+    })
 }
 
 /// Sees to it that nothing is recorded any more at `time` or before; `None` once that holds, else the time up to which it can be asked
@@ -61,120 +308,43 @@ pub(crate) async fn seal(
         return Ok(Some(latest));
     }
     // Waits for those who append: what they record at that time or before is then there to be read.
-    sqlx::query!(
-        "UPDATE log_head SET sealed_at = greatest(sealed_at, $1::timestamptz)",
-        time,
-    )
-    .execute(pool)
-    .await?;
+    sqlx::query!("SELECT seal_log($1)", time)
+        .execute(pool)
+        .await?;
     Ok(None)
 }
 
-/// Events as columns of `events`, in order; their positions are given when they are written.
-#[derive(Debug, Default)]
-pub(crate) struct EventColumns {
-    pub(crate) aggregate_types: Vec<&'static str>,
-    pub(crate) aggregate_ids: Vec<String>,
-    pub(crate) sequences: Vec<i64>,
-    pub(crate) event_types: Vec<&'static str>,
-    pub(crate) event_versions: Vec<&'static str>,
-    pub(crate) payloads: Vec<String>,
-    pub(crate) metadata: Vec<String>,
-    pub(crate) recorded_at: Vec<DateTime<Utc>>,
-    /// Whether the settings in memory are out of date after them.
-    pub(crate) change_settings: bool,
-}
-
-impl EventColumns {
-    /// # Errors
-    ///
-    /// An event that cannot be written as JSON, as [`sqlx::Error::Encode`].
-    pub(crate) fn of(events: &[Recorded]) -> Result<Self, sqlx::Error> {
-        let mut columns = Self::default();
-        for recorded in events {
-            let Recorded {
-                stream,
-                event,
-                metadata,
-                ..
-            } = recorded;
-            columns.aggregate_types.push(stream.aggregate_type());
-            columns.aggregate_ids.push(stream.aggregate_id());
-            columns.sequences.push(recorded.sequence.cast_signed());
-            columns.event_types.push(event.type_name());
-            columns.event_versions.push(event.version());
-            columns
-                .payloads
-                .push(serde_json::to_string(event).map_err(encode_error)?);
-            columns
-                .metadata
-                .push(serde_json::to_string(metadata).map_err(encode_error)?);
-            columns.recorded_at.push(recorded.recorded_at);
-            columns.change_settings |= is_settings(recorded);
-        }
-        Ok(columns)
-    }
-}
-
-/// Appends `events` to the log, in order; `None` where there is none. From here to the commit all other appends wait, so it is the last
-/// thing that a transaction does.
+/// Forgets the last calls of writers that are gone since `before`.
 ///
 /// # Errors
 ///
-/// The database's error; a violation of `events_pkey` means that somebody else wrote to one of the streams.
-pub(crate) async fn append(
-    conn: &mut PgConnection,
-    events: &[Recorded],
-) -> Result<Option<Appended>, sqlx::Error> {
-    if events.is_empty() {
-        return Ok(None);
-    }
-    let columns = EventColumns::of(events)?;
-    let row = sqlx::query!(
-        r#"WITH head AS (
-               UPDATE log_head
-                  SET position = position + $1::bigint,
-                      recorded_at = greatest(recorded_at, (SELECT max(u.at) FROM unnest($10::timestamptz[]) AS u (at))),
-                      settings_position = CASE WHEN $2 THEN position + $1::bigint ELSE settings_position END
-               RETURNING position
-           ), appended AS (
-               INSERT INTO events (
-                   aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
-                   recorded_at
-               )
-               SELECT e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version, e.payload::jsonb,
-                      e.metadata::jsonb, head.position - $1::bigint + e.ordinality, e.recorded_at
-                 FROM head,
-                      unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-                             $10::timestamptz[])
-                      WITH ORDINALITY AS e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
-                                            metadata, recorded_at, ordinality)
-           )
-           SELECT position AS "position!", pg_current_xact_id()::text AS "transaction_id!" FROM head"#,
-        i64::try_from(events.len()).unwrap_or(i64::MAX),
-        columns.change_settings,
-        &columns.aggregate_types as &[&str],
-        &columns.aggregate_ids,
-        &columns.sequences,
-        &columns.event_types as &[&str],
-        &columns.event_versions as &[&str],
-        &columns.payloads,
-        &columns.metadata,
-        &columns.recorded_at,
+/// The database's error.
+pub async fn forget_calls(pool: &PgPool, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    // The one with the highest position stays: it tells up to where the log goes.
+    sqlx::query!(
+        "DELETE FROM append_calls WHERE recorded_at < $1 AND position < (SELECT max(position) FROM append_calls)",
+        before,
     )
-    .fetch_one(conn)
+    .execute(pool)
     .await?;
-    Ok(Some(Appended {
-        position: row.position,
-        transaction_id: row.transaction_id,
-    }))
+    Ok(())
 }
 
-fn encode_error(error: serde_json::Error) -> sqlx::Error {
-    sqlx::Error::Encode(Box::new(error))
+/// Up to which position the log went when it was last appended to; 0 where that is not known.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT coalesce(max(position), 0) AS "position!" FROM append_calls"#)
+        .fetch_one(executor)
+        .await
 }
 
 /// Whether caches of surveys and lines are out of date after the event.
-pub(crate) const fn is_settings(recorded: &Recorded) -> bool {
-    matches!(recorded.event, Event::Survey(_) | Event::Line(_))
+pub(crate) const fn is_settings(event: &Event) -> bool {
+    matches!(event, Event::Survey(_) | Event::Line(_))
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

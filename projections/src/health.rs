@@ -43,8 +43,7 @@ impl Model {
 /// The database's error.
 pub async fn store(executor: impl PgExecutor<'_>) -> Result<Store, sqlx::Error> {
     let found = sqlx::query!(
-        r#"SELECT pg_database_size(current_database()) AS "size!", position,
-                  (SELECT recorded_at FROM events WHERE events.position = log_head.position) AS last_event_at
+        r#"SELECT pg_database_size(current_database()) AS "size!", position AS "position!", recorded_at AS last_event_at
            FROM log_head"#
     )
     .fetch_one(executor)

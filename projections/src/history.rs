@@ -23,7 +23,7 @@ use futures_util::FutureExt as _;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 pub use self::words::{Who, describe, happened_at, provider_id, who};
-use crate::log::append;
+use crate::append;
 use crate::log::reader::{self, LogEvent, ReadError};
 use crate::log::recorded::{UNDATED, to_database_precision};
 use crate::log::upcasters::upcasters;

@@ -1,27 +1,29 @@
 //! The one write path.
 //!
-//! An operation is put in a bounded queue and its caller waits; a few writers each take whatever waits and do it in one
-//! transaction (group commit), so that the cost of a durable commit is shared. In that transaction, in this order:
+//! An operation is put in a bounded queue and its caller waits; a few writers each take whatever waits and do it together
+//! (group commit), so that the cost of a durable commit is shared. A writer
 //!
-//! 1. receipts are written, and every contact concerned is locked, in order of their ids;
-//! 2. open cases, messages, settings and aggregates are read, after the locks, so that what is read stays true;
-//! 3. each operation is decided in memory and sees what those before it did;
-//! 4. the log's head is locked, which gives the events their time, and the read models take them in;
-//! 5. their rows and the events are written, at most in a few statements, and the transaction commits.
+//! 1. reads what the operations need, without a lock: contacts from the cache, and what is not there from the read models (`fill`);
+//! 2. decides each operation in memory; it sees what those before it did (`batch`);
+//! 3. appends all of it in one call, which is a transaction of its own (`crate::append`). The call compares what the decisions
+//!    rest on with what is so now. The part of the batch that concerns one contact is accepted or refused as a whole; what was
+//!    refused is read and decided again, and its neighbours are not touched.
 //!
-//! What always holds: no case is written without its contact's lock; a caller that goes away cancels nothing; a conflict is
-//! retried from fresh state; a transaction that fails for another reason is split, so that one poisoned operation cannot take
-//! others with it; a commit that broke off is asked after, never repeated blindly.
+//! What always holds: no lock is held while anything travels between Docket and its database; a caller that goes away cancels
+//! nothing; a call that fails is split, so that one poisoned operation cannot take others with it; a call that got no answer is
+//! sent again under its id, and is done once.
 
 mod announce;
+mod batch;
 mod cache;
 mod failure;
+mod fill;
 mod job;
-mod load;
 pub mod operation;
 mod queue;
 mod references;
 pub mod scope;
+mod secret;
 mod writer;
 
 use std::sync::Arc;
@@ -33,7 +35,9 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::cache::CaseCache;
+use self::cache::ContactCache;
+#[cfg(feature = "testing")]
+pub use self::fill::brief_case;
 use self::job::{Job, Ticket};
 use self::operation::{Answer, LedgerError, Operation};
 use self::queue::{Entrance, Rejected, queue};
@@ -112,7 +116,7 @@ impl Ledger {
         let shared = Shared {
             connect,
             waiting: Arc::new(waiting),
-            cache: Arc::new(CaseCache::new(options.cache_bytes)),
+            cache: Arc::new(ContactCache::new(options.cache_bytes)),
             settings,
             head,
             written,

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod append;
 pub mod connect;
 pub mod health;
 pub mod history;

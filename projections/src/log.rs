@@ -1,9 +1,8 @@
 //! The append log: one table of events, read by stream and by position.
 //!
-//! Positions are 1, 2, 3 … without a gap, in the order of commits: `log_head` is one row that every append updates in its
-//! transaction, so nothing ever appears behind a position that a reader has seen. Only [`crate::ledger`] appends.
+//! Positions are 1, 2, 3 … without a gap, in the order of commits: whoever appends holds one lock from the look at the last position
+//! to the commit, so nothing ever appears behind a position that a reader has seen. Only [`crate::append`] appends.
 
-pub mod append;
 pub mod follow;
 pub mod reader;
 pub mod recorded;

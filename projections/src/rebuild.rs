@@ -11,8 +11,8 @@
 //!
 //! # Why the swap comes to nobody's deadlock
 //!
-//! Every batch of the ledger writes to `webhook_receipts` before it touches anything else, so whoever locks that table waits for
-//! batches under way and keeps out the next ones, which hold nothing yet. Readers may hold one read model and wait for another;
+//! Every call that appends takes the log's lock before it touches anything else, so whoever holds that lock has waited for calls
+//! under way and keeps out the next ones, which hold nothing yet. Readers may hold one read model and wait for another;
 //! the locks that shut them out are therefore given up long before the database would look for a deadlock, and tried again.
 //! Before all that, a lock that hinders neither has the database call off its automatic vacuum, which could hold a table for
 //! minutes.
@@ -28,6 +28,7 @@ use futures_util::FutureExt as _;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::mpsc;
 
+use crate::append;
 use crate::connect::Connector;
 use crate::log::reader::{self, ReadError};
 use crate::log::recorded::{Recorded, UNDATED};
@@ -83,14 +84,6 @@ pub enum RebuildError {
         after: i64,
         /// The position that came instead of the next, if any came.
         found: Option<i64>,
-    },
-    /// The log goes on behind its head.
-    #[error("the log's head says {head} events, and there is one at position {last}")]
-    BehindHead {
-        /// What `log_head` says.
-        head: i64,
-        /// The position of the last event.
-        last: i64,
     },
     /// There is no such read model.
     #[error("there is no read model {name}; there are: {all}")]
@@ -714,7 +707,7 @@ impl<P: FnMut(Progress)> Builder<P> {
         let shut_out_since = Instant::now();
         let shut_out = format!(
             "SET LOCAL lock_timeout = '{WRITERS_TIMEOUT}';
-             LOCK TABLE public.webhook_receipts, public.log_head IN EXCLUSIVE MODE"
+             SELECT public.lock_log()"
         );
         execute(&mut self.target, &shut_out).await?;
         self.take_in_rest().await?;
@@ -750,9 +743,12 @@ impl<P: FnMut(Progress)> Builder<P> {
             write(&mut self.target, models).await?;
             self.done = last;
         }
-        let last = reader::last_position(&mut self.target).boxed().await?;
-        if last > head {
-            return Err(RebuildError::BehindHead { head, last });
+        let promised = append::last_position(&mut self.target).boxed().await?;
+        if promised > head {
+            return Err(RebuildError::Gap {
+                after: head,
+                found: None,
+            });
         }
         Ok(())
     }

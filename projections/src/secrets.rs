@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
 /// A secret as it is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,30 +20,6 @@ impl fmt::Debug for SealedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealedSecret(…)")
     }
-}
-
-/// Keeps a secret in place of the one before, or removes it.
-pub(crate) async fn write(
-    conn: &mut PgConnection,
-    name: &str,
-    sealed: Option<&SealedSecret>,
-) -> Result<(), sqlx::Error> {
-    if let Some(sealed) = sealed {
-        sqlx::query!(
-            "INSERT INTO installation_secrets (name, nonce, ciphertext) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO UPDATE SET nonce = excluded.nonce, ciphertext = excluded.ciphertext",
-            name,
-            sealed.nonce,
-            sealed.ciphertext,
-        )
-        .execute(conn)
-        .await?;
-    } else {
-        sqlx::query!("DELETE FROM installation_secrets WHERE name = $1", name)
-            .execute(conn)
-            .await?;
-    }
-    Ok(())
 }
 
 /// The secret of that name, as it is kept.

@@ -1,6 +1,6 @@
 //! The surveys and lines, kept in memory.
 //!
-//! Every decision is made on a snapshot that the transaction has found to be the newest: `log_head.settings_position` says at
+//! Every decision is made on a snapshot that the transaction has found to be the newest: `log_state.settings_position` says at
 //! which position settings last changed.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub struct Settings {
 
 /// At which position settings last changed.
 pub(crate) async fn newest_position(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!("SELECT settings_position FROM log_head")
+    sqlx::query_scalar!("SELECT settings_position FROM log_state")
         .fetch_one(executor)
         .await
 }

@@ -218,7 +218,7 @@ async fn check_owners(conn: &mut PgConnection) -> Result<(), Unsuitable> {
               WHERE c.relkind IN ('r', 'S') AND NOT pg_has_role(c.relowner, 'USAGE')
                 AND (n.nspname IN ('docket_read', 'docket_rebuild')
                      OR n.nspname = 'public' AND c.relname IN ('_sqlx_migrations', 'case_references', 'contact_ids', 'events',
-                                                               'log_head', 'projection_versions', 'webhook_receipts'))
+                                                               'log_head', 'log_state', 'projection_versions', 'webhook_receipts'))
               ORDER BY 1 LIMIT 1",
         )
         .await

@@ -88,7 +88,7 @@ pub async fn set_model_version(pool: &PgPool, name: &str, version: i32) {
     .expect("the test server takes a version");
 }
 
-/// Writers that wait where every transaction begins, until they are let go.
+/// Writers that wait where every call that appends begins, until they are let go.
 #[derive(Debug)]
 pub struct Halted(Transaction<'static, Postgres>);
 
@@ -116,10 +116,10 @@ pub async fn halt_writers(pool: &PgPool) -> Halted {
         .begin()
         .await
         .expect("the test server begins a transaction");
-    sqlx::query!("LOCK TABLE webhook_receipts IN ACCESS EXCLUSIVE MODE")
+    sqlx::query!("SELECT lock_log()")
         .execute(&mut *transaction)
         .await
-        .expect("the test server locks a table");
+        .expect("the test server locks the log");
     Halted(transaction)
 }
 

@@ -632,10 +632,6 @@ async fn old_log(pool: &PgPool) -> Reference {
         .await
         .unwrap();
     }
-    sqlx::query("UPDATE log_head SET position = 5")
-        .execute(pool)
-        .await
-        .unwrap();
     Reference::new(124).unwrap()
 }
 

@@ -166,12 +166,9 @@ async fn what_is_about_a_case_or_a_number_is_found() {
         };
         let stream = StreamId::Views(reference, day);
         sqlx::query(
-            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
-             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
-                                 recorded_at)
-             SELECT $1, $2, 1, 'CaseViewed', '1', $3, '{\"actor\": \"user\", \"email\": \"auditor@example.com\"}', position,
-                    '2026-01-01 13:00Z'::timestamptz + $4 * interval '1 day'
-               FROM head",
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at)
+             SELECT $1, $2, 1, 'CaseViewed', '1', $3, '{\"actor\": \"user\", \"email\": \"auditor@example.com\"}',
+                    '2026-01-01 13:00Z'::timestamptz + $4 * interval '1 day'",
         )
         .bind(stream.aggregate_type())
         .bind(stream.aggregate_id())
@@ -242,11 +239,8 @@ async fn times_that_run_backwards_along_the_log_hide_nothing() {
     .enumerate()
     {
         sqlx::query(
-            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
-             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
-                                 recorded_at)
-             SELECT 'Case', '101', 1000 + $1, 'NoteAdded', '1', '{}', '{\"actor\": \"system\"}', position, $2::timestamptz
-               FROM head",
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at)
+             SELECT 'Case', '101', 1000 + $1, 'NoteAdded', '1', '{}', '{\"actor\": \"system\"}', $2::timestamptz",
         )
         .bind(i64::try_from(nth).unwrap())
         .bind(at(&time.replace(' ', "T")))

@@ -692,24 +692,6 @@ async fn a_log_that_ends_before_its_end_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_event_behind_the_head_is_an_error() {
-    let place = Place::with_log(100).await;
-    place.execute("UPDATE log_head SET position = 99").await;
-    let error = place.rebuild().await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            RebuildError::BehindHead {
-                head: 99,
-                last: 100
-            }
-        ),
-        "{error:?}"
-    );
-    place.close().await;
-}
-
-#[tokio::test]
 async fn an_event_that_cannot_be_read_is_an_error_that_names_it_and_not_what_it_holds() {
     let place = Place::with_log(LONG).await;
     let before = contents(place.pool()).await;

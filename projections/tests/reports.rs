@@ -457,10 +457,8 @@ async fn record(pool: &PgPool, events: &[Recorded]) {
     for recorded in events {
         models.apply(recorded);
         sqlx::query(
-            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
-             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
-                                 position, recorded_at)
-             SELECT $1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, position, $8 FROM head",
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at)
+             VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8)",
         )
         .bind(recorded.stream.aggregate_type())
         .bind(recorded.stream.aggregate_id())

@@ -63,6 +63,7 @@ impl Operation for MoveMessage {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: std::iter::once(self.from).chain(self.to).collect(),
+            recalled: vec![self.message_id],
             new_references: usize::from(self.to.is_none()),
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
@@ -210,6 +211,7 @@ impl Operation for UndoMove {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: vec![self.reference, self.source],
+            recalled: vec![self.message_id],
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
         }

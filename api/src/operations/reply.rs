@@ -70,7 +70,6 @@ impl Operation for Reply {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: vec![self.reference],
-            last_line: true,
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
         }
@@ -303,7 +302,6 @@ impl Operation for Resend {
         Needs {
             cases: vec![self.reference],
             message: Some(MessageKey::Id(self.message_id)),
-            last_line: true,
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
         }

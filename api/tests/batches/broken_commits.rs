@@ -1,10 +1,11 @@
-//! Commits whose answer never comes: the connection breaks while the COMMIT is on its way, or while its answer is.
+//! Calls whose answer never comes: the connection breaks while the call that appends is on its way, or while its answer is.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use docket::ambient;
+use docket::operations::probe::Probe;
 use docket::operations::receive::Received;
 use docket_domain::case::CaseEvent;
 use docket_domain::event::Event;
@@ -23,7 +24,7 @@ use crate::{Office, text};
 /// What a message of Postgres's protocol begins with that asks for TLS, and so comes before the one that begins the session.
 const SSL_REQUEST: u32 = 80_877_103;
 
-/// Where the next COMMIT breaks off.
+/// Where the next call that appends breaks off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     /// It does not reach the server.
@@ -41,13 +42,13 @@ struct Link {
 
 #[derive(Default)]
 struct State {
-    /// Where the next COMMIT is cut off, and whether nobody gets through after that.
+    /// Where the next call is cut off, and whether nobody gets through after that.
     next: Mutex<Option<(Cut, bool)>>,
     is_down: AtomicBool,
 }
 
 impl State {
-    /// Where this COMMIT is to be cut off, if it is.
+    /// Where this call is to be cut off, if it is.
     fn cut(&self) -> Option<Cut> {
         let (cut, stays_down) = self.next.lock().unwrap().take()?;
         self.is_down.store(stays_down, Ordering::SeqCst);
@@ -122,12 +123,28 @@ impl Drop for Link {
     }
 }
 
-/// Carries a session until one side ends it, or a COMMIT is to be cut off.
+/// The name of the statement that a message of the protocol prepares, where that is the call that appends.
+fn prepared_call(kind: Option<u8>, body: &[u8]) -> Option<Vec<u8>> {
+    let (name, statement) = body.split_at(body.iter().position(|byte| *byte == 0)?);
+    let call = b"FROM append(";
+    let is_call = statement.windows(call.len()).any(|part| part == call);
+    (kind == Some(b'P') && is_call).then(|| name.to_vec())
+}
+
+/// The name of the statement that a message of the protocol runs.
+fn run_statement(kind: Option<u8>, body: &[u8]) -> Option<&[u8]> {
+    let mut names = body.split(|byte| *byte == 0);
+    (kind == Some(b'B')).then(|| names.nth(1)).flatten()
+}
+
+/// Carries a session until one side ends it, or a call is to be cut off.
 async fn carry(client: UnixStream, server: Box<dyn Stream>, state: &State) -> std::io::Result<()> {
     let (mut asked, mut answers) = client.into_split();
     let (mut answered, mut asks) = tokio::io::split(server);
     let questions = async {
         let mut has_begun = false;
+        let mut call = None;
+        let mut cut = None;
         loop {
             let kind = if has_begun {
                 Some(asked.read_u8().await?)
@@ -137,11 +154,10 @@ async fn carry(client: UnixStream, server: Box<dyn Stream>, state: &State) -> st
             let length = asked.read_u32().await?;
             let mut body = vec![0; usize::try_from(length - 4).unwrap()];
             asked.read_exact(&mut body).await?;
-            let cut = if kind == Some(b'Q') && body.starts_with(b"COMMIT") {
-                state.cut()
-            } else {
-                None
-            };
+            call = prepared_call(kind, &body).or(call);
+            if call.is_some() && run_statement(kind, &body) == call.as_deref() {
+                cut = state.cut();
+            }
             if cut == Some(Cut::Before) {
                 return Ok(Cut::Before);
             }
@@ -153,7 +169,7 @@ async fn carry(client: UnixStream, server: Box<dyn Stream>, state: &State) -> st
             asks.write_u32(length).await?;
             asks.write_all(&body).await?;
             asks.flush().await?;
-            if cut == Some(Cut::After) {
+            if cut == Some(Cut::After) && kind == Some(b'S') {
                 return Ok::<_, std::io::Error>(Cut::After);
             }
         }
@@ -163,7 +179,7 @@ async fn carry(client: UnixStream, server: Box<dyn Stream>, state: &State) -> st
         ended = tokio::io::copy(&mut answered, &mut answers) => return ended.map(drop),
     };
     if cut == Cut::After {
-        // The COMMIT is done when its answer comes; nobody gets it.
+        // It is committed when its answer comes; nobody gets it.
         answered.read_u8().await?;
     }
     Ok(())
@@ -188,6 +204,8 @@ async fn linked() -> (Office, Link, Ledger) {
     };
     let connect = connect.socket(link.folder.path());
     let ledger = Ledger::start(connect, options).await.unwrap();
+    // The first call learns which read models there are, and writes nothing.
+    ledger.submit(Probe).await.unwrap();
     (office, link, ledger)
 }
 
@@ -204,7 +222,7 @@ async fn received(office: &Office) -> usize {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_was_lost_is_asked_after_and_not_done_again() {
+async fn a_call_whose_answer_was_lost_is_sent_again_and_done_once() {
     for cut in [Cut::Before, Cut::After] {
         let (office, link, ledger) = linked().await;
         link.cut_next(cut, false);

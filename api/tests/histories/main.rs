@@ -3,6 +3,7 @@
 
 mod then;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use chrono::TimeDelta;
@@ -20,9 +21,10 @@ use docket::operations::user::ChangeUser;
 use docket::operations::{Administrator, Asked};
 use docket::vonage::payload::{Inbound, Status, StatusKind};
 use docket_domain::access::Access;
-use docket_domain::case::{Assignee, News};
+use docket_domain::case::{Assignee, Case, News};
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
+use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{HeldId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
@@ -30,11 +32,12 @@ use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_domain::user::{Role, UserCommand};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation, Receipt};
-use docket_projections::ledger::{Ledger, LedgerOptions};
+use docket_projections::ledger::{Ledger, LedgerOptions, brief_case};
 use docket_projections::log::reader;
-use docket_projections::rebuild;
+use docket_projections::log::upcasters::upcasters;
 use docket_projections::secrets::SealedSecret;
 use docket_projections::testing;
+use docket_projections::{PgPool, rebuild};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
@@ -832,6 +835,46 @@ fn what_is_rebuilt_from_any_history_equals_what_was_kept_up() {
         .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
+/// What the write path reads of every case is what its whole stream says.
+async fn brief_cases_are_the_whole_ones(pool: &PgPool) -> Result<(), String> {
+    let mut conn = pool.acquire().await.map_err(|error| error.to_string())?;
+    let mut whole: BTreeMap<Reference, Case> = BTreeMap::new();
+    let upcasters = upcasters();
+    for event in reader::page(&mut *conn, 0, i64::MAX)
+        .await
+        .map_err(|error| error.to_string())?
+    {
+        let recorded = event
+            .decode(&upcasters)
+            .map_err(|error| error.to_string())?;
+        if let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, recorded.event) {
+            whole.entry(reference).or_default().evolve(&event);
+        }
+    }
+    for (reference, whole) in whole {
+        let state = whole.state().ok_or("a case begins")?;
+        let known: Vec<MessageId> = state
+            .messages
+            .keys()
+            .chain(state.moved_out.keys())
+            .copied()
+            .collect();
+        let brief = brief_case(&mut conn, reference, known).await;
+        if brief.summary() != whole.summary() {
+            return Err(format!(
+                "#{reference}: {:?} is read, {:?} is so",
+                brief.summary(),
+                whole.summary()
+            ));
+        }
+        let read = brief.state().ok_or("a brief case has begun")?;
+        if (&read.messages, &read.moved_out) != (&state.messages, &state.moved_out) {
+            return Err(format!("#{reference}: other messages are recalled"));
+        }
+    }
+    Ok(())
+}
+
 async fn play(steps: Vec<Step>) -> Result<(), String> {
     let database = testing::database().await;
     let connect = docket_projections::connect::connect_options(&database.url)
@@ -843,6 +886,7 @@ async fn play(steps: Vec<Step>) -> Result<(), String> {
     for step in steps {
         history.step(step).await;
     }
+    brief_cases_are_the_whole_ones(&database.pool).await?;
     let all = rebuild::models(&[]).map_err(|error| error.to_string())?;
     let head = reader::head(&database.pool)
         .await

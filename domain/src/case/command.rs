@@ -147,6 +147,34 @@ pub enum CaseCommand {
     },
 }
 
+impl CaseCommand {
+    /// The message that it is about, which the decision reads; `None` where it is about none.
+    pub const fn message_id(&self) -> Option<MessageId> {
+        match self {
+            Self::Receive { message, .. } | Self::MoveIn { message, .. } => {
+                Some(message.message_id)
+            }
+            Self::React { reaction, .. } => reaction.message_id,
+            Self::Reply { message, .. } | Self::ReplyAutomatically(message) => {
+                Some(message.message_id)
+            }
+            Self::BeginSending { message_id, .. }
+            | Self::RecordDelivery { message_id, .. }
+            | Self::Identify { message_id, .. }
+            | Self::Resend { message_id, .. }
+            | Self::MoveOut { message_id, .. }
+            | Self::RecordRemovedElsewhere { message_id, .. }
+            | Self::UndoMove { message_id, .. }
+            | Self::TakeBack { message_id, .. } => Some(*message_id),
+            Self::Open(_)
+            | Self::SetStatus { .. }
+            | Self::Assign { .. }
+            | Self::Rename { .. }
+            | Self::AddNote { .. } => None,
+        }
+    }
+}
+
 /// Something learnt of an outbound message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {

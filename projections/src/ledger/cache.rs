@@ -1,154 +1,125 @@
-//! The cache of cases, bounded by the memory that they take.
+//! The cache of contacts, bounded by the memory that they take.
 
-use docket_domain::case::{Body, Message};
-use docket_domain::content::{Content, Media};
-use docket_domain::ids::Reference;
+use docket_domain::contact::ContactState;
+use docket_domain::ids::{ContactId, Reference, SurveyId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::scope::{Aggregate, Entry};
+/// About so many bytes a contact takes in memory, and each of its open cases.
+const CONTACT_BYTES: usize = 512;
+const CASE_BYTES: usize = 1_536;
+/// So many contacts are known by their number, and so many cases by their contact, whether they are in the cache or not.
+const KNOWN: usize = 100_000;
 
-/// About so many bytes an aggregate takes in memory, and a message beside what it says.
-const ENTRY_BYTES: usize = 1_024;
-const MESSAGE_BYTES: usize = 768;
-/// So many times as much as its text a JSON value can take in memory.
-const JSON_BYTES: usize = 8;
-
-/// Cases as they were after their last commit, or before: whoever takes one compares its version with the database.
-pub(super) struct CaseCache(Cache<Reference, Entry, ByMemory>);
-
-impl CaseCache {
-    pub(super) fn new(bytes: u64) -> Self {
-        let expected = usize::try_from(bytes / 2_048).unwrap_or(1_024);
-        Self(Cache::with_weighter(expected, bytes, ByMemory))
-    }
-
-    pub(super) fn take(&self, reference: Reference) -> Option<Entry> {
-        self.0.remove(&reference).map(|(_, entry)| entry)
-    }
-
-    pub(super) fn put(&self, reference: Reference, entry: Entry) {
-        self.0.insert(reference, entry);
-    }
+/// Contacts as they were after their last commit, or before: the call that appends compares their versions.
+pub(super) struct ContactCache {
+    contacts: Cache<ContactId, ContactState, ByMemory>,
+    /// A number is one contact's for ever.
+    by_number: Cache<(SurveyId, String), ContactId>,
+    /// A case is one contact's for ever.
+    owners: Cache<Reference, ContactId>,
 }
 
-fn media_bytes(media: &Media) -> usize {
-    let names = media.name.iter().chain(&media.caption);
-    let more = media.more.len() * MESSAGE_BYTES;
-    media.url.len() + names.map(String::len).sum::<usize>() + more
+impl ContactCache {
+    pub(super) fn new(bytes: u64) -> Self {
+        let expected = usize::try_from(bytes / 2_048).unwrap_or(1_024);
+        Self {
+            contacts: Cache::with_weighter(expected, bytes, ByMemory),
+            by_number: Cache::new(KNOWN),
+            owners: Cache::new(KNOWN),
+        }
+    }
+
+    pub(super) fn take(&self, id: ContactId) -> Option<ContactState> {
+        self.contacts.remove(&id).map(|(_, contact)| contact)
+    }
+
+    pub(super) fn take_by_number(&self, survey_id: SurveyId, number: &str) -> Option<ContactState> {
+        let id = self.by_number.get(&(survey_id, number.to_owned()))?;
+        self.take(id)
+    }
+
+    /// Whose case it is, where that is known.
+    pub(super) fn owner(&self, reference: Reference) -> Option<ContactId> {
+        self.owners.get(&reference)
+    }
+
+    /// Keeps a contact, unless a newer state of it was kept meanwhile.
+    pub(super) fn put(&self, contact: ContactState) {
+        let id = contact.contact_id;
+        let number = (contact.survey_id, contact.number.clone());
+        if self.by_number.get(&number) != Some(id) {
+            self.by_number.insert(number, id);
+        }
+        for reference in contact.references() {
+            if self.owners.get(&reference) != Some(id) {
+                self.owners.insert(reference, id);
+            }
+        }
+        let is_older = self
+            .contacts
+            .peek(&id)
+            .is_some_and(|kept| kept.version > contact.version);
+        if !is_older {
+            self.contacts.insert(id, contact);
+        }
+    }
 }
 
 #[derive(Clone)]
 struct ByMemory;
 
-impl Weighter<Reference, Entry> for ByMemory {
-    fn weight(&self, _: &Reference, entry: &Entry) -> u64 {
-        let messages = match &entry.aggregate {
-            Aggregate::Case(case) => case.state().map_or(0, |state| {
-                let moved_out = state.moved_out.values().map(|moved| &moved.message);
-                state.messages.values().chain(moved_out).map(bytes).sum()
-            }),
-            _ => 0,
-        };
-        (ENTRY_BYTES + messages) as u64
+impl Weighter<ContactId, ContactState> for ByMemory {
+    fn weight(&self, _: &ContactId, contact: &ContactState) -> u64 {
+        let cases = contact.references().count();
+        let kept = contact.kept_bytes();
+        (CONTACT_BYTES + cases * CASE_BYTES + kept) as u64
     }
-}
-
-/// About how much memory a message takes.
-fn bytes(message: &Message) -> usize {
-    let said = match &message.body {
-        Body::Inbound(message) => match &message.content.0 {
-            Content::Text { text } => text.len(),
-            Content::Image(media)
-            | Content::Audio(media)
-            | Content::Video(media)
-            | Content::File(media)
-            | Content::Sticker(media) => media_bytes(media),
-            content => {
-                JSON_BYTES * serde_json::to_string(content).map_or(0, |content| content.len())
-            }
-        },
-        Body::Outbound { message, .. } => message.text.len() + message.sent_text.len(),
-    };
-    MESSAGE_BYTES + said
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-    use docket_domain::case::{Case, CaseEvent, InboundMessage, Opened, Origin};
-    use docket_domain::channel::Channel;
-    use docket_domain::ids::{ContactId, LineId, MessageId, SurveyId};
-    use docket_domain::personal::Personal;
-    use docket_domain::routing::{Routed, Rule};
     use uuid::Uuid;
 
     use super::*;
 
-    const CHARS: usize = 4_000;
-
-    /// A case in which somebody said that.
-    fn said(reference: u32, content: Content) -> (Reference, Entry) {
-        let (reference, line_id) = (Reference::new(reference).unwrap(), LineId(Uuid::nil()));
-        let number = Personal("447700900123".to_owned());
-        let opened = Opened {
-            reference,
-            contact_id: ContactId(Uuid::nil()),
-            number: number.clone(),
-            survey_id: SurveyId(Uuid::nil()),
-            line_id,
-            channel: Channel::Whatsapp,
-            title: Personal("Hello".to_owned()),
-            status: None,
-            origin: Origin::Message,
-            follows: None,
-        };
-        let message = InboundMessage {
-            message_id: MessageId(Uuid::nil()),
-            line_id,
-            channel: Channel::Whatsapp,
-            from: number,
-            content: Personal(content),
-            provider_id: "one".to_owned(),
-            at: DateTime::<Utc>::UNIX_EPOCH,
-            at_is_arrival: false,
-            quotes: None,
-            profile_name: None,
-        };
-        let routed = Routed::new(Rule::First, vec![]);
-        let mut case = Case::default();
-        case.evolve(&CaseEvent::CaseOpened(opened));
-        case.evolve(&CaseEvent::MessageReceived { message, routed });
-        let entry = Entry {
-            aggregate: Aggregate::Case(Box::new(case)),
-            last_recorded_at: DateTime::UNIX_EPOCH,
-        };
-        (reference, entry)
+    fn contact(number: u128, version: u64) -> ContactState {
+        let id = ContactId(Uuid::from_u128(number));
+        let mut contact =
+            ContactState::new(id, SurveyId(Uuid::nil()), format!("4477009{number:05}"));
+        contact.version = version;
+        contact
     }
 
     #[test]
-    fn long_messages_take_the_room_of_many_short_ones() {
-        let capacity = 100 * CHARS;
-        let text = "x".repeat(CHARS);
-        for content in [
-            Content::Text { text: text.clone() },
-            Content::Order {
-                order: serde_json::Value::String(text),
-            },
-        ] {
-            let cache = CaseCache::new(capacity as u64);
-            let kept = |cases: std::ops::Range<u32>| {
-                cases
-                    .filter_map(Reference::new)
-                    .filter(|reference| cache.take(*reference).is_some())
-                    .count()
-            };
-            for number in 101..301 {
-                let (reference, entry) = said(number, content.clone());
-                cache.put(reference, entry);
-            }
-            let kept = kept(101..301);
-            assert!((1..=capacity / CHARS).contains(&kept), "{kept}");
+    fn a_contact_is_found_by_number_and_is_there_once() {
+        let cache = ContactCache::new(1 << 20);
+        cache.put(contact(1, 3));
+        let taken = cache.take_by_number(SurveyId(Uuid::nil()), "447700900001");
+        assert_eq!(taken, Some(contact(1, 3)));
+        assert_eq!(cache.take(ContactId(Uuid::from_u128(1))), None);
+    }
+
+    #[test]
+    fn an_older_state_replaces_no_newer_one() {
+        let cache = ContactCache::new(1 << 20);
+        cache.put(contact(1, 4));
+        cache.put(contact(1, 3));
+        assert_eq!(
+            cache.take(ContactId(Uuid::from_u128(1))),
+            Some(contact(1, 4))
+        );
+    }
+
+    #[test]
+    fn no_more_contacts_are_kept_than_fit() {
+        let cache = ContactCache::new(64 * CONTACT_BYTES as u64);
+        for number in 0..1_000 {
+            cache.put(contact(number, 1));
         }
+        let kept =
+            (0..1_000).filter(|number| cache.take(ContactId(Uuid::from_u128(*number))).is_some());
+        let kept = kept.count();
+        assert!((1..=64).contains(&kept), "{kept}");
     }
 }

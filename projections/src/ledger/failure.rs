@@ -16,9 +16,6 @@ pub(super) enum Failure {
     /// The connection is of no use any more.
     #[error("the connection to the database broke, or the database takes no changes")]
     Connection(#[source] sqlx::Error),
-    /// The answer to COMMIT is missing, and so is an answer to the question whether it has committed.
-    #[error("whether the transaction has committed is not known")]
-    Unknown(#[source] ReadError),
     /// The read models that decisions rest on are not those of this version.
     #[error("{0}")]
     ReadModels(Verdict),

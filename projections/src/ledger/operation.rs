@@ -1,15 +1,14 @@
 //! What the ledger is asked to do.
 
-use chrono::{DateTime, Utc};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, MessageId, Reference, SessionId, SurveyId, TokenId, UserId};
+use docket_domain::ids::{ContactId, MessageId, Reference, SurveyId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::scope::Scope;
+pub use super::secret::SecretWrite;
 use crate::log::recorded::Metadata;
-use crate::secrets::SealedSecret;
 use crate::settings::Settings;
 
 /// A change that is asked for: what must be known to decide it, and the decision.
@@ -25,7 +24,7 @@ pub trait Operation: Send + 'static {
     /// Who asks, and why; written beside every event.
     fn metadata(&self) -> Metadata;
 
-    /// What must be locked and loaded before the decision.
+    /// What must be read before the decision.
     fn needs(&self, settings: &Settings) -> Needs;
 
     /// Decides.
@@ -36,7 +35,7 @@ pub trait Operation: Send + 'static {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Self::Output>, Self::Refusal>;
 }
 
-/// What an operation needs locked and loaded. Every contact named in any way is locked before anything is read.
+/// What an operation needs to be read. What it decides is written only if all of that is still so.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// The webhook's receipt: if it was given before, the operation is a duplicate and is not decided at all.
@@ -47,27 +46,45 @@ pub struct Needs {
     pub idempotency: Option<IdempotencyKey>,
     /// A contact by number, made where it is not known, with its open cases.
     pub contact: Option<ContactKey>,
-    /// Cases that the operation is about; their contacts are locked.
+    /// Cases that the operation is about.
     pub cases: Vec<Reference>,
-    /// References that a message mentions: loaded, but nobody's lock.
+    /// References that a message mentions: read where they are the contact's.
     pub mentioned: Vec<Reference>,
-    /// Vonage's id of a message that is quoted: loaded, but nobody's lock.
+    /// Vonage's id of a message that is quoted.
     pub quoted: Option<String>,
     /// Whether the newest case of the contact is asked for.
     pub newest_case: bool,
-    /// A message that the operation is about, with the cases that it stands in; its contact is locked.
+    /// A message that the operation is about, with the cases that it stands in.
     pub message: Option<MessageKey>,
-    /// Streams that no contact's lock covers: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and the
+    /// Streams beside cases: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and the
     /// installation's.
     pub streams: Vec<StreamId>,
     /// An address, or a service account's name, of which must be known whose it is, in whatever case.
     pub email: Option<String>,
-    /// Whether it is asked who the owners are; they are locked, so that none of them is made something else meanwhile.
+    /// Whether it is asked who the owners are; that none of them is made something else meanwhile is seen to.
     pub owners: bool,
+    /// Messages that the decision reads in the cases that [`Needs::cases`] names.
+    pub recalled: Vec<MessageId>,
     /// How many new references may be used.
     pub new_references: usize,
-    /// Whether the line that the contact last wrote to is asked for.
-    pub last_line: bool,
+}
+
+impl Needs {
+    /// Whether the operation is none about cases or webhooks: it is done by itself, so that what goes wrong with it holds up nobody.
+    pub(super) fn is_alone(&self) -> bool {
+        let is_about_cases = self.contact.is_some() || !self.cases.is_empty();
+        !is_about_cases
+            && self.streams.iter().any(|stream| {
+                matches!(
+                    stream,
+                    StreamId::Survey(_)
+                        | StreamId::Line(_)
+                        | StreamId::User(_)
+                        | StreamId::Session(_)
+                        | StreamId::Installation
+                )
+            })
+    }
 }
 
 /// A webhook, by what makes it the same one.
@@ -108,7 +125,7 @@ pub enum MessageKey {
     Id(MessageId),
     /// By Vonage's id; an outbound message is meant.
     ProviderId(String),
-    /// By Vonage's id; an inbound message of [`Needs::contact`] is meant, whose lock is the one that counts.
+    /// By Vonage's id; an inbound message of [`Needs::contact`] is meant.
     Inbound(String),
 }
 
@@ -165,78 +182,6 @@ impl<T> Decided<T> {
     pub fn and_secret(mut self, secret: SecretWrite) -> Self {
         self.secrets.push(secret);
         self
-    }
-}
-
-/// A secret that is kept beside the log, or is kept no more.
-#[derive(Clone)]
-pub enum SecretWrite {
-    /// A person's password, hashed.
-    Password {
-        /// The person.
-        user_id: UserId,
-        /// The hash in PHC form.
-        hash: String,
-    },
-    /// A token.
-    Token {
-        /// The token's id.
-        token_id: TokenId,
-        /// Whose it is.
-        user_id: UserId,
-        /// SHA-256 of the token.
-        hash: [u8; 32],
-    },
-    /// A session that begins.
-    Session {
-        /// Its id.
-        session_id: SessionId,
-        /// SHA-256 of what the browser keeps.
-        token_hash: [u8; 32],
-        /// Whose it is.
-        user_id: UserId,
-        /// The hash that their password was compared with; with another one by now, the session does not begin.
-        password_hash: String,
-        /// The browser in a few words.
-        label: String,
-        /// When it begins.
-        created_at: DateTime<Utc>,
-        /// When it ends at the latest.
-        expires_at: DateTime<Utc>,
-    },
-    /// A session that ends.
-    SessionEnd {
-        /// Its id.
-        session_id: SessionId,
-        /// Whose it is.
-        user_id: UserId,
-    },
-    /// A person's sessions end.
-    EndSessions {
-        /// The person.
-        user_id: UserId,
-        /// The one session that goes on.
-        but: Option<Uuid>,
-    },
-    /// A secret of the installation.
-    Installation {
-        /// Its name.
-        name: &'static str,
-        /// The secret, encrypted; `None` removes it.
-        sealed: Option<SealedSecret>,
-    },
-}
-
-impl std::fmt::Debug for SecretWrite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Password { .. } => "Password(…)",
-            Self::Token { .. } => "Token(…)",
-            Self::Session { .. } => "Session(…)",
-            Self::SessionEnd { .. } => "SessionEnd(…)",
-            Self::EndSessions { .. } => "EndSessions(…)",
-            Self::Installation { .. } => "Installation(…)",
-        })
     }
 }
 

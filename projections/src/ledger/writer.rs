@@ -1,65 +1,52 @@
-//! A writer: takes what waits, and does it in one transaction.
+//! A writer: takes what waits, decides it, and appends it in one call.
 
-use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
-use docket_domain::case::CaseEvent;
-use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
 use metrics::{counter, histogram};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::LedgerOptions;
-use super::cache::CaseCache;
+use super::batch::{self, Circumstances, Planned, Stage};
+use super::cache::ContactCache;
 use super::failure::Failure;
+use super::fill;
 use super::job::{GivenUp, Job};
-use super::load;
-use super::operation::{IdempotencyKey, Needs, SecretWrite};
+use super::operation::{IdempotencyKey, Needs};
 use super::queue::Exit;
 use super::references::References;
-use super::scope::{Entry, Scope, World, automatic_replies};
-use crate::accounts;
+use super::scope::Loaded;
+use crate::append::{self, Appended, Basis};
 use crate::connect::Connector;
-use crate::log::append::{self, Appended};
 use crate::log::follow::advance;
-use crate::log::reader::{self, ReadError};
-use crate::log::recorded::{Metadata, Recorded, UNDATED, to_database_precision};
+use crate::log::recorded::to_database_precision;
 use crate::log::upcasters::upcasters;
 use crate::model_versions::{self, Verdict};
-use crate::read::{ReadModels, Writes};
-use crate::secrets;
-use crate::sessions::{self, NewSession};
+use crate::outage::{Severity, severity};
 use crate::settings::{Settings, keep_newest};
 
-/// How often a batch is tried from fresh state when others were faster.
-const MAX_CONFLICTS: u32 = 10;
-/// How often a batch is tried on new connections, before its callers are told to come back.
+/// How often operations are decided anew when others were faster.
+const MAX_CONFLICTS: u32 = 20;
+/// How often a call is sent on new connections, before its callers are told to come back.
 const MAX_CONNECTION_FAILURES: u32 = 3;
 /// How long a new connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause before the next new connection, times the number of failures.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
-/// How long a commit that broke off may stay undecided in the database.
-const MAX_TRANSACTION_CHECKS: u32 = 50;
-/// The pause between two questions after it.
-const TRANSACTION_CHECK_PAUSE: Duration = Duration::from_millis(100);
+/// For how long after somebody else was faster contacts in the cache are compared with the database before anything is decided.
+const OTHERS_WRITE: Duration = Duration::from_secs(2);
 /// How a writer's session is set up. Its few statements look up rows by key, so one plan serves for good: planning each anew
 /// costs more than running it, and a plan made while a table was small must not read all of it when it has grown. That leaves
 /// one way: from the rows given, through an index, to the rows wanted.
-///
-/// A process that is frozen or cut off in a transaction holds locks that all others wait for. The server ends such a
-/// transaction after `idle_in_transaction_session_timeout`, which is longer than a writer stays in a transaction without work
-/// ([`BEGUN_AHEAD`]) and much shorter than a webhook waits for its commit.
 const SESSION: [(&str, &str); 7] = [
     ("statement_timeout", "8s"),
     ("idle_in_transaction_session_timeout", "2s"),
@@ -69,12 +56,6 @@ const SESSION: [(&str, &str); 7] = [
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
-/// For how long a writer is in transactions without a break. COMMIT begins the next one, which saves a way to the server and back, and
-/// which sees and holds nothing until its first statement. But the server counts what a session has written only when it is in none,
-/// and by that it knows what to vacuum.
-const BEGUN_AHEAD: Duration = Duration::from_millis(500);
-/// How long its end may take while nobody waits for it.
-const ROLLBACK_TIMEOUT: Duration = Duration::from_millis(200);
 /// References are fetched in advance, so that most batches need not ask.
 const REFERENCES_AHEAD: usize = 8;
 
@@ -83,7 +64,7 @@ const REFERENCES_AHEAD: usize = 8;
 pub(super) struct Shared {
     pub(super) connect: Connector,
     pub(super) waiting: Arc<Exit<Box<dyn Job>>>,
-    pub(super) cache: Arc<CaseCache>,
+    pub(super) cache: Arc<ContactCache>,
     pub(super) settings: Arc<ArcSwap<Settings>>,
     /// The newest position that this process knows of.
     pub(super) head: watch::Sender<i64>,
@@ -94,111 +75,80 @@ pub(super) struct Shared {
 }
 
 pub(super) struct Writer {
-    connect: Connector,
+    shared: Shared,
     options: LedgerOptions,
-    waiting: Arc<Exit<Box<dyn Job>>>,
-    cache: Arc<CaseCache>,
-    settings: Arc<ArcSwap<Settings>>,
-    head: watch::Sender<i64>,
-    written: watch::Sender<i64>,
-    outbox: watch::Sender<u64>,
     conn: Option<PgConnection>,
-    /// Whether the connection is in a transaction that has done nothing yet.
-    has_begun: bool,
     /// When the connection was made.
     connected_at: Instant,
     /// What was last found to be current: the read models' versions as the database tells them.
     known_models: String,
-    /// When the connection last was in none.
-    outside_at: Instant,
-    references: References,
+    /// The last call that wrote something.
+    last_call: Option<Uuid>,
+    /// When somebody else was last faster.
+    others_wrote_at: Option<Instant>,
     upcasters: Vec<Box<dyn EventUpcaster>>,
 }
 
+/// Operations on their way through attempts.
+type Batch = Vec<Box<dyn Job>>;
+
 impl Writer {
-    pub(super) fn new(ledger: Shared, options: LedgerOptions) -> Self {
-        let Shared {
-            connect,
-            waiting,
-            cache,
-            settings,
-            head,
-            written,
-            outbox,
-            references,
-        } = ledger;
-        let connect = connect.with(&SESSION);
+    pub(super) fn new(shared: Shared, options: LedgerOptions) -> Self {
+        let connect = shared.connect.with(&SESSION);
         Self {
-            connect,
+            shared: Shared { connect, ..shared },
             options,
-            waiting,
-            cache,
-            settings,
-            head,
-            written,
-            outbox,
             conn: None,
-            has_begun: false,
             connected_at: Instant::now(),
             known_models: String::new(),
-            outside_at: Instant::now(),
-            references,
+            last_call: None,
+            others_wrote_at: None,
             upcasters: upcasters(),
         }
     }
 
     /// Does what there is to do, as the `first` writer or as a helper, until the ledger is closed.
     pub(super) async fn run(mut self, first: bool) {
-        while let Some(batch) = self.next_batch(first).await {
+        let waiting = Arc::clone(&self.shared.waiting);
+        loop {
+            let batch = if first {
+                waiting.take_first().await
+            } else {
+                waiting.take_as_helper().await
+            };
+            let Some(batch) = batch else {
+                break;
+            };
             histogram!("docket_ledger_batch_operations")
                 .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-            self.work(batch).await;
+            for batch in self.apart(batch) {
+                self.work(batch).await;
+            }
         }
         if let Some(conn) = self.conn.take() {
-            // The transactions are committed; whether the goodbye arrives is of no matter.
+            // All is committed; whether the goodbye arrives is of no matter.
             let _ = conn.close().await;
         }
     }
 
-    async fn next_batch(&mut self, first: bool) -> Option<Vec<Box<dyn Job>>> {
-        loop {
-            let batch = async {
-                if first {
-                    self.waiting.take_first().await
-                } else {
-                    self.waiting.take_as_helper().await
-                }
-            };
-            if !self.has_begun {
-                return batch.await;
-            }
-            if let Ok(batch) = tokio::time::timeout(BEGUN_AHEAD, batch).await {
-                return batch;
-            }
-            self.roll_back().await;
-        }
-    }
-
-    /// Ends the transaction that was begun ahead, or the connection if that fails: the next attempt gets another.
-    async fn roll_back(&mut self) {
-        self.has_begun = false;
-        if let Some(mut conn) = self.conn.take() {
-            let rolled_back =
-                tokio::time::timeout(ROLLBACK_TIMEOUT, conn.execute("ROLLBACK")).await;
-            if let Ok(Ok(_)) = rolled_back {
-                self.conn = Some(conn);
-            } else {
-                // References that it had drawn ahead may be drawn again after a crash.
-                self.references.clear();
-            }
-        }
+    /// What is done together, and what by itself.
+    fn apart(&self, batch: Batch) -> Vec<Batch> {
+        let settings = self.shared.settings.load();
+        // One that panics does so again where it is by itself.
+        let is_alone = |job: &Box<dyn Job>| {
+            catch_unwind(AssertUnwindSafe(|| job.needs(&settings).is_alone())).unwrap_or(true)
+        };
+        let (alone, together): (Batch, Batch) = batch.into_iter().partition(is_alone);
+        std::iter::once(together)
+            .filter(|batch| !batch.is_empty())
+            .chain(alone.into_iter().map(|job| vec![job]))
+            .collect()
     }
 
     /// Does a batch, trying again and splitting it as its failures ask for.
-    async fn work(&mut self, batch: Vec<Box<dyn Job>>) {
+    async fn work(&mut self, batch: Batch) {
         let mut left = vec![batch];
         let mut conflicts = 0;
-        let mut connection_failures = 0;
         while let Some(mut batch) = left.pop() {
             // A bug must not end the writer that everybody waits for.
             let attempted = AssertUnwindSafe(self.attempt(&mut batch))
@@ -206,11 +156,23 @@ impl Writer {
                 .await
                 .unwrap_or_else(|_| Err(Failure::Poison("a bug: it panicked".into())));
             match attempted {
-                Ok(()) => {
-                    for job in batch {
-                        job.answer();
+                Ok(Outcome {
+                    again,
+                    has_conflict,
+                }) => {
+                    conflicts = if has_conflict { conflicts + 1 } else { 0 };
+                    if again.is_empty() {
+                        conflicts = 0;
+                    } else if conflicts < MAX_CONFLICTS {
+                        left.push(again);
+                    } else {
+                        error!(
+                            operations = again.len(),
+                            "others were faster again and again; callers are told to come back"
+                        );
+                        give_up(again, GivenUp::Unavailable);
+                        conflicts = 0;
                     }
-                    conflicts = 0;
                 }
                 Err(Failure::NewSettings) => left.push(batch),
                 Err(Failure::Conflict(error)) if conflicts < MAX_CONFLICTS => {
@@ -220,38 +182,22 @@ impl Writer {
                     left.push(batch);
                 }
                 Err(Failure::Connection(error)) => {
-                    self.conn = None;
-                    self.connect.watch().suspect(&error);
-                    connection_failures += 1;
-                    counter!("docket_ledger_retries_total", "cause" => "connection").increment(1);
-                    if connection_failures >= MAX_CONNECTION_FAILURES {
-                        error!(%error, operations = batch.len(), "the database cannot be reached; callers are told to come back");
-                        give_up(batch, GivenUp::Unavailable);
-                    } else {
-                        warn!(%error, "the connection to the database broke; connecting again");
-                        tokio::time::sleep(RECONNECT_PAUSE * connection_failures).await;
-                        left.push(batch);
-                    }
+                    error!(%error, operations = batch.len(), "the database cannot be reached; callers are told to come back");
+                    give_up(batch, GivenUp::Unavailable);
                 }
                 Err(Failure::ReadModels(verdict)) => {
-                    self.connect.watch().look();
+                    self.shared.connect.watch().look();
                     warn!(%verdict, operations = batch.len(), "nothing is decided on these read models; callers are told to come back");
                     give_up(batch, GivenUp::Unavailable);
                 }
                 Err(Failure::Missing(error)) => {
-                    self.connect.watch().suspect(&error);
+                    self.shared.connect.watch().suspect(&error);
                     error!(%error, operations = batch.len(), "a table is missing; callers are told to come back");
                     give_up(batch, GivenUp::Unavailable);
                 }
                 Err(Failure::Newer(error)) if batch.len() == 1 => {
-                    self.connect.watch().look();
+                    self.shared.connect.watch().look();
                     error!(%error, "a newer Docket wrote what this one cannot read; the caller is told to come back");
-                    give_up(batch, GivenUp::Unavailable);
-                }
-                Err(Failure::Unknown(error)) => {
-                    // Done again it might be done twice. Receipts and keys keep a repetition by the caller from that.
-                    self.conn = None;
-                    error!(%error, operations = batch.len(), "whether a batch has committed cannot be found out; callers are told to come back");
                     give_up(batch, GivenUp::Unavailable);
                 }
                 Err(error) if batch.len() > 1 => {
@@ -270,101 +216,120 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    /// Decides a batch and appends it; what was done is answered and taken out of `batch`.
+    async fn attempt(&mut self, batch: &mut Batch) -> Result<Outcome, Failure> {
         let began = Instant::now();
-        let has_begun = std::mem::take(&mut self.has_begun);
-        if !has_begun {
-            self.outside_at = began;
+        if self.known_models.is_empty() {
+            return self.judge_models().await;
         }
-        if self
-            .connect
-            .watch()
-            .is_outdated(self.connected_at.elapsed())
-        {
-            // It may be read-only, or to a server that is the primary no more.
-            self.conn = None;
-            self.references.clear();
-        }
-        let has_begun = has_begun && self.conn.is_some();
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.connect().await.map_err(Failure::Connection)?,
-        };
-        let result = self.transact(&mut conn, has_begun, batch).await;
-        match result {
-            Ok(committed) => {
-                self.conn = Some(conn);
-                self.has_begun = committed.has_begun_next;
-                histogram!("docket_ledger_commit_seconds").record(began.elapsed().as_secs_f64());
-                self.after_commit(committed);
-                Ok(())
-            }
-            Err(Transaction::Failed(failure)) => {
-                // A rollback that fails means that the connection is lost, and so the next attempt gets another.
-                if !matches!(failure, Failure::Connection(_))
-                    && conn.execute("ROLLBACK").await.is_ok()
-                {
-                    self.conn = Some(conn);
-                }
-                if self.conn.is_none() {
-                    // References that it had drawn ahead may be drawn again after a crash.
-                    self.references.clear();
-                }
-                Err(failure)
-            }
-            Err(Transaction::CommitBroke { committed, error }) => {
-                // References that it had drawn ahead may be drawn again after a crash.
-                self.references.clear();
-                if self.has_committed(&committed).await? {
-                    self.after_commit(*committed);
-                    Ok(())
-                } else {
-                    Err(Failure::Connection(error))
-                }
-            }
-        }
-    }
-
-    async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
-        self.connected_at = Instant::now();
-        tokio::time::timeout(CONNECT_TIMEOUT, self.connect.connect())
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
-    }
-
-    /// One transaction, from BEGIN, unless the connection has begun, to COMMIT, which begins the next.
-    async fn transact(
-        &mut self,
-        conn: &mut PgConnection,
-        has_begun: bool,
-        batch: &mut [Box<dyn Job>],
-    ) -> Result<Committed, Transaction> {
-        let settings = self.settings.load_full();
+        let settings = self.shared.settings.load_full();
         let needs: Vec<Needs> = batch.iter().map(|job| job.needs(&settings)).collect();
-        let now = to_database_precision((self.options.clock)());
-        let mut world = World {
-            now,
-            ..World::default()
+        let mut loaded = Loaded::at(to_database_precision((self.options.clock)()));
+        let (kept, drawn) = self.read(&needs, &mut loaded).await?;
+        loaded.references = drawn.clone().into();
+        let circumstances = Circumstances {
+            needs: &needs,
+            kept: &kept,
+            settings: &settings,
         };
+        let decisions = batch::decide(batch, &circumstances, &mut loaded);
+        let stages: Vec<Stage> = (0..batch.len()).map(|job| decisions.stage(job)).collect();
+        let left = loaded.references.take();
+        let planned = decisions.into_call(self.basis(&settings), &loaded)?;
+        let appended = if planned.is_empty() {
+            Appended::Done {
+                position: 0,
+                accepted: vec![],
+                taken: vec![],
+            }
+        } else {
+            self.append(&planned).await?
+        };
+        match appended {
+            Appended::OldSettings => {
+                self.shared.references.give_back(&[], drawn);
+                let settings = self.load_settings().await?;
+                self.shared.settings.store(Arc::new(settings));
+                Err(Failure::NewSettings)
+            }
+            Appended::OtherModels => {
+                self.shared.references.give_back(&[], drawn);
+                self.judge_models().await
+            }
+            Appended::Done {
+                position,
+                accepted,
+                taken,
+            } => {
+                histogram!("docket_ledger_commit_seconds").record(began.elapsed().as_secs_f64());
+                let done = Done {
+                    position,
+                    accepted,
+                    taken,
+                };
+                let unused = planned
+                    .opened
+                    .iter()
+                    .filter(|(part, _)| !done.is_accepted(*part))
+                    .map(|(_, reference)| *reference);
+                let unused = left.into_iter().chain(unused).collect();
+                self.shared.references.give_back(&drawn, unused);
+                self.after(&planned, &done, loaded).await;
+                Ok(self.answer(batch, &stages, &planned, &done))
+            }
+        }
+    }
 
-        if !has_begun {
-            conn.execute("BEGIN").await?;
+    fn basis(&self, settings: &Settings) -> Basis {
+        Basis {
+            call_id: Uuid::now_v7(),
+            previous_call_id: self.last_call,
+            parts: 0,
+            clock: to_database_precision((self.options.clock)()),
+            models: self.known_models.clone(),
+            settings_position: settings.position,
+            changes_settings: false,
         }
-        let locked = load::lock(conn, &needs, now, &mut world).await?;
-        self.check_models(conn, &locked.models).await?;
-        if locked.settings_position != settings.position {
-            self.settings.store(Arc::new(Settings::load(conn).await?));
-            return Err(Transaction::Failed(Failure::NewSettings));
+    }
+
+    /// Reads what the operations need; a connection that breaks meanwhile is replaced.
+    async fn read(
+        &mut self,
+        needs: &[Needs],
+        loaded: &mut Loaded,
+    ) -> Result<(HashMap<(Uuid, String), fill::Kept>, Vec<Reference>), Failure> {
+        let mut failures = 0;
+        loop {
+            let mut conn = self.connection().await?;
+            match self.read_on(&mut conn, needs, loaded).await {
+                Ok(read) => {
+                    self.conn = Some(conn);
+                    return Ok(read);
+                }
+                Err(Failure::Connection(error)) => {
+                    failures += 1;
+                    self.lost_connection(error, failures).await?;
+                    *loaded = Loaded::at(loaded.now);
+                }
+                Err(failure) => {
+                    self.conn = Some(conn);
+                    return Err(failure);
+                }
+            }
         }
-        load::load(
-            conn,
-            &needs,
-            &locked,
-            &self.cache,
-            &self.upcasters,
-            &mut world,
-        )
-        .await?;
+    }
+
+    async fn read_on(
+        &self,
+        conn: &mut PgConnection,
+        needs: &[Needs],
+        loaded: &mut Loaded,
+    ) -> Result<(HashMap<(Uuid, String), fill::Kept>, Vec<Reference>), Failure> {
+        let verify = self
+            .others_wrote_at
+            .is_some_and(|at| at.elapsed() < OTHERS_WRITE);
+        let cache = &self.shared.cache;
+        fill::fill(conn, needs, cache, &self.upcasters, verify, loaded).await?;
         let keys: Vec<&IdempotencyKey> = needs
             .iter()
             .filter_map(|needs| needs.idempotency.as_ref())
@@ -372,90 +337,95 @@ impl Writer {
         let kept = if keys.is_empty() {
             HashMap::new()
         } else {
-            load::kept_outcomes(conn, &keys).await?
+            fill::kept_outcomes(conn, &keys).await?
         };
-        let drawn = self.draw_references(conn, &needs).await?;
-        world.references = drawn.clone().into();
+        Ok((kept, self.draw_references(conn, needs).await?))
+    }
 
-        let mut written = Written::default();
-        written.decide(
-            batch,
-            &needs,
-            locked.fresh_receipts,
-            kept,
-            &settings,
-            &mut world,
-        );
-        self.references.give_back(&drawn, world.references.take());
-        written.write_beside(conn, now).await?;
-        if !written.events.is_empty() {
-            let recorded_at = append::lock_head(conn, self.options.clock).await?;
-            written.date(recorded_at.max(now), &mut world);
-        }
-        let appended = written.write_models(conn).await?;
-        let mut committed = Committed {
-            transaction_id: appended
-                .as_ref()
-                .map(|appended| appended.transaction_id.clone())
-                .unwrap_or_default(),
-            position: appended.as_ref().map(|Appended { position, .. }| *position),
-            last_event: written
-                .events
-                .last()
-                .map(|last| (last.stream, last.sequence, last.recorded_at)),
-            cases: vec![],
-            settings: None,
-            is_to_send: written
-                .events
-                .iter()
-                .any(|recorded| is_to_send(&recorded.event)),
-            has_begun_next: self.outside_at.elapsed() < BEGUN_AHEAD,
-        };
-        if written.events.iter().any(append::is_settings) {
-            committed.settings = Some(Settings::load(conn).await?);
-        }
-        committed.cases = world
-            .streams
-            .into_iter()
-            .filter_map(|(stream, entry)| match stream {
-                StreamId::Case(reference) => Some((reference, entry)),
-                _ => None,
-            })
-            .collect();
-        let commit = if committed.has_begun_next {
-            "COMMIT AND CHAIN"
-        } else {
-            "COMMIT"
-        };
-        match conn.execute(commit).await {
-            Ok(_) => Ok(committed),
-            Err(error) if committed.transaction_id.is_empty() => {
-                Err(Transaction::Failed(error.into()))
+    /// Sends the call, and sends it again where no answer came: under its id it is done once.
+    async fn append(&mut self, planned: &Planned) -> Result<Appended, Failure> {
+        let mut failures = 0;
+        loop {
+            let mut conn = self.connection().await?;
+            match append::append(&mut conn, &planned.call).await {
+                Ok(appended) => {
+                    self.conn = Some(conn);
+                    return Ok(appended);
+                }
+                Err(error) if severity(&error) == Severity::Outage => {
+                    failures += 1;
+                    self.lost_connection(error, failures).await?;
+                }
+                Err(error) => {
+                    self.conn = Some(conn);
+                    return Err(error.into());
+                }
             }
-            Err(error) => Err(Transaction::CommitBroke {
-                committed: Box::new(committed),
-                error,
-            }),
         }
     }
 
-    /// Sees that the read models are those that decisions rest on.
-    async fn check_models(
-        &mut self,
-        conn: &mut PgConnection,
-        models: &str,
-    ) -> Result<(), Transaction> {
-        if models == self.known_models {
-            return Ok(());
+    /// After an error that means an outage: waits, unless it was the last of too many.
+    async fn lost_connection(&mut self, error: sqlx::Error, failures: u32) -> Result<(), Failure> {
+        self.conn = None;
+        // References that it had drawn ahead may be drawn again after a crash.
+        self.shared.references.clear();
+        self.shared.connect.watch().suspect(&error);
+        counter!("docket_ledger_retries_total", "cause" => "connection").increment(1);
+        if failures >= MAX_CONNECTION_FAILURES {
+            return Err(Failure::Connection(error));
         }
-        let verdict = model_versions::judge(&model_versions::parse(models));
+        warn!(%error, "the connection to the database broke; connecting again");
+        tokio::time::sleep(RECONNECT_PAUSE * failures).await;
+        Ok(())
+    }
+
+    /// The connection that there is, or a new one.
+    async fn connection(&mut self) -> Result<PgConnection, Failure> {
+        let watch = self.shared.connect.watch();
+        if watch.is_outdated(self.connected_at.elapsed()) && self.conn.take().is_some() {
+            // It may be read-only, or to a server that is the primary no more.
+            self.shared.references.clear();
+        }
+        if let Some(conn) = self.conn.take() {
+            return Ok(conn);
+        }
+        let mut failures = 0;
+        loop {
+            self.connected_at = Instant::now();
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.shared.connect.connect())
+                .await
+                .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+            match connected {
+                Ok(conn) => return Ok(conn),
+                Err(error) => {
+                    failures += 1;
+                    self.lost_connection(error, failures).await?;
+                }
+            }
+        }
+    }
+
+    async fn load_settings(&mut self) -> Result<Settings, Failure> {
+        let mut conn = self.connection().await?;
+        let settings = Settings::load(&mut conn).await?;
+        self.conn = Some(conn);
+        Ok(settings)
+    }
+
+    /// Sees whether the read models are those that decisions rest on.
+    async fn judge_models(&mut self) -> Result<Outcome, Failure> {
+        let mut conn = self.connection().await?;
+        let models = fill::models(&mut conn).await?;
+        self.conn = Some(conn);
+        let verdict = model_versions::judge(&model_versions::parse(&models));
         if verdict != Verdict::Current {
-            return Err(Transaction::Failed(Failure::ReadModels(verdict)));
+            return Err(Failure::ReadModels(verdict));
         }
-        models.clone_into(&mut self.known_models);
+        self.known_models = models;
         // The settings in memory may be from tables that were empty, and the log does not tell when they were filled.
-        self.settings.store(Arc::new(Settings::load(conn).await?));
-        Err(Transaction::Failed(Failure::NewSettings))
+        let settings = self.load_settings().await?;
+        self.shared.settings.store(Arc::new(settings));
+        Err(Failure::NewSettings)
     }
 
     /// At least as many as the operations can use, if the sequence has them.
@@ -465,7 +435,7 @@ impl Writer {
         needs: &[Needs],
     ) -> Result<Vec<Reference>, sqlx::Error> {
         let most: usize = needs.iter().map(|needs| needs.new_references).sum();
-        let mut references = self.references.take(most);
+        let mut references = self.shared.references.take(most);
         if references.len() < most {
             let missing = most - references.len();
             let count = i64::try_from(if most > 1 {
@@ -474,334 +444,116 @@ impl Writer {
                 missing
             })
             .unwrap_or(i64::MAX);
-            references.extend(load::new_references(conn, count).await?);
+            references.extend(fill::new_references(conn, count).await?);
             references.sort_unstable();
             let ahead = references.split_off(most.min(references.len()));
-            self.references.give_back(&[], ahead);
+            self.shared.references.give_back(&[], ahead);
         }
         // Taken from the end, so the smallest stands last.
         references.reverse();
         Ok(references)
     }
 
-    /// Whether a transaction whose COMMIT got no answer has committed; asked on a new connection.
-    async fn has_committed(&mut self, committed: &Committed) -> Result<bool, Failure> {
-        let mut last_error = ReadError::Database(sqlx::Error::WorkerCrashed);
-        for _ in 0..MAX_TRANSACTION_CHECKS {
-            match self.is_in_the_log(committed).await {
-                Ok(Some(is_there)) => return Ok(is_there),
-                Ok(None) => {}
-                Err(error) => last_error = error,
+    /// Keeps in memory what was written.
+    async fn after(&mut self, planned: &Planned, done: &Done, mut loaded: Loaded) {
+        for (part, id, changes) in &planned.contacts {
+            if !done.is_accepted(*part) {
+                loaded.take_contact(*id);
+            } else if *changes && let Some(mut contact) = loaded.take_contact(*id) {
+                contact.version += 1;
+                loaded.put_contact(contact);
             }
-            tokio::time::sleep(TRANSACTION_CHECK_PAUSE).await;
         }
-        Err(Failure::Unknown(last_error))
+        for mut contact in loaded.into_contacts() {
+            if contact.version > 0 && !contact.is_outdated() {
+                contact.forget();
+                self.shared.cache.put(contact);
+            }
+        }
+        let has_written = done.accepted.contains(&true) && !planned.call.events.is_empty();
+        if done.accepted.contains(&true) && planned.call.writes() {
+            self.last_call = Some(planned.call.basis.call_id);
+        }
+        if has_written {
+            advance(&self.shared.head, done.position);
+            advance(&self.shared.written, done.position);
+        }
+        if planned.to_send.iter().any(|part| done.is_accepted(*part)) {
+            self.shared.outbox.send_modify(|changes| *changes += 1);
+        }
+        if planned.call.basis.changes_settings && has_written {
+            match self.load_settings().await {
+                Ok(settings) => keep_newest(&self.shared.settings, settings),
+                Err(error) => {
+                    // The next call finds that they are old.
+                    warn!(error = %Chain(&error), "the new settings could not be read yet");
+                }
+            }
+        }
     }
 
-    /// Whether the events of a transaction are in the log; `None` while the server still works on it.
-    ///
-    /// That its id has committed would not do: a server that crashed gives the ids of transactions that it has lost to others.
-    async fn is_in_the_log(&mut self, committed: &Committed) -> Result<Option<bool>, ReadError> {
-        let mut conn = self.connect().await?;
-        let asked = sqlx::query_scalar!(
-            "SELECT pg_xact_status($1::text::xid8)",
-            committed.transaction_id
-        )
-        .fetch_one(&mut conn)
-        .await;
-        let status = match asked {
-            Ok(status) => status,
-            // The id lies in the future: after a crash the server has not come to it again.
-            Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("22023") => {
-                None
-            }
-            Err(error) => return Err(error.into()),
+    /// Answers what was done, and gives what is to be decided again.
+    fn answer(
+        &mut self,
+        batch: &mut Batch,
+        stages: &[Stage],
+        planned: &Planned,
+        done: &Done,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            again: vec![],
+            has_conflict: false,
         };
-        let is_there = if status.as_deref() == Some("in progress") {
-            None
-        } else {
-            let position = committed.position.unwrap_or_default();
-            let found = reader::page(&mut conn, position - 1, 1).await?;
-            Some(found.first().is_some_and(|found| {
-                let stream = StreamId::parse(&found.aggregate_type, &found.aggregate_id);
-                let sequence = found.sequence.cast_unsigned();
-                let place = stream.map(|stream| (stream, sequence, found.recorded_at));
-                found.position == position && place == committed.last_event
-            }))
-        };
-        self.conn = Some(conn);
-        Ok(is_there)
-    }
-
-    fn after_commit(&self, committed: Committed) {
-        for (reference, entry) in committed.cases {
-            self.cache.put(reference, entry);
+        let duplicates: Vec<usize> = done
+            .taken
+            .iter()
+            .filter_map(|receipt| planned.receipts_of_jobs.get(*receipt).copied())
+            .collect();
+        for (place, mut job) in std::mem::take(batch).into_iter().enumerate() {
+            let part = planned.parts_of_jobs[place];
+            match stages[place] {
+                Stage::Settled => job.answer(),
+                Stage::Postponed => outcome.again.push(job),
+                Stage::Decided if duplicates.contains(&place) => {
+                    job.set_duplicate();
+                    job.answer();
+                }
+                Stage::Decided if part.is_some_and(|part| done.is_accepted(part)) => job.answer(),
+                Stage::Decided => {
+                    outcome.has_conflict |= duplicates.is_empty();
+                    outcome.again.push(job);
+                }
+            }
         }
-        if let Some(settings) = committed.settings {
-            keep_newest(&self.settings, settings);
+        if outcome.has_conflict {
+            self.others_wrote_at = Some(Instant::now());
+            counter!("docket_ledger_retries_total", "cause" => "conflict").increment(1);
         }
-        if let Some(position) = committed.position {
-            advance(&self.head, position);
-            advance(&self.written, position);
-        }
-        if committed.is_to_send {
-            self.outbox.send_modify(|changes| *changes += 1);
-        }
+        outcome
     }
 }
 
-/// Whether the delivery worker has something to do after the event, sooner than it would look by itself.
-const fn is_to_send(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Case(CaseEvent::MessageQueued(_) | CaseEvent::MessageRequeued { .. })
-            | Event::Line(_)
-    )
+/// What an attempt came to.
+struct Outcome {
+    /// What is to be decided again.
+    again: Batch,
+    /// Whether that is because somebody else was faster.
+    has_conflict: bool,
 }
 
-/// What a commit leaves to be done in memory.
-struct Committed {
-    transaction_id: String,
-    /// The position of the last event.
-    position: Option<i64>,
-    /// The last event's place in its stream, and when it was recorded.
-    last_event: Option<(StreamId, u64, DateTime<Utc>)>,
-    cases: Vec<(Reference, Entry)>,
-    settings: Option<Settings>,
-    /// Whether the outbox may have got something to do.
-    is_to_send: bool,
-    /// Whether COMMIT begins the next transaction.
-    has_begun_next: bool,
+/// What was written.
+struct Done {
+    position: i64,
+    accepted: Vec<bool>,
+    taken: Vec<usize>,
 }
 
-/// How a transaction failed.
-enum Transaction {
-    /// It did not commit.
-    Failed(Failure),
-    /// The answer to COMMIT is missing.
-    CommitBroke {
-        committed: Box<Committed>,
-        error: sqlx::Error,
-    },
-}
-
-impl<E: Into<Failure>> From<E> for Transaction {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// What the decisions of a batch have to write.
-#[derive(Default)]
-struct Written<'a> {
-    events: Vec<Recorded>,
-    models: ReadModels,
-    secrets: Vec<SecretWrite>,
-    keys: Vec<&'a IdempotencyKey>,
-    outcomes: Vec<String>,
-    /// Receipts that this transaction has given for nothing: of webhooks that were refused, for what is not recorded was not taken.
-    unused_receipts: HashSet<(String, String)>,
-}
-
-impl<'a> Written<'a> {
-    /// Decides a batch, job by job; each sees what those before it did.
-    fn decide(
-        &mut self,
-        batch: &mut [Box<dyn Job>],
-        needs: &'a [Needs],
-        mut receipts: HashSet<(String, String)>,
-        mut kept: HashMap<(Uuid, String), load::Kept>,
-        settings: &Settings,
-        world: &mut World,
-    ) {
-        for (job, needs) in batch.iter_mut().zip(needs) {
-            if let Some(receipt) = &needs.receipt
-                && !receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()))
-            {
-                job.set_duplicate();
-                continue;
-            }
-            if let Some(key) = &needs.idempotency
-                && let Some(kept) = kept.get(&(key.actor, key.key.clone()))
-            {
-                if kept.fingerprint == key.fingerprint {
-                    job.set_repeated(&kept.outcome);
-                } else {
-                    job.set_key_reused();
-                }
-                continue;
-            }
-            let to_write = job.decide(&Scope {
-                world,
-                settings,
-                needs,
-            });
-            let given = if to_write.events.is_empty() {
-                None
-            } else {
-                needs.gives.as_ref()
-            };
-            if let Some(receipt) = given {
-                receipts.remove(&(receipt.kind.to_owned(), receipt.key.clone()));
-            }
-            if to_write.is_refused
-                && let Some(receipt) = &needs.receipt
-            {
-                receipts.insert((receipt.kind.to_owned(), receipt.key.clone()));
-            }
-            if let (Some(key), Some(outcome)) = (&needs.idempotency, &to_write.outcome)
-                && let Ok(outcome) = serde_json::value::RawValue::from_string(outcome.clone())
-                && let MapEntry::Vacant(vacant) = kept.entry((key.actor, key.key.clone()))
-            {
-                vacant.insert(load::Kept {
-                    fingerprint: key.fingerprint.to_vec(),
-                    outcome,
-                });
-                self.keys.push(key);
-                self.outcomes
-                    .push(to_write.outcome.clone().unwrap_or_default());
-            }
-            if !to_write.events.is_empty() {
-                self.take_in(&job.metadata(), to_write.events, world);
-            }
-            self.secrets.extend(to_write.secrets);
-        }
-        self.unused_receipts = receipts;
-    }
-
-    fn take_in(&mut self, metadata: &Metadata, events: Vec<(StreamId, Event)>, world: &mut World) {
-        let replies = automatic_replies(&events);
-        for (stream, event) in events {
-            let earliest = world
-                .streams
-                .get(&stream)
-                .map_or(world.now, |entry| entry.last_recorded_at);
-            let recorded_at = world.now.max(earliest);
-            let sequence = world.take_in(stream, &event, recorded_at);
-            self.events.push(Recorded {
-                stream,
-                sequence,
-                event,
-                metadata: metadata.clone(),
-                recorded_at,
-            });
-        }
-        world.count_automatic_replies(replies);
-    }
-
-    /// Gives the events the time that they are recorded at. It is known only when the log's head is locked, so that it never runs
-    /// backwards along the log, however long this transaction waited for its locks.
-    fn date(&mut self, recorded_at: DateTime<Utc>, world: &mut World) {
-        for recorded in &mut self.events {
-            recorded.recorded_at = recorded_at;
-            if let Some(entry) = world.streams.get_mut(&recorded.stream) {
-                entry.last_recorded_at = recorded_at;
-            }
-        }
-    }
-
-    /// What stands beside the log. Two transactions can meet here at one key, so the log's head is not locked yet.
-    async fn write_beside(
-        &mut self,
-        conn: &mut PgConnection,
-        now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
-        if !self.unused_receipts.is_empty() {
-            load::take_back(conn, &self.unused_receipts).boxed().await?;
-        }
-        for secret in &self.secrets {
-            match secret {
-                SecretWrite::Password { user_id, hash } => {
-                    accounts::set_password_hash(&mut *conn, *user_id, hash)
-                        .boxed()
-                        .await?;
-                }
-                SecretWrite::Token {
-                    token_id,
-                    user_id,
-                    hash,
-                } => {
-                    accounts::add_token_secret(&mut *conn, *token_id, *user_id, *hash)
-                        .boxed()
-                        .await?;
-                }
-                SecretWrite::Session {
-                    session_id,
-                    token_hash,
-                    user_id,
-                    password_hash,
-                    label,
-                    created_at,
-                    expires_at,
-                } => {
-                    let session = NewSession {
-                        session_id: session_id.0,
-                        token_hash: *token_hash,
-                        user_id: *user_id,
-                        password_hash,
-                        label,
-                        created_at: *created_at,
-                        expires_at: *expires_at,
-                    };
-                    sessions::add(&mut *conn, &session).boxed().await?;
-                }
-                SecretWrite::SessionEnd {
-                    session_id,
-                    user_id,
-                } => {
-                    sessions::end(&mut *conn, *user_id, session_id.0)
-                        .boxed()
-                        .await?;
-                }
-                SecretWrite::EndSessions { user_id, but } => {
-                    sessions::end_others(&mut *conn, *user_id, *but)
-                        .boxed()
-                        .await?;
-                }
-                SecretWrite::Installation { name, sealed } => {
-                    secrets::write(&mut *conn, name, sealed.as_ref())
-                        .boxed()
-                        .await?;
-                }
-            }
-        }
-        if !self.keys.is_empty() {
-            let actors: Vec<_> = self.keys.iter().map(|key| key.actor).collect();
-            let names: Vec<_> = self.keys.iter().map(|key| key.key.as_str()).collect();
-            let fingerprints: Vec<Vec<u8>> = self
-                .keys
-                .iter()
-                .map(|key| key.fingerprint.to_vec())
-                .collect();
-            sqlx::query!(
-                "INSERT INTO idempotency_keys (actor, key, fingerprint, outcome, recorded_at)
-                 SELECT k.actor, k.key, k.fingerprint, k.outcome::jsonb, $5
-                   FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[]) AS k (actor, key, fingerprint, outcome)",
-                &actors,
-                &names as &[&str],
-                &fingerprints,
-                &self.outcomes,
-                now,
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
-        Ok(())
-    }
-
-    /// The read models and, last, the events.
-    async fn write_models(
-        &mut self,
-        conn: &mut PgConnection,
-    ) -> Result<Option<Appended>, sqlx::Error> {
-        for recorded in &self.events {
-            self.models.apply(recorded);
-        }
-        let mut writes = Writes::default();
-        self.models.write(&mut writes);
-        // The events are dated already.
-        writes.run(conn, UNDATED).await?;
-        append::append(conn, &self.events).await
+impl Done {
+    fn is_accepted(&self, part: i32) -> bool {
+        let place = usize::try_from(part)
+            .ok()
+            .and_then(|part| part.checked_sub(1));
+        place.is_some_and(|place| self.accepted.get(place) == Some(&true))
     }
 }
 

@@ -8,6 +8,7 @@ use docket_domain::event::StreamId;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgExecutor, PgPool};
+use uuid::Uuid;
 
 use super::recorded::Recorded;
 use super::upcasters::{Stored, UnreadableEvent};
@@ -311,13 +312,37 @@ pub(crate) async fn streams(
     collect(rows)
 }
 
+/// The events of cases that are about these messages, in the order of the log.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub(crate) async fn of_messages(
+    executor: impl PgExecutor<'_>,
+    message_ids: &[Uuid],
+) -> Result<Vec<LogEvent>, ReadError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+                  metadata::text AS "metadata!", recorded_at
+             FROM events
+            WHERE aggregate_type = 'Case' AND message_of_event(event_type, payload) IS NOT NULL
+              AND message_of_event(event_type, payload) = ANY ($1)
+            ORDER BY position"#,
+        message_ids,
+    )
+    .fetch_all(executor)
+    .await?;
+    collect(rows)
+}
+
 /// The position of the newest event; 0 in an empty log.
 ///
 /// # Errors
 ///
 /// The database's error.
 pub async fn head(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!("SELECT position FROM log_head")
+    sqlx::query_scalar!(r#"SELECT position AS "position!" FROM log_head"#)
         .fetch_one(executor)
         .await
 }
@@ -333,17 +358,6 @@ pub async fn takes_changes(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::
     )
     .fetch_one(executor)
     .await
-}
-
-/// The position of the last event that there is, whatever the head says; 0 in an empty log.
-///
-/// # Errors
-///
-/// The database's error.
-pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT coalesce(max(position), 0) AS "last!" FROM events"#)
-        .fetch_one(executor)
-        .await
 }
 
 /// The sequence of a stream's last event; 0 where it has none.

@@ -262,11 +262,9 @@ async fn streams_of_number(
 
 /// When the newest event was recorded; `None` in an empty log.
 async fn last_recorded_at(pool: &PgPool) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT max(recorded_at) AS "last" FROM events WHERE position = (SELECT position FROM log_head)"#
-    )
-    .fetch_one(pool)
-    .await
+    sqlx::query_scalar!("SELECT recorded_at FROM log_head")
+        .fetch_one(pool)
+        .await
 }
 
 /// The looks at a case in the time that is searched, a stream for each day.

@@ -189,6 +189,11 @@ impl Operation for Order {
                 .iter()
                 .map(|(reference, _)| *reference)
                 .collect(),
+            recalled: self
+                .commands
+                .iter()
+                .filter_map(|(_, command)| command.message_id())
+                .collect(),
             ..Needs::default()
         }
     }
@@ -238,6 +243,7 @@ impl Operation for MoveAway {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: vec![self.from],
+            recalled: vec![self.message_id],
             new_references: 1,
             ..Needs::default()
         }

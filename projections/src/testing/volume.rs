@@ -25,14 +25,21 @@ pub async fn fill(conn: &mut PgConnection, length: i64) {
             .await
             .expect("the database writes the log");
     }
-    let head = format!("UPDATE log_head SET position = {length}, settings_position = 2");
-    tx.execute(&*head).await.expect("the log's head moves on");
+    tx.execute(STATE)
+        .await
+        .expect("the database writes beside the log");
     tx.commit().await.expect("the log is committed");
     // As in a service, where it happens by itself: the first reader would otherwise pay for all later ones.
     conn.execute("VACUUM ANALYZE events")
         .await
         .expect("the log is vacuumed");
 }
+
+/// What appending leaves beside the log.
+const STATE: &str = "
+UPDATE log_state SET settings_position = 2;
+INSERT INTO append_calls (call_id, position, recorded_at, accepted)
+SELECT gen_random_uuid(), position, recorded_at, '{true}' FROM log_head";
 
 const BEGINNING: &str = r#"
 INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
@@ -122,11 +129,9 @@ pub async fn fill_with_messages(conn: &mut PgConnection, cases: i64, messages: i
             .await
             .expect("the database writes the log");
     }
-    tx.execute(
-        "UPDATE log_head SET position = (SELECT max(position) FROM events), settings_position = 2",
-    )
-    .await
-    .expect("the log's head moves on");
+    tx.execute(STATE)
+        .await
+        .expect("the database writes beside the log");
     let length = sqlx::query_scalar("SELECT position FROM log_head")
         .fetch_one(&mut *tx)
         .await

@@ -182,7 +182,7 @@ impl Kept {
     /// Reads anew what events since `position` have changed of what is kept.
     async fn catch_up(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         let now = sqlx::query!(
-            r#"SELECT position, ARRAY[
+            r#"SELECT position AS "position!", ARRAY[
                    'report_cases'::regclass::oid::bigint, 'messages'::regclass::oid::bigint, 'contacts'::regclass::oid::bigint
                ] AS "tables!"
                FROM log_head"#,

@@ -1,0 +1,687 @@
+//! Reading what the decisions of a batch need.
+//!
+//! Nothing is locked. A contact's version is read before all else about it, and the call that appends compares it: if anything
+//! about the contact was recorded meanwhile, the contact's part of the batch is refused and decided again. So the statements here
+//! need no snapshot of their own, and what is in the cache needs no look at the database.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cqrs_es::persist::EventUpcaster;
+use docket_domain::case::{Assignee, Case, CaseEvent, Said, Stage, Summary};
+use docket_domain::contact::{AUTOMATIC_REPLY_WINDOW, ContactState, KnownMessage};
+use docket_domain::event::{Event, StreamId};
+use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::personal::Personal;
+use docket_domain::text::auto_reply;
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::cache::ContactCache;
+use super::failure::Failure;
+use super::operation::{IdempotencyKey, MessageKey, Needs};
+use super::scope::{Aggregate, Loaded};
+use crate::log::reader;
+
+/// A request done before.
+pub(super) struct Kept {
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) outcome: Box<RawValue>,
+}
+
+/// Reads what the operations need, and takes from the cache what is there. Where `verify` is set, other processes write too, and
+/// contacts of which something was recorded since are read anew.
+pub(super) async fn fill(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    cache: &ContactCache,
+    upcasters: &[Box<dyn EventUpcaster>],
+    verify: bool,
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    let wanted = Wanted::of(needs);
+    let fresh = find_contacts(conn, &wanted, cache, verify, loaded).await?;
+    load_cases(conn, &fresh, &wanted, upcasters, loaded).await?;
+    load_messages(conn, &wanted, loaded).await?;
+    if needs.iter().any(|needs| needs.newest_case) {
+        load_newest_cases(conn, needs, loaded).await?;
+    }
+    load_cases_of_messages(conn, upcasters, loaded).await?;
+    recall(conn, needs, upcasters, loaded).await?;
+    load_streams(conn, needs, upcasters, loaded).await?;
+    let emails: Vec<&str> = needs
+        .iter()
+        .filter_map(|needs| needs.email.as_deref())
+        .collect();
+    if !emails.is_empty() {
+        load_emails(conn, &emails, loaded).await?;
+    }
+    if needs.iter().any(|needs| needs.owners) {
+        load_owners(conn, loaded).await?;
+    }
+    for key in needs.iter().filter_map(|needs| needs.contact.as_ref()) {
+        loaded.meet(key);
+    }
+    Ok(())
+}
+
+/// What a batch names, without repetitions.
+struct Wanted {
+    numbers: BTreeSet<(SurveyId, String)>,
+    references: BTreeSet<Reference>,
+    mentioned: BTreeSet<Reference>,
+    message_ids: BTreeSet<MessageId>,
+    provider_ids: BTreeSet<String>,
+    quoted: BTreeSet<String>,
+}
+
+impl Wanted {
+    fn of(needs: &[Needs]) -> Self {
+        let mut wanted = Self {
+            numbers: BTreeSet::new(),
+            references: BTreeSet::new(),
+            mentioned: BTreeSet::new(),
+            message_ids: BTreeSet::new(),
+            provider_ids: BTreeSet::new(),
+            quoted: BTreeSet::new(),
+        };
+        for needs in needs {
+            if let Some(key) = &needs.contact {
+                wanted.numbers.insert((key.survey_id, key.number.clone()));
+            }
+            wanted.references.extend(&needs.cases);
+            wanted.mentioned.extend(&needs.mentioned);
+            wanted.quoted.extend(needs.quoted.clone());
+            match &needs.message {
+                Some(MessageKey::Id(id)) => {
+                    wanted.message_ids.insert(*id);
+                }
+                Some(MessageKey::ProviderId(id)) => {
+                    wanted.provider_ids.insert(id.clone());
+                }
+                Some(MessageKey::Inbound(id)) => {
+                    wanted.quoted.insert(id.clone());
+                }
+                None => {}
+            }
+        }
+        wanted
+    }
+}
+
+/// Finds the contacts concerned, with their versions; gives those that the cache does not have, or not as they are now.
+async fn find_contacts(
+    conn: &mut PgConnection,
+    wanted: &Wanted,
+    cache: &ContactCache,
+    verify: bool,
+    loaded: &mut Loaded,
+) -> Result<Vec<ContactId>, sqlx::Error> {
+    let mut numbers = vec![];
+    for (survey, number) in &wanted.numbers {
+        match cache.take_by_number(*survey, number) {
+            Some(contact) => loaded.put_contact(contact),
+            None => numbers.push((*survey, number.as_str())),
+        }
+    }
+    let mut references = vec![];
+    for reference in &wanted.references {
+        match cache.owner(*reference) {
+            Some(id) if loaded.contact(id).is_some() => {}
+            Some(id) => match cache.take(id) {
+                Some(contact) => loaded.put_contact(contact),
+                None => references.push(*reference),
+            },
+            None => references.push(*reference),
+        }
+    }
+    let known: Vec<(Uuid, i64)> = loaded
+        .contacts()
+        .map(|contact| (contact.contact_id.0, contact.version.cast_signed()))
+        .collect();
+    let messages = !(wanted.message_ids.is_empty() && wanted.provider_ids.is_empty());
+    if numbers.is_empty() && references.is_empty() && !messages && !(verify && !known.is_empty()) {
+        return Ok(vec![]);
+    }
+    let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = numbers
+        .into_iter()
+        .map(|(survey, number)| (survey.0, number))
+        .unzip();
+    let references: Vec<i32> = references.iter().map(|known| known.as_i32()).collect();
+    let message_ids: Vec<Uuid> = wanted.message_ids.iter().map(|id| id.0).collect();
+    let provider_ids: Vec<String> = wanted.provider_ids.iter().cloned().collect();
+    let known_ids: Vec<Uuid> = known.iter().map(|(id, _)| *id).collect();
+    let since = loaded.now - AUTOMATIC_REPLY_WINDOW;
+    let rows = sqlx::query!(
+        r#"WITH concerned AS (
+               SELECT c.contact_id
+                 FROM unnest($1::uuid[], $2::text[]) AS k (survey_id, number)
+                 JOIN contact_ids c ON c.survey_id = k.survey_id AND c.number = k.number
+               UNION
+               SELECT contact_id FROM cases WHERE reference = ANY ($3::integer[])
+               UNION
+               SELECT contact_id FROM messages
+                WHERE message_id = ANY ($4::uuid[] || ARRAY(SELECT message_id FROM sent_ids
+                                                             WHERE provider_id = ANY ($5::text[])))
+               UNION
+               SELECT unnest($6::uuid[])
+           )
+           SELECT k.contact_id, k.survey_id, k.number, k.version, k.last_wrote_at, k.last_line_id,
+                  r.times AS "times!", r.ids AS "ids!"
+             FROM concerned
+             JOIN contact_ids k USING (contact_id)
+            CROSS JOIN LATERAL (
+                      SELECT coalesce(array_agg(m.recorded_at ORDER BY m.recorded_at, m.message_id), '{}') AS times,
+                             coalesce(array_agg(m.message_id ORDER BY m.recorded_at, m.message_id), '{}') AS ids
+                        FROM (SELECT recorded_at, message_id FROM messages
+                               WHERE automatic AND messages.contact_id = k.contact_id AND recorded_at > $7
+                               ORDER BY recorded_at DESC LIMIT $8) m
+                  ) r"#,
+        &surveys,
+        &numbers as &[&str],
+        &references,
+        &message_ids,
+        &provider_ids,
+        &known_ids,
+        since,
+        i64::try_from(auto_reply::MAX_PER_HOUR).unwrap_or(i64::MAX),
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut fresh = vec![];
+    for row in rows {
+        let id = ContactId(row.contact_id);
+        let version = row.version.cast_unsigned();
+        let cached = match loaded.take_contact(id) {
+            Some(contact) => Some(contact),
+            None => cache.take(id),
+        };
+        if let Some(contact) = cached.filter(|contact| contact.version == version) {
+            loaded.put_contact(contact);
+            continue;
+        }
+        let mut contact = ContactState::new(id, SurveyId(row.survey_id), row.number);
+        contact.version = version;
+        if let (Some(at), Some(line_id)) = (row.last_wrote_at, row.last_line_id) {
+            contact.put_last_line(at, LineId(line_id));
+        }
+        for (at, message_id) in row.times.into_iter().zip(row.ids) {
+            contact.put_automatic_reply(at, MessageId(message_id));
+        }
+        fresh.push(id);
+        loaded.put_contact(contact);
+    }
+    Ok(fresh)
+}
+
+/// The open cases of contacts that were read anew, and the cases that are named.
+async fn load_cases(
+    conn: &mut PgConnection,
+    fresh: &[ContactId],
+    wanted: &Wanted,
+    upcasters: &[Box<dyn EventUpcaster>],
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    let named = wanted
+        .references
+        .iter()
+        .chain(&wanted.mentioned)
+        .filter(|reference| loaded.case(**reference).is_none())
+        .copied()
+        .collect();
+    load_briefs(conn, fresh, named, upcasters, loaded).await
+}
+
+async fn load_briefs(
+    conn: &mut PgConnection,
+    contacts: &[ContactId],
+    references: BTreeSet<Reference>,
+    upcasters: &[Box<dyn EventUpcaster>],
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    if contacts.is_empty() && references.is_empty() {
+        return Ok(());
+    }
+    let contacts: Vec<Uuid> = contacts.iter().map(|id| id.0).collect();
+    let references: Vec<i32> = references
+        .into_iter()
+        .map(|reference| reference.as_i32())
+        .collect();
+    // A message that came back counts from the event that brought it back, and one that was moved away does not count. Of people
+    // who answered, the newest two are looked up one after the other.
+    let rows = sqlx::query!(
+        r#"SELECT c.reference, c.contact_id, c.title, c.status, c.state, c.withdrawn, c.assignee_id, c.assignee_email,
+                  c.version, c.message_count,
+                  coalesce((SELECT t.sequence FROM thread_items t
+                             WHERE t.reference = c.reference AND t.kind = 'message' AND t.part = 0
+                             ORDER BY t.sequence DESC LIMIT 1), 0) AS "last_said!",
+                  coalesce((SELECT t.sequence FROM thread_items t
+                             WHERE t.reference = c.reference
+                               AND (t.kind = 'message' AND t.direction = 'inbound' AND NOT t.hidden
+                                    OR t.kind = 'moved_in' AND EXISTS (
+                                           SELECT FROM messages m
+                                            WHERE m.message_id = t.message_id AND c.reference = ANY (m.case_references)))
+                             ORDER BY t.sequence DESC LIMIT 1), 0) AS "contact_said!",
+                  first.author_id AS "first_person?", first.sequence AS "first_said?",
+                  second.author_id AS "second_person?", second.sequence AS "second_said?"
+             FROM cases c
+             LEFT JOIN LATERAL (
+                      SELECT t.author_id, t.sequence FROM thread_items t
+                       WHERE t.reference = c.reference AND t.direction = 'outbound' AND t.author_kind = 'user'
+                       ORDER BY t.sequence DESC LIMIT 1
+                  ) first ON true
+             LEFT JOIN LATERAL (
+                      SELECT t.author_id, t.sequence FROM thread_items t
+                       WHERE t.reference = c.reference AND t.direction = 'outbound' AND t.author_kind = 'user'
+                         AND t.author_id <> first.author_id
+                       ORDER BY t.sequence DESC LIMIT 1
+                  ) second ON true
+            WHERE c.reference IN (SELECT o.reference FROM open_cases o WHERE o.contact_id = ANY ($1::uuid[])
+                                  UNION ALL SELECT unnest($2::integer[]))"#,
+        &contacts,
+        &references,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut briefs = BTreeMap::new();
+    for row in rows {
+        // A case that a message only mentions may be somebody else's, and then is none of this batch's business.
+        let contact = ContactId(row.contact_id);
+        let Some(reference) = Reference::from_i32(row.reference) else {
+            continue;
+        };
+        if loaded.contact(contact).is_none() {
+            continue;
+        }
+        let people = [
+            (row.first_person, row.first_said),
+            (row.second_person, row.second_said),
+        ];
+        let people = people
+            .into_iter()
+            .filter_map(|(who, said)| Some((UserId(who?), said?.cast_unsigned())))
+            .collect();
+        let assignee = row
+            .assignee_id
+            .zip(row.assignee_email)
+            .map(|(user_id, email)| Assignee {
+                user_id: UserId(user_id),
+                email: Personal(email),
+            });
+        let brief = Brief {
+            version: row.version.cast_unsigned(),
+            title: row.title,
+            status: row.status,
+            stage: match (row.state.as_str(), row.withdrawn) {
+                (_, true) => Stage::Withdrawn,
+                ("open", false) => Stage::Open,
+                _ => Stage::Closed,
+            },
+            assignee,
+            last_said: row.last_said.cast_unsigned(),
+            said: Said {
+                contact: row.contact_said.cast_unsigned(),
+                people,
+            },
+            standing: u32::try_from(row.message_count).unwrap_or_default(),
+        };
+        briefs.insert(reference, (contact, brief));
+    }
+    let first_events: Vec<_> = briefs
+        .keys()
+        .map(|reference| (StreamId::Case(*reference), 1))
+        .collect();
+    for first in reader::exactly(&mut *conn, &first_events).await? {
+        let recorded = first.decode(upcasters)?;
+        let (StreamId::Case(reference), Event::Case(CaseEvent::CaseOpened(origin))) =
+            (recorded.stream, recorded.event)
+        else {
+            continue;
+        };
+        if let Some((contact, brief)) = briefs.remove(&reference) {
+            loaded.put_case(contact, reference, brief.of(origin));
+        }
+    }
+    Ok(())
+}
+
+/// A case as the read models show it.
+struct Brief {
+    version: u64,
+    title: String,
+    status: Option<String>,
+    stage: Stage,
+    assignee: Option<Assignee>,
+    last_said: u64,
+    said: Said,
+    standing: u32,
+}
+
+impl Brief {
+    fn of(self, origin: docket_domain::case::Opened) -> Case {
+        Case::brief(Summary {
+            version: self.version,
+            title: Personal(self.title),
+            status: self.status,
+            stage: self.stage,
+            assignee: self.assignee,
+            last_said: self.last_said,
+            said: self.said,
+            standing: self.standing,
+            origin,
+        })
+    }
+}
+
+async fn load_messages(
+    conn: &mut PgConnection,
+    wanted: &Wanted,
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    let ids: Vec<Uuid> = wanted.message_ids.iter().map(|id| id.0).collect();
+    let provider_ids: Vec<String> = wanted.provider_ids.union(&wanted.quoted).cloned().collect();
+    if ids.is_empty() && provider_ids.is_empty() {
+        return Ok(());
+    }
+    // Of the ids of what we sent, those are enough that somebody asks for.
+    let rows = sqlx::query!(
+        r#"SELECT m.message_id, m.contact_id, m.direction, m.case_references,
+                  CASE m.direction WHEN 'inbound' THEN array_remove(ARRAY[m.provider_id], NULL)
+                                   ELSE ARRAY(SELECT s.provider_id FROM sent_ids s
+                                               WHERE s.provider_id = ANY ($2::text[]) AND s.message_id = m.message_id)
+                  END AS "provider_ids!"
+             FROM messages m
+            WHERE m.message_id = ANY ($1::uuid[]
+                      || ARRAY(SELECT i.message_id FROM messages i
+                                WHERE i.provider_id = ANY ($2::text[]) AND i.direction = 'inbound')
+                      || ARRAY(SELECT s.message_id FROM sent_ids s WHERE s.provider_id = ANY ($2::text[])))"#,
+        &ids,
+        &provider_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        let contact = ContactId(row.contact_id);
+        let message_id = MessageId(row.message_id);
+        let is_asked = wanted.message_ids.contains(&message_id)
+            || row
+                .provider_ids
+                .iter()
+                .any(|id| wanted.provider_ids.contains(id) && row.direction == "outbound");
+        if is_asked && loaded.contact(contact).is_none() {
+            // It was recorded when the contacts were looked for, too late for whoever looked whose it is.
+            return Err(Failure::Conflict("a message came up meanwhile".into()));
+        }
+        loaded.put_message(
+            contact,
+            KnownMessage {
+                message_id,
+                provider_ids: row.provider_ids,
+                outbound: row.direction == "outbound",
+                references: row
+                    .case_references
+                    .into_iter()
+                    .filter_map(Reference::from_i32)
+                    .collect(),
+            },
+        );
+    }
+    Ok(())
+}
+
+/// The newest case of contacts that react to a message that is not known: no record before a case, and none whose move was undone.
+async fn load_newest_cases(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    loaded: &mut Loaded,
+) -> Result<(), sqlx::Error> {
+    let contacts: Vec<Uuid> = needs
+        .iter()
+        .filter(|needs| needs.newest_case)
+        .filter_map(|needs| needs.contact.as_ref())
+        .filter_map(|key| loaded.contact_by_number(key.survey_id, &key.number))
+        .map(|contact| contact.contact_id.0)
+        .collect();
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        "SELECT DISTINCT ON (k.contact_id) k.contact_id, k.reference
+           FROM contact_cases k JOIN cases c USING (reference)
+          WHERE k.contact_id = ANY ($1)
+          ORDER BY k.contact_id, c.origin = 'record', c.withdrawn, c.opened_at DESC, k.reference DESC",
+        &contacts,
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        if let Some(reference) = Reference::from_i32(row.reference) {
+            loaded.put_newest(ContactId(row.contact_id), reference);
+        }
+    }
+    Ok(())
+}
+
+/// The cases in which messages stand that somebody asks for, and the newest ones.
+async fn load_cases_of_messages(
+    conn: &mut PgConnection,
+    upcasters: &[Box<dyn EventUpcaster>],
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    let missing: BTreeSet<Reference> = loaded
+        .contacts()
+        .flat_map(|contact| {
+            contact
+                .messages()
+                .iter()
+                .flat_map(|message| message.references.iter().copied())
+                .chain(contact.newest_case())
+                .filter(|reference| contact.case(*reference).is_none())
+        })
+        .collect();
+    load_briefs(conn, &[], missing, upcasters, loaded).await
+}
+
+/// Recalls the messages that decisions are about, in the cases that they are or were in.
+async fn recall(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    upcasters: &[Box<dyn EventUpcaster>],
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    let mut wanted: BTreeSet<(MessageId, Reference)> = BTreeSet::new();
+    for needs in needs {
+        for message_id in &needs.recalled {
+            wanted.extend(
+                needs
+                    .cases
+                    .iter()
+                    .map(|reference| (*message_id, *reference)),
+            );
+        }
+        let asked = needs
+            .message
+            .iter()
+            .flat_map(|key| loaded.messages(key, needs.contact.as_ref()));
+        let reacted = needs
+            .quoted
+            .iter()
+            .filter(|_| needs.newest_case)
+            .flat_map(|quoted| loaded.called(quoted, needs.contact.as_ref()));
+        for message in asked.chain(reacted) {
+            let cases = message.references.iter().chain(&needs.cases);
+            wanted.extend(cases.map(|reference| (message.message_id, *reference)));
+        }
+    }
+    wanted.retain(|(message_id, reference)| {
+        loaded
+            .case(*reference)
+            .is_some_and(|case| !case.knows(*message_id))
+    });
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let message_ids: BTreeSet<Uuid> = wanted.iter().map(|(message_id, _)| message_id.0).collect();
+    let message_ids: Vec<Uuid> = message_ids.into_iter().collect();
+    let mut events: HashMap<(MessageId, Reference), Vec<(u64, CaseEvent)>> = HashMap::new();
+    for event in reader::of_messages(conn, &message_ids).await? {
+        let recorded = event.decode(upcasters)?;
+        let (StreamId::Case(reference), Event::Case(event)) = (recorded.stream, recorded.event)
+        else {
+            continue;
+        };
+        if let Some(message_id) = event.message_id() {
+            let known = events.entry((message_id, reference)).or_default();
+            known.push((recorded.sequence, event));
+        }
+    }
+    for (message_id, reference) in wanted {
+        let events = events.remove(&(message_id, reference)).unwrap_or_default();
+        if let Some(case) = loaded.case_mut(reference) {
+            // What was recorded after the contact's version makes the call refuse this contact.
+            case.recall(
+                message_id,
+                events.iter().map(|(sequence, event)| (*sequence, event)),
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn load_streams(
+    conn: &mut PgConnection,
+    needs: &[Needs],
+    upcasters: &[Box<dyn EventUpcaster>],
+    loaded: &mut Loaded,
+) -> Result<(), Failure> {
+    let wanted: BTreeSet<StreamId> = needs
+        .iter()
+        .flat_map(|needs| needs.streams.iter().copied())
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<_> = wanted.into_iter().map(|stream| (stream, 0)).collect();
+    for event in reader::streams(conn, &wanted).await? {
+        let recorded = event.decode(upcasters)?;
+        loaded
+            .streams
+            .entry(recorded.stream)
+            .or_insert_with(|| Aggregate::empty(recorded.stream))
+            .evolve(&recorded.event);
+    }
+    Ok(())
+}
+
+async fn load_emails(
+    conn: &mut PgConnection,
+    emails: &[&str],
+    loaded: &mut Loaded,
+) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query!(
+        // The database folds both sides, so that its locale is of no matter.
+        r#"SELECT wanted.email AS "email!", users.user_id
+             FROM unnest($1::text[]) AS wanted (email)
+             JOIN users ON lower(users.email) = lower(wanted.email) AND NOT users.removed"#,
+        emails as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    loaded.emails = rows
+        .into_iter()
+        .map(|row| (row.email.to_lowercase(), UserId(row.user_id)))
+        .collect();
+    Ok(())
+}
+
+/// The owners with the versions of their streams: the call compares these, so that none of them stops being one meanwhile.
+async fn load_owners(conn: &mut PgConnection, loaded: &mut Loaded) -> Result<(), sqlx::Error> {
+    let rows =
+        sqlx::query!("SELECT user_id, version FROM users WHERE role = 'owner' AND NOT removed")
+            .fetch_all(conn)
+            .await?;
+    loaded.owners = rows
+        .into_iter()
+        .map(|row| (UserId(row.user_id), row.version.cast_unsigned()))
+        .collect();
+    Ok(())
+}
+
+/// The requests among `keys` that were done before.
+pub(super) async fn kept_outcomes(
+    conn: &mut PgConnection,
+    keys: &[&IdempotencyKey],
+) -> Result<HashMap<(Uuid, String), Kept>, sqlx::Error> {
+    let actors: Vec<Uuid> = keys.iter().map(|key| key.actor).collect();
+    let names: Vec<&str> = keys.iter().map(|key| key.key.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT actor, key, fingerprint, outcome::text AS "outcome!" FROM idempotency_keys
+            WHERE (actor, key) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))"#,
+        &actors,
+        &names as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let outcome = RawValue::from_string(row.outcome)
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok((
+                (row.actor, row.key),
+                Kept {
+                    fingerprint: row.fingerprint,
+                    outcome,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// `count` references that no case has had.
+pub(super) async fn new_references(
+    conn: &mut PgConnection,
+    count: i64,
+) -> Result<Vec<Reference>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT nextval('case_references')::integer AS "reference!" FROM generate_series(1, $1::bigint)"#,
+        count
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().filter_map(Reference::from_i32).collect())
+}
+
+/// The versions of the read models: `name=version`, separated by spaces.
+pub(super) async fn models(conn: &mut PgConnection) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT coalesce(string_agg(name || '=' || version, ' ' ORDER BY name), '') AS "models!"
+             FROM projection_versions"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The case as the write path reads it when it has nothing in its cache: brief, with these messages recalled.
+///
+/// # Panics
+///
+/// When the database refuses, or there is no such case.
+#[cfg(feature = "testing")]
+pub async fn brief_case(
+    conn: &mut PgConnection,
+    reference: Reference,
+    recalled: Vec<MessageId>,
+) -> Case {
+    let needs = Needs {
+        cases: vec![reference],
+        recalled,
+        ..Needs::default()
+    };
+    let mut loaded = Loaded::default();
+    let cache = ContactCache::new(1 << 20);
+    let upcasters = crate::log::upcasters::upcasters();
+    fill(conn, &[needs], &cache, &upcasters, false, &mut loaded)
+        .await
+        .expect("the database answers");
+    loaded.case(reference).expect("a case").clone()
+}

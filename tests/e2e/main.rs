@@ -16,7 +16,6 @@ mod database;
 mod deliveries;
 mod demo;
 mod growth;
-mod help_desk;
 mod history;
 mod neighbours;
 mod personal_data;
@@ -33,3 +32,5 @@ mod two_processes;
 mod upgrades;
 mod webhook_answers;
 mod webhook_payloads;
+
+use docket_tests::help_desk;

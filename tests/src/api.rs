@@ -9,10 +9,15 @@ use crate::waiting::{BOUND, wait_until};
 
 /// An HTTP client that goes straight to this machine, and gives up only after a time that nothing sound takes.
 pub fn http() -> reqwest::Client {
+    http_within(Duration::from_mins(1))
+}
+
+/// The same, which gives up after `timeout`.
+pub fn http_within(timeout: Duration) -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_mins(1))
+        .timeout(timeout)
         .build()
         .expect("a client without certificates can be set up")
 }
@@ -70,6 +75,15 @@ impl Api {
             http: http(),
             url: format!("{}/api/v1", url.trim_end_matches('/')),
             token: token.to_owned(),
+        }
+    }
+
+    /// The same, which waits for an answer no longer than that.
+    #[must_use]
+    pub fn waiting(self, timeout: Duration) -> Self {
+        Self {
+            http: http_within(timeout),
+            ..self
         }
     }
 

@@ -1,19 +1,19 @@
 //! What most tests begin with: a service with a survey and two lines.
 
-use docket_tests::api::Api;
-use docket_tests::docket::Docket;
-use docket_tests::installation::Installation;
-use docket_tests::webhooks::{sms, whatsapp};
+use crate::api::Api;
+use crate::docket::Docket;
+use crate::installation::Installation;
+use crate::webhooks::{sms, whatsapp};
 use serde_json::Value;
 
 /// Our number, of the SMS line and of the `WhatsApp` line.
-pub(crate) const OURS: &str = "447700900000";
+pub const OURS: &str = "447700900000";
 
 /// Where nobody listens: the port for what is thrown away.
-pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
+pub const NOBODY: &str = "http://127.0.0.1:9";
 
 /// The number of customer `n`, 1 to 999.
-pub(crate) fn customer(n: usize) -> String {
+pub fn customer(n: usize) -> String {
     assert!(
         (1..1_000).contains(&n),
         "there are no more invented numbers"
@@ -22,28 +22,34 @@ pub(crate) fn customer(n: usize) -> String {
 }
 
 /// A service with one survey and two lines, and its owner.
-pub(crate) struct HelpDesk {
-    pub(crate) installation: Installation,
-    pub(crate) docket: Docket,
-    pub(crate) owner: Api,
-    pub(crate) survey: String,
-    pub(crate) sms_line: String,
-    pub(crate) whatsapp_line: String,
+pub struct HelpDesk {
+    /// Where it runs.
+    pub installation: Installation,
+    /// The process.
+    pub docket: Docket,
+    /// The owner.
+    pub owner: Api,
+    /// The survey's id.
+    pub survey: String,
+    /// The id of the SMS line.
+    pub sms_line: String,
+    /// The id of the `WhatsApp` line.
+    pub whatsapp_line: String,
 }
 
 impl HelpDesk {
     /// Opens a help desk on a new database.
-    pub(crate) async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::open_in(Installation::new().await, None).await
     }
 
     /// Opens a help desk whose lines answer contacts with several open cases.
-    pub(crate) async fn open_with_reply(reply: &str) -> Self {
+    pub async fn open_with_reply(reply: &str) -> Self {
         Self::open_in(Installation::new().await, Some(reply)).await
     }
 
     /// Opens a help desk in a new installation that was set up already.
-    pub(crate) async fn open_in(installation: Installation, reply: Option<&str>) -> Self {
+    pub async fn open_in(installation: Installation, reply: Option<&str>) -> Self {
         let docket = installation.serve().await;
         let owner = installation.owner(&docket).await;
         let survey = owner.add_survey("Help desk").await;
@@ -60,7 +66,7 @@ impl HelpDesk {
     }
 
     /// Posts an inbound message, which must be taken.
-    pub(crate) async fn takes(&self, payload: &Value) {
+    pub async fn takes(&self, payload: &Value) {
         let status = self
             .installation
             .webhooks
@@ -70,24 +76,24 @@ impl HelpDesk {
     }
 
     /// A customer's SMS is taken.
-    pub(crate) async fn text(&self, from: &str, text: &str) {
+    pub async fn text(&self, from: &str, text: &str) {
         self.takes(&sms(from, OURS, text)).await;
     }
 
     /// A customer's SMS makes their first case; gives its reference.
-    pub(crate) async fn first_case(&self, from: &str, text: &str) -> u64 {
+    pub async fn first_case(&self, from: &str, text: &str) -> u64 {
         self.text(from, text).await;
         self.owner.only_case(from).await
     }
 
     /// A customer's `WhatsApp` message makes their first case; gives its reference.
-    pub(crate) async fn first_whatsapp_case(&self, from: &str, text: &str) -> u64 {
+    pub async fn first_whatsapp_case(&self, from: &str, text: &str) -> u64 {
         self.takes(&whatsapp(from, OURS, text)).await;
         self.owner.only_case(from).await
     }
 
     /// The texts that the simulated Vonage has taken, in order.
-    pub(crate) fn sent(&self) -> Vec<String> {
+    pub fn sent(&self) -> Vec<String> {
         self.installation
             .simulator
             .accepted()
@@ -97,7 +103,7 @@ impl HelpDesk {
     }
 
     /// Ends the service in an orderly way, which it must survive, and drops the database.
-    pub(crate) async fn close(self) {
+    pub async fn close(self) {
         self.docket.stop().await;
         self.installation.close().await;
     }

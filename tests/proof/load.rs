@@ -231,7 +231,7 @@ impl Load {
         let (path, body) = (format!("/cases/{reference}/replies"), json!({"text": text}));
         let key = format!("answer-{n}");
         let taken = wait_until("the reply is taken", BOUND, async || {
-            let agent = self.agent.at(&self.url()).waiting(PATIENCE);
+            let agent = self.agent.at(&self.url());
             match agent
                 .ask(Method::POST, &path, Some(&body), Some(&key))
                 .await

@@ -15,6 +15,7 @@
 
 mod crash;
 mod load;
+mod model;
 mod report;
 mod trouble;
 mod verdict;

@@ -73,7 +73,7 @@ impl Api {
     pub fn new(url: &str, token: &str) -> Self {
         Self {
             http: http(),
-            url: format!("{}/api/v1", url.trim_end_matches('/')),
+            url: root(url),
             token: token.to_owned(),
         }
     }
@@ -92,7 +92,8 @@ impl Api {
     pub fn at(&self, url: &str) -> Self {
         Self {
             http: self.http.clone(),
-            ..Self::new(url, &self.token)
+            url: root(url),
+            token: self.token.clone(),
         }
     }
 
@@ -288,6 +289,10 @@ impl Api {
         )
         .await
     }
+}
+
+fn root(url: &str) -> String {
+    format!("{}/api/v1", url.trim_end_matches('/'))
 }
 
 fn id(created: &Value) -> String {

@@ -14,6 +14,7 @@
 )]
 
 mod crash;
+mod growth;
 mod load;
 mod model;
 mod report;

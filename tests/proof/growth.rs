@@ -65,7 +65,8 @@ async fn throughput(desk: &HelpDesk, cases: usize, messages: usize) -> f64 {
                 .await;
         })
         .await;
-    messages as f64 / began.elapsed().as_secs_f64()
+    let messages = u32::try_from(messages).expect("a run is shorter than that");
+    f64::from(messages) / began.elapsed().as_secs_f64()
 }
 
 async fn time_of(desk: &HelpDesk, from: &str) -> Duration {

@@ -1,6 +1,6 @@
 //! Numbers of a run, and the sizes that the environment gives.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
 /// The variable that names the page whose tables take the numbers of a run.
@@ -37,7 +37,7 @@ pub(crate) fn machine() -> String {
 pub(crate) fn publish(name: &str, head: [&str; 2], rows: &[(&str, &dyn Display)]) {
     let mut table = format!("| {} | {} |\n|---|--:|\n", head[0], head[1]);
     for (what, value) in rows {
-        table.push_str(&format!("| {what} | {value} |\n"));
+        let _ = writeln!(table, "| {what} | {value} |");
     }
     println!("{table}");
     let Some(page) = std::env::var_os(REPORT_VARIABLE) else {

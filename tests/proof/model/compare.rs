@@ -136,7 +136,10 @@ async fn bind_cases(stack: &mut Stack, world: &World, contact: Ix, process: usiz
         stack.titles.resize(many, String::new());
         stack.versions.resize(many, BTreeMap::new());
         stack.references[ix] = reference;
-        stack.titles[ix] = rows[&reference]["title"].as_str().unwrap().to_owned();
+        rows[&reference]["title"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut stack.titles[ix]);
     }
 }
 
@@ -160,7 +163,7 @@ async fn differences(stack: &mut Stack, world: &World, contact: Ix, process: usi
             }
         };
         let case = &world.cases[ix];
-        compare_row(stack, case, &rows[&reference], &mut note);
+        compare_row(case, &rows[&reference], &mut note);
         let api = api(stack, process);
         let view = api.get(&format!("/cases/{reference}")).await;
         let thread = api.thread(reference).await;
@@ -191,12 +194,7 @@ async fn differences(stack: &mut Stack, world: &World, contact: Ix, process: usi
     differences
 }
 
-fn compare_row(
-    stack: &Stack,
-    case: &Case,
-    row: &Value,
-    note: &mut impl FnMut(&str, String, String),
-) {
+fn compare_row(case: &Case, row: &Value, note: &mut impl FnMut(&str, String, String)) {
     let state = match case.stage {
         Stage::Open => "open",
         Stage::Closed | Stage::Withdrawn => "closed",
@@ -225,7 +223,6 @@ fn compare_row(
         note("title", title.clone(), text("title"));
     }
     note("number", Stack::number(case.contact), text("number"));
-    let _ = stack;
 }
 
 /// Learns our ids of the messages that stand in a case.
@@ -387,6 +384,7 @@ async fn are_sent(stack: &mut Stack, world: &World) {
         "no more is sent: {:?}",
         accepted.last()
     );
+    // Messages to a contact go out in the order in which they were recorded, so that those with the same text are told apart.
     let mut new = accepted[stack.accepted..].to_vec();
     for (message, attempt) in taken {
         let (to, text) = (
@@ -397,9 +395,7 @@ async fn are_sent(stack: &mut Stack, world: &World) {
             .iter()
             .position(|accepted| accepted.to == to && accepted.text == text)
             .unwrap_or_else(|| panic!("{text:?} was expected to be sent to {to}, not {new:?}"));
-        stack
-            .attempts
-            .insert((message, attempt), new.swap_remove(at));
+        stack.attempts.insert((message, attempt), new.remove(at));
     }
     stack.accepted = enough;
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::act::{Act, Expected, Fate};
 use super::text::render;
-use super::world::{Ix, Kind, LINES, PEOPLE, STATUSES, SURVEYS, Webhook, World};
+use super::world::{Ix, Kind, LINES, PEOPLE, Quotes, STATUSES, SURVEYS, Webhook, World};
 
 /// What the lines answer contacts with several open cases.
 pub(crate) const AUTOMATIC: &str = "%s1 cases are open: %s2";
@@ -159,9 +159,13 @@ impl Stack {
         } else {
             sms(&from, to, &text)
         };
-        if let Some(quoted) = webhook.quotes {
-            let uuid = quoted.and_then(|message| self.uuid(world, message));
-            payload = quoting(payload, &uuid.unwrap_or_else(new_message_uuid));
+        let quoted = match webhook.quotes {
+            Quotes::Nothing => None,
+            Quotes::Unknown => Some(new_message_uuid()),
+            Quotes::Message(message) => self.uuid(world, message),
+        };
+        if let Some(quoted) = quoted {
+            payload = quoting(payload, &quoted);
         }
         if let Kind::Reaction(emoji) = webhook.kind {
             payload["message_type"] = json!("reaction");

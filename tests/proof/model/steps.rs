@@ -6,7 +6,9 @@ use proptest_state_machine::ReferenceStateMachine;
 use super::act::{Act, Done, Expected, Fate};
 use super::agents::NEWS;
 use super::text::{FORMS, LOOKALIKES, NEW_FORMS};
-use super::world::{Delivery, Ix, Kind, LINES, PEOPLE, Piece, STATUSES, SURVEYS, Webhook, World};
+use super::world::{
+    Delivery, Ix, Kind, LINES, Origin, PEOPLE, Piece, Quotes, STATUSES, SURVEYS, Webhook, World,
+};
 
 const WORDS: [&str; 6] = ["hours", "boiler", "été", "今日は", "parcel", "😀"];
 const EMOJI: [&str; 2] = ["👍", "😀"];
@@ -38,6 +40,12 @@ pub(crate) enum Step {
         people: [usize; 2],
         line: usize,
         word: usize,
+    },
+    /// Somebody says several things, one after the other; the first at times begins a case.
+    Chat {
+        person: usize,
+        line: usize,
+        times: usize,
     },
     /// Somebody asks for no more messages, or seems to.
     Stop {
@@ -152,9 +160,9 @@ fn agents() -> impl Strategy<Value = Step> {
         4 => (some(), 0..STATUSES.len(), ago())
             .prop_map(|(case, status, ago)| Step::SetStatus { case, status, ago }),
         1 => some().prop_map(|case| Step::Note { case }),
-        5 => (some(), some(), proptest::option::of(some()), proptest::bool::ANY)
+        5 => (some(), some(), proptest::option::weighted(0.4, some()), proptest::bool::ANY)
             .prop_map(|(case, message, to, comment)| Step::Move { case, message, to, comment }),
-        2 => some().prop_map(|case| Step::Undo { case }),
+        4 => some().prop_map(|case| Step::Undo { case }),
     ]
 }
 
@@ -164,6 +172,8 @@ fn vonage() -> impl Strategy<Value = Step> {
             .prop_map(|(people, line, word)| Step::SayTogether { people, line, word }),
         3 => (0..PEOPLE, proptest::option::weighted(0.8, some()), proptest::option::weighted(0.7, 0..EMOJI.len()))
             .prop_map(|(person, to, emoji)| Step::React { person, to, emoji }),
+        3 => (0..PEOPLE, 0..2usize, 2..8usize)
+            .prop_map(|(person, line, times)| Step::Chat { person, line, times }),
         2 => (some(), 0..4usize).prop_map(|(webhook, to)| Step::PostAgain { webhook, to }),
         4 => (some(), some(), 0..NEWS.len(), 1..3usize)
             .prop_map(|(message, attempt, word, times)| Step::News { message, attempt, word, times }),
@@ -217,12 +227,33 @@ impl World {
                 let text = vec![Piece::Word(WORDS[word])];
                 let webhooks = people.map(|person| {
                     let text = self.text_of(Self::contact(LINES[line].0, person), text.clone());
-                    self.webhook(person, line, Kind::Text(text), None)
+                    self.webhook(person, line, Kind::Text(text), Quotes::Nothing)
                 });
                 for webhook in webhooks {
                     self.receive(webhook);
                 }
                 self.post(vec![(webhooks[0], 0), (webhooks[1], 1)], true);
+            }
+            Step::Chat {
+                person,
+                line,
+                times,
+            } => {
+                let webhooks: Vec<Ix> = (0..times)
+                    .map(|n| {
+                        let mut text = vec![Piece::Word(WORDS[n % WORDS.len()])];
+                        if n == 0 && times % 2 == 0 {
+                            text.push(Piece::New(0));
+                        }
+                        let text = self.text_of(Self::contact(LINES[line].0, person), text);
+                        let kind = Kind::Text(text);
+                        let webhook = self.webhook(person, line, kind, Quotes::Nothing);
+                        self.receive(webhook);
+                        webhook
+                    })
+                    .collect();
+                let posts = webhooks.into_iter().map(|webhook| (webhook, webhook % 2));
+                self.post(posts.collect(), false);
             }
             Step::Stop {
                 person,
@@ -234,14 +265,14 @@ impl World {
                 } else {
                     vec![Piece::Word("Stop."), Piece::Word("Thank you")]
                 };
-                let webhook = self.webhook(person, line, Kind::Text(text), None);
+                let webhook = self.webhook(person, line, Kind::Text(text), Quotes::Nothing);
                 self.receive(webhook);
                 self.post(vec![(webhook, 0)], false);
             }
             Step::React { person, to, emoji } => {
                 let to = to.and_then(|n| self.quotable(n));
                 let emoji = emoji.map(|n| EMOJI[n]);
-                let webhook = self.webhook(person, 1, Kind::Reaction(emoji), Some(to));
+                let webhook = self.webhook(person, 1, Kind::Reaction(emoji), Quotes::one(to));
                 self.receive(webhook);
                 self.post(vec![(webhook, self.now % 2)], false);
             }
@@ -319,7 +350,10 @@ impl World {
                 }
             }
             Step::Undo { case } => {
-                if let Some(case) = case_of(case) {
+                let made: Vec<Ix> = (0..self.cases.len())
+                    .filter(|ix| matches!(self.cases[*ix].origin, Origin::Move(..)))
+                    .collect();
+                if let Some(case) = around(case, made.len()).map(|at| made[at]) {
                     self.undo(case);
                 }
             }
@@ -344,13 +378,7 @@ impl World {
         self.done.act = Act::Post { posts, at_once };
     }
 
-    fn webhook(
-        &mut self,
-        person: usize,
-        line: usize,
-        kind: Kind,
-        quotes: Option<Option<Ix>>,
-    ) -> Ix {
+    fn webhook(&mut self, person: usize, line: usize, kind: Kind, quotes: Quotes) -> Ix {
         let contact = Self::contact(LINES[line].0, person);
         self.webhooks.push(Webhook {
             contact,
@@ -394,7 +422,10 @@ impl World {
             pieces.extend(piece);
         }
         let pieces = self.text_of(Self::contact(LINES[line].0, person), pieces);
-        let quotes = quotes.filter(|_| LINES[line].1).map(|n| self.quotable(n));
+        let quotes = match quotes {
+            Some(n) if LINES[line].1 => Quotes::one(self.quotable(n)),
+            _ => Quotes::Nothing,
+        };
         let webhook = self.webhook(person, line, Kind::Text(pieces), quotes);
         self.receive(webhook);
         self.post(ways(webhook, to), to == 3);

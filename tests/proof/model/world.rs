@@ -11,7 +11,7 @@ use super::act::{Act, Done, Expected};
 pub(crate) type Ix = usize;
 
 /// How many people write.
-pub(crate) const PEOPLE: usize = 3;
+pub(crate) const PEOPLE: usize = 2;
 /// How many surveys there are.
 pub(crate) const SURVEYS: usize = 2;
 /// The lines: their survey, whether they are `WhatsApp`, and whether they answer contacts with several open cases.
@@ -150,8 +150,30 @@ pub(crate) struct Webhook {
     pub(crate) contact: Ix,
     pub(crate) line: usize,
     pub(crate) kind: Kind,
-    /// The message that it quotes, or is a reaction to; none of ours where it is the inner `None`.
-    pub(crate) quotes: Option<Option<Ix>>,
+    pub(crate) quotes: Quotes,
+}
+
+/// What a webhook quotes, or is a reaction to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    Nothing,
+    /// A message that nobody knows.
+    Unknown,
+    Message(Ix),
+}
+
+impl Quotes {
+    const fn message(self) -> Option<Ix> {
+        match self {
+            Self::Nothing | Self::Unknown => None,
+            Self::Message(message) => Some(message),
+        }
+    }
+
+    /// That message, where it can be known.
+    pub(crate) fn one(message: Option<Ix>) -> Self {
+        message.map_or(Self::Unknown, Self::Message)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -254,15 +276,15 @@ impl World {
             Kind::Reaction(_) => self.contacts[contact].last_line,
         };
         match kind {
-            Kind::Text(text) => self.receive_text(webhook, &text, quotes),
-            Kind::Reaction(emoji) => self.receive_reaction(contact, line, quotes.flatten(), emoji),
+            Kind::Text(text) => self.receive_text(webhook, &text, quotes.message()),
+            Kind::Reaction(emoji) => self.receive_reaction(contact, line, quotes.message(), emoji),
         }
     }
 
-    fn receive_text(&mut self, webhook: Ix, text: &[Piece], quotes: Option<Option<Ix>>) {
+    fn receive_text(&mut self, webhook: Ix, text: &[Piece], quoted: Option<Ix>) {
         let (contact, line) = (self.webhooks[webhook].contact, self.webhooks[webhook].line);
         let message = self.add_message(contact, Some(webhook), None);
-        let (target, why) = self.route(contact, line, text, quotes.flatten());
+        let (target, why) = self.route(contact, line, text, quoted);
         let now = self.now;
         let standing = Standing {
             why: Some(why.clone()),
@@ -294,11 +316,11 @@ impl World {
             && contact_state.automatic < MOST_AUTOMATIC
         {
             contact_state.automatic += 1;
-            self.answer_automatically(contact, cases);
+            self.answer_automatically(contact, &cases);
         }
     }
 
-    fn answer_automatically(&mut self, contact: Ix, cases: BTreeSet<Ix>) {
+    fn answer_automatically(&mut self, contact: Ix, cases: &BTreeSet<Ix>) {
         let out = Outbound {
             delivery: Delivery::Sent,
             attempt: 1,
@@ -309,7 +331,7 @@ impl World {
             taken: BTreeSet::from([1]),
         };
         let reply = self.add_message(contact, None, Some(out));
-        self.stand(reply, &cases);
+        self.stand(reply, cases);
         self.done.sent.push((reply, 1));
     }
 

@@ -53,10 +53,19 @@ bench-pages: setup ## measure the console's pages with 100,000 cases and 1,000,0
 	cargo build --release --bin docket
 	cargo run --release -p docket-tests --bin bench-pages
 
+prove-model: setup ## compare the service with a model of its rules (CASES=1000 runs of STEPS=60)
+	.ci/prove model
+
+prove-crash: setup ## kill, freeze and cut off processes under load (PROOF_MINUTES=30)
+	.ci/prove crash
+
+prove-growth: setup ## measure MESSAGES=1000000 in 900 cases and one case of LONG=100000 (takes an hour)
+	.ci/prove growth
+
 audit: ## check dependencies against the advisory database too (needs the network)
 	.ci/cargo-deny check
 
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test api-test bench bench-replay bench-pages audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check browser-test api-test bench bench-replay bench-pages prove-model prove-crash prove-growth audit clean

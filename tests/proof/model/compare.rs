@@ -129,7 +129,19 @@ async fn bind_cases(stack: &mut Stack, world: &World, contact: Ix, process: usiz
         world.now,
         new.len()
     );
-    for (ix, reference) in new.into_iter().zip(unknown) {
+    let api = api(stack, process);
+    let mut left = unknown;
+    for ix in new {
+        // Each process has references of its own to give, so their order says nothing. The case's first message tells it apart.
+        let mut at = 0;
+        if left.len() > 1 {
+            for (n, reference) in left.iter().enumerate() {
+                if begins_with(stack, world, ix, &api.thread(*reference).await) {
+                    at = n;
+                }
+            }
+        }
+        let reference = left.remove(at);
         assert!(reference > 100, "references are counted from 101");
         let many = stack.references.len().max(ix + 1);
         stack.references.resize(many, 0);
@@ -141,6 +153,16 @@ async fn bind_cases(stack: &mut Stack, world: &World, contact: Ix, process: usiz
             .unwrap()
             .clone_into(&mut stack.titles[ix]);
     }
+}
+
+/// Whether the message that a new case begins with is the first that stands in a thread.
+fn begins_with(stack: &Stack, world: &World, case: Ix, thread: &[Value]) -> bool {
+    let first = world.cases[case].stands.keys().next();
+    let webhook = first.and_then(|message| world.messages[*message].webhook);
+    let shown = thread.iter().find(|item| item["kind"] == "message");
+    webhook.zip(shown).is_some_and(|(webhook, shown)| {
+        shown["provider_id"] == message_uuid(&stack.payloads[webhook])
+    })
 }
 
 /// What differs, deliveries and versions aside.

@@ -25,12 +25,13 @@ impl World {
         self.lines[line].then_some(line)
     }
 
-    fn outbound(&mut self, contact: Ix, case: Option<Ix>, fate: Fate) -> (Ix, String) {
+    fn outbound(&mut self, contact: Ix, line: usize, case: Option<Ix>, fate: Fate) -> (Ix, String) {
         let text = format!("Answer {}", self.messages.len());
         let out = Outbound {
             delivery: delivery(fate),
             attempt: 1,
             is_automatic: false,
+            line,
             about: BTreeSet::new(),
             appended: case,
             text: text.clone(),
@@ -55,21 +56,21 @@ impl World {
         self.concerns(contact);
         // Nobody has looked at a case before it was there; what they saw then is seen at every later time as well.
         let seen = ago.map(|ago| self.now - 1 - ago.min(self.now - 1));
-        let is_refused = stage == Stage::Withdrawn
-            || self.line_to(case).is_none()
-            || seen.is_some_and(|seen| self.has_news(case, seen));
+        let line = self.line_to(case);
+        let is_refused =
+            stage == Stage::Withdrawn || seen.is_some_and(|seen| self.has_news(case, seen));
         let act = |text| Act::Reply {
             case,
             text,
             seen,
             twice,
         };
-        if is_refused {
+        let Some(line) = line.filter(|_| !is_refused) else {
             return self.refuse(act("Refused".to_owned()));
-        }
+        };
         let appended = (self.appends(Self::survey_of(contact)) && !self.cases[case].is_record())
             .then_some(case);
-        let (message, text) = self.outbound(contact, appended, fate);
+        let (message, text) = self.outbound(contact, line, appended, fate);
         self.stand(message, &BTreeSet::from([case]));
         self.done.act = act(text);
     }
@@ -83,7 +84,7 @@ impl World {
         self.concerns(contact);
         let case = self.open(contact, line, Origin::Agent, None, BTreeSet::new());
         let appended = self.appends(survey).then_some(case);
-        let (message, text) = self.outbound(contact, appended, Fate::Taken);
+        let (message, text) = self.outbound(contact, line, appended, Fate::Taken);
         self.stand(message, &BTreeSet::from([case]));
         self.done.act = Act::Begin {
             line,
@@ -103,7 +104,8 @@ impl World {
         let Some(case) = cases.first().copied() else {
             return;
         };
-        if self.contacts[contact].stopped || self.line_to(case).is_none() {
+        let line = self.messages[message].out.as_ref().map(|out| out.line);
+        if self.contacts[contact].stopped || !line.is_some_and(|line| self.lines[line]) {
             return;
         }
         self.concerns(contact);

@@ -124,6 +124,8 @@ pub(crate) struct Outbound {
     pub(crate) delivery: Delivery,
     pub(crate) attempt: usize,
     pub(crate) is_automatic: bool,
+    /// The line that it goes out from.
+    pub(crate) line: usize,
     /// The cases that an automatic reply speaks of.
     pub(crate) about: BTreeSet<Ix>,
     /// The case whose reference is appended.
@@ -316,15 +318,16 @@ impl World {
             && contact_state.automatic < MOST_AUTOMATIC
         {
             contact_state.automatic += 1;
-            self.answer_automatically(contact, &cases);
+            self.answer_automatically(contact, line, &cases);
         }
     }
 
-    fn answer_automatically(&mut self, contact: Ix, cases: &BTreeSet<Ix>) {
+    fn answer_automatically(&mut self, contact: Ix, line: usize, cases: &BTreeSet<Ix>) {
         let out = Outbound {
             delivery: Delivery::Sent,
             attempt: 1,
             is_automatic: true,
+            line,
             about: cases.clone(),
             appended: None,
             text: String::new(),

@@ -173,3 +173,53 @@ LATERAL (SELECT CASE step WHEN 0 THEN 'CaseOpened' WHEN $messages + 1 THEN 'Stat
     END AS payload) AS told
  ORDER BY position
 "#;
+
+/// Copies the only message of the case of `number` that often into the case, behind everything that has happened. Gives how many
+/// copies there are. Read models and the tables of the write side are left as they are.
+///
+/// # Panics
+///
+/// When the database refuses, or the person has no case of one message.
+pub async fn lengthen_case(conn: &mut PgConnection, number: &str, messages: i64) -> u64 {
+    let mut tx = conn.begin().await.expect("a transaction begins");
+    let copies = sqlx::query(COPIES)
+        .bind(number)
+        .bind(messages)
+        .execute(&mut *tx)
+        .await
+        .expect("the database writes the log")
+        .rows_affected();
+    assert_eq!(
+        copies,
+        messages.unsigned_abs(),
+        "the case does not consist of one message"
+    );
+    tx.execute("UPDATE log_head SET position = (SELECT max(position) FROM events)")
+        .await
+        .expect("the log's head moves on");
+    tx.commit().await.expect("the log is committed");
+    copies
+}
+
+/// The ids of the copies are older than that of the message, so that whatever comes later has later ones.
+const COPIES: &str = r"
+WITH original AS (
+    SELECT events.*, payload #>> '{MessageReceived,message,message_id}' AS id
+      FROM events
+     WHERE event_type = 'MessageReceived' AND payload #>> '{MessageReceived,message,from}' = $1
+), head AS (
+    SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1
+), copies AS (
+    SELECT original.*, n, head.position + n AS new_position, head.recorded_at AS now, 'copy-' || n AS provider_id,
+           to_hex(('x' || replace(left(id, 13), '-', ''))::bit(48)::bigint - $2 + n) AS time
+      FROM original, head, generate_series(1, $2) AS n
+)
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+SELECT aggregate_type, aggregate_id, sequence + n, event_type, event_version,
+       jsonb_set(
+           jsonb_set(payload, '{MessageReceived,message,message_id}',
+                     to_jsonb(left(lpad(time, 12, '0'), 8) || '-' || right(time, 4) || right(id, -13))),
+           '{MessageReceived,message,provider_id}', to_jsonb(provider_id)),
+       jsonb_set(metadata, '{cause}', to_jsonb(provider_id), false), new_position, now
+  FROM copies
+";

@@ -28,13 +28,6 @@ pub(crate) struct PerOperation {
 }
 
 impl Spent {
-    /// Adds what was spent for more operations.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.operations += other.operations;
-        self.contender += other.contender;
-        self.postgres += other.postgres;
-    }
-
     /// `None` where it is not known.
     pub(crate) fn per_operation(&self) -> Option<PerOperation> {
         if self.operations == 0 || self.postgres.is_zero() {
@@ -91,7 +84,10 @@ impl Clock {
 /// The time of the contender and of the server so far.
 fn read(contender: Contender, postmaster: u32) -> Option<(Duration, Duration)> {
     let contender = match contender {
-        Contender::Running(pid) => Stat::of(&pid.to_string())?.own,
+        Contender::Running(pid) => {
+            let stat = Stat::of(&pid.to_string())?;
+            stat.own + stat.children
+        }
         Contender::Child => Stat::of("self")?.children,
     };
     // Backends that have ended are their parent's ended children; the others are looked up one by one.
@@ -157,12 +153,11 @@ mod tests {
 
     #[test]
     fn what_was_spent_is_shared_among_the_operations() {
-        let mut spent = Spent {
+        let spent = Spent {
             operations: 1_000,
             contender: Duration::from_millis(30),
             postgres: Duration::from_millis(70),
         };
-        spent.add(spent);
 
         let each = spent.per_operation().unwrap();
 

@@ -27,12 +27,12 @@ use tokio::task::JoinSet;
 
 use crate::Timing;
 use crate::cpu::{Clock, Contender};
-use crate::load::{Conversations, MESSAGES_IN_A_CONVERSATION, Message, provider_id};
+use crate::load::{Conversations, MESSAGES_IN_A_CONVERSATION, Message, Messages as _, provider_id};
 use crate::measured::{Measured, micros};
 use crate::server::Server;
 
 /// The database.
-const DATABASE: &str = "stock";
+pub(crate) const DATABASE: &str = "stock";
 
 /// What the process of the stock way is told.
 #[derive(Args, Debug)]

@@ -1,0 +1,86 @@
+//! The next message of a very long case, beside the next message of a young one. Both take turns, one by one.
+
+use docket_domain::channel::Channel;
+use docket_projections::testing::volume;
+use docket_tests::docket::run;
+use sqlx::{Connection as _, Executor as _};
+
+use crate::Bench;
+use crate::desk::Desk;
+use crate::http::Connection;
+use crate::load::{Message, number};
+use crate::measured::{percentile_ms, ratio};
+use crate::table::{Aim, Cell, Row};
+
+/// How many times the message of a young case.
+const AIM: f64 = 1.2;
+/// Whose case is the long one; all others have young ones.
+const LONG: u32 = 0;
+/// People with a young case.
+const YOUNG: u32 = 200;
+/// Pairs before those that count. What the first message of the long case took is told apart.
+const WARM_UP: usize = 10;
+
+/// Measures it.
+pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
+    let plan = bench.plan.clone();
+    let server = &bench.server;
+    let (mut desk, service) = Desk::create(server, "long_case").await?;
+    desk.open_cases(&service, LONG..LONG + 1 + YOUNG).await?;
+    service.stop().await;
+    let mut conn = server.connect(desk.database()).await?;
+    let copies = volume::lengthen_case(&mut conn, &number(LONG), plan.long_case).await;
+    desk.count(copies);
+    run(&["rebuild"], desk.environment(), "").await.success();
+    conn.execute("VACUUM ANALYZE").await?;
+    conn.close().await?;
+
+    let service = desk.serve().await?;
+    let mut connection = Connection::open(service.address()).await?;
+    let next = |person| Message {
+        from: number(person),
+        channel: Channel::Sms,
+        text: "Is anybody there today?".to_owned(),
+    };
+    // The process has done nothing yet: the first message of anybody pays for more than itself.
+    desk.single(&mut connection, &next(LONG + 1)).await?;
+    let (mut long, mut young) = (vec![], vec![]);
+    for person in (LONG + 1..=YOUNG).cycle().take(WARM_UP + plan.singles) {
+        long.push(desk.single(&mut connection, &next(LONG)).await?);
+        young.push(desk.single(&mut connection, &next(person)).await?);
+    }
+    let peak = service.stop().await;
+    let correctness = desk.verify(server, 0).await?;
+    server.drop(desk.database()).await?;
+
+    let report = &mut bench.report;
+    report.memory(peak);
+    report.correctness("a long case", correctness);
+    let first = long.first().map(|micros| f64::from(*micros) / 1_000.0);
+    let (long, young) = (&long[WARM_UP..], &young[WARM_UP..]);
+    let medians = percentile_ms(long, 50).zip(percentile_ms(young, 50));
+    report.row(Row::ratio(
+        format!(
+            "the next message of a case of {} messages, against a new case",
+            plan.long_case
+        ),
+        Aim::AtMost(AIM),
+        medians.and_then(|(long, young)| ratio(long, young)),
+    ));
+    report.details(
+        "A long case",
+        format!(
+            "| {} of each, taking turns | p50 ms | p99 ms |\n|---|--:|--:|\n\
+             | next message of a case of {} messages | {} | {} |\n| next message of a new case | {} | {} |\n\n\
+             The first message of the long case after the start took {} ms.\n",
+            plan.singles,
+            plan.long_case,
+            Cell(percentile_ms(long, 50), 2),
+            Cell(percentile_ms(long, 99), 2),
+            Cell(percentile_ms(young, 50), 2),
+            Cell(percentile_ms(young, 99), 2),
+            Cell(first, 1),
+        ),
+    );
+    Ok(())
+}

@@ -50,10 +50,10 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         "| meanwhile | webhooks | refused | p50 ms | p99 ms | longest ms | p99 ms otherwise |\n|---|--:|--:|--:|--:|--:|--:|\n",
     );
     for (disturbance, database, what) in [
-        (Disturbance::Freeze, "freeze", "one process is frozen"),
+        (Disturbance::Freeze, "frozen", "one process is frozen"),
         (
             Disturbance::Stall,
-            "stall",
+            "stalled",
             "the Postgres connections of one process stall",
         ),
     ] {

@@ -1,5 +1,6 @@
 //! The Postgres server of a run, with a database for each contender.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -47,14 +48,14 @@ impl Server {
         };
         let mut postgres = PrivatePostgres::open(options.clone()).await?;
         if !settings.is_empty() {
-            let mut conn = postgres.connect_options().connect().await?;
-            for (name, value) in settings {
-                conn.execute(&*format!("ALTER SYSTEM SET {name} = {value}"))
-                    .await?;
-            }
-            conn.close().await?;
-            // Some settings count from the next start on.
+            let file = postgres.cluster().join("postgresql.conf");
             postgres.close().await?;
+            let mut text = std::fs::read_to_string(&file)?;
+            for (name, value) in settings {
+                writeln!(text, "\n{name} = '{value}'")?;
+            }
+            std::fs::write(&file, text)
+                .with_context(|| format!("{} cannot be written", file.display()))?;
             postgres = PrivatePostgres::open(options).await?;
         }
         let pid_file = postgres.cluster().join("postmaster.pid");

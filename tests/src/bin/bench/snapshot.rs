@@ -19,11 +19,11 @@ const AIM: f64 = 1.2;
 const CONNECTIONS: u16 = 16;
 /// People who write, each of whom has a case.
 const PEOPLE: u32 = 900;
-/// A turn of the database with the snapshot; it does most of the time, since what it writes is what adds up.
-const HELD: Timing = Timing {
-    warm_up: Duration::ZERO,
-    window: Duration::from_secs(4),
-};
+/// The database with the snapshot has most of the time, since what it writes is what adds up: so many turns, if they are neither
+/// too short nor too long.
+const TURNS: u32 = 20;
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(4);
 /// A turn of the other one.
 const BESIDE: Timing = Timing {
     warm_up: Duration::from_millis(200),
@@ -72,7 +72,11 @@ impl Side {
 
 /// Measures it.
 pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let mut held = Side::start(bench, "held", HELD).await?;
+    let turn = Timing {
+        warm_up: Duration::ZERO,
+        window: (bench.plan.hold / TURNS).clamp(SHORTEST, LONGEST),
+    };
+    let mut held = Side::start(bench, "held", turn).await?;
     let mut beside = Side::start(bench, "beside", BESIDE).await?;
     for _ in 0..LAST {
         held.turn(bench).await?;

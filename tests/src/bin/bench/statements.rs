@@ -50,7 +50,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         &[
             ("shared_preload_libraries", "pg_stat_statements"),
             // Also those inside of functions; told apart below.
-            ("pg_stat_statements.track", "\"all\""),
+            ("pg_stat_statements.track", "all"),
         ]
     } else {
         bench.report.remarks.push(format!(

@@ -41,10 +41,9 @@ browser-test: setup ## run the browser tests (installs chromium and node)
 api-test: setup ## compare the API with its OpenAPI document (installs schemathesis)
 	.ci/api-test
 
-bench: setup ## measure Docket beside bare Postgres and stock postgres-es, then replay and rebuild (takes minutes)
+bench: setup ## measure every number of the write path; ARGS="--quick" and others: docs/performance.md (takes minutes)
 	cargo build --release --workspace --bins
-	cargo run --release -p docket-tests --bin bench
-	cargo run --release -p docket-tests --bin bench-replay
+	cargo run --release -p docket-tests --bin bench -- $(ARGS)
 
 bench-replay: setup ## measure replay and rebuild alone, beside COPY of the same rows
 	cargo run --release -p docket-tests --bin bench-replay

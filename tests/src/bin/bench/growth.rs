@@ -4,7 +4,7 @@ use crate::Bench;
 use crate::desk::{Desk, Service};
 use crate::load::Regulars;
 use crate::measured::Windows;
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 
 /// Open cases.
 const CASES: u32 = 900;
@@ -25,12 +25,20 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 
     let mut grown = seed.copy(server, "growth").await?;
     let service = grown.serve().await?;
-    let mut curve = String::from("| messages | webhooks/s while they came |\n|--:|--:|\n");
+    let mut curve = Figures::default();
+    curve.heading("messages", &["webhooks/s while they came"]);
     let mut messages = Regulars::new(0..CASES);
     let mut written = 0;
     let mut rows = vec![];
-    let mut turns = String::from(
-        "| messages | at the beginning: webhooks/s | p50 ms | grown: webhooks/s | p50 ms |\n|--:|--:|--:|--:|--:|\n",
+    let mut turns = Figures::default();
+    turns.heading(
+        "messages",
+        &[
+            "at the beginning: webhooks/s",
+            "p50 ms",
+            "grown: webhooks/s",
+            "p50 ms",
+        ],
     );
     for goal in plan.growth {
         let every = goal.div_ceil(10 * STEP).max(1) * STEP;
@@ -39,7 +47,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             let per_second = grow(&mut grown, &service, &mut messages, count).await?;
             written += count;
             crate::progress(&format!("{written} messages: {per_second:.0}/s"));
-            curve.push_str(&format!("| {written} | {} |\n", Cell(Some(per_second), 0)));
+            curve.row(&written.to_string(), &[Cell(Some(per_second), 0)]);
         }
         let (mut fresh, mut old) = (Windows::default(), Windows::default());
         for round in 0..bench.plan.rounds {
@@ -61,13 +69,15 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             beside.stop().await;
             server.drop(&name).await?;
         }
-        turns.push_str(&format!(
-            "| {goal} | {} | {} | {} | {} |\n",
-            Cell(fresh.per_second(), 0),
-            Cell(fresh.percentile_ms(50), 1),
-            Cell(old.per_second(), 0),
-            Cell(old.percentile_ms(50), 1),
-        ));
+        turns.row(
+            &goal.to_string(),
+            &[
+                Cell(fresh.per_second(), 0),
+                Cell(fresh.percentile_ms(50), 1),
+                Cell(old.per_second(), 0),
+                Cell(old.percentile_ms(50), 1),
+            ],
+        );
         rows.push((goal, old.ratio_to(&fresh)));
     }
     let peak = service.stop().await;
@@ -87,7 +97,8 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             reached,
         ));
     }
-    report.details("Growth", format!("{turns}\n{curve}"));
+    report.details("Growth", turns);
+    report.details("Throughput while the cases grew", curve);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::desk::Desk;
 use crate::http::Connection;
 use crate::load::{Conversations, Messages as _, sample_body};
 use crate::measured::{micros, percentile_ms, ratio};
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 
 /// The most bare commits that a webhook may take.
 const AIM: f64 = 3.0;
@@ -58,15 +58,15 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             .zip(insert)
             .and_then(|(webhook, insert)| ratio(webhook, insert)),
     ));
-    report.details(
-        "Single requests on an idle server",
-        format!(
-            "| {singles} of each, taking turns | p50 ms | p99 ms |\n|---|--:|--:|\n| webhook | {} | {} |\n| bare INSERT | {} | {} |\n",
-            Cell(webhook, 2),
-            Cell(percentile_ms(&webhooks, 99), 2),
-            Cell(insert, 2),
-            Cell(percentile_ms(&inserts, 99), 2),
-        ),
+    let mut figures = Figures::default();
+    figures.heading(
+        &format!("{singles} of each, by turns"),
+        &["p50 ms", "p99 ms"],
     );
+    for (name, latencies) in [("webhook", &webhooks), ("bare INSERT", &inserts)] {
+        let cells = [50, 99].map(|of_hundred| Cell(percentile_ms(latencies, of_hundred), 2));
+        figures.row(name, &cells);
+    }
+    report.details("Single requests on an idle server", figures);
     Ok(())
 }

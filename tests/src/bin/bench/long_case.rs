@@ -10,7 +10,7 @@ use crate::desk::Desk;
 use crate::http::Connection;
 use crate::load::{Message, number};
 use crate::measured::{percentile_ms, ratio};
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 
 /// How many times the message of a young case.
 const AIM: f64 = 1.2;
@@ -67,20 +67,20 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         Aim::AtMost(AIM),
         medians.and_then(|(long, young)| ratio(long, young)),
     ));
-    report.details(
-        "A long case",
-        format!(
-            "| {} of each, taking turns | p50 ms | p99 ms |\n|---|--:|--:|\n\
-             | next message of a case of {} messages | {} | {} |\n| next message of a new case | {} | {} |\n\n\
-             The first message of the long case after the start took {} ms.\n",
-            plan.singles,
-            plan.long_case,
-            Cell(percentile_ms(long, 50), 2),
-            Cell(percentile_ms(long, 99), 2),
-            Cell(percentile_ms(young, 50), 2),
-            Cell(percentile_ms(young, 99), 2),
-            Cell(first, 1),
-        ),
+    let mut figures = Figures::default();
+    figures.heading(
+        &format!("{} of each, by turns", plan.singles),
+        &["p50 ms", "p99 ms"],
     );
+    let of_long = format!("next message of a case of {} messages", plan.long_case);
+    for (name, latencies) in [(&*of_long, long), ("next message of a new case", young)] {
+        let cells = [50, 99].map(|of_hundred| Cell(percentile_ms(latencies, of_hundred), 2));
+        figures.row(name, &cells);
+    }
+    figures.note(&format!(
+        "The first message of the long case after the start took {} ms.",
+        Cell(first, 1)
+    ));
+    report.details("A long case", figures);
     Ok(())
 }

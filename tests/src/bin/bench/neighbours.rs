@@ -12,7 +12,7 @@ use crate::load::Regulars;
 use crate::measured::percentile_ms;
 use crate::proxy::{Flow, Proxy};
 use crate::send::{Paced, Requests, call, paced};
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 
 /// People who write, each of whom has a case.
 const PEOPLE: u32 = 500;
@@ -23,7 +23,7 @@ const LOAD_CONNECTIONS: usize = 16;
 /// Most webhooks a second that the other one can be loaded with.
 const LOAD_MAX: usize = 8_000;
 /// How long both run before each disturbance; a little more from one to the next, so that none hits the same instant.
-const UNDISTURBED: Duration = Duration::from_millis(1_000);
+const UNDISTURBED: Duration = Duration::from_secs(1);
 const JITTER: Duration = Duration::from_millis(37);
 /// The longest that one webhook in a hundred may take at least, in seconds.
 const P99_AIM_S: f64 = 1.0;
@@ -37,7 +37,6 @@ enum Disturbance {
 
 /// What became of webhooks that were due meanwhile.
 struct Outcome {
-    requests: usize,
     refused: usize,
     latencies_us: Vec<u32>,
     /// Of those that were due before and after.
@@ -46,8 +45,17 @@ struct Outcome {
 
 /// Measures it.
 pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let mut text = String::from(
-        "| meanwhile | webhooks | refused | p50 ms | p99 ms | longest ms | p99 ms otherwise |\n|---|--:|--:|--:|--:|--:|--:|\n",
+    let mut figures = Figures::default();
+    figures.heading(
+        "meanwhile",
+        &[
+            "webhooks",
+            "refused",
+            "p50 ms",
+            "p99 ms",
+            "longest ms",
+            "p99 ms otherwise",
+        ],
     );
     for (disturbance, database, what) in [
         (Disturbance::Freeze, "frozen", "one process is frozen"),
@@ -59,8 +67,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     ] {
         let outcome = disturb(bench, disturbance, database, what).await?;
         let p99 = percentile_ms(&outcome.latencies_us, 99);
-        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        let refused = outcome.refused as f64;
+        let refused = count(outcome.refused);
         bench.report.row(Row::number(
             format!("webhooks of others while {what}: refused"),
             Aim::AtMost(0.0),
@@ -75,25 +82,32 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             2,
             "s",
         ));
-        text.push_str(&format!(
-            "| {what} | {} | {} | {} | {} | {} | {} |\n",
-            outcome.requests,
-            outcome.refused,
-            Cell(percentile_ms(&outcome.latencies_us, 50), 1),
-            Cell(p99, 1),
-            Cell(percentile_ms(&outcome.latencies_us, 100), 0),
-            Cell(percentile_ms(&outcome.undisturbed_us, 99), 1),
-        ));
+        figures.row(
+            what,
+            &[
+                Cell(Some(count(outcome.latencies_us.len())), 0),
+                Cell(Some(refused), 0),
+                Cell(percentile_ms(&outcome.latencies_us, 50), 1),
+                Cell(p99, 1),
+                Cell(percentile_ms(&outcome.latencies_us, 100), 0),
+                Cell(percentile_ms(&outcome.undisturbed_us, 99), 1),
+            ],
+        );
     }
     let plan = &bench.plan;
-    text.push_str(&format!(
-        "\n{} times {} s each; {RATE} webhooks a second, whose latency counts from the moment at which they were due. Every second \
-         stall cuts a request in two.\n",
+    figures.note(&format!(
+        "{} times {} s each; {RATE} webhooks a second, whose latency counts from the moment at which they were due. Every second \
+         stall cuts a request in two.",
         plan.disturbances,
         plan.disturbance.as_secs(),
     ));
-    bench.report.details("A process in trouble", text);
+    bench.report.details("A process in trouble", figures);
     Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+const fn count(requests: usize) -> f64 {
+    requests as f64
 }
 
 async fn disturb(
@@ -224,7 +238,6 @@ async fn load_until(service: &Service, requests: &Requests, ends: &Flag<bool>) -
 /// Tells those that were due in one of the periods from the others.
 fn sort_out(answers: &[Paced], periods: &[(Instant, Instant)]) -> Outcome {
     let mut outcome = Outcome {
-        requests: 0,
         refused: 0,
         latencies_us: vec![],
         undisturbed_us: vec![],
@@ -234,7 +247,6 @@ fn sort_out(answers: &[Paced], periods: &[(Instant, Instant)]) -> Outcome {
             .iter()
             .any(|(begin, end)| (*begin..*end).contains(&answer.due));
         if is_disturbed {
-            outcome.requests += 1;
             outcome.refused += usize::from(!answer.is_accepted);
             outcome.latencies_us.push(answer.latency_us);
         } else {
@@ -267,7 +279,7 @@ mod tests {
 
         let outcome = sort_out(&answers, &[(at(1), at(3)), (at(5), at(6))]);
 
-        assert_eq!((outcome.requests, outcome.refused), (3, 1));
+        assert_eq!(outcome.refused, 1);
         assert_eq!(outcome.latencies_us, [2, 3, 5]);
         assert_eq!(outcome.undisturbed_us, [1, 4]);
     }

@@ -4,7 +4,7 @@ use crate::Bench;
 use crate::desk::{Desk, Service};
 use crate::load::Conversations;
 use crate::measured::Windows;
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 
 /// Connections in all.
 const CONNECTIONS: u16 = 64;
@@ -52,16 +52,18 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         report.memory(peak);
     }
     report.correctness("several processes", correctness);
-    let mut text =
-        String::from("| processes | webhooks/s in all | p50 ms | p99 ms |\n|--:|--:|--:|--:|\n");
+    let mut figures = Figures::default();
+    figures.heading("processes", &["webhooks/s in all", "p50 ms", "p99 ms"]);
     let [one, ..] = &results;
     for (count, windows) in COUNTS.iter().zip(&results) {
-        text.push_str(&format!(
-            "| {count} | {} | {} | {} |\n",
-            Cell(windows.per_second(), 0),
-            Cell(windows.percentile_ms(50), 1),
-            Cell(windows.percentile_ms(99), 1),
-        ));
+        figures.row(
+            &count.to_string(),
+            &[
+                Cell(windows.per_second(), 0),
+                Cell(windows.percentile_ms(50), 1),
+                Cell(windows.percentile_ms(99), 1),
+            ],
+        );
         if *count > 1 {
             report.row(Row::ratio(
                 format!("{count} processes on one database, against one"),
@@ -72,7 +74,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     }
     report.details(
         &format!("Several processes, {CONNECTIONS} connections in all"),
-        text,
+        figures,
     );
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::desk::Correctness;
 use crate::machine::Description;
-use crate::table::{Row, Table};
+use crate::table::{Figures, Row, Table};
 
 /// Where the report stands in the documentation.
 const DOCUMENT: &str = "docs/performance.md";
@@ -33,8 +33,7 @@ pub(crate) struct Report {
 /// Figures behind the table.
 struct Details {
     title: String,
-    /// Markdown, with a line break at its end.
-    text: String,
+    figures: Figures,
 }
 
 impl Report {
@@ -45,10 +44,10 @@ impl Report {
     }
 
     /// Adds figures behind the table.
-    pub(crate) fn details(&mut self, title: &str, text: String) {
+    pub(crate) fn details(&mut self, title: &str, figures: Figures) {
         self.details.push(Details {
             title: title.to_owned(),
-            text,
+            figures,
         });
     }
 
@@ -102,8 +101,8 @@ impl Display for Report {
         for remark in &self.remarks {
             writeln!(f, "{remark}\n")?;
         }
-        for Details { title, text } in &self.details {
-            writeln!(f, "### {title}\n\n{text}")?;
+        for Details { title, figures } in &self.details {
+            writeln!(f, "### {title}\n\n{figures}")?;
         }
         writeln!(f, "### Nothing lost, nothing doubled\n")?;
         writeln!(
@@ -147,7 +146,7 @@ mod tests {
             ..Report::default()
         };
         report.row(Row::ratio("speed", Aim::AtLeast(2.0), Some(1.0)));
-        report.details("Windows", "| 1 | 2 |\n".to_owned());
+        report.details("Windows", Figures::default());
         report.correctness(
             "few",
             Correctness {

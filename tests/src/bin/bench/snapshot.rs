@@ -10,7 +10,7 @@ use sqlx::{Connection as _, Executor as _};
 use crate::desk::{Desk, Service};
 use crate::load::Regulars;
 use crate::measured::{Windows, ratio};
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 use crate::{Bench, Timing};
 
 /// The most that an append may take of its time before.
@@ -125,17 +125,18 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         Aim::AtMost(AIM),
         change,
     ));
-    report.details(
-        "A held snapshot",
-        format!(
-            "| p50 ms at {CONNECTIONS} connections | before | at the end of {} s |\n|---|--:|--:|\n\
-             | the database with the snapshot | {} | {} |\n| another one on the same server | {} | {} |\n",
-            lasted.as_secs(),
-            Cell(before.0.percentile_ms(50), 2),
-            Cell(during.0.percentile_ms(50), 2),
-            Cell(before.1.percentile_ms(50), 2),
-            Cell(during.1.percentile_ms(50), 2),
-        ),
+    let mut figures = Figures::default();
+    figures.heading(
+        &format!("p50 ms at {CONNECTIONS} connections"),
+        &["before", &format!("at the end of {} s", lasted.as_secs())],
     );
+    for (name, before, during) in [
+        ("the database with the snapshot", &before.0, &during.0),
+        ("another one on the same server", &before.1, &during.1),
+    ] {
+        let cells = [before, during].map(|windows| Cell(windows.percentile_ms(50), 2));
+        figures.row(name, &cells);
+    }
+    report.details("A held snapshot", figures);
     Ok(())
 }

@@ -2,8 +2,6 @@
 //!
 //! Counting costs time, so it happens on a server of its own. Round trips are counted by a proxy.
 
-use std::fmt::Write as _;
-
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::Bench;
@@ -13,7 +11,7 @@ use crate::load::{Messages as _, Regulars};
 use crate::measured::ratio;
 use crate::proxy::Proxy;
 use crate::server::Server;
-use crate::table::{Aim, Cell, Row};
+use crate::table::{Aim, Cell, Figures, Row};
 
 /// The extension that counts.
 const EXTENSION: &str = "pg_stat_statements";
@@ -34,7 +32,8 @@ struct Counted {
     messages: f64,
     statements: Option<f64>,
     round_trips: f64,
-    transactions: f64,
+    /// Only where statements cannot be counted: the server counts a session's transactions some time after its last one.
+    transactions: Option<f64>,
 }
 
 /// Measures it.
@@ -112,11 +111,13 @@ async fn on(bench: &mut Bench, server: &Server, has_extension: bool) -> anyhow::
             Aim::None,
             each(counted.round_trips),
         ));
-        report.row(Row::ratio(
-            format!("transactions a webhook, {what}"),
-            Aim::None,
-            each(counted.transactions),
-        ));
+        if let Some(transactions) = counted.transactions {
+            report.row(Row::ratio(
+                format!("transactions a webhook, {what}"),
+                Aim::None,
+                each(transactions),
+            ));
+        }
     }
     report.details(
         "Statements of webhooks that come one by one",
@@ -177,12 +178,12 @@ impl Counter {
             messages: messages as f64,
             statements: statements.map(|count| count as f64),
             round_trips: round_trips as f64,
-            transactions: transactions as f64,
+            transactions: (!self.has_extension).then_some(transactions as f64),
         };
         Ok(counted)
     }
 
-    /// The server's transactions. It counts what a session did some time after the session's last one.
+    /// The server's transactions so far.
     async fn transactions(&mut self) -> anyhow::Result<i64> {
         Ok(sqlx::query_scalar(
             "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()",
@@ -192,9 +193,11 @@ impl Counter {
     }
 
     /// The statements that took the most time, as a table; their times are those for each message.
-    async fn statements(&mut self, messages: f64) -> anyhow::Result<String> {
+    async fn statements(&mut self, messages: f64) -> anyhow::Result<Figures> {
+        let mut figures = Figures::default();
         if !self.has_extension {
-            return Ok("Not counted.\n".to_owned());
+            figures.note("Not counted.");
+            return Ok(figures);
         }
         let rows: Vec<(bool, String, i64, f64, i64)> = sqlx::query_as(
             "SELECT toplevel, query, calls, total_exec_time, rows FROM pg_stat_statements
@@ -204,24 +207,30 @@ impl Counter {
         .bind(SHOWN)
         .fetch_all(&mut self.conn)
         .await?;
-        let mut text = String::from(
-            "| statement | calls a webhook | µs a webhook | µs a call | rows a call |\n|---|--:|--:|--:|--:|\n",
+        figures.heading(
+            "statement",
+            &[
+                "calls a webhook",
+                "µs a webhook",
+                "µs a call",
+                "rows a call",
+            ],
         );
         for (is_top, query, calls, milliseconds, rows) in rows {
             #[expect(clippy::cast_precision_loss, reason = "some hundred thousands")]
             let (calls, rows) = (calls as f64, rows as f64);
-            writeln!(
-                text,
-                "| {}`{}` | {} | {} | {} | {} |",
-                if is_top { "" } else { "within: " },
-                shortened(&query),
-                Cell(ratio(calls, messages), 3),
-                Cell(ratio(milliseconds * 1_000.0, messages), 1),
-                Cell(ratio(milliseconds * 1_000.0, calls), 0),
-                Cell(ratio(rows, calls), 1),
-            )?;
+            let within = if is_top { "" } else { "within: " };
+            figures.row(
+                &format!("{within}`{}`", shortened(&query)),
+                &[
+                    Cell(ratio(calls, messages), 3),
+                    Cell(ratio(milliseconds * 1_000.0, messages), 1),
+                    Cell(ratio(milliseconds * 1_000.0, calls), 0),
+                    Cell(ratio(rows, calls), 1),
+                ],
+            );
         }
-        Ok(text)
+        Ok(figures)
     }
 }
 

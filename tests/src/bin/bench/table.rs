@@ -155,9 +155,72 @@ impl Display for Cell {
     }
 }
 
+/// Figures behind the table: tables of their own, and what is to be said about them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures(String);
+
+impl Figures {
+    /// Begins a table: the heading of its first column, which names the rows, and those of the numbers.
+    pub(crate) fn heading(&mut self, name: &str, numbers: &[&str]) {
+        self.separate();
+        self.0.push_str("| ");
+        self.0.push_str(name);
+        for number in numbers {
+            self.0.push_str(" | ");
+            self.0.push_str(number);
+        }
+        self.0.push_str(" |\n|---|");
+        self.0.push_str(&"--:|".repeat(numbers.len()));
+        self.0.push('\n');
+    }
+
+    /// Adds a row to the table.
+    pub(crate) fn row(&mut self, name: &str, numbers: &[Cell]) {
+        self.0.push_str("| ");
+        self.0.push_str(name);
+        for number in numbers {
+            self.0.push_str(" | ");
+            self.0.push_str(&number.to_string());
+        }
+        self.0.push_str(" |\n");
+    }
+
+    /// Adds a paragraph.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.separate();
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    fn separate(&mut self) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+    }
+}
+
+impl Display for Figures {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_tables_with_paragraphs_between() {
+        let mut figures = Figures::default();
+        figures.heading("", &["p50 ms", "p99 ms"]);
+        figures.row("webhook", &[Cell(Some(1.25), 1), Cell(None, 0)]);
+        figures.note("By turns.");
+
+        assert_eq!(
+            figures.to_string(),
+            "|  | p50 ms | p99 ms |\n|---|--:|--:|\n| webhook | 1.2 | – |\n\nBy turns.\n"
+        );
+    }
 
     #[test]
     fn a_row_tells_its_aim_and_whether_it_was_reached() {

@@ -6,7 +6,8 @@ use crate::Bench;
 use crate::desk::Desk;
 use crate::load::{Conversations, sample_body};
 use crate::measured::Windows;
-use crate::table::{Aim, Cell, Row};
+use crate::report::Report;
+use crate::table::{Aim, Cell, Figures, Row};
 use crate::{bare, stock};
 
 /// Numbers of connections, and which others are measured there.
@@ -95,12 +96,16 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     }
     bench.report.memory(peak);
     bench.report.correctness("conversations", correctness);
-    tell(bench, &results, payload.len());
+    let description = format!(
+        "Medians of the rounds. {}; a body has {} bytes.",
+        plan.describe(),
+        payload.len()
+    );
+    tell(&mut bench.report, &results, &description);
     Ok(())
 }
 
-fn tell(bench: &mut Bench, results: &[Sides; 3], payload_bytes: usize) {
-    let report = &mut bench.report;
+fn tell(report: &mut Report, results: &[Sides; 3], description: &str) {
     for (step, sides) in STEPS.iter().zip(results).rev() {
         if let Some(aim) = step.stock {
             report.row(Row::ratio(
@@ -147,8 +152,20 @@ fn tell(bench: &mut Bench, results: &[Sides; 3], payload_bytes: usize) {
             }
         }
     }
-    let mut text = String::from(
-        "| connections | | each second | p50 ms | p99 ms | processor time µs | of its Postgres µs |\n|--:|---|--:|--:|--:|--:|--:|\n",
+    report.details("Throughput", figures(description, results));
+}
+
+fn figures(description: &str, results: &[Sides; 3]) -> Figures {
+    let mut figures = Figures::default();
+    figures.heading(
+        "connections",
+        &[
+            "each second",
+            "p50 ms",
+            "p99 ms",
+            "processor time µs",
+            "of its Postgres µs",
+        ],
     );
     for (step, sides) in STEPS.iter().zip(results) {
         for (name, windows) in [
@@ -160,20 +177,18 @@ fn tell(bench: &mut Bench, results: &[Sides; 3], payload_bytes: usize) {
                 continue;
             }
             let cost = windows.cost();
-            let line = format!(
-                "| {} | {name} | {} | {} | {} | {} | {} |\n",
-                step.connections,
-                Cell(windows.per_second(), 0),
-                Cell(windows.percentile_ms(50), 1),
-                Cell(windows.percentile_ms(99), 1),
-                Cell(cost.map(|cost| cost.contender), 0),
-                Cell(cost.map(|cost| cost.postgres), 0),
+            figures.row(
+                &format!("{}, {name}", step.connections),
+                &[
+                    Cell(windows.per_second(), 0),
+                    Cell(windows.percentile_ms(50), 1),
+                    Cell(windows.percentile_ms(99), 1),
+                    Cell(cost.map(|cost| cost.contender), 0),
+                    Cell(cost.map(|cost| cost.postgres), 0),
+                ],
             );
-            text.push_str(&line);
         }
     }
-    text.push_str("\nMedians of the rounds. ");
-    text.push_str(&bench.plan.describe());
-    text.push_str(&format!("; a body has {payload_bytes} bytes.\n"));
-    report.details("Throughput", text);
+    figures.note(description);
+    figures
 }

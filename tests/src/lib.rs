@@ -13,6 +13,7 @@
 )]
 
 pub mod api;
+pub mod cpu;
 pub mod docket;
 pub mod installation;
 pub mod log;

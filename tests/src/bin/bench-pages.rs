@@ -1,7 +1,8 @@
 //! `make bench-pages`: how long the server takes for each page of the console with many cases, and how heavy the pages are.
 //!
 //! The database is a private one with the settings of the service. Its log is made by the database, its read models by a rebuild. The
-//! program is the one that lies beside this one. Each page is asked for again and again over one connection, by itself.
+//! program is the one that lies beside this one. Each page is asked for again and again over one connection, by itself. The
+//! processor time of a page hardly depends on what else the machine does meanwhile, unlike the rest.
 //!
 //! `bench-pages [CASES [MESSAGES]]` measures other numbers of cases and of messages in each than 100,000 and 10.
 
@@ -14,6 +15,7 @@ use docket_projections::private_postgres::{Options, PrivatePostgres, temporary_d
 use docket_projections::read::ReadModels;
 use docket_projections::testing::volume;
 use docket_projections::{migrate, rebuild};
+use docket_tests::cpu::{self, Clock, Contender};
 use docket_tests::docket::{Docket, Environment};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -60,12 +62,13 @@ async fn main() -> anyhow::Result<()> {
     let messages = numbers.next().transpose()?.unwrap_or(MESSAGES);
     let folder = temporary_data_dir().context("a temporary folder cannot be made")?;
     let postgres = PrivatePostgres::open(Options::new(folder.path())).await?;
-    let result = measure_on(&postgres.url(), cases, messages).await;
+    let postmaster = cpu::postmaster(postgres.cluster()).context("no server runs")?;
+    let result = measure_on(&postgres.url(), postmaster, cases, messages).await;
     postgres.discard().await?;
     result
 }
 
-async fn measure_on(url: &str, cases: i64, messages: i64) -> anyhow::Result<()> {
+async fn measure_on(url: &str, postmaster: u32, cases: i64, messages: i64) -> anyhow::Result<()> {
     let options = connect_options(url)?;
     migrate(&options).await?;
     let mut conn = options.connect().await?;
@@ -88,42 +91,56 @@ async fn measure_on(url: &str, cases: i64, messages: i64) -> anyhow::Result<()> 
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     let docket = Docket::serve(&environment).await;
-    let result = measure(&docket, cases).await;
+    let result = measure(&docket, postmaster, cases).await;
     docket.stop().await;
     result
 }
 
-async fn measure(docket: &Docket, cases: i64) -> anyhow::Result<()> {
+async fn measure(docket: &Docket, postmaster: u32, cases: i64) -> anyhow::Result<()> {
     let visitor = Visitor::sign_in(docket.url()).await?;
     // Every tenth case is open, counted from 101.
     let open = 101 + cases / 20 * 10;
-    say("| page | p50 ms | p99 ms | max ms | KB |\n|---|--:|--:|--:|--:|");
+    say(
+        "| page | p50 ms | p99 ms | max ms | processor time ms | of Postgres ms | KB |\n|---|--:|--:|--:|--:|--:|--:|",
+    );
     for (name, path) in PAGES {
         let path = path
             .replace("{open}", &open.to_string())
             .replace("{closed}", &(open + 1).to_string());
         let mut took = vec![];
         let mut bytes = 0;
-        for request in 0..WARM_UP + REQUESTS {
+        for _ in 0..WARM_UP {
+            visitor.look(&path).await?;
+        }
+        let clock = Clock::start(Contender::Running(docket.id()), postmaster);
+        for _ in 0..REQUESTS {
             let (time, length) = visitor.look(&path).await?;
             bytes = length;
-            if request >= WARM_UP {
-                took.push(time);
-            }
+            took.push(time);
         }
+        let spent = clock.stop(REQUESTS).per_operation();
         took.sort_unstable();
         let of = |share: usize| {
             took[(took.len() * share / 100).min(took.len() - 1)].as_secs_f64() * 1_000.0
         };
         say(&format!(
-            "| {name} | {:.1} | {:.1} | {:.1} | {} |",
+            "| {name} | {:.1} | {:.1} | {:.1} | {} | {} | {} |",
             of(50),
             of(99),
             of(100),
+            milliseconds(spent.map(|spent| spent.contender)),
+            milliseconds(spent.map(|spent| spent.postgres)),
             bytes.div_ceil(1_024)
         ));
     }
     Ok(())
+}
+
+fn milliseconds(micros: Option<f64>) -> String {
+    micros.map_or_else(
+        || "–".to_owned(),
+        |micros| format!("{:.1}", micros / 1_000.0),
+    )
 }
 
 /// Somebody who is signed in.

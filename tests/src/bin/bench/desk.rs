@@ -14,12 +14,12 @@ use docket_tests::docket::{Docket, Environment, run};
 use sqlx::Connection as _;
 
 use crate::Timing;
-use crate::cpu::{Clock, Contender};
 use crate::http::Connection;
 use crate::load::{KnownContact, LINE, Message, Messages, Signer, number};
 use crate::measured::{Measured, micros};
 use crate::send::{self, Requests};
 use crate::server::Server;
+use docket_tests::cpu::{Clock, Contender};
 
 /// How long a fixed number of messages may take, such as the first ones of all people.
 const FILL_TIMEOUT: Duration = Duration::from_hours(2);

@@ -5,7 +5,6 @@
 //! result is the median over the rounds. `docs/performance.md` says what each number means.
 
 mod bare;
-mod cpu;
 mod desk;
 mod growth;
 mod http;

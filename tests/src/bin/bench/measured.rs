@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::{PerOperation, Spent};
+use docket_tests::cpu::{PerOperation, Spent};
 
 /// What one contender did in one window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

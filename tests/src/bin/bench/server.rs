@@ -58,11 +58,8 @@ impl Server {
                 .with_context(|| format!("{} cannot be written", file.display()))?;
             postgres = PrivatePostgres::open(options).await?;
         }
-        let pid_file = postgres.cluster().join("postmaster.pid");
-        let postmaster = std::fs::read_to_string(&pid_file)
-            .ok()
-            .and_then(|text| text.lines().next()?.trim().parse().ok())
-            .with_context(|| format!("{} names no process", pid_file.display()))?;
+        let postmaster = docket_tests::cpu::postmaster(postgres.cluster())
+            .with_context(|| format!("no server runs in {}", postgres.cluster().display()))?;
         Ok(Self {
             postgres,
             postmaster,

@@ -3,6 +3,7 @@
 //! Unlike throughput it hardly depends on what else the machine does meanwhile, and it says what would be the limit on a faster
 //! disk. Linux alone tells it of other processes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// What was spent for a number of operations.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Spent {
+pub struct Spent {
     operations: u32,
     contender: Duration,
     postgres: Duration,
@@ -20,16 +21,16 @@ pub(crate) struct Spent {
 
 /// Time for each operation, in microseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PerOperation {
+pub struct PerOperation {
     /// Of the contender's own process.
-    pub(crate) contender: f64,
+    pub contender: f64,
     /// Of the server, all its processes together.
-    pub(crate) postgres: f64,
+    pub postgres: f64,
 }
 
 impl Spent {
     /// `None` where it is not known.
-    pub(crate) fn per_operation(&self) -> Option<PerOperation> {
+    pub fn per_operation(&self) -> Option<PerOperation> {
         if self.operations == 0 || self.postgres.is_zero() {
             return None;
         }
@@ -43,7 +44,7 @@ impl Spent {
 
 /// Whose process the contender is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Contender {
+pub enum Contender {
     /// One that runs all the time.
     Running(u32),
     /// One that we start and wait for.
@@ -51,7 +52,7 @@ pub(crate) enum Contender {
 }
 
 /// A clock that runs from one point to another.
-pub(crate) struct Clock {
+pub struct Clock {
     contender: Contender,
     postmaster: u32,
     began: Option<(Duration, Duration)>,
@@ -59,7 +60,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Starts it.
-    pub(crate) fn start(contender: Contender, postmaster: u32) -> Self {
+    pub fn start(contender: Contender, postmaster: u32) -> Self {
         let began = read(contender, postmaster);
         Self {
             contender,
@@ -69,7 +70,7 @@ impl Clock {
     }
 
     /// What was spent since, for that many operations.
-    pub(crate) fn stop(&self, operations: usize) -> Spent {
+    pub fn stop(&self, operations: usize) -> Spent {
         let (Some(began), Some(ended)) = (self.began, read(self.contender, self.postmaster)) else {
             return Spent::default();
         };
@@ -79,6 +80,12 @@ impl Clock {
             postgres: ended.1.saturating_sub(began.1),
         }
     }
+}
+
+/// The first process of the server whose files are in the folder `cluster`; `None` where none runs.
+pub fn postmaster(cluster: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
+    text.lines().next()?.trim().parse().ok()
 }
 
 /// The time of the contender and of the server so far.
@@ -149,6 +156,20 @@ mod tests {
                 children: Duration::from_millis(100),
             }
         );
+    }
+
+    #[test]
+    fn a_server_is_found_by_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(postmaster(folder.path()), None);
+
+        std::fs::write(
+            folder.path().join("postmaster.pid"),
+            "4242\n/srv/postgres\n",
+        )
+        .unwrap();
+
+        assert_eq!(postmaster(folder.path()), Some(4_242));
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use docket::ambient;
 use docket_domain::channel::Channel;
 use docket_tests::api::Api;
-use docket_tests::docket::{Docket, Environment, run};
+use docket_tests::docket::{Docket, Environment, binary, run};
 use sqlx::Connection as _;
 
 use crate::Timing;
@@ -337,6 +338,26 @@ async fn serve(environment: &Environment) -> anyhow::Result<Service> {
         .context("docket listens at no address")?
         .parse()?;
     Ok(Service { docket, address })
+}
+
+/// Rebuilds all read models of a database by `docket rebuild`, however long that takes; gives what it said.
+pub(crate) async fn rebuild(environment: &Environment) -> anyhow::Result<String> {
+    let output = tokio::process::Command::new(binary())
+        .arg("rebuild")
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("docket rebuild cannot be started")?;
+    if !output.status.success() {
+        bail!(
+            "docket rebuild failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn hex(bytes: &[u8]) -> String {

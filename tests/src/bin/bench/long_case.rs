@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use docket_domain::channel::Channel;
 use docket_projections::testing::volume;
-use docket_tests::docket::run;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::Bench;
-use crate::desk::Desk;
+use crate::desk::{Desk, rebuild};
 use crate::http::Connection;
 use crate::load::{Message, number};
 use crate::measured::{percentile_ms, ratio};
@@ -36,7 +35,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut conn = server.connect(desk.database()).await?;
     let copies = volume::lengthen_case(&mut conn, &number(LONG), plan.long_case).await;
     desk.count(copies);
-    run(&["rebuild"], desk.environment(), "").await.success();
+    rebuild(desk.environment()).await?;
     conn.execute("VACUUM ANALYZE").await?;
     conn.close().await?;
 

@@ -157,8 +157,9 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     };
     let Bench { server, report, .. } = bench;
     server.discard().await?;
-    result?;
+    // A run takes long: what was measured is told even where the rest failed.
     write!(std::io::stdout().lock(), "{report}")?;
+    result?;
     if !report.is_correct() {
         return Ok(ExitCode::FAILURE);
     }

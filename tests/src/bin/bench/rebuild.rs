@@ -7,6 +7,7 @@ use docket_tests::docket::{Environment, run};
 use sqlx::Connection as _;
 
 use crate::Bench;
+use crate::desk::rebuild;
 use crate::measured::ratio;
 use crate::table::{Aim, Row};
 
@@ -32,7 +33,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     volume::fill(&mut conn, events).await;
     conn.close().await?;
     let began = Instant::now();
-    let said = run(&["rebuild"], &environment, "").await.success();
+    let said = rebuild(&environment).await?;
     let took = began.elapsed();
     anyhow::ensure!(
         said.contains(&format!("{events} of {events} events")),

@@ -4,7 +4,8 @@
 //! and the keyboard. What always holds: whatever is not the sign-in page or an asset stands behind [`session::inside`], which finds
 //! out who asks and refuses a form that is not ours, and behind [`session::within_reach`], which lets nobody near a case of a survey
 //! that they do not reach; what changes cases stands behind [`session::may_act`] too; every change is one
-//! operation for the ledger, the same as the JSON API's; and the console's own sentences stand in [`words`]. To add a page: a
+//! operation for the ledger, the same as the JSON API's; and the console's own sentences stand in [`words`]. A role is asked for
+//! before the form is judged: each group of routes has a layer of [`session`] that does both, in that order. To add a page: a
 //! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
 
 mod act;
@@ -129,7 +130,7 @@ pub fn router(app: App) -> Router {
         .route("/log", get(log::show))
         .route("/log/export", post(log::export))
         .route_layer(middleware::from_fn(session::oversees));
-    let inside = Router::new()
+    let own = Router::new()
         .route("/", get(inbox::list))
         .route("/cases/{reference}", get(case::show))
         .route("/cases/{reference}/history", get(history::show))
@@ -138,6 +139,8 @@ pub fn router(app: App) -> Router {
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route_layer(middleware::from_fn(session::anybody));
+    let inside = own
         .merge(acting)
         .merge(settings::routes())
         .merge(overseeing)

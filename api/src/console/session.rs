@@ -209,7 +209,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Posted {
     }
 }
 
-/// Lets only those pass who are signed in, and of what they send only forms that we gave them.
+/// What was sent, as [`inside`] has read it. The roles are asked first: see [`with_form`].
+#[derive(Clone)]
+enum Sent {
+    /// One of our forms.
+    Ours(Posted),
+    /// A form with another token than the session's. One of the person's own, from before they
+    /// signed in again, comes back to be sent once more.
+    TooOld(Option<Unsent>),
+    /// Something that cannot be read, with its status.
+    Unreadable(StatusCode),
+}
+
+/// Lets only those pass who are signed in. Reads what they send; [`with_form`] judges it.
 pub(super) async fn inside(
     State(console): State<Console>,
     mut request: Request,
@@ -227,15 +239,20 @@ pub(super) async fn inside(
     let mut unsent = None;
     if request.method() == Method::POST {
         let (mut parts, body) = request.into_parts();
-        let (fields, posted) = match read(&parts, body, &session.csrf).await {
-            Ok(read) => read,
-            Err(answer) => return answer,
+        let sent = match read(&parts, body, &session.csrf).await {
+            Ok((fields, posted)) => {
+                let typed = Unsent::of(session.user_id, &parts.uri, &fields);
+                if let Some(posted) = posted {
+                    unsent = typed;
+                    Sent::Ours(posted)
+                } else {
+                    let is_theirs = owner_of(&fields) == Some(session.user_id);
+                    Sent::TooOld(typed.filter(|_| is_theirs))
+                }
+            }
+            Err(status) => Sent::Unreadable(status),
         };
-        unsent = Unsent::of(session.user_id, &parts.uri, &fields);
-        match posted {
-            Some(posted) => parts.extensions.insert(posted),
-            None => return too_old(session, &fields, unsent),
-        };
+        parts.extensions.insert(sent);
         request = Request::from_parts(parts, Body::empty());
     }
     request.extensions_mut().insert(session);
@@ -247,17 +264,30 @@ pub(super) async fn inside(
     answer
 }
 
-/// The answer to a form with another token than the session's: one of the person's own, from before
-/// they signed in again, comes back to be sent once more.
-fn too_old(session: Session, fields: &[(String, String)], unsent: Option<Unsent>) -> Response {
+/// Lets only forms pass that we gave to who sends them. Every group of routes calls it when it has
+/// asked for the role: who may comes before what is asked.
+async fn with_form(session: Session, mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove::<Sent>() {
+        Some(Sent::Ours(posted)) => {
+            request.extensions_mut().insert(posted);
+            next.run(request).await
+        }
+        Some(Sent::TooOld(unsent)) => too_old(session, unsent),
+        Some(Sent::Unreadable(status)) => unreadable(status),
+        None => next.run(request).await,
+    }
+}
+
+/// The answer to a form with another token than the session's.
+fn too_old(session: Session, unsent: Option<Unsent>) -> Response {
     let mut answer = failure(StatusCode::FORBIDDEN, words::FORM_TOO_OLD.to_owned());
-    let is_theirs = owner_of(fields) == Some(session.user_id);
-    if let Some(unsent) = unsent.filter(|_| is_theirs) {
-        answer.extensions_mut().insert(Outcome::Restore {
-            session: Box::new(session),
-            unsent,
-            sentence: words::UNSENT_TOO_OLD,
-        });
+    let outcome = unsent.map(|unsent| Outcome::Restore {
+        session: Box::new(session),
+        unsent,
+        sentence: words::UNSENT_TOO_OLD,
+    });
+    if let Some(outcome) = outcome {
+        answer.extensions_mut().insert(outcome);
     }
     answer
 }
@@ -303,10 +333,15 @@ pub(super) async fn within_reach(
     next.run(Request::from_parts(parts, body)).await
 }
 
+/// For what is everybody's own: any role.
+pub(super) async fn anybody(session: Session, request: Request, next: Next) -> Response {
+    with_form(session, request, next).await
+}
+
 /// Lets only those pass who may change cases.
 pub(super) async fn may_act(session: Session, request: Request, next: Next) -> Response {
     if session.may_act() {
-        next.run(request).await
+        with_form(session, request, next).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
     }
@@ -315,7 +350,7 @@ pub(super) async fn may_act(session: Session, request: Request, next: Next) -> R
 /// Lets only those pass who may read the settings, the log, and what people do.
 pub(super) async fn oversees(session: Session, request: Request, next: Next) -> Response {
     if session.oversees() {
-        next.run(request).await
+        with_form(session, request, next).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_OVERSEERS.to_owned())
     }
@@ -324,7 +359,7 @@ pub(super) async fn oversees(session: Session, request: Request, next: Next) -> 
 /// Lets only those pass who may change the settings.
 pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -> Response {
     if session.may_set_up() {
-        next.run(request).await
+        with_form(session, request, next).await
     } else if session.oversees() {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
     } else {
@@ -332,17 +367,18 @@ pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -
     }
 }
 
-/// Reads a form: its fields, and the form where its token is `csrf`.
+/// Reads a form: its fields, and the form where its token is `csrf`. An error is the status of one
+/// that cannot be read.
 pub(super) async fn read(
     parts: &Parts,
     body: Body,
     csrf: &str,
-) -> Result<(Vec<(String, String)>, Option<Posted>), Response> {
+) -> Result<(Vec<(String, String)>, Option<Posted>), StatusCode> {
     let request = Request::from_parts(parts.clone(), body);
-    let mut sent = fields(request).await.map_err(unreadable)?;
+    let mut sent = fields(request).await?;
     // The database keeps a NUL in no text.
     if sent.iter().any(|(_, value)| value.contains('\0')) {
-        return Err(unreadable(StatusCode::BAD_REQUEST));
+        return Err(StatusCode::BAD_REQUEST);
     }
     for (_, value) in &mut sent {
         // Browsers send a line break as CR LF; everybody else has LF.
@@ -353,7 +389,8 @@ pub(super) async fn read(
     Ok((sent, is_ours.then_some(posted)))
 }
 
-fn unreadable(status: StatusCode) -> Response {
+/// The answer to a form that cannot be read.
+pub(super) fn unreadable(status: StatusCode) -> Response {
     let sentence = match status {
         StatusCode::PAYLOAD_TOO_LARGE => words::FORM_TOO_LARGE,
         _ => words::FORM_UNREADABLE,

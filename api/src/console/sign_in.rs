@@ -139,7 +139,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
     let app = &console.app;
     let (fields, posted) = match session::read(&parts, body, &csrf).await {
         Ok(read) => read,
-        Err(answer) => return answer,
+        Err(status) => return session::unreadable(status),
     };
     let Some(posted) = posted else {
         let mut form = Form::again(&fields, headers, words::SIGN_IN_COOKIES);

@@ -4,9 +4,11 @@
 
 mod audit;
 mod auditor;
+mod authorization;
 mod bulk;
 mod cases;
 mod doors;
+mod head;
 mod health;
 mod history;
 mod live;

@@ -5,7 +5,7 @@
 
 pub mod metrics;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use axum::routing::get;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::{follow, reader};
 use docket_projections::watch;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,9 @@ use crate::{
     activity, ambient, console, housekeeping, http, rebuilding, reports, site, users,
     vonage_settings, webhooks,
 };
+
+/// So many connections wait to be accepted, where the system lets so many: beyond that they are reset.
+const BACKLOG: u32 = 4_096;
 
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,9 +68,9 @@ impl Service {
     ///
     /// A sentence that says what to do: a port that is taken, a database that cannot be reached.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let listener = listen("DOCKET_LISTEN", config.listen).await?;
+        let listener = listen("DOCKET_LISTEN", config.listen)?;
         let address = listener.local_addr()?;
-        let metrics = metrics::listen(config.metrics_listen).await?;
+        let metrics = metrics::listen(config.metrics_listen)?;
         let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
         let store = Store::open(config).await?;
         match Self::start_on(config, &store, address).await {
@@ -229,9 +232,9 @@ pub fn told_to_stop() -> std::io::Result<CancellationToken> {
 /// # Errors
 ///
 /// A sentence that names the setting and says what to do.
-async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     let port = address.port();
-    TcpListener::bind(address).await.map_err(|error| {
+    bind(address).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => format!(
                 "another program listens there already; end that one, or choose another port than {port}"
@@ -246,6 +249,18 @@ async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> 
         };
         anyhow::anyhow!("{name}: cannot listen on {address}: {why}")
     })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A process that starts again takes the port of the one before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn spawn_http(app: &App, listener: TcpListener) -> JoinHandle<()> {

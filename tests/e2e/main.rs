@@ -27,6 +27,7 @@ mod read_only;
 mod repetitions;
 mod restores;
 mod settings;
+mod sign_in_flood;
 mod stopping;
 mod surroundings;
 mod two_processes;

@@ -347,16 +347,12 @@ async fn a_password_is_the_same_however_its_letters_are_composed() {
             .unwrap()
             .password_hash
     };
-    let verified = passwords::verify("schlüssel123".into(), known().await, &passwords::INSIDE);
+    let verified = passwords::verify_inside("schlüssel123".into(), known().await, "test");
     assert_eq!(verified.await, Ok(true));
     let path = format!("/users/{}/password", text(&added["id"]));
     let other = json!({"password": "brücke-12345"});
     api.owner_does("PUT", &path, &other).await.expect(204);
-    let verified = passwords::verify(
-        "bru\u{308}cke-12345".into(),
-        known().await,
-        &passwords::INSIDE,
-    );
+    let verified = passwords::verify_inside("bru\u{308}cke-12345".into(), known().await, "test");
     assert_eq!(verified.await, Ok(true));
     api.close().await;
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::auth::Reader;
 use super::history;
-use super::input::{Path, PathReference, Query, given, unless_blank};
+use super::input::{Path, PathReference, Query, given, integer, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
 use super::schemas;
@@ -363,11 +363,11 @@ struct ThreadQuery {
     #[param(schema_with = schemas::thread_cursor)]
     cursor: Option<String>,
     /// How many items at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
     /// The sequence of an event: the thread as it was after it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::position)]
     at: Option<u64>,
     /// A time (RFC 3339): the thread as it was then.

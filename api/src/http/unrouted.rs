@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::NoFields;
 use super::auth::{Asks, Owner, WholeReader};
-use super::input::{Path, Query, given, unless_blank};
+use super::input::{Path, Query, integer, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
 use super::schemas;
@@ -94,7 +94,7 @@ struct ListQuery {
     #[param(schema_with = schemas::unrouted_cursor)]
     cursor: Option<String>,
     /// How many webhooks at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
 }

@@ -1492,7 +1492,9 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
             )
         }
         SurveyError::TemplateText => {
-            format!("A template's text must have 1 to {MAX_TEMPLATE_CHARS} characters.")
+            format!(
+                "A template's text must have 1 to {MAX_TEMPLATE_CHARS} characters, and no control characters but line breaks and tabs."
+            )
         }
         SurveyError::RepeatedTemplate => "Another template of the survey has that name.".to_owned(),
     }

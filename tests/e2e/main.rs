@@ -25,6 +25,7 @@ mod privacy;
 mod private_database;
 mod read_only;
 mod repetitions;
+mod restored_beneath;
 mod restores;
 mod settings;
 mod sign_in_flood;

@@ -200,6 +200,11 @@ impl Writer {
         let mut conflicts = 0;
         let mut connection_failures = 0;
         while let Some(mut batch) = left.pop() {
+            if self.connect.watch().standing().is_another_log {
+                // What it would be decided on is of the log that is gone.
+                give_up(batch, GivenUp::Unavailable);
+                continue;
+            }
             // A bug must not end the writer that everybody waits for.
             let attempted = AssertUnwindSafe(self.attempt(&mut batch))
                 .catch_unwind()
@@ -327,7 +332,17 @@ impl Writer {
 
     async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
         self.connected_at = Instant::now();
-        tokio::time::timeout(CONNECT_TIMEOUT, self.connect.connect())
+        let connecting = async {
+            let mut conn = self.connect.connect().await?;
+            let head = *self.head.borrow();
+            // A backup may have been restored while there was no connection.
+            if self.connect.watch().knows_log(&mut conn, head).await? {
+                Ok(conn)
+            } else {
+                Err(sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()))
+            }
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }

@@ -581,7 +581,10 @@ mod tests {
             (vec![template("a\nb", "Hi")], SurveyError::TemplateName),
             (vec![template("Hours", " \n")], SurveyError::TemplateText),
             (vec![template("Hours", &long)], SurveyError::TemplateText),
-            (vec![template("Hours", "a\u{b}b")], SurveyError::TemplateText),
+            (
+                vec![template("Hours", "a\u{b}b")],
+                SurveyError::TemplateText,
+            ),
             (
                 vec![template("Hours", "a"), template("hours ", "b")],
                 SurveyError::RepeatedTemplate,

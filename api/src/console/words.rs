@@ -1396,6 +1396,7 @@ words! {
     LOG_ALL = "Show all";
     WHOSE = "Of";
     LOG_NEWEST = "Newest events";
+    LOG_BEYOND = "The log does not go as far as this page. It was restored from an older backup; begin again with the newest events.";
     SEARCH_FURTHER = "Search further back";
     ALL_OF_THESE = "All of these";
     EXPORT = "Export";

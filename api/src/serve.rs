@@ -240,7 +240,8 @@ impl Service {
             let (config, listeners, address) = (config.clone(), listeners.copy()?, *address);
             let metrics_address = self.metrics_address;
             self.stop().await?;
-            let begun = told.run_until_cancelled(begin_anew(&config, &listeners, address));
+            let begun =
+                told.run_until_cancelled(Box::pin(begin_anew(&config, &listeners, address)));
             let Some((store, app, tasks)) = begun.await else {
                 return Ok(());
             };

@@ -4,6 +4,7 @@
 //! transaction, so nothing ever appears behind a position that a reader has seen. Only [`crate::ledger`] appends.
 
 pub mod append;
+pub mod case_events;
 pub mod follow;
 pub mod reader;
 pub mod recorded;

@@ -604,9 +604,11 @@ pub(super) fn before(reference: u32, is_this: bool, before: &str) -> String {
     }
 }
 
-pub(super) fn events(count: usize) -> String {
+/// How many events there are, of which no more than `most` were counted.
+pub(super) fn events_up_to(count: usize, is_counted: bool, most: usize) -> String {
     match count {
         1 => "1 event".to_owned(),
+        count if is_counted && count > most => format!("more than {most} events"),
         count => format!("{count} events"),
     }
 }
@@ -623,14 +625,12 @@ pub(super) fn not_begun(began: &str) -> String {
     format!("The case had not begun then; it began at {began}.")
 }
 
-pub(super) fn items_hidden(count: usize) -> String {
-    format!("Show the {count} before these")
-}
-
-pub(super) fn items_added(count: usize) -> String {
+/// How many items came since, of which no more than `most` were counted.
+pub(super) fn items_added(count: usize, most: usize) -> String {
     match count {
         0 => "Nothing was added since".to_owned(),
         1 => "1 was added since".to_owned(),
+        count if count > most => format!("More than {most} were added since"),
         count => format!("{count} were added since"),
     }
 }
@@ -640,6 +640,14 @@ pub(super) fn changes(count: usize) -> String {
         0 => "Nothing has changed since.".to_owned(),
         1 => "1 thing has changed since; it is marked.".to_owned(),
         count => format!("{count} things have changed since; they are marked."),
+    }
+}
+
+/// The same where only a part of the thread was compared.
+pub(super) fn changes_shown(count: usize) -> String {
+    match count {
+        0 => "Nothing of what is shown here has changed since.".to_owned(),
+        _ => "What has changed since is marked.".to_owned(),
     }
 }
 

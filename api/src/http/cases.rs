@@ -393,9 +393,10 @@ async fn find(
         caller.looks(&app, reference).await;
         return Ok(Json(case));
     };
-    let was = history::case_at(&app, reference, at).await?;
+    let found = history::find(&app, reference, at).await?;
+    let case = history::case(&app.pool, found).await?;
     caller.looks(&app, reference).await;
-    Ok(Json(CaseView::from(&was)))
+    Ok(Json(case))
 }
 
 /// A case that is to be begun.

@@ -12,6 +12,7 @@ mod answers;
 mod begin;
 mod bulk;
 mod case;
+mod changes;
 mod counter;
 mod device;
 mod history;
@@ -50,8 +51,10 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 use tracing::error;
 
+use self::live::Feed;
 use self::presence::Presence;
 use self::throttle::Throttle;
 use crate::app::App;
@@ -93,15 +96,17 @@ struct Console {
     app: App,
     throttle: Arc<Throttle>,
     presence: Presence,
+    feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
         throttle: Arc::default(),
         presence: Presence::default(),
+        feed: Feed::default(),
     };
     let acting = Router::new()
         .route("/cases/new", get(begin::form))
@@ -132,7 +137,10 @@ pub fn router(app: App) -> Router {
     let inside = Router::new()
         .route("/", get(inbox::list))
         .route("/cases/{reference}", get(case::show))
+        .route("/cases/{reference}/changes", get(changes::case))
+        .route("/cases/{reference}/earlier", get(changes::earlier))
         .route("/cases/{reference}/history", get(history::show))
+        .route("/rows", get(changes::list))
         .route("/live", get(live::follow))
         .route("/sessions", get(sign_in::sessions))
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
@@ -164,6 +172,23 @@ pub fn router(app: App) -> Router {
         .clone()
         .layer(middleware::from_fn_with_state(router, unsent::give_back))
         .layer(middleware::from_fn_with_state(console, guard))
+        // The secret of a page's forms is another in each page, so that lengths tell nothing of it.
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(512).and(is_compressed)))
+}
+
+/// What pages consist of is compressed. Events are not, which have to arrive one by one, nor is what is taken away as a file.
+fn is_compressed(
+    _: StatusCode,
+    _: axum::http::Version,
+    headers: &HeaderMap,
+    _: &axum::http::Extensions,
+) -> bool {
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    ["text/html", "text/css", "text/javascript", "image/svg+xml"]
+        .iter()
+        .any(|known| media_type.starts_with(known.as_bytes()))
 }
 
 /// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
@@ -201,6 +226,20 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/desk.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/desk.js"),
+            ),
+        )
+        .route(
+            "/assets/live.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/live.js"),
+            ),
+        )
+        .route(
             "/assets/history.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -211,8 +250,6 @@ fn assets() -> Router<Console> {
             "/assets/console.svg",
             asset("image/svg+xml", include_str!("../assets/console.svg")),
         )
-        // Pages are not compressed: their length would tell of the secrets of their forms.
-        .layer(CompressionLayer::new())
 }
 
 /// Whether a tag that a browser knows is this one, by the weak comparison of RFC 9110.

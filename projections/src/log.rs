@@ -5,6 +5,7 @@
 
 pub mod append;
 pub mod case_events;
+pub mod changes;
 pub mod follow;
 pub mod reader;
 pub mod recorded;

@@ -68,6 +68,8 @@ pub(super) struct Session {
     /// What every form of theirs carries.
     pub(super) csrf: String,
     token_hash: [u8; 32],
+    /// The case that the path names, and whether they reach it; nothing where that was not asked.
+    named: Option<(Reference, bool)>,
 }
 
 impl Session {
@@ -116,7 +118,7 @@ impl Session {
 
     /// Whether the session still counts, with the same role and reach; for answers that go on for long.
     pub(super) async fn still_counts(&self, app: &App) -> bool {
-        let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
+        let found = sessions::find(&app.pool, self.token_hash, None, (app.clock)()).await;
         matches!(found, Ok(Some(found)) if found.role == self.role && found.access == self.access)
     }
 }
@@ -212,13 +214,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Posted {
 /// Lets only those pass who are signed in, and of what they send only forms that we gave them.
 pub(super) async fn inside(
     State(console): State<Console>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let case = reach::named(&mut parts).await;
+    let mut request = Request::from_parts(parts, body);
     let session = match request.extensions().get::<Session>() {
         // Set only where we ask ourselves for a page, in the name of who has just signed in.
         Some(session) => session.clone(),
-        None => match find(&console.app, request.headers()).await {
+        None => match find(&console.app, request.headers(), case).await {
             Ok(Some(session)) => session,
             Ok(None) => return lead_to_sign_in(request).await,
             Err(problem) => return Failed(problem).into_response(),
@@ -294,7 +299,11 @@ pub(super) async fn within_reach(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Some(reference) = reach::named(&mut parts).await {
-        match reach::is_visible(&app.pool, &session.access, reference).await {
+        let reached = match session.named {
+            Some((named, is_reached)) if named == reference => Ok(is_reached),
+            _ => reach::is_visible(&app.pool, &session.access, reference).await,
+        };
+        match reached {
             Ok(true) => {}
             Ok(false) => return case::no_such_case(),
             Err(error) => return Failed::from(error).into_response(),
@@ -362,13 +371,13 @@ fn unreadable(status: StatusCode) -> Response {
 }
 
 /// Whether two form tokens are the same but for the person that they name, which tokens of earlier
-/// versions do not.
+/// versions do not, and but for their masks.
 fn is_same_token(told: &str, csrf: &str) -> bool {
-    let secret = |token: &str| token.rsplit('.').next().unwrap_or_default().to_owned();
-    secret(told)
-        .as_bytes()
-        .ct_eq(secret(csrf).as_bytes())
-        .into()
+    let secret = |token: &str| unmasked(token.rsplit('.').next()?);
+    match (secret(told), secret(csrf)) {
+        (Some(told), Some(csrf)) => told.ct_eq(&csrf).into(),
+        _ => false,
+    }
 }
 
 /// The fields of a form, of one with files too: such a field is what stands in the file. An error is
@@ -410,7 +419,30 @@ pub(super) fn csrf_of(cookie: &str) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(cookie.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(b"forms of the console");
-    hex::encode(mac.finalize().into_bytes())
+    masked(mac.finalize().into_bytes().into())
+}
+
+/// A form's secret as a page carries it: never twice in the same form, since pages are compressed and
+/// what does not change would show in their lengths (BREACH).
+fn masked(secret: [u8; 32]) -> String {
+    let mask = ambient::random_bytes::<32>();
+    let hidden: Vec<u8> = secret
+        .iter()
+        .zip(mask)
+        .map(|(byte, mask)| byte ^ mask)
+        .collect();
+    let [mask, hidden] = [&mask[..], &hidden].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+    format!("{mask}{hidden}")
+}
+
+fn unmasked(token: &str) -> Option<[u8; 32]> {
+    let (mask, hidden) = token.split_at_checked(token.len() / 2)?;
+    let bytes = |text: &str| <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(text).ok()?).ok();
+    let (mask, mut secret) = (bytes(mask)?, bytes(hidden)?);
+    for (byte, mask) in secret.iter_mut().zip(mask) {
+        *byte ^= mask;
+    }
+    Some(secret)
 }
 
 /// 256 random bits for a cookie.
@@ -460,18 +492,31 @@ pub(super) fn set_cookie(name: &str, value: &str, max_age_seconds: i64) -> Heade
     HeaderValue::from_str(&text).expect("our cookies are plain ASCII")
 }
 
-async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+async fn find(
+    app: &App,
+    headers: &HeaderMap,
+    case: Option<Reference>,
+) -> Result<Option<Session>, Problem> {
     match cookie(headers, COOKIE).filter(|token| !token.is_empty()) {
-        Some(token) => of_token(app, &token).await,
+        Some(token) => about_case(app, &token, case).await,
         None => Ok(None),
     }
 }
 
 /// The session of that token, where it counts.
 pub(super) async fn of_token(app: &App, token: &str) -> Result<Option<Session>, Problem> {
+    about_case(app, token, None).await
+}
+
+/// The same, of somebody who asks for that case.
+async fn about_case(
+    app: &App,
+    token: &str,
+    case: Option<Reference>,
+) -> Result<Option<Session>, Problem> {
     let token_hash = hash_token(token);
     let now = (app.clock)();
-    let Some(found) = sessions::find(&app.pool, token_hash, now).await? else {
+    let Some(found) = sessions::find(&app.pool, token_hash, case, now).await? else {
         return Ok(None);
     };
     let idle = now - found.last_seen_at;
@@ -481,7 +526,14 @@ pub(super) async fn of_token(app: &App, token: &str) -> Result<Option<Session>, 
     if idle > TimeDelta::seconds(TOUCH_SECONDS) && !is_head() {
         note_use(app, found.session_id, now);
     }
+    // Where all surveys are reached, a case that does not exist counts as reached.
+    let is_reached = found.access.is_all()
+        || found
+            .survey_of_case
+            .is_some_and(|survey_id| found.access.reaches(survey_id));
+    let named = case.map(|case| (case, is_reached));
     Ok(Some(Session {
+        named,
         id: found.session_id,
         user_id: found.user_id,
         email: found.email.0,

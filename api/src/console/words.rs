@@ -86,6 +86,8 @@ words! {
     DETAILS = "Details";
     MESSAGES = "Messages";
     EARLIER = "Show earlier messages";
+    MORE_LINKS = "More in the history";
+    MORE_CASES = "All cases of this number";
     LATER = "Show the newest messages";
     NUMBER = "Number";
     NAME = "Name";
@@ -113,15 +115,18 @@ words! {
     WRITE_AS = "Write as";
     TEXT = "Text";
     SEND = "Send reply";
-    SEND_ALL_THE_SAME = "Send all the same";
+    SEND_ANYWAY = "Send anyway";
     ADD_NOTE = "Add note";
     CASE_CLOSED = "The case is closed. Set another status to reopen it.";
     REPLY_CLOSED = "This case is closed. What you send goes out all the same, but an answer to it comes into another case.";
     NO_REPLY_WITHDRAWN = "The move that made this case was undone. It stays closed.";
     SAID_SINCE = "Something was said while you wrote, so nothing was sent yet. Read what is marked as new, then send your reply or change it.";
 
-    NOT_CLOSED_SAID_SINCE = "Something was said meanwhile, so the case is still open. Read what is marked as new, then answer, or close it all the same.";
+    NOT_CLOSED_SAID_SINCE = "Something was said meanwhile, so the case is still open. Read what is marked as new, then answer, or close it anyway.";
 
+    MOVE_TO_TYPED = "Or into the case with this reference";
+    MOVE_TO_TYPED_HINT = "Leave it empty to use the choice above.";
+    NO_SUCH_TARGET = "That is no case of this person. Type the reference of one of their open cases, or leave it empty.";
     MOVE = "Move";
     MOVE_MESSAGE = "Move this message";
     MOVE_ABOUT = "The message leaves this case. Both cases show where it went, and link to each other.";
@@ -681,6 +686,7 @@ words! {
     WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed.";
 
     CLOSE_CASE = "Close case";
+    CLOSE_ANYWAY = "Close anyway";
     NEW_BELOW = "New messages below";
 
     CHOOSE = "Choose";

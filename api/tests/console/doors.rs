@@ -5,10 +5,13 @@ use axum::http::StatusCode;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 21] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 24] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
+    ("GET", "/cases/101/changes", false),
+    ("GET", "/cases/101/earlier", false),
     ("GET", "/cases/101/history", false),
+    ("GET", "/rows", false),
     ("GET", "/log", false),
     ("POST", "/log/export", false),
     ("GET", "/live", false),

@@ -6,6 +6,7 @@ mod audit;
 mod auditor;
 mod bulk;
 mod cases;
+mod changes;
 mod doors;
 mod health;
 mod history;

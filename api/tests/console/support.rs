@@ -515,6 +515,19 @@ impl Browser {
         response.into_body()
     }
 
+    /// The headers of an answer to a browser that takes compressed ones.
+    pub(crate) async fn compressed(&self, path: &str) -> HeaderMap {
+        let cookie = format!("docket_session={}", self.cookies["docket_session"]);
+        let request = Request::builder()
+            .uri(path)
+            .header("cookie", cookie)
+            .header("accept-encoding", "gzip, br");
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.headers().clone()
+    }
+
     /// What the script of an open page asks for when something has changed.
     pub(crate) async fn refresh(&mut self, path: &str) -> Page {
         self.with_headers("GET", path, &[("docket-live", "shown")], None)

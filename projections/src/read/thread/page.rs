@@ -176,3 +176,69 @@ pub async fn went_to(
         })
         .collect()
 }
+
+/// At most `limit` items of a case from the event `first` on: those that came after the event `since`, those of the messages that were
+/// `touched`, and those that the new ones quote.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn changed(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+    first: u64,
+    since: u64,
+    touched: &[MessageId],
+    limit: usize,
+) -> Result<Vec<ThreadItem>, sqlx::Error> {
+    let raw = items!(
+        "reference = $1 AND sequence >= $2 AND (
+             sequence > $3 OR message_id = ANY ($4) OR provider_id = ANY (ARRAY(
+                 SELECT n.quotes FROM thread_items n WHERE n.reference = $1 AND n.sequence > $3 AND n.quotes IS NOT NULL
+             ))
+         ) ORDER BY sequence, part LIMIT $5",
+        reference.as_i32(),
+        i64::try_from(first).unwrap_or(i64::MAX),
+        i64::try_from(since).unwrap_or(i64::MAX),
+        &column(touched, |message| message.0),
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    )
+    .fetch_all(executor)
+    .await?;
+    read_all(raw)
+}
+
+/// Where those of these messages stood, from the event `first` on, that stand in the case no more.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn gone(
+    executor: impl PgExecutor<'_>,
+    reference: Reference,
+    first: u64,
+    touched: &[MessageId],
+) -> Result<Vec<Place>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT sequence, part FROM thread_items
+          WHERE reference = $1 AND sequence >= $2 AND hidden AND kind = 'message' AND message_id = ANY ($3)",
+        reference.as_i32(),
+        i64::try_from(first).unwrap_or(i64::MAX),
+        &column(touched, |message| message.0),
+    )
+    .fetch_all(executor)
+    .await?;
+    found
+        .into_iter()
+        .map(|item| {
+            let row = Row {
+                table: "thread_items",
+                key: reference,
+            };
+            Ok(Place {
+                sequence: row.read("sequence", item.sequence.try_into())?,
+                part: row.read("part", item.part.try_into())?,
+            })
+        })
+        .collect()
+}

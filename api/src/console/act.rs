@@ -385,16 +385,7 @@ pub(super) async fn move_message(
             let path = format!("/cases/{}", moved.reference);
             Ok(go(&place.link_with(&path, &[("done", "moved")])))
         }
-        Err(problem) if problem.kind() == Kind::NotFound => {
-            let target = match to {
-                Some(to) => cases::find(&app.pool, to).await?,
-                None => None,
-            };
-            if to.is_some() && target.is_none() {
-                return refuse(StatusCode::UNPROCESSABLE_ENTITY, words::NO_SUCH_TARGET).await;
-            }
-            Ok(no_such_message())
-        }
+        Err(problem) if problem.kind() == Kind::NotFound => Ok(no_such_message()),
         Err(problem) => {
             let sentence = words::refusal(&problem);
             let status = problem.into_response().status();

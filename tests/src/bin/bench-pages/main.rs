@@ -1,9 +1,13 @@
 //! `make bench-pages`: how long the server takes for each page of the console with many cases, and how heavy the pages are.
 //!
 //! The database is a private one with the settings of the service. Its log is made by the database, its read models by a rebuild. The
-//! program is the one that lies beside this one. Each page is asked for again and again over one connection, by itself.
+//! program is the one that lies beside this one. Each page is asked for again and again over one connection, by itself. Then old threads
+//! are read to their ends, and forty open tabs listen while messages come.
 //!
-//! `bench-pages [CASES [MESSAGES]]` measures other numbers of cases and of messages in each than 100,000 and 10.
+//! `bench-pages [CASES [MESSAGES [LONG [RECORDS]]]]` measures other numbers of cases and of messages in each than 100,000 and 10, and
+//! another case without an end than one of 100,000 messages, and another number than one of 50,000 records.
+
+mod tabs;
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +31,16 @@ const WARM_UP: usize = 20;
 const REQUESTS: usize = 300;
 const EMAIL: &str = "owner@example.com";
 const PASSWORD: &str = "docket-bench-pages";
+/// The messages of the long case.
+const LONG: i64 = 100_000;
+/// The records of one number.
+const RECORDS: i64 = 50_000;
+/// What webhooks are signed with.
+const SECRET: &str = "signature-secret-of-the-bench-0123456789";
+/// The application that they name.
+const APPLICATION_ID: &str = "0195aaaa-0000-4000-8000-000000000001";
 /// Each page: what it is, and where. `{open}` and `{closed}` are cases in the middle of the list.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 20] = [
     ("inbox: open cases", "/"),
     ("inbox: unread cases", "/?view=unread"),
     ("inbox: my cases", "/?view=mine"),
@@ -42,6 +54,17 @@ const PAGES: [(&str, &str); 15] = [
     ("a case", "/cases/{open}"),
     ("a case's history", "/cases/{open}/history"),
     ("a case as it was", "/cases/{open}/history?at=5"),
+    ("a long case", "/cases/{long}"),
+    ("a long case, its middle", "/cases/{long}?before={middle}"),
+    (
+        "a long case, its history",
+        "/cases/{long}/history?after={middle}",
+    ),
+    (
+        "a long case as it was: a step of the slider",
+        "/cases/{long}/history?at={middle}",
+    ),
+    ("a record of a number with many", "/cases/{record}"),
     ("the whole log", "/log"),
     (
         "a report of a month",
@@ -60,22 +83,56 @@ async fn main() -> anyhow::Result<()> {
     let messages = numbers.next().transpose()?.unwrap_or(MESSAGES);
     let folder = temporary_data_dir().context("a temporary folder cannot be made")?;
     let postgres = PrivatePostgres::open(Options::new(folder.path())).await?;
-    let result = measure_on(&postgres.url(), cases, messages).await;
+    let long = numbers.next().transpose()?.unwrap_or(LONG);
+    let records = numbers.next().transpose()?.unwrap_or(RECORDS);
+    let size = Size {
+        cases,
+        messages,
+        long,
+        records,
+    };
+    let result = measure_on(&postgres.url(), size).await;
     postgres.discard().await?;
     result
 }
 
-async fn measure_on(url: &str, cases: i64, messages: i64) -> anyhow::Result<()> {
+/// How much there is.
+#[derive(Clone, Copy)]
+struct Size {
+    cases: i64,
+    messages: i64,
+    long: i64,
+    records: i64,
+}
+
+/// Where it is.
+struct Places {
+    open: i64,
+    long: i64,
+    /// In the middle of the long case.
+    middle: i64,
+    record: i64,
+}
+
+async fn measure_on(url: &str, size: Size) -> anyhow::Result<()> {
+    let Size {
+        cases,
+        messages,
+        long,
+        records,
+    } = size;
     let options = connect_options(url)?;
     migrate(&options).await?;
     let mut conn = options.connect().await?;
     let began = Instant::now();
     let events = volume::fill_with_messages(&mut conn, cases, messages).await;
+    let (long_case, record) = volume::add_long(&mut conn, long, records).await;
     rebuild::rebuild(&options, ReadModels::ALL, docket::ambient::now(), |_| {}).await?;
     conn.execute("VACUUM ANALYZE").await?;
     conn.close().await?;
     say(&format!(
-        "{cases} cases, {} messages, {events} events; made in {} s. {REQUESTS} requests each.",
+        "{cases} cases, {} messages, {events} events, a case of {long} messages, a number with {records} records; made in {} s. \
+         {REQUESTS} requests each.",
         cases * messages,
         began.elapsed().as_secs()
     ));
@@ -83,25 +140,40 @@ async fn measure_on(url: &str, cases: i64, messages: i64) -> anyhow::Result<()> 
         ("DATABASE_URL", url),
         ("DOCKET_OWNER_EMAIL", EMAIL),
         ("DOCKET_OWNER_PASSWORD", PASSWORD),
+        ("DOCKET_VONAGE_APPLICATION_ID", APPLICATION_ID),
+        ("DOCKET_VONAGE_SIGNATURE_SECRET", SECRET),
         ("RUST_LOG", "warn,docket::cli=info"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     let docket = Docket::serve(&environment).await;
-    let result = measure(&docket, cases).await;
+    let places = Places {
+        // Every tenth case is open, counted from 101.
+        open: 101 + cases / 20 * 10,
+        long: long_case,
+        middle: long * 4 / 5,
+        record,
+    };
+    let result = measure(&docket, &places).await;
+    let result = match result {
+        Ok(visitor) => tabs::measure(&docket, &visitor, &places, &environment, url).await,
+        Err(error) => Err(error),
+    };
     docket.stop().await;
     result
 }
 
-async fn measure(docket: &Docket, cases: i64) -> anyhow::Result<()> {
+async fn measure(docket: &Docket, places: &Places) -> anyhow::Result<Visitor> {
     let visitor = Visitor::sign_in(docket.url()).await?;
-    // Every tenth case is open, counted from 101.
-    let open = 101 + cases / 20 * 10;
+    let open = places.open;
     say("| page | p50 ms | p99 ms | max ms | KB |\n|---|--:|--:|--:|--:|");
     for (name, path) in PAGES {
         let path = path
             .replace("{open}", &open.to_string())
-            .replace("{closed}", &(open + 1).to_string());
+            .replace("{closed}", &(open + 1).to_string())
+            .replace("{long}", &places.long.to_string())
+            .replace("{middle}", &places.middle.to_string())
+            .replace("{record}", &places.record.to_string());
         let mut took = vec![];
         let mut bytes = 0;
         for request in 0..WARM_UP + REQUESTS {
@@ -123,10 +195,11 @@ async fn measure(docket: &Docket, cases: i64) -> anyhow::Result<()> {
             bytes.div_ceil(1_024)
         ));
     }
-    Ok(())
+    Ok(visitor)
 }
 
 /// Somebody who is signed in.
+#[derive(Clone)]
 struct Visitor {
     client: Client,
     url: String,
@@ -160,6 +233,21 @@ impl Visitor {
             url: url.to_owned(),
             cookies,
         })
+    }
+
+    /// A page, or a part of one that somebody sees.
+    async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .header(COOKIE, &self.cookies)
+            .header("docket-live", "shown")
+            .send()
+            .await?;
+        if answer.status() != StatusCode::OK {
+            bail!("{path} was answered {}", answer.status());
+        }
+        Ok(answer.text().await?)
     }
 
     /// How long the page took, to its last byte, and its length in bytes.

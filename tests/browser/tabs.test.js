@@ -134,7 +134,7 @@ test("closing over what has just come is asked for again; what was shown is sent
   await person.message("On our way").waitFor();
   await until("it is sent", async () => (await docket.received(number)).includes(`On our way #${reference}`));
   await page.getByRole("button", { name: "Close case" }).click();
-  await page.getByText("The case is closed").first().waitFor();
+  await page.getByText("The case was closed.").waitFor();
   await person.leave();
 });
 

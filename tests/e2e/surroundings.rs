@@ -152,11 +152,7 @@ async fn a_role_that_may_not_do_what_docket_does_is_refused() {
     let name = name_of(&installation).await;
     let clerk = format!("{name}_clerk");
     let url = format!("{}&user={clerk}", url_of(&installation));
-    sql(
-        &installation,
-        &format!("CREATE ROLE {clerk} LOGIN"),
-    )
-    .await;
+    sql(&installation, &format!("CREATE ROLE {clerk} LOGIN")).await;
     // Each is what the one before asks for.
     let steps: [(String, &[&str]); 4] = [
         (String::new(), &["GRANT CREATE ON DATABASE"]),

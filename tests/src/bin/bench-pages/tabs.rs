@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use docket::cli::terminal::say;
-use docket_projections::connect::connect_options;
 use docket_tests::api::Api;
 use docket_tests::docket::{Docket, Environment, run};
 use docket_tests::webhooks::{INBOUND, Webhooks, sms};
@@ -62,7 +61,11 @@ pub(super) async fn measure(
     let began = Instant::now();
     let tabs = (0..TABS).map(|number| {
         // Half of them show the case that the messages come to, the others one beside it.
-        let case = if number % 2 == 0 { places.long } else { places.open };
+        let case = if number % 2 == 0 {
+            places.long
+        } else {
+            places.open
+        };
         tokio::spawn(open(visitor.clone(), case, began))
     });
     let tabs: Vec<_> = tabs.collect();
@@ -70,7 +73,11 @@ pub(super) async fn measure(
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
     for number in 0..PER_SECOND * SECONDS {
         ticks.tick().await;
-        let from = if number % 2 == 0 { "447700900998" } else { "447700900001" };
+        let from = if number % 2 == 0 {
+            "447700900998"
+        } else {
+            "447700900001"
+        };
         let message = sms(from, "447700900000", &format!("Invented news {number}"));
         let status = webhooks.inbound(docket.url(), &message).await;
         if status != 200 {
@@ -106,11 +113,7 @@ async fn transactions(conn: &mut PgConnection) -> anyhow::Result<i64> {
 }
 
 /// A tab that does as the script does. Gives how often it fetched, and how much.
-async fn open(
-    visitor: Visitor,
-    case: i64,
-    began: Instant,
-) -> anyhow::Result<(usize, usize)> {
+async fn open(visitor: Visitor, case: i64, began: Instant) -> anyhow::Result<(usize, usize)> {
     let end = began + Duration::from_secs(u64::from(SECONDS));
     let page = visitor.text(&format!("/cases/{case}")).await?;
     let number = |name: &str| -> Option<i64> {
@@ -134,7 +137,9 @@ async fn open(
                 bail!("the stream of a tab ended");
             };
             for line in String::from_utf8_lossy(&chunk).lines() {
-                let Some(data) = line.strip_prefix("data: ") else { continue };
+                let Some(data) = line.strip_prefix("data: ") else {
+                    continue;
+                };
                 let changes: Value = serde_json::from_str(data).unwrap_or_default();
                 for change in changes["cases"].as_array().into_iter().flatten() {
                     if change["row"] == true {

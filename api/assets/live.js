@@ -16,7 +16,7 @@
   /// How long a hidden page goes on listening.
   const HIDDEN_MS = 60_000;
   /// So many rows are fetched one by one; of more the whole list is.
-  const MAX_ROWS = 30;
+  const MAX_ROWS = 25;
   /// So many changes are kept for pages that come later.
   const KEPT = 500;
 

@@ -20,7 +20,7 @@ use super::{Console, Failed, page, thread, words};
 use crate::app::App;
 
 /// So many cases on a page.
-pub(super) const LIMIT: u32 = 30;
+pub(super) const LIMIT: u32 = 25;
 /// At most so many unread cases are counted; how many more there are, nobody needs to know.
 const MAX_COUNT: i64 = 99;
 

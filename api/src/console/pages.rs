@@ -240,7 +240,6 @@ pub(super) struct Message {
     pub(super) is_ours: bool,
     pub(super) is_automatic: bool,
     pub(super) channel: &'static str,
-    pub(super) channel_icon: &'static str,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
     pub(super) text: Option<String>,

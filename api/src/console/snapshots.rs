@@ -175,7 +175,6 @@ fn message(is_ours: bool) -> Message {
         is_ours,
         is_automatic: false,
         channel: "SMS",
-        channel_icon: "sms",
         quote: None,
         cards: vec![],
         text: Some("Hello\n<you>".to_owned()),

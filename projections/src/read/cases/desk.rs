@@ -167,6 +167,97 @@ struct RawLinked {
     case: Other,
 }
 
+/// A case with what is read around it, as the query gives it.
+struct RawAbout {
+    reference: i32,
+    contact_id: Uuid,
+    number: String,
+    survey_id: Uuid,
+    line_id: Uuid,
+    channel: String,
+    title: String,
+    status: Option<String>,
+    state: String,
+    origin: String,
+    withdrawn: bool,
+    assignee_id: Option<Uuid>,
+    assignee_email: Option<String>,
+    version: i64,
+    message_count: i32,
+    opened_at: DateTime<Utc>,
+    last_message_at: DateTime<Utc>,
+    last_inbound_at: Option<DateTime<Utc>>,
+    last_inbound_line_id: Option<Uuid>,
+    last_message: i64,
+    name: Option<String>,
+    read_to: Option<i64>,
+    line_number: Option<String>,
+    line_channel: Option<String>,
+    line_removed: Option<bool>,
+    newest_at: Option<DateTime<Utc>>,
+    newest_line_id: Option<Uuid>,
+    present: Vec<String>,
+    others: Json<Vec<Other>>,
+    links: Json<Vec<RawLinked>>,
+}
+
+impl RawAbout {
+    fn read(self) -> Result<About, sqlx::Error> {
+        let known = Row {
+            table: "cases",
+            key: self.reference,
+        };
+        let line = match (self.line_number, self.line_channel, self.line_removed) {
+            (Some(number), Some(channel), Some(removed)) => {
+                Some((number, known.channel("line_id", &channel)?, removed))
+            }
+            _ => None,
+        };
+        let links = self.links.0.into_iter().map(|link| {
+            Ok(Linked {
+                kind: known.some("links", LinkKind::from_name(&link.kind))?,
+                case: link.case,
+            })
+        });
+        let links = links.collect::<Result<_, sqlx::Error>>()?;
+        let read_to = self
+            .read_to
+            .map(|read_to| known.read("read_to", read_to.try_into()));
+        Ok(About {
+            name: self.name.map(Personal),
+            read_to: read_to.transpose()?,
+            line,
+            last_inbound: self.newest_at.zip(self.newest_line_id.map(LineId)),
+            present: self.present.into_iter().map(Personal).collect(),
+            others: self.others.0,
+            links,
+            row: RawCase {
+                reference: self.reference,
+                contact_id: self.contact_id,
+                number: self.number,
+                survey_id: self.survey_id,
+                line_id: self.line_id,
+                channel: self.channel,
+                title: self.title,
+                status: self.status,
+                state: self.state,
+                origin: self.origin,
+                withdrawn: self.withdrawn,
+                assignee_id: self.assignee_id,
+                assignee_email: self.assignee_email,
+                version: self.version,
+                message_count: self.message_count,
+                opened_at: self.opened_at,
+                last_message_at: self.last_message_at,
+                last_inbound_at: self.last_inbound_at,
+                last_inbound_line_id: self.last_inbound_line_id,
+                last_message: self.last_message,
+            }
+            .read()?,
+        })
+    }
+}
+
 /// A case as its page shows it to somebody at `now`; `None` where there is none.
 ///
 /// # Errors
@@ -178,7 +269,8 @@ pub async fn about(
     user_id: UserId,
     now: DateTime<Utc>,
 ) -> Result<Option<About>, sqlx::Error> {
-    let found = sqlx::query!(
+    let found = sqlx::query_as!(
+        RawAbout,
         r#"SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
                   c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
                   c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message,
@@ -236,61 +328,7 @@ pub async fn about(
     )
     .fetch_optional(executor)
     .await?;
-    let Some(found) = found else {
-        return Ok(None);
-    };
-    let known = Row {
-        table: "cases",
-        key: found.reference,
-    };
-    let line = match (found.line_number, found.line_channel, found.line_removed) {
-        (Some(number), Some(channel), Some(removed)) => {
-            Some((number, known.channel("line_id", &channel)?, removed))
-        }
-        _ => None,
-    };
-    let links = found.links.0.into_iter().map(|link| {
-        Ok(Linked {
-            kind: known.some("links", LinkKind::from_name(&link.kind))?,
-            case: link.case,
-        })
-    });
-    let links = links.collect::<Result<_, sqlx::Error>>()?;
-    let read_to = found
-        .read_to
-        .map(|read_to| known.read("read_to", read_to.try_into()));
-    Ok(Some(About {
-        name: found.name.map(Personal),
-        read_to: read_to.transpose()?,
-        line,
-        last_inbound: found.newest_at.zip(found.newest_line_id.map(LineId)),
-        present: found.present.into_iter().map(Personal).collect(),
-        others: found.others.0,
-        links,
-        row: RawCase {
-            reference: found.reference,
-            contact_id: found.contact_id,
-            number: found.number,
-            survey_id: found.survey_id,
-            line_id: found.line_id,
-            channel: found.channel,
-            title: found.title,
-            status: found.status,
-            state: found.state,
-            origin: found.origin,
-            withdrawn: found.withdrawn,
-            assignee_id: found.assignee_id,
-            assignee_email: found.assignee_email,
-            version: found.version,
-            message_count: found.message_count,
-            opened_at: found.opened_at,
-            last_message_at: found.last_message_at,
-            last_inbound_at: found.last_inbound_at,
-            last_inbound_line_id: found.last_inbound_line_id,
-            last_message: found.last_message,
-        }
-        .read()?,
-    }))
+    found.map(RawAbout::read).transpose()
 }
 
 /// The contact's open cases that are no records, at most `limit`, the newest first.

@@ -369,8 +369,9 @@ pub(super) async fn move_message(
     let refuse = |status, sentence: &str| {
         show_move(&app, &session, &place, &asked, status, sentence.to_owned())
     };
-    let Some(to) = asked.target() else {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, words::NO_SUCH_TARGET).await;
+    let to = match asked.target() {
+        Ok(to) => to,
+        Err(sentence) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, sentence).await,
     };
     let operation = MoveMessage {
         from,
@@ -406,12 +407,13 @@ struct MoveAsked<'a> {
 }
 
 impl MoveAsked<'_> {
-    /// The case that the message is to go to, or none for a new one; `None` where what was typed is no reference.
-    fn target(&self) -> Option<Option<Reference>> {
+    /// The case that the message is to go to, or none for a new one; a sentence where what was typed is no reference.
+    fn target(&self) -> Result<Option<Reference>, &'static str> {
         if normalise::is_empty(self.typed) {
-            return Some(reference_of(self.to));
+            return Ok(reference_of(self.to));
         }
-        references::typed(self.typed).map(Some)
+        let typed = references::typed(self.typed);
+        typed.map(Some).ok_or(words::NO_SUCH_TARGET)
     }
 }
 

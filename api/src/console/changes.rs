@@ -312,11 +312,11 @@ impl Changed {
         app: &App,
         session: &Session,
         place: &Place,
-        shelf: &Shelf,
+        around: &Shelf,
         about: &About,
         left_off: Option<u64>,
     ) -> Vec<Item> {
-        let shown = shown(app, session, place, shelf, about, left_off);
+        let shown = shown(app, session, place, around, about, left_off);
         let items = shown.items(&self.items);
         let is_changed = |item: &ThreadItem| {
             self.is_whole

@@ -22,7 +22,7 @@ const MAX_ITEMS: usize = 20;
 /// At most so many of today's items are compared with them.
 const MAX_COMPARED: usize = 200;
 /// At most so many items are counted that came since.
-const MAX_COUNT: i64 = 1_000;
+const MAX_COUNT: u32 = 1_000;
 
 /// A case as it was beside the case as it is.
 pub(super) struct Compared {
@@ -180,7 +180,7 @@ pub(super) async fn compare(
     let part = history::thread_before(&app.pool, found, before, MAX_ITEMS)
         .await
         .map_err(Problem::from)?;
-    let since = MAX_COUNT + 1;
+    let since = i64::from(MAX_COUNT) + 1;
     let added = history::count_since(&app.pool, found, since)
         .await
         .map_err(Problem::from)?;
@@ -205,8 +205,7 @@ pub(super) async fn compare(
         + rows.iter().filter(|row| row.became != Became::Same).count()
         + came_back.len()
         + added;
-    let is_whole =
-        !part.has_earlier && before.is_none() && added <= MAX_COUNT.unsigned_abs() as usize;
+    let is_whole = !part.has_earlier && before.is_none() && added <= MAX_COUNT as usize;
     let hidden = part.items.first().filter(|_| part.has_earlier);
     let after = ThreadPlace {
         sequence: found.sequence(),
@@ -225,7 +224,7 @@ pub(super) async fn compare(
         fields,
         rows,
         hidden: hidden.map(|first| earlier(reference, found, first)),
-        added_heading: words::items_added(added, MAX_COUNT.unsigned_abs() as usize),
+        added_heading: words::items_added(added, MAX_COUNT as usize),
         added: added_items,
         verdict: if is_whole {
             words::changes(changes)

@@ -19,7 +19,7 @@ const LIMIT: i64 = 20;
 /// So many beside a moment, which stands among them.
 const BESIDE: i64 = 6;
 /// At most so many are counted.
-const MAX_COUNT: i64 = 1_000;
+const MAX_COUNT: u32 = 1_000;
 /// At most so many people are offered to choose from.
 const MAX_PEOPLE: i64 = 100;
 
@@ -117,7 +117,7 @@ impl Stream {
         let count = if wanted.is_all() {
             usize::try_from(last).unwrap_or(usize::MAX)
         } else {
-            case_events::count(&app.pool, wanted, MAX_COUNT + 1).await?
+            case_events::count(&app.pool, wanted, i64::from(MAX_COUNT) + 1).await?
         };
         let turn = |name: &str, sequence: Option<i64>| {
             let sequence = sequence?.to_string();
@@ -135,11 +135,7 @@ impl Stream {
                 action: format!("/cases/{reference}/history"),
                 kinds: kinds(asked),
                 actors: actors(app, asked).await?,
-                shown: words::events_up_to(
-                    count,
-                    !wanted.is_all(),
-                    MAX_COUNT.unsigned_abs() as usize,
-                ),
+                shown: words::events_up_to(count, !wanted.is_all(), MAX_COUNT as usize),
                 earlier: turn("before", first.filter(|_| has_earlier)),
                 later: turn("after", last.filter(|_| has_later)),
                 events: told,

@@ -44,10 +44,9 @@ browser-test: setup ## run the browser tests (installs chromium and node)
 api-test: setup ## compare the API with its OpenAPI document (installs schemathesis)
 	.ci/api-test
 
-bench: setup ## measure Docket beside bare Postgres and stock postgres-es, then replay and rebuild (takes minutes)
+bench: setup ## measure every number of the write path; ARGS="--quick" and others: docs/performance.md (takes minutes)
 	cargo build --release --workspace --bins
-	cargo run --release -p docket-tests --bin bench
-	cargo run --release -p docket-tests --bin bench-replay
+	cargo run --release -p docket-tests --bin bench -- $(ARGS)
 
 bench-replay: setup ## measure replay and rebuild alone, beside COPY of the same rows
 	cargo run --release -p docket-tests --bin bench-replay
@@ -56,10 +55,19 @@ bench-pages: setup ## measure the console's pages with 100,000 cases and 1,000,0
 	cargo build --release --bin docket
 	cargo run --release -p docket-tests --bin bench-pages
 
+prove-model: setup ## compare the service with a model of its rules (CASES=1000 runs of STEPS=60)
+	.ci/prove model
+
+prove-crash: setup ## kill, freeze and cut off processes under load (PROOF_MINUTES=30)
+	.ci/prove crash
+
+prove-growth: setup ## measure MESSAGES=1000000 in 900 cases and one case of LONG=100000 (takes an hour)
+	.ci/prove growth
+
 audit: ## check dependencies against the advisory database too (needs the network)
 	.ci/cargo-deny check
 
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check plpgsql-check browser-test api-test bench bench-replay bench-pages audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check plpgsql-check browser-test api-test bench bench-replay bench-pages prove-model prove-crash prove-growth audit clean

@@ -4,7 +4,8 @@
 //! and the keyboard. What always holds: whatever is not the sign-in page or an asset stands behind [`session::inside`], which finds
 //! out who asks and refuses a form that is not ours, and behind [`session::within_reach`], which lets nobody near a case of a survey
 //! that they do not reach; what changes cases stands behind [`session::may_act`] too; every change is one
-//! operation for the ledger, the same as the JSON API's; and the console's own sentences stand in [`words`]. To add a page: a
+//! operation for the ledger, the same as the JSON API's; and the console's own sentences stand in [`words`]. A role is asked for
+//! before the form is judged: each group of routes has a layer of [`session`] that does both, in that order. To add a page: a
 //! handler in the file of its group, a line in [`router`], and a row in the tests' table of routes.
 
 mod act;
@@ -12,6 +13,7 @@ mod answers;
 mod begin;
 mod bulk;
 mod case;
+mod changes;
 mod counter;
 mod device;
 mod history;
@@ -50,8 +52,10 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 use tracing::error;
 
+use self::live::Feed;
 use self::presence::Presence;
 use self::throttle::Throttle;
 use crate::app::App;
@@ -93,15 +97,17 @@ struct Console {
     app: App,
     throttle: Arc<Throttle>,
     presence: Presence,
+    feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
         app,
         throttle: Arc::default(),
         presence: Presence::default(),
+        feed: Feed::default(),
     };
     let acting = Router::new()
         .route("/cases/new", get(begin::form))
@@ -129,15 +135,20 @@ pub fn router(app: App) -> Router {
         .route("/log", get(log::show))
         .route("/log/export", post(log::export))
         .route_layer(middleware::from_fn(session::oversees));
-    let inside = Router::new()
+    let own = Router::new()
         .route("/", get(inbox::list))
         .route("/cases/{reference}", get(case::show))
+        .route("/cases/{reference}/changes", get(changes::case))
+        .route("/cases/{reference}/earlier", get(changes::earlier))
         .route("/cases/{reference}/history", get(history::show))
+        .route("/rows", get(changes::list))
         .route("/live", get(live::follow))
         .route("/sessions", get(sign_in::sessions))
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route_layer(middleware::from_fn(session::anybody));
+    let inside = own
         .merge(acting)
         .merge(settings::routes())
         .merge(overseeing)
@@ -164,6 +175,23 @@ pub fn router(app: App) -> Router {
         .clone()
         .layer(middleware::from_fn_with_state(router, unsent::give_back))
         .layer(middleware::from_fn_with_state(console, guard))
+        // The secret of a page's forms is another in each page, so that lengths tell nothing of it.
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(512).and(is_compressed)))
+}
+
+/// What pages consist of is compressed. Events are not, which have to arrive one by one, nor is what is taken away as a file.
+fn is_compressed(
+    _: StatusCode,
+    _: axum::http::Version,
+    headers: &HeaderMap,
+    _: &axum::http::Extensions,
+) -> bool {
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    ["text/html", "text/css", "text/javascript", "image/svg+xml"]
+        .iter()
+        .any(|known| media_type.starts_with(known.as_bytes()))
 }
 
 /// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
@@ -201,6 +229,20 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/desk.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/desk.js"),
+            ),
+        )
+        .route(
+            "/assets/live.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/live.js"),
+            ),
+        )
+        .route(
             "/assets/history.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -211,8 +253,6 @@ fn assets() -> Router<Console> {
             "/assets/console.svg",
             asset("image/svg+xml", include_str!("../assets/console.svg")),
         )
-        // Pages are not compressed: their length would tell of the secrets of their forms.
-        .layer(CompressionLayer::new())
 }
 
 /// Whether a tag that a browser knows is this one, by the weak comparison of RFC 9110.

@@ -459,6 +459,10 @@ impl Delivery {
             };
             match self.app.ledger.submit(outcome).await {
                 Ok(_) => return,
+                Err(_) if self.app.ledger.watch().standing().is_another_log => {
+                    warn!(message_id = %message.message_id, "the outcome of a call is of a log that is gone");
+                    return;
+                }
                 Err(LedgerError::Busy | LedgerError::Unavailable) => {
                     tokio::time::sleep(RECORD_PAUSE).await;
                 }

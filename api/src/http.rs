@@ -12,6 +12,7 @@ pub mod client_address;
 pub mod events;
 pub mod history;
 pub mod input;
+mod integers;
 pub mod lines;
 pub mod moves;
 pub mod openapi;

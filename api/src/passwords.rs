@@ -2,15 +2,17 @@
 //!
 //! Both take a good part of a second of one core on purpose, so they run beside the threads that serve requests.
 
+mod lane;
+
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use docket_domain::text::normalise;
 use secrecy::{ExposeSecret, SecretString};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-
+pub use self::lane::{Lane, Turn};
 use crate::ambient;
 
 /// The fewest characters of a password.
@@ -38,43 +40,8 @@ pub enum PasswordError {
 /// So many wait in a lane.
 pub const WAITING: usize = 16;
 
-/// Hashes some at once while a few wait, and turns others away at once: however many come, none
-/// waits for longer than the few before it take.
-pub struct Lane {
-    /// Each takes some 20 MB and a core, and must leave the service some of both.
-    at_once: Semaphore,
-    /// Those that are hashed and those that wait.
-    room: Semaphore,
-}
-
-impl Lane {
-    /// A lane in which so many are hashed at once, and so many wait.
-    pub const fn new(at_once: usize, waiting: usize) -> Self {
-        Self {
-            at_once: Semaphore::const_new(at_once),
-            room: Semaphore::const_new(at_once + waiting),
-        }
-    }
-
-    async fn turn(&self) -> Result<Turn<'_>, PasswordError> {
-        let room = self.room.try_acquire().map_err(|_| PasswordError::Busy)?;
-        let at_once = self.at_once.acquire().await;
-        let at_once = at_once.map_err(|_| PasswordError::Hashing)?;
-        Ok(Turn {
-            _room: room,
-            _at_once: at_once,
-        })
-    }
-}
-
-/// While it lives, a password may be hashed.
-struct Turn<'a> {
-    _room: SemaphorePermit<'a>,
-    _at_once: SemaphorePermit<'a>,
-}
-
 /// The lane of people who are signed in, or have a token.
-pub static INSIDE: Lane = Lane::new(1, WAITING);
+static INSIDE: LazyLock<Lane> = LazyLock::new(|| Lane::new(1, WAITING));
 
 /// Whether a password may be chosen.
 ///
@@ -110,7 +77,8 @@ pub fn is_too_long(password: &str) -> bool {
 /// [`PasswordError`].
 pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     check(password.expose_secret())?;
-    let _turn = INSIDE.turn().await?;
+    // Nobody hashes many: those who set passwords share one origin.
+    let _turn = INSIDE.turn("").await?;
     let salt = SaltString::encode_b64(&ambient::random_bytes::<16>())
         .map_err(|_| PasswordError::Hashing)?;
     tokio::task::spawn_blocking(move || {
@@ -124,18 +92,9 @@ pub async fn hash(password: SecretString) -> Result<String, PasswordError> {
     .unwrap_or(Err(PasswordError::Hashing))
 }
 
-/// Whether a password is the one that was hashed. Earlier versions hashed passwords as they were typed, so the other
-/// spellings of the same letters are compared too, where there are any.
-///
-/// # Errors
-///
-/// [`PasswordError::Busy`] where too many wait already.
-pub async fn verify(
-    password: SecretString,
-    hash: String,
-    lane: &Lane,
-) -> Result<bool, PasswordError> {
-    let _turn = lane.turn().await?;
+/// Whether a password is the one that was hashed, for who has a turn. Earlier versions hashed passwords as they were typed,
+/// so the other spellings of the same letters are compared too, where there are any.
+pub async fn verify(password: SecretString, hash: String, turn: Turn) -> bool {
     let is_right = tokio::task::spawn_blocking(move || {
         let typed = password.expose_secret();
         let mut spellings = vec![normalise::composed(typed)];
@@ -153,41 +112,41 @@ pub async fn verify(
             spellings.iter().any(is_it)
         })
     });
-    Ok(is_right.await.unwrap_or(false))
+    let is_right = is_right.await.unwrap_or(false);
+    drop(turn);
+    is_right
+}
+
+/// The same for somebody who is signed in, or has a token; `who` names them.
+///
+/// # Errors
+///
+/// [`PasswordError::Busy`] where too many wait already.
+pub async fn verify_inside(
+    password: SecretString,
+    hash: String,
+    who: &str,
+) -> Result<bool, PasswordError> {
+    let turn = INSIDE.turn(who).await?;
+    Ok(verify(password, hash, turn).await)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    async fn is_it(password: &str, hash: &str) -> bool {
+        let is_right = verify_inside(password.into(), hash.to_owned(), "").await;
+        is_right.expect("few wait")
+    }
+
     #[tokio::test]
     async fn a_password_is_verified_and_another_is_not() {
         let hash = hash("correct horse battery".into()).await.expect("hashes");
         assert!(hash.starts_with("$argon2id$"));
-        let verify = async |password: &str, hash: &str| {
-            verify(password.into(), hash.to_owned(), &INSIDE).await
-        };
-        assert_eq!(verify("correct horse battery", &hash).await, Ok(true));
-        assert_eq!(verify("correct horse batterx", &hash).await, Ok(false));
-        assert_eq!(verify("anything at all", "no hash").await, Ok(false));
-    }
-
-    #[tokio::test]
-    async fn a_lane_turns_away_at_once_who_would_wait_for_long() {
-        let lane = Lane::new(1, 2);
-        let first = lane.turn().await.expect("it is free");
-        let mut waiting = vec![];
-        for _ in 0..2 {
-            waiting.push(Box::pin(lane.turn()));
-        }
-        for turn in &mut waiting {
-            assert!(futures_util::poll!(turn.as_mut()).is_pending());
-        }
-        assert_eq!(lane.turn().await.err(), Some(PasswordError::Busy));
-        drop(first);
-        let second = waiting.remove(0).await.expect("it is its turn");
-        drop((second, waiting));
-        assert!(lane.turn().await.is_ok());
+        assert!(is_it("correct horse battery", &hash).await);
+        assert!(!is_it("correct horse batterx", &hash).await);
+        assert!(!is_it("anything at all", "no hash").await);
     }
 
     #[tokio::test]
@@ -198,17 +157,10 @@ mod tests {
         );
         for (set, typed) in [(composed, decomposed), (decomposed, composed)] {
             let kept = hash(set.into()).await.expect("hashes");
-            assert_eq!(verify(typed.into(), kept.clone(), &INSIDE).await, Ok(true));
-            assert_eq!(verify(set.into(), kept.clone(), &INSIDE).await, Ok(true));
-            assert_eq!(
-                verify("schlussel-\u{ac00}".into(), kept.clone(), &INSIDE).await,
-                Ok(false)
-            );
-            assert_eq!(
-                verify(format!("{set} ").into(), kept, &INSIDE).await,
-                Ok(false),
-                "ends count"
-            );
+            assert!(is_it(typed, &kept).await);
+            assert!(is_it(set, &kept).await);
+            assert!(!is_it("schlussel-\u{ac00}", &kept).await);
+            assert!(!is_it(&format!("{set} "), &kept).await, "ends count");
         }
         assert!(are_same(composed, decomposed));
         // As earlier versions have kept them: hashed as they were typed.
@@ -217,11 +169,8 @@ mod tests {
             .hash_password(decomposed.as_bytes(), &salt)
             .expect("hashes")
             .to_string();
-        assert_eq!(
-            verify(decomposed.into(), old.clone(), &INSIDE).await,
-            Ok(true)
-        );
-        assert_eq!(verify(composed.into(), old, &INSIDE).await, Ok(true));
+        assert!(is_it(decomposed, &old).await);
+        assert!(is_it(composed, &old).await);
     }
 
     #[test]

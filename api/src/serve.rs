@@ -5,7 +5,7 @@
 
 pub mod metrics;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use axum::routing::get;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::{follow, reader};
 use docket_projections::watch;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +40,14 @@ use crate::{
     vonage_settings, webhooks,
 };
 
+/// So many connections wait to be accepted, where the system lets so many: beyond that they are reset.
+const BACKLOG: u32 = 4_096;
+
 /// How long requests under way may take at the end; Vonage waits no longer than 15 s itself.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The pause before a database with another log is opened again.
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the database may take to say whether it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,6 +62,44 @@ pub struct Service {
     pub metrics_address: Option<SocketAddr>,
     store: Store,
     tasks: Vec<JoinHandle<()>>,
+    config: Config,
+    /// Stay open while the service begins anew.
+    listeners: Listeners,
+}
+
+/// The listeners of a service, of which it gets copies.
+struct Listeners {
+    http: std::net::TcpListener,
+    metrics: Option<std::net::TcpListener>,
+}
+
+impl Listeners {
+    fn new(http: TcpListener, metrics: Option<TcpListener>) -> io::Result<Self> {
+        Ok(Self {
+            http: http.into_std()?,
+            metrics: metrics.map(TcpListener::into_std).transpose()?,
+        })
+    }
+
+    fn copy(&self) -> io::Result<Self> {
+        Ok(Self {
+            http: self.http.try_clone()?,
+            metrics: self
+                .metrics
+                .as_ref()
+                .map(std::net::TcpListener::try_clone)
+                .transpose()?,
+        })
+    }
+
+    fn http(&self) -> io::Result<TcpListener> {
+        TcpListener::from_std(self.http.try_clone()?)
+    }
+
+    fn metrics(&self) -> io::Result<Option<TcpListener>> {
+        let copy = |listener: &std::net::TcpListener| TcpListener::from_std(listener.try_clone()?);
+        self.metrics.as_ref().map(copy).transpose()
+    }
 }
 
 impl Service {
@@ -65,24 +109,38 @@ impl Service {
     ///
     /// A sentence that says what to do: a port that is taken, a database that cannot be reached.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let listener = listen("DOCKET_LISTEN", config.listen).await?;
+        let listener = listen("DOCKET_LISTEN", config.listen)?;
         let address = listener.local_addr()?;
-        let metrics = metrics::listen(config.metrics_listen).await?;
+        let metrics = metrics::listen(config.metrics_listen)?;
         let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+        let listeners = Listeners::new(listener, metrics)?;
+        let (store, app, tasks) = Self::open(config, &listeners, address).await?;
+        Ok(Self {
+            app,
+            address,
+            metrics_address,
+            store,
+            tasks,
+            config: config.clone(),
+            listeners,
+        })
+    }
+
+    /// Opens the database and starts everything on it.
+    async fn open(
+        config: &Config,
+        listeners: &Listeners,
+        address: SocketAddr,
+    ) -> anyhow::Result<(Store, App, Vec<JoinHandle<()>>)> {
+        let (http, metrics) = (listeners.http()?, listeners.metrics()?);
         let store = Store::open(config).await?;
         match Self::start_on(config, &store, address).await {
             Ok((app, mut tasks)) => {
-                tasks.push(spawn_http(&app, listener));
+                tasks.push(spawn_http(&app, http));
                 if let Some(listener) = metrics {
                     tasks.push(metrics::spawn(app.clone(), listener));
                 }
-                Ok(Self {
-                    app,
-                    address,
-                    metrics_address,
-                    store,
-                    tasks,
-                })
+                Ok((store, app, tasks))
             }
             Err(error) => {
                 // The private Postgres must not outlive a start that failed.
@@ -142,6 +200,7 @@ impl Service {
             tokio::spawn(watch::run(
                 store.connect.clone(),
                 (app.new_id)(),
+                head.subscribe(),
                 app.stopping.clone(),
             )),
             tokio::spawn(follow::run(
@@ -160,17 +219,42 @@ impl Service {
         Ok((app, tasks))
     }
 
-    /// Waits until the service is told to stop, and then stops it.
+    /// Waits until the service is told to stop, and then stops it. Where a backup was restored beneath it, it begins anew.
     ///
     /// # Errors
     ///
     /// The private Postgres did not stop.
-    pub async fn run_until(self, told: CancellationToken) -> anyhow::Result<()> {
-        tokio::select! {
-            () = told.cancelled() => {}
-            () = self.app.stopping.cancelled() => {}
+    pub async fn run_until(mut self, told: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = told.cancelled() => return self.stop().await,
+                () = self.app.stopping.cancelled() => return self.stop().await,
+                () = self.store.connect.watch().another_log() => {}
+            }
+            let Self {
+                config,
+                listeners,
+                address,
+                ..
+            } = &self;
+            let (config, listeners, address) = (config.clone(), listeners.copy()?, *address);
+            let metrics_address = self.metrics_address;
+            self.stop().await?;
+            let begun =
+                told.run_until_cancelled(Box::pin(begin_anew(&config, &listeners, address)));
+            let Some((store, app, tasks)) = begun.await else {
+                return Ok(());
+            };
+            self = Self {
+                app,
+                address,
+                metrics_address,
+                store,
+                tasks,
+                config,
+                listeners,
+            };
         }
-        self.stop().await
     }
 
     /// Stops the service, losing nothing that waits.
@@ -224,14 +308,53 @@ pub fn told_to_stop() -> std::io::Result<CancellationToken> {
     Ok(told)
 }
 
+/// Opens the database again after it got another log, as often as it takes: the restore may not have ended. Meanwhile all requests
+/// are answered 503.
+async fn begin_anew(
+    config: &Config,
+    listeners: &Listeners,
+    address: SocketAddr,
+) -> (Store, App, Vec<JoinHandle<()>>) {
+    loop {
+        let begun = CancellationToken::new();
+        let meanwhile = listeners.http().map(|listener| {
+            let router = Router::new()
+                .route("/healthz", get(|| async { "ok\n" }))
+                .fallback(|| async { Problem::unavailable() });
+            let proxies = Arc::new(config.trusted_proxies.clone());
+            let (limits, begun) = (Limits::default(), begun.clone());
+            tokio::spawn(connections::serve(listener, router, limits, proxies, begun))
+        });
+        let opened = Service::open(config, listeners, address).await;
+        begun.cancel();
+        if let Ok(meanwhile) = meanwhile {
+            // It has nothing to finish that takes time.
+            let _ = tokio::time::timeout(REOPEN_PAUSE, meanwhile).await;
+        }
+        match opened {
+            Ok(opened) => {
+                info!("Docket has begun anew on the log that the database holds now");
+                return opened;
+            }
+            Err(error) => {
+                warn!(
+                    error = format!("{error:#}"),
+                    "the database cannot be opened yet; trying again"
+                );
+                tokio::time::sleep(REOPEN_PAUSE).await;
+            }
+        }
+    }
+}
+
 /// Listens on an address that a setting names.
 ///
 /// # Errors
 ///
 /// A sentence that names the setting and says what to do.
-async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     let port = address.port();
-    TcpListener::bind(address).await.map_err(|error| {
+    bind(address).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => format!(
                 "another program listens there already; end that one, or choose another port than {port}"
@@ -246,6 +369,18 @@ async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> 
         };
         anyhow::anyhow!("{name}: cannot listen on {address}: {why}")
     })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A process that starts again takes the port of the one before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn spawn_http(app: &App, listener: TcpListener) -> JoinHandle<()> {

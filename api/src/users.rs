@@ -175,8 +175,7 @@ pub async fn create_token(
 pub async fn has_password(app: &App, email: &str, password: SecretString) -> Result<bool, Problem> {
     match accounts::password_hash(&app.pool, email).await? {
         Some(known) => {
-            let is_right =
-                passwords::verify(password, known.password_hash, &passwords::INSIDE).await;
+            let is_right = passwords::verify_inside(password, known.password_hash, email).await;
             is_right.map_err(crate::http::users::unhashed)
         }
         None => Ok(false),

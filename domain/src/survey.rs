@@ -152,7 +152,7 @@ fn check_templates(templates: &[Template]) -> Result<(), SurveyError> {
         if !is_name(name, MAX_TEMPLATE_NAME_CHARS) {
             return Err(SurveyError::TemplateName);
         }
-        let is_text = |c: char| !c.is_control() || c == '\n';
+        let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
         if normalise::is_empty(text)
             || text.chars().count() > MAX_TEMPLATE_CHARS
             || !text.chars().all(is_text)
@@ -262,7 +262,9 @@ pub enum SurveyError {
     #[error("templates.name must have 1 to {MAX_TEMPLATE_NAME_CHARS} characters on one line")]
     TemplateName,
     /// A template's text is empty, too long or has control characters.
-    #[error("templates.text must have 1 to {MAX_TEMPLATE_CHARS} characters")]
+    #[error(
+        "templates.text must have 1 to {MAX_TEMPLATE_CHARS} characters, and no control characters but line breaks and tabs"
+    )]
     TemplateText,
     /// Two templates have one name.
     #[error("templates must not repeat a name")]
@@ -579,7 +581,10 @@ mod tests {
             (vec![template("a\nb", "Hi")], SurveyError::TemplateName),
             (vec![template("Hours", " \n")], SurveyError::TemplateText),
             (vec![template("Hours", &long)], SurveyError::TemplateText),
-            (vec![template("Hours", "a\tb")], SurveyError::TemplateText),
+            (
+                vec![template("Hours", "a\u{b}b")],
+                SurveyError::TemplateText,
+            ),
             (
                 vec![template("Hours", "a"), template("hours ", "b")],
                 SurveyError::RepeatedTemplate,

@@ -255,6 +255,8 @@ pub enum UserError {
 pub fn normalise_email(email: &str) -> Option<String> {
     // Lower case takes letters apart at times: the capital I with a dot becomes an i and a dot.
     let email = normalise::typed(&normalise::typed(email).to_lowercase()).into_owned();
+    // No emoji ends an address, so that nothing invisible belongs to its last letter.
+    let email = email.trim_end_matches(normalise::is_trimmed);
     let (local, host) = email.rsplit_once('@')?;
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !normalise::is_invisible(c);
     let good = !local.is_empty()
@@ -262,7 +264,7 @@ pub fn normalise_email(email: &str) -> Option<String> {
         && email.chars().all(is_plain)
         && email.chars().count() <= 254
         && !local.contains('@');
-    good.then_some(email)
+    good.then(|| email.to_owned())
 }
 
 /// The one spelling of a service account's name: trimmed; `None` where it is no name.
@@ -535,6 +537,9 @@ mod tests {
         ] {
             assert_eq!(normalise_email(wrong), None, "{wrong}");
         }
+        let pasted = " zo\u{eb}@example.\u{e9}\u{fe0e}\u{2066}\u{e0072}\n\u{e0041}";
+        let bare = "zo\u{eb}@example.\u{e9}";
+        assert_eq!(normalise_email(pasted).as_deref(), Some(bare));
     }
 
     #[test]

@@ -1,47 +1,34 @@
-//! A case's history: what happened in words, and the case as it was at a moment.
+//! A case as it was.
 //!
-//! A case as it was is never worked out by code of its own. Its events up to the moment go through the aggregate that decides
-//! today's commands and through the handlers that write today's pages, into temporary tables that stand before the live ones for
-//! the length of one transaction, and today's queries read them. The transaction is then rolled back.
-//!
-//! To make those tables takes the database longer than all the rest, so a connection that has made them keeps them, empty. They come
-//! last in its search path ([`connect`](crate::connect)), behind the live ones, except in these transactions.
+//! A moment is found as a place in the case's own stream. What the case was like then is told by few events, however long it went on:
+//! those that last set its title, status and assignee, and those of the messages on the page that is asked for. They go through the
+//! handlers of today's read models in memory ([`cases::as_of`], [`thread::as_of`]); which events those are, the live read models and the
+//! log's indexes say. A rebuild changes nothing of it, since rebuilt rows are the same.
 //!
 //! Some of what is shown of a case is told by events of the same contact's other cases: that another case follows this one, and
-//! what the person calls themselves. Which cases those are, the live read models say; what they say of the case, the log.
+//! what the person calls themselves.
 
 mod words;
 
-use std::collections::VecDeque;
-
 use chrono::{DateTime, Utc};
-use cqrs_es::Aggregate;
-use docket_domain::case::Case;
-use docket_domain::event::{Event, StreamId};
+use docket_domain::event::StreamId;
 use docket_domain::ids::Reference;
-use futures_util::FutureExt as _;
-use sqlx::{Connection, Executor, PgConnection, PgPool};
+use docket_domain::personal::Personal;
+use sqlx::PgPool;
 
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::append;
-use crate::log::reader::{self, LogEvent, ReadError};
-use crate::log::recorded::{UNDATED, to_database_precision};
-use crate::log::upcasters::upcasters;
+use crate::log::reader::{self, Located, ReadError};
+use crate::log::recorded::to_database_precision;
 use crate::read::cases::{self, CaseLink, CaseRow};
 use crate::read::contacts::{self, ContactRow};
-use crate::read::thread::{self, ThreadItem};
-use crate::read::{Description, ReadModels, Writes};
+use crate::read::thread::as_of::{self, Moment};
+use crate::read::thread::page::Part;
+use crate::read::thread::{Place, ThreadItem};
 
-/// How many events are read at once, which bounds the memory that a long case takes.
-const PAGE: i64 = 500;
 /// The end of the year 9999: no event was recorded later, and unlike chrono's own last time Postgres knows it.
 const LAST_TIME: DateTime<Utc> =
     DateTime::from_timestamp(253_402_300_799, 0).expect("a year of four digits");
-/// How large a connection's temporary tables may grow with rows that were rolled back, in bytes, before they are cleared of them.
-const MAX_LEFT: i64 = 256 * 1024;
-/// The read models that show a case.
-const MODELS: [&str; 3] = ["contacts", "cases", "thread"];
-
 /// A moment in a case's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
@@ -56,8 +43,6 @@ pub enum At {
 /// A case as it was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaseAsOf {
-    /// The aggregate.
-    pub case: Case,
     /// The row of the list of cases; its `version` is the sequence of the last event that had happened.
     pub row: CaseRow,
     /// When that event was recorded.
@@ -66,8 +51,6 @@ pub struct CaseAsOf {
     pub contact: ContactRow,
     /// What it had to do with other cases, ordered by their references.
     pub links: Vec<CaseLink>,
-    /// Its thread, whole.
-    pub thread: Vec<ThreadItem>,
 }
 
 /// Why a case as it was cannot be shown.
@@ -114,16 +97,21 @@ pub enum AsOfError {
     Database(#[from] sqlx::Error),
 }
 
-/// Where the log is cut off: what stands behind it had not happened yet.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
+/// A moment that there was, as a place in the case's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    moment: Moment,
+    /// When the last event up to the moment was recorded.
+    recorded_at: DateTime<Utc>,
+    /// Where the log is cut off: what stands behind had not happened yet.
     position: i64,
     time: DateTime<Utc>,
 }
 
-impl Cut {
-    fn includes(self, event: &LogEvent) -> bool {
-        event.position <= self.position && event.recorded_at <= self.time
+impl Found {
+    /// The sequence of the case's last event up to the moment.
+    pub const fn sequence(&self) -> u64 {
+        self.moment.sequence
     }
 }
 
@@ -144,269 +132,154 @@ pub async fn settle(pool: &PgPool, at: At, now: DateTime<Utc>) -> Result<(), AsO
     }
 }
 
-/// A case as it was, with its thread. Whoever asks for a time calls [`settle`] first.
+/// Finds a moment of a case. Whoever asks for a time calls [`settle`] first.
 ///
 /// # Errors
 ///
 /// [`AsOfError`].
-pub async fn as_of(pool: &PgPool, reference: Reference, at: At) -> Result<CaseAsOf, AsOfError> {
+pub async fn find(pool: &PgPool, reference: Reference, at: At) -> Result<Found, AsOfError> {
+    let stream = StreamId::Case(reference);
+    let (position, time) = match at {
+        At::Sequence(sequence) => return find_event(pool, reference, sequence).await,
+        At::Position(position) => (position, LAST_TIME),
+        At::Time(time) => (
+            i64::MAX,
+            to_database_precision(time.clamp(DateTime::UNIX_EPOCH, LAST_TIME)),
+        ),
+    };
     let mut conn = pool.acquire().await?;
-    shadow_tables(&mut conn).boxed().await?;
-    // Dropped without a commit, it leaves nothing, whatever happens below.
-    let mut tx = conn.begin().await?;
-    let case = as_of_in_tx(&mut tx, reference, at).boxed().await?;
-    tx.rollback().await?;
-    Ok(case)
+    let found = reader::last_until(&mut conn, stream, position, time).await?;
+    match found {
+        None => Err(AsOfError::NoSuchCase(reference)),
+        Some(Located {
+            sequence: 0,
+            began_at,
+            ..
+        }) => Err(AsOfError::NotBegun {
+            reference,
+            began_at,
+        }),
+        Some(Located {
+            sequence,
+            recorded_at,
+            ..
+        }) => Ok(Found {
+            moment: Moment {
+                reference,
+                sequence,
+            },
+            recorded_at,
+            position,
+            time,
+        }),
+    }
 }
 
-async fn as_of_in_tx(
-    conn: &mut PgConnection,
+async fn find_event(
+    pool: &PgPool,
     reference: Reference,
-    at: At,
-) -> Result<CaseAsOf, AsOfError> {
-    let (first, cut) = cut(conn, reference, at).await?;
-    let told_elsewhere = told_elsewhere(conn, reference, cut).await?;
-    conn.execute("SET LOCAL search_path = pg_temp, docket_read, public")
-        .await?;
-    let (case, recorded_at) = replay(conn, reference, cut, told_elsewhere).await?;
-    let not_begun = || AsOfError::NotBegun {
-        reference,
-        began_at: first.recorded_at,
-    };
-    let recorded_at = recorded_at.ok_or_else(not_begun)?;
-    let row = cases::find(&mut *conn, reference)
-        .boxed()
-        .await?
-        .ok_or_else(not_begun)?;
-    let contact = contacts::find(&mut *conn, row.contact_id)
-        .boxed()
-        .await?
-        .ok_or_else(not_begun)?;
-    Ok(CaseAsOf {
-        case,
-        contact,
+    sequence: u64,
+) -> Result<Found, AsOfError> {
+    let stream = StreamId::Case(reference);
+    let wanted = (stream, i64::try_from(sequence).unwrap_or(i64::MAX));
+    let events = reader::exactly(pool, &[wanted]).await?;
+    if let Some(event) = events.first() {
+        return Ok(Found {
+            moment: Moment {
+                reference,
+                sequence,
+            },
+            recorded_at: event.recorded_at,
+            position: event.position,
+            time: LAST_TIME,
+        });
+    }
+    match reader::last_sequence(pool, stream).await? {
+        0 => Err(AsOfError::NoSuchCase(reference)),
+        last => Err(AsOfError::NoSuchEvent {
+            reference,
+            sequence,
+            last,
+        }),
+    }
+}
+
+/// A case as it was at a moment.
+///
+/// # Errors
+///
+/// [`AsOfError`].
+pub async fn case(pool: &PgPool, found: Found) -> Result<CaseAsOf, AsOfError> {
+    let Found {
+        moment,
         recorded_at,
-        links: cases::links(&mut *conn, reference).boxed().await?,
-        thread: thread::page(&mut *conn, reference, None, u32::MAX)
-            .boxed()
-            .await?,
-        row,
+        position,
+        time,
+    } = found;
+    let no_such_case = || AsOfError::NoSuchCase(moment.reference);
+    let mut conn = pool.acquire().await?;
+    let now = cases::find(&mut *conn, moment.reference).await?;
+    let now = now.ok_or_else(no_such_case)?;
+    let contact = contacts::find(&mut *conn, now.contact_id).await?;
+    let mut contact = contact.ok_or_else(no_such_case)?;
+    if contact.name.is_some() {
+        let name = cases::as_of::name(&mut conn, moment, position, time).await?;
+        contact.name = name.map(Personal);
+    }
+    Ok(CaseAsOf {
+        row: cases::as_of::row(&mut conn, moment, now).await?,
+        recorded_at,
+        contact,
+        links: cases::as_of::links(&mut conn, moment, position, time).await?,
     })
 }
 
-/// The case's first event, and where the log is cut off.
-async fn cut(
-    conn: &mut PgConnection,
-    reference: Reference,
-    at: At,
-) -> Result<(LogEvent, Cut), AsOfError> {
-    let stream = StreamId::Case(reference);
-    let first = reader::stream(&mut *conn, stream, 0, 1).boxed().await?;
-    let Some(first) = first.into_iter().next() else {
-        return Err(AsOfError::NoSuchCase(reference));
-    };
-    let cut = match at {
-        At::Position(position) => Cut {
-            position,
-            time: LAST_TIME,
-        },
-        At::Time(time) => Cut {
-            position: i64::MAX,
-            time: to_database_precision(time.clamp(DateTime::UNIX_EPOCH, LAST_TIME)),
-        },
-        At::Sequence(sequence) => {
-            let before = i64::try_from(sequence)
-                .unwrap_or(i64::MAX)
-                .saturating_sub(1);
-            // Nothing comes before the first event, so a sequence of 0 is no event.
-            let event = if sequence == 0 {
-                vec![]
-            } else {
-                reader::stream(&mut *conn, stream, before, 1)
-                    .boxed()
-                    .await?
-            };
-            let Some(event) = event.first() else {
-                let last = reader::last_sequence(&mut *conn, stream).boxed().await?;
-                return Err(AsOfError::NoSuchEvent {
-                    reference,
-                    sequence,
-                    last,
-                });
-            };
-            Cut {
-                position: event.position,
-                time: LAST_TIME,
-            }
-        }
-    };
-    Ok((first, cut))
+/// At most `limit` items of the thread as it was, in order, those after `after` or from the beginning.
+///
+/// # Errors
+///
+/// [`AsOfError`].
+pub async fn thread(
+    pool: &PgPool,
+    found: Found,
+    after: Option<Place>,
+    limit: usize,
+) -> Result<Vec<ThreadItem>, AsOfError> {
+    let mut conn = pool.acquire().await?;
+    Ok(as_of::page(&mut conn, found.moment, after, limit).await?)
 }
 
-/// What events of the contact's other cases say of this one, in order: that they follow it, what the person last called
-/// themselves, and when they were first seen.
-async fn told_elsewhere(
-    conn: &mut PgConnection,
-    reference: Reference,
-    cut: Cut,
-) -> Result<VecDeque<LogEvent>, AsOfError> {
-    let rows = sqlx::query!(
-        r#"WITH contact AS (
-               SELECT contact_id FROM cases WHERE reference = $1
-           ), other AS (
-               SELECT c.reference, c.opened_at
-                 FROM contact JOIN contact_cases k USING (contact_id) JOIN cases c ON c.reference = k.reference
-                WHERE k.reference <> $1
-           ), named AS (
-               SELECT o.reference, e.sequence
-                 FROM other o
-                 JOIN events e ON e.aggregate_type = 'Case' AND e.aggregate_id = o.reference::text
-                WHERE e.event_type = 'MessageReceived' AND e.position <= $2 AND e.recorded_at <= $3
-                  AND e.payload -> 'MessageReceived' -> 'message' ? 'profile_name'
-                ORDER BY e.position DESC
-                LIMIT 1
-           ), first AS (
-               SELECT reference FROM other ORDER BY opened_at, reference LIMIT 1
-           ), follower AS (
-               SELECT other AS reference FROM case_links WHERE reference = $1 AND kind = 'followed_by'
-           )
-           SELECT reference AS "reference!", sequence AS "sequence!" FROM named
-            UNION SELECT reference, 1 FROM named
-            UNION SELECT reference, 1 FROM first
-            UNION SELECT reference, 1 FROM follower"#,
-        reference.as_i32(),
-        cut.position,
-        cut.time,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let wanted: Vec<(StreamId, i64)> = rows
-        .into_iter()
-        .filter_map(|row| {
-            Some((
-                StreamId::Case(Reference::from_i32(row.reference)?),
-                row.sequence,
-            ))
-        })
-        .collect();
-    let mut events = reader::exactly(&mut *conn, &wanted).boxed().await?;
-    events.retain(|event| cut.includes(event));
-    Ok(events.into())
+/// The last `limit` items of the thread as it was, or the last ones before an item.
+///
+/// # Errors
+///
+/// [`AsOfError`].
+pub async fn thread_before(
+    pool: &PgPool,
+    found: Found,
+    before: Option<Place>,
+    limit: usize,
+) -> Result<Part, AsOfError> {
+    let mut conn = pool.acquire().await?;
+    Ok(as_of::before(&mut conn, found.moment, before, limit).await?)
 }
 
-/// Makes temporary tables like the live ones, unless the connection has them.
-async fn shadow_tables(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let tables: Vec<&str> = models()
-        .iter()
-        .flat_map(|model| model.tables)
-        .copied()
-        .collect();
-    let kept = sqlx::query!(
-        r#"SELECT current_setting('search_path') AS "search_path!",
-                  sum(pg_relation_size(to_regclass('pg_temp.' || name)))::bigint AS bytes
-           FROM unnest($1::text[]) name"#,
-        &tables as &[&str],
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    match kept.bytes {
-        None => {
-            let last = kept.search_path.rsplit(',').next().map(str::trim);
-            if last != Some("pg_temp") {
-                // Everybody who is given this connection later would read these tables and find nothing.
-                let reason = "the connection's search path does not end with pg_temp";
-                return Err(sqlx::Error::Configuration(reason.into()));
-            }
-            make_shadow_tables(conn, &tables).await
-        }
-        Some(bytes) if bytes > MAX_LEFT => {
-            let tables: Vec<String> = tables
-                .iter()
-                .map(|name| format!("pg_temp.{name}"))
-                .collect();
-            conn.execute(&*format!("VACUUM {}", tables.join(", ")))
-                .await?;
-            Ok(())
-        }
-        Some(_) => Ok(()),
-    }
+/// The notes that the case had, in order.
+///
+/// # Errors
+///
+/// [`AsOfError`].
+pub async fn notes(pool: &PgPool, found: Found) -> Result<Vec<ThreadItem>, AsOfError> {
+    let mut conn = pool.acquire().await?;
+    Ok(as_of::notes(&mut conn, found.moment).await?)
 }
 
-/// They have the live ones' keys, and none of the indexes that find one case among all.
-async fn make_shadow_tables(conn: &mut PgConnection, tables: &[&str]) -> Result<(), sqlx::Error> {
-    let mut tx = conn.begin().await?;
-    for table in tables {
-        let statement =
-            format!("CREATE TEMPORARY TABLE {table} (LIKE docket_read.{table} INCLUDING ALL)");
-        tx.execute(&*statement).await?;
-    }
-    let indexes = sqlx::query_scalar!(
-        r#"SELECT indexrelid::regclass::text AS "name!"
-           FROM pg_index
-           WHERE indrelid = ANY (SELECT to_regclass('pg_temp.' || name) FROM unnest($1::text[]) name) AND NOT indisunique"#,
-        tables as &[&str],
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    if !indexes.is_empty() {
-        tx.execute(&*format!("DROP INDEX {}", indexes.join(", ")))
-            .await?;
-    }
-    tx.commit().await
-}
-
-fn models() -> Vec<Description> {
-    ReadModels::ALL
-        .iter()
-        .filter(|model| MODELS.contains(&model.name))
-        .copied()
-        .collect()
-}
-
-/// Runs the case's events up to the cut through the aggregate and the handlers, those told elsewhere between them in the order of
-/// the log. Gives the aggregate, and when its last event was recorded.
-async fn replay(
-    conn: &mut PgConnection,
-    reference: Reference,
-    cut: Cut,
-    mut told_elsewhere: VecDeque<LogEvent>,
-) -> Result<(Case, Option<DateTime<Utc>>), AsOfError> {
-    let upcasters = upcasters();
-    let mut models = ReadModels::only(&models());
-    let mut case = Case::default();
-    let mut recorded_at = None;
-    loop {
-        let after = case.version().cast_signed();
-        let stream = StreamId::Case(reference);
-        let mut page = reader::stream(&mut *conn, stream, after, PAGE)
-            .boxed()
-            .await?;
-        page.retain(|event| cut.includes(event));
-        let is_last = i64::try_from(page.len()).is_ok_and(|events| events < PAGE);
-        for event in page {
-            while let Some(other) =
-                told_elsewhere.pop_front_if(|other| other.position < event.position)
-            {
-                models.apply(&other.decode(&upcasters)?);
-            }
-            let recorded = event.decode(&upcasters)?;
-            models.apply(&recorded);
-            recorded_at = Some(recorded.recorded_at);
-            if let Event::Case(event) = recorded.event {
-                case.apply(event);
-            }
-        }
-        if is_last {
-            for other in told_elsewhere.drain(..) {
-                models.apply(&other.decode(&upcasters)?);
-            }
-        }
-        let mut writes = Writes::default();
-        models.write(&mut writes);
-        // Events in the log know when they were recorded.
-        writes.run(conn, UNDATED).boxed().await?;
-        if is_last {
-            return Ok((case, recorded_at));
-        }
-    }
+/// How many items of today's thread came after the moment, up to `limit`.
+///
+/// # Errors
+///
+/// [`AsOfError`].
+pub async fn count_since(pool: &PgPool, found: Found, limit: i64) -> Result<usize, AsOfError> {
+    let mut conn = pool.acquire().await?;
+    Ok(as_of::count_since(&mut conn, found.moment, limit).await?)
 }

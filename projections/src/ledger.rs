@@ -188,8 +188,22 @@ impl Ledger {
     ///
     /// The database's error.
     pub async fn newest_settings(&self, pool: &PgPool) -> Result<Arc<Settings>, sqlx::Error> {
+        let position = settings::newest_position(pool).await?;
+        self.settings_since(pool, position).await
+    }
+
+    /// Settings that are at least as new as those of that position of the log.
+    ///
+    /// # Errors
+    ///
+    /// The database's error.
+    pub async fn settings_since(
+        &self,
+        pool: &PgPool,
+        position: i64,
+    ) -> Result<Arc<Settings>, sqlx::Error> {
         let known = self.settings();
-        if settings::newest_position(pool).await? <= known.position {
+        if position <= known.position {
             return Ok(known);
         }
         settings::keep_newest(

@@ -3,11 +3,15 @@
 //! Open pages tell, each under an id of its own, and say again that they are there before their time is over; so several processes
 //! on one database know of each other's pages, and what is left of a process that died goes by itself. None of it is in the log.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::personal::Personal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::read::rows::{Row, column};
 
 /// A page on which somebody has a case open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,28 +24,30 @@ pub struct OpenPage {
     pub reference: Reference,
 }
 
-/// Says that a page is open until `expires_at`, and forgets what has not been heard of by `now`.
+/// Says that pages are open until `expires_at`, and forgets what has not been heard of by `now`.
 ///
 /// # Errors
 ///
 /// The database's error.
 pub async fn renew(
     executor: impl PgExecutor<'_>,
-    page: OpenPage,
+    pages: &[OpenPage],
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "WITH gone AS (
              DELETE FROM presence WHERE page_id IN (
-                 SELECT page_id FROM presence WHERE expires_at <= $4 AND page_id <> $1 FOR UPDATE SKIP LOCKED
+                 SELECT page_id FROM presence WHERE expires_at <= $4 AND page_id <> ALL ($1) FOR UPDATE SKIP LOCKED
              )
          )
-         INSERT INTO presence (page_id, user_id, reference, expires_at) VALUES ($1, $2, $3, $5)
+         INSERT INTO presence (page_id, user_id, reference, expires_at)
+         SELECT page_id, user_id, reference, $5 FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[]) AS p (page_id, user_id, reference)
+          ORDER BY page_id
          ON CONFLICT (page_id) DO UPDATE SET expires_at = excluded.expires_at",
-        page.page_id,
-        page.user_id.0,
-        page.reference.as_i32(),
+        &column(pages, |page| page.page_id),
+        &column(pages, |page| page.user_id.0),
+        &column(pages, |page| page.reference.as_i32()),
         now,
         expires_at,
     )
@@ -50,39 +56,52 @@ pub async fn renew(
     Ok(())
 }
 
-/// Says that a page is not open any more.
+/// Says that pages are not open any more.
 ///
 /// # Errors
 ///
 /// The database's error.
-pub async fn leave(executor: impl PgExecutor<'_>, page_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM presence WHERE page_id = $1", page_id)
-        .execute(executor)
-        .await?;
+pub async fn leave(executor: impl PgExecutor<'_>, pages: &[OpenPage]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM presence WHERE page_id = ANY ($1)",
+        &column(pages, |page| page.page_id),
+    )
+    .execute(executor)
+    .await?;
     Ok(())
 }
 
-/// The addresses of those who have a case open at `now` beside that person, each once, in alphabetical order.
+/// The addresses of those who have one of these cases open at `now` beside that person, each once a case, in alphabetical order.
 ///
 /// # Errors
 ///
-/// The database's error.
+/// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
 pub async fn others(
     executor: impl PgExecutor<'_>,
     user_id: UserId,
-    reference: Reference,
+    references: &[Reference],
     now: DateTime<Utc>,
-) -> Result<Vec<Personal<String>>, sqlx::Error> {
-    let found = sqlx::query_scalar!(
-        "SELECT DISTINCT users.email FROM presence
+) -> Result<BTreeMap<Reference, Vec<Personal<String>>>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT DISTINCT presence.reference, users.email FROM presence
          JOIN users ON users.user_id = presence.user_id
-         WHERE presence.reference = $2 AND presence.user_id <> $1 AND presence.expires_at > $3 AND NOT users.removed
-         ORDER BY users.email",
+         WHERE presence.reference = ANY ($2) AND presence.user_id <> $1 AND presence.expires_at > $3 AND NOT users.removed
+         ORDER BY presence.reference, users.email",
         user_id.0,
-        reference.as_i32(),
+        &column(references, |reference| reference.as_i32()),
         now,
     )
     .fetch_all(executor)
     .await?;
-    Ok(found.into_iter().map(Personal).collect())
+    let mut others: BTreeMap<Reference, Vec<Personal<String>>> = BTreeMap::new();
+    for here in found {
+        let row = Row {
+            table: "presence",
+            key: here.reference,
+        };
+        let reference = row.reference("reference", here.reference)?;
+        let known = others.entry(reference).or_default();
+        known.push(Personal(here.email));
+    }
+    Ok(others)
 }

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use docket_domain::access::Access;
-use docket_domain::ids::UserId;
+use docket_domain::ids::{Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::Role;
 use sqlx::PgExecutor;
@@ -48,6 +48,8 @@ pub struct SignedIn {
     pub access: Access,
     /// When it was last used, to about a minute.
     pub last_seen_at: DateTime<Utc>,
+    /// The survey of the case that was asked about, where there is such a case.
+    pub survey_of_case: Option<SurveyId>,
 }
 
 /// A session as its owner's list shows it.
@@ -92,7 +94,8 @@ pub async fn add(
     .map(drop)
 }
 
-/// The session of the token with that SHA-256; `None` where there is none that counts at `now`.
+/// The session of the token with that SHA-256, and the survey of the case that it is about; `None` where there is none that counts at
+/// `now`.
 ///
 /// # Errors
 ///
@@ -100,15 +103,18 @@ pub async fn add(
 pub async fn find(
     executor: impl PgExecutor<'_>,
     token_hash: [u8; 32],
+    case: Option<Reference>,
     now: DateTime<Utc>,
 ) -> Result<Option<SignedIn>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys
+        r#"SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys,
+                  (SELECT survey_id FROM cases WHERE reference = $3) AS "survey_of_case?"
          FROM sessions
          JOIN users ON users.user_id = sessions.user_id
-         WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND NOT users.removed",
+         WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND NOT users.removed"#,
         &token_hash[..],
         now,
+        case.map(Reference::as_i32),
     )
     .fetch_optional(executor)
     .await?;
@@ -127,6 +133,7 @@ pub async fn find(
         role,
         access: reach(role, found.surveys),
         last_seen_at: found.last_seen_at,
+        survey_of_case: found.survey_of_case.map(SurveyId),
     }))
 }
 

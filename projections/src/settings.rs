@@ -14,6 +14,7 @@ use docket_domain::survey::{StatusQuestion, SurveySettings};
 use futures_util::FutureExt as _;
 use sqlx::{PgConnection, PgExecutor};
 
+use crate::read::surveys::SurveyRow;
 use crate::read::{lines, surveys};
 
 /// A snapshot of the surveys and lines.
@@ -25,6 +26,7 @@ pub struct Settings {
     lines: HashMap<LineId, LineSnapshot>,
     by_number: HashMap<Channel, HashMap<String, LineId>>,
     removed: HashMap<LineId, Channel>,
+    rows: Vec<SurveyRow>,
 }
 
 /// At which position settings last changed.
@@ -75,9 +77,10 @@ impl Settings {
             position,
             ..Self::default()
         };
-        let survey_rows = surveys::all(&mut *conn).boxed().await?;
-        for row in survey_rows {
-            settings.surveys.insert(row.survey_id, row.settings);
+        settings.rows = surveys::all(&mut *conn).boxed().await?;
+        for row in &settings.rows {
+            let known = row.settings.clone();
+            settings.surveys.insert(row.survey_id, known);
         }
         let line_rows = lines::all(&mut *conn).boxed().await?;
         for row in line_rows {
@@ -103,6 +106,11 @@ impl Settings {
     /// A survey's settings.
     pub fn survey(&self, id: SurveyId) -> Option<&SurveySettings> {
         self.surveys.get(&id)
+    }
+
+    /// Every survey, with its templates of answers, ordered by name.
+    pub fn survey_rows(&self) -> &[SurveyRow] {
+        &self.rows
     }
 
     /// A line that is not removed.

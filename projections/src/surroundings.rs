@@ -95,7 +95,6 @@ const FACTS: &str = "SELECT current_database()::text AS database,
        pg_is_in_recovery()::text AS is_standby,
        current_setting('transaction_read_only') AS read_only,
        has_database_privilege(current_database(), 'CREATE')::text AS may_create,
-       has_database_privilege(current_database(), 'TEMPORARY')::text AS may_make_temporary,
        coalesce(has_schema_privilege((SELECT oid FROM pg_namespace WHERE nspname = 'public'), 'CREATE')::text, 'missing')
            AS may_create_in_public,
        coalesce(has_schema_privilege((SELECT oid FROM pg_namespace WHERE nspname = 'docket_read'), 'CREATE')::text, 'true')
@@ -115,7 +114,6 @@ struct Facts {
     is_standby: bool,
     is_read_only: bool,
     may_create: bool,
-    may_make_temporary: bool,
     has_public: bool,
     may_create_in_public: bool,
     may_create_in_read: bool,
@@ -136,7 +134,6 @@ impl Facts {
             is_standby: text(&row, "is_standby")? == "true",
             is_read_only: text(&row, "read_only")? == "on",
             may_create: text(&row, "may_create")? == "true",
-            may_make_temporary: text(&row, "may_make_temporary")? == "true",
             has_public: text(&row, "may_create_in_public")? != "missing",
             may_create_in_public: text(&row, "may_create_in_public")? == "true",
             may_create_in_read: text(&row, "may_create_in_read")? == "true",
@@ -196,12 +193,6 @@ impl Facts {
             return unsuitable(format!(
                 "the role {role} may not make tables in the schema docket_read of the database {database}: \
                  ALTER SCHEMA docket_read OWNER TO {role}"
-            ));
-        }
-        if !self.may_make_temporary {
-            return unsuitable(format!(
-                "the role {role} may not make temporary tables in the database {database}, in which a case is shown as it was: \
-                 GRANT TEMPORARY ON DATABASE {database} TO {role}"
             ));
         }
         Ok(())
@@ -315,7 +306,6 @@ mod tests {
             is_standby: false,
             is_read_only: false,
             may_create: true,
-            may_make_temporary: true,
             has_public: true,
             may_create_in_public: true,
             may_create_in_read: true,
@@ -326,7 +316,7 @@ mod tests {
     fn each_fact_that_will_not_do_is_a_sentence_with_a_remedy() {
         type Row = (fn(&mut Facts), &'static [&'static str]);
         assert_eq!(facts().judge(), Ok(()));
-        let table: [Row; 11] = [
+        let table: [Row; 10] = [
             (
                 |facts| facts.version_number = 140_019,
                 &["15 or newer", "upgrade"],
@@ -357,10 +347,6 @@ mod tests {
             (
                 |facts| facts.may_create_in_read = false,
                 &["ALTER SCHEMA docket_read OWNER TO clerk"],
-            ),
-            (
-                |facts| facts.may_make_temporary = false,
-                &["GRANT TEMPORARY ON DATABASE docket TO clerk"],
             ),
         ];
         for (change, parts) in table {

@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod reports;
 pub mod volume;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sha2::{Digest, Sha256};
@@ -258,6 +259,29 @@ async fn execute(server: &mut PgConnection, statement: &str) {
     if let Err(error) = sqlx::query(statement).execute(server).await {
         panic!("the test server refused `{statement}`: {error}");
     }
+}
+
+/// A checksum of every table of Docket's, by its name: two that are alike tell that nothing was written in between.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn checksums(pool: &PgPool) -> BTreeMap<String, String> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'docket_read')",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the test server lists its tables");
+    let mut checksums = BTreeMap::new();
+    for table in tables {
+        let statement = format!(
+            "SELECT md5(coalesce(string_agg(one, chr(10) ORDER BY one), '')) FROM (SELECT t::text AS one FROM {table} t) AS all_rows"
+        );
+        let checksum = sqlx::query_scalar(&statement).fetch_one(pool).await;
+        checksums.insert(table, checksum.expect("the test server reads a table"));
+    }
+    checksums
 }
 
 /// Changes one bit of a stored secret, as somebody could who may write to the database.

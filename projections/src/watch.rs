@@ -5,14 +5,18 @@
 //! read-only lets old sessions write, and after a switch-over old sessions stay with the old server. The round writes our row in
 //! `processes`, which proves that changes are taken, and reads what the others wrote. When the answer changes, every connection
 //! that was made before is given up, in every pool, so that none stays read-only or on a server that was left.
+//!
+//! A backup can be restored beneath the service. Then the log is another one than this process knows: shorter, or with other
+//! events. A round compares the log with what the round before saw, and a writer does so on every new connection. Nothing is
+//! recorded any more then, for all that this process has in memory is of the log that is gone; the service begins anew.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use sqlx::Connection as _;
-use tokio::sync::Notify;
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -56,6 +60,8 @@ pub struct Standing {
     pub newer: Option<String>,
     /// Why read models that are out of date cannot be rebuilt, where somebody has to see to it.
     pub obstacle: Option<String>,
+    /// Whether the log is another one than this process knows.
+    pub is_another_log: bool,
 }
 
 impl Standing {
@@ -67,6 +73,12 @@ impl Standing {
                 return Some("the database takes no changes: it is read-only".to_owned());
             }
             Database::Writable => {}
+        }
+        if self.is_another_log {
+            return Some(
+                "the log in the database is another one than before, as after restoring a backup; Docket begins anew on it"
+                    .to_owned(),
+            );
         }
         if let Some(newer) = &self.newer {
             return Some(format!(
@@ -83,7 +95,7 @@ impl Standing {
     /// Whether nothing may be decided here. A database that is away or read-only is no reason: the attempt tells, and finds out first
     /// that it is back.
     pub fn refuses_work(&self) -> bool {
-        self.newer.is_some() || self.models != Verdict::Current
+        self.is_another_log || self.newer.is_some() || self.models != Verdict::Current
     }
 
     /// Whether read models are empty, so that what would be read from them is wrong.
@@ -108,6 +120,17 @@ struct Inner {
     renewed_ms: AtomicU64,
     standing: ArcSwap<Standing>,
     suspected: Notify,
+    /// The end of the log as it was seen last.
+    end: Mutex<Option<End>>,
+    /// Whether the log was found to be another one.
+    is_another_log: watch::Sender<bool>,
+}
+
+/// An event at the end of the log: its position, and a hash of what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    position: i64,
+    hash: Option<String>,
 }
 
 impl Default for Inner {
@@ -117,6 +140,8 @@ impl Default for Inner {
             renewed_ms: AtomicU64::new(0),
             standing: ArcSwap::default(),
             suspected: Notify::new(),
+            end: Mutex::default(),
+            is_another_log: watch::Sender::default(),
         }
     }
 }
@@ -154,6 +179,63 @@ impl Watch {
         let renewed_ms = self.0.renewed_ms.load(Ordering::Relaxed);
         renewed_ms > 0
             && self.0.began.elapsed().saturating_sub(age) < Duration::from_millis(renewed_ms)
+    }
+
+    /// Waits until the log is found to be another one than this process knows.
+    pub async fn another_log(&self) {
+        // The sender lives as long as we do.
+        let _ = self
+            .0
+            .is_another_log
+            .subscribe()
+            .wait_for(|is_another| *is_another)
+            .await;
+    }
+
+    /// Whether the database still holds the log that this process knows, up to `head` at least. Where it does not, nothing is
+    /// decided any more.
+    pub(crate) async fn knows_log(
+        &self,
+        conn: &mut PgConnection,
+        head: i64,
+    ) -> Result<bool, sqlx::Error> {
+        let known = self.end().clone();
+        let row = sqlx::query!(
+            r#"SELECT head.position AS "position!",
+                      (SELECT md5(concat_ws('/', aggregate_type, aggregate_id, sequence, recorded_at, payload))
+                         FROM events WHERE events.position = head.position) AS hash,
+                      (SELECT md5(concat_ws('/', aggregate_type, aggregate_id, sequence, recorded_at, payload))
+                         FROM events WHERE events.position = $1) AS known_hash
+                 FROM log_head AS head"#,
+            known.as_ref().map(|end| end.position),
+        )
+        .fetch_one(conn)
+        .await?;
+        let is_same = row.position >= head && known.is_none_or(|end| end.hash == row.known_hash);
+        if is_same {
+            *self.end() = Some(End {
+                position: row.position,
+                hash: row.hash,
+            });
+        } else {
+            self.update(|standing| standing.is_another_log = true);
+            self.renew();
+            if !self.0.is_another_log.send_replace(true) {
+                let trouble = self.standing().trouble();
+                error!(
+                    trouble,
+                    position = row.position,
+                    known = head,
+                    "Docket takes no work; callers are told to come back"
+                );
+            }
+        }
+        Ok(is_same)
+    }
+
+    fn end(&self) -> std::sync::MutexGuard<'_, Option<End>> {
+        // Nothing in between panics.
+        self.0.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn renew(&self) {
@@ -217,13 +299,20 @@ impl From<Database> for Seen {
     }
 }
 
-/// Watches the database until `stop`. `process_id` is this process's name in the table `processes`.
-pub async fn run(connector: Connector, process_id: Uuid, stop: CancellationToken) {
+/// Watches the database until `stop`. `process_id` is this process's name in the table `processes`, and `head` the newest
+/// position that it knows of.
+pub async fn run(
+    connector: Connector,
+    process_id: Uuid,
+    head: watch::Receiver<i64>,
+    stop: CancellationToken,
+) {
     let watch = connector.watch().clone();
     // A heartbeat is nothing that a crash must not lose.
     let connector = connector.with(&[("synchronous_commit", "off"), ("statement_timeout", "3s")]);
     while !stop.is_cancelled() {
-        watch.note(&round(&connector, process_id).await);
+        let known = *head.borrow();
+        watch.note(&round(&connector, process_id, known).await);
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(INTERVAL) => {}
@@ -237,8 +326,8 @@ pub async fn run(connector: Connector, process_id: Uuid, stop: CancellationToken
     let _ = tokio::time::timeout(TIMEOUT, leave(&connector, process_id)).await;
 }
 
-async fn round(connector: &Connector, process_id: Uuid) -> Seen {
-    let asked = tokio::time::timeout(TIMEOUT, ask(connector, process_id)).await;
+async fn round(connector: &Connector, process_id: Uuid, head: i64) -> Seen {
+    let asked = tokio::time::timeout(TIMEOUT, ask(connector, process_id, head)).await;
     match asked {
         Ok(Ok(seen)) => seen,
         Ok(Err(error)) if is_read_only(&error) => Database::ReadOnly.into(),
@@ -252,8 +341,9 @@ async fn round(connector: &Connector, process_id: Uuid) -> Seen {
     }
 }
 
-async fn ask(connector: &Connector, process_id: Uuid) -> Result<Seen, sqlx::Error> {
+async fn ask(connector: &Connector, process_id: Uuid, head: i64) -> Result<Seen, sqlx::Error> {
     let mut conn = connector.connect().await?;
+    connector.watch().knows_log(&mut conn, head).await?;
     let tables: Vec<&str> = ReadModels::ALL
         .iter()
         .flat_map(|model| model.tables)
@@ -359,6 +449,10 @@ mod tests {
             "{told}"
         );
         standing.newer = Some("9.0.0".to_owned());
+        assert!(standing.trouble().unwrap().contains("9.0.0"));
+        standing.is_another_log = true;
+        assert!(standing.trouble().unwrap().contains("another one"));
+        standing.is_another_log = false;
         assert!(standing.trouble().unwrap().contains("9.0.0"));
         standing.database = Database::ReadOnly;
         assert!(standing.trouble().unwrap().contains("read-only"));

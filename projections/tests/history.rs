@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::persist::PersistedEventStore;
-use cqrs_es::{AggregateContext, EventStore};
+use cqrs_es::{Aggregate as _, AggregateContext, EventStore};
 use docket_domain::case::{Assignee, Author, Case, CaseCommand, CaseEvent, News, OutboundMessage};
 use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
@@ -47,15 +47,49 @@ struct Said {
     thread: Vec<ThreadItem>,
 }
 
-impl From<CaseAsOf> for Said {
-    fn from(was: CaseAsOf) -> Self {
-        Self {
-            row: was.row,
-            contact: was.contact,
-            links: was.links,
-            thread: was.thread,
+/// What is said of a case as it was; its thread in pages of three, from the beginning and from the end.
+async fn said_then(pool: &PgPool, reference: Reference, at: At) -> Result<Said, AsOfError> {
+    let found = history::find(pool, reference, at).await?;
+    let was = history::case(pool, found).await?;
+    assert_eq!(found.sequence(), was.row.version);
+    let mut thread: Vec<ThreadItem> = vec![];
+    loop {
+        let after = thread.last().map(|item| item.place);
+        let page = history::thread(pool, found, after, 3).await?;
+        if page.is_empty() {
+            break;
+        }
+        thread.extend(page);
+    }
+    let mut backwards: Vec<ThreadItem> = vec![];
+    loop {
+        let before = backwards.last().map(|item| item.place);
+        let part = history::thread_before(pool, found, before, 3).await?;
+        backwards.extend(part.items.into_iter().rev());
+        if !part.has_earlier {
+            break;
         }
     }
+    backwards.reverse();
+    assert_eq!(thread, backwards, "case {reference} at {at:?}");
+    let notes: Vec<ThreadItem> = thread
+        .iter()
+        .filter(|item| matches!(item.what, What::Note { .. }))
+        .cloned()
+        .collect();
+    assert_eq!(history::notes(pool, found).await?, notes);
+    Ok(Said {
+        row: was.row,
+        contact: was.contact,
+        links: was.links,
+        thread,
+    })
+}
+
+/// A case as it was, without its thread.
+async fn as_of(pool: &PgPool, reference: Reference, at: At) -> Result<CaseAsOf, AsOfError> {
+    let found = history::find(pool, reference, at).await?;
+    history::case(pool, found).await
 }
 
 async fn said_now(pool: &PgPool, reference: Reference) -> Said {
@@ -342,10 +376,9 @@ async fn play(seed: u64) {
         } = moment;
         let about = format!("case {reference} at position {position}, seed {seed}");
         for at in [At::Position(*position), At::Time(*time)] {
-            let was = history::as_of(pool, *reference, at).await.unwrap();
-            assert_eq!(was.case.version(), was.row.version, "{about}");
-            assert_agree(&was, &about);
-            assert_eq!(Said::from(was), *said, "{about}, {at:?}");
+            let was = said_then(pool, *reference, at).await.unwrap();
+            assert_agree(pool, &was, &about).await;
+            assert_eq!(was, *said, "{about}, {at:?}");
         }
     }
     for (reference, _) in &story.cases {
@@ -365,14 +398,25 @@ async fn play(seed: u64) {
     database.close().await;
 }
 
+/// The aggregate of a case's first events.
+async fn aggregate(pool: &PgPool, reference: Reference, sequence: u64) -> Case {
+    let mut case = Case::default();
+    let limit = i64::try_from(sequence).unwrap();
+    let stream = StreamId::Case(reference);
+    for event in reader::stream(pool, stream, 0, limit).await.unwrap() {
+        if let Event::Case(event) = event.decode(&upcasters()).unwrap().event {
+            case.apply(event);
+        }
+    }
+    case
+}
+
 /// The aggregate and the handlers tell the same of a case.
-fn assert_agree(was: &CaseAsOf, about: &str) {
-    let state = was.case.state().unwrap();
-    assert_eq!(
-        was.case.is_open(),
-        was.row.state == CaseState::Open,
-        "{about}"
-    );
+async fn assert_agree(pool: &PgPool, was: &Said, about: &str) {
+    let case = aggregate(pool, was.row.reference, was.row.version).await;
+    assert_eq!(case.version(), was.row.version, "{about}");
+    let state = case.state().unwrap();
+    assert_eq!(case.is_open(), was.row.state == CaseState::Open, "{about}");
     assert_eq!(
         (&state.title, &state.status),
         (&was.row.title, &was.row.status),
@@ -399,19 +443,19 @@ async fn every_sequence(pool: &PgPool, reference: Reference, moments: &[Moment])
         .unwrap();
     for event in &events {
         let sequence = event.sequence.cast_unsigned();
-        let was = history::as_of(pool, reference, At::Sequence(sequence))
-            .await
-            .unwrap();
+        let at = At::Sequence(sequence);
+        let recorded = as_of(pool, reference, at).await.unwrap().recorded_at;
+        assert_eq!(recorded, event.recorded_at);
+        let was = said_then(pool, reference, at).await.unwrap();
         assert_eq!(was.row.version, sequence);
-        assert_eq!(was.recorded_at, event.recorded_at);
-        assert_agree(&was, &format!("case {reference} after {sequence}"));
+        assert_agree(pool, &was, &format!("case {reference} after {sequence}")).await;
         let said = moments
             .iter()
             .find(|moment| moment.reference == reference && moment.said.row.version == sequence);
         if let Some(Moment { said, .. }) = said {
-            assert_eq!(Said::from(was), *said, "case {reference} after {sequence}");
+            assert_eq!(was, *said, "case {reference} after {sequence}");
         } else {
-            let same = history::as_of(pool, reference, At::Position(event.position))
+            let same = said_then(pool, reference, At::Position(event.position))
                 .await
                 .unwrap();
             assert_eq!(was, same, "case {reference} after {sequence}");
@@ -442,7 +486,7 @@ async fn a_moment_that_there_was_not_is_told_from_a_case_that_there_is_not() {
     };
     let (pool, reference) = (&database.pool, said[0]);
     let other = Reference::new(999).unwrap();
-    let error = async |reference, at| history::as_of(pool, reference, at).await.unwrap_err();
+    let error = async |reference, at| as_of(pool, reference, at).await.unwrap_err();
 
     assert!(matches!(error(other, At::Sequence(1)).await, AsOfError::NoSuchCase(r) if r == other));
     for sequence in [0, 3, u64::MAX] {
@@ -452,7 +496,7 @@ async fn a_moment_that_there_was_not_is_told_from_a_case_that_there_is_not() {
             "{error:?}"
         );
     }
-    let began = history::as_of(pool, reference, At::Sequence(1))
+    let began = as_of(pool, reference, At::Sequence(1))
         .await
         .unwrap()
         .recorded_at;
@@ -473,11 +517,7 @@ async fn a_moment_that_there_was_not_is_told_from_a_case_that_there_is_not() {
         At::Position(i64::MAX),
     ] {
         assert_eq!(
-            history::as_of(pool, reference, at)
-                .await
-                .unwrap()
-                .row
-                .version,
+            as_of(pool, reference, at).await.unwrap().row.version,
             2,
             "{at:?}"
         );
@@ -521,10 +561,10 @@ async fn what_was_answered_about_a_time_stays_true() {
         .expect("the writer comes to wait for the contact");
     let at = At::Time(clock());
     history::settle(pool, at, clock()).await.unwrap();
-    let before = history::as_of(pool, reference, at).await.unwrap();
+    let before = said_then(pool, reference, at).await.unwrap();
     holder.rollback().await.unwrap();
     assert!(matches!(waiting.await.unwrap(), Ok(Answer::Done(_))));
-    let after = history::as_of(pool, reference, at).await.unwrap();
+    let after = said_then(pool, reference, at).await.unwrap();
     assert_eq!(before, after);
     let now = said_now(pool, reference).await;
     assert_eq!(now.row.message_count, 2);
@@ -680,7 +720,7 @@ async fn an_old_log_is_rebuilt_and_shows_its_history() {
         CaseState::Closed,
     ];
     for (sequence, state) in (1..).zip(states) {
-        let was = history::as_of(pool, reference, At::Sequence(sequence))
+        let was = as_of(pool, reference, At::Sequence(sequence))
             .await
             .unwrap();
         assert_eq!((was.row.state, was.row.version), (state, sequence));
@@ -712,9 +752,8 @@ async fn stock_postgres_es_reads_an_old_log_with_our_upcasters() {
         .collect();
     assert_eq!(questions, [None, None, Some("How far is it?")]);
     let mut loaded = stock.load_aggregate(&reference.to_string()).await.unwrap();
-    let ours = history::as_of(&database.pool, reference, At::Sequence(5)).await;
-    // The read models were not built, and what is asked of them is only where else to look.
-    assert_eq!(*loaded.aggregate(), ours.unwrap().case);
+    let ours = aggregate(&database.pool, reference, 5).await;
+    assert_eq!(*loaded.aggregate(), ours);
 
     let without: PersistedEventStore<PostgresEventRepository, Case> =
         PersistedEventStore::new_event_store(repository());
@@ -744,13 +783,9 @@ async fn a_follower_and_a_name_are_told_from_the_moment_they_were_known() {
     let second = does(follower).await;
     let after = reader::head(pool).await.unwrap();
 
-    let was = history::as_of(pool, first, At::Position(before))
-        .await
-        .unwrap();
+    let was = as_of(pool, first, At::Position(before)).await.unwrap();
     assert_eq!((was.links, was.contact.name), (vec![], None));
-    let was = history::as_of(pool, first, At::Position(after))
-        .await
-        .unwrap();
+    let was = as_of(pool, first, At::Position(after)).await.unwrap();
     assert_eq!(
         was.links,
         [CaseLink {
@@ -760,9 +795,7 @@ async fn a_follower_and_a_name_are_told_from_the_moment_they_were_known() {
     );
     assert_eq!(was.contact.name, Some("Invented Person".into()));
     assert_eq!(was.contact.first_seen_at, was.row.opened_at);
-    let other = history::as_of(pool, second, At::Position(after))
-        .await
-        .unwrap();
+    let other = as_of(pool, second, At::Position(after)).await.unwrap();
     assert_eq!(other.contact, was.contact, "they are one contact");
     ledger.close().await;
     database.close().await;

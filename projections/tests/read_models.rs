@@ -1677,29 +1677,30 @@ async fn open_pages_are_known_until_they_leave_or_are_not_heard_of() {
     };
     let minute = |minute: i64| at(minute * 60);
     for page in [page(1, 0, 101), page(2, 1, 101), page(3, 1, 101)] {
-        presence::renew(pool, page, minute(0), minute(1))
+        presence::renew(pool, &[page], minute(0), minute(1))
             .await
             .unwrap();
     }
     let others = async |user: u8, case: u32, now: DateTime<Utc>| {
         let user_id = agent(user).user_id;
-        presence::others(pool, user_id, reference(case), now)
+        let mut others = presence::others(pool, user_id, &[reference(case)], now)
             .await
-            .unwrap()
+            .unwrap();
+        others.remove(&reference(case)).unwrap_or_default()
     };
     // Somebody with two pages is one person, and nobody is their own company.
     assert_eq!(others(0, 101, minute(0)).await, [agent(1).email]);
     assert_eq!(others(1, 101, minute(0)).await, [agent(0).email]);
     assert!(others(0, 102, minute(0)).await.is_empty());
-    presence::leave(pool, Uuid::from_u128(2)).await.unwrap();
+    presence::leave(pool, &[page(2, 1, 101)]).await.unwrap();
     assert_eq!(others(0, 101, minute(0)).await, [agent(1).email]);
-    presence::leave(pool, Uuid::from_u128(3)).await.unwrap();
+    presence::leave(pool, &[page(3, 1, 101)]).await.unwrap();
     assert!(others(0, 101, minute(0)).await.is_empty());
     // What is said again stays, what is not goes.
-    presence::renew(pool, page(4, 1, 101), minute(0), minute(1))
+    presence::renew(pool, &[page(4, 1, 101)], minute(0), minute(1))
         .await
         .unwrap();
-    presence::renew(pool, page(1, 0, 101), minute(1), minute(2))
+    presence::renew(pool, &[page(1, 0, 101)], minute(1), minute(2))
         .await
         .unwrap();
     assert!(others(0, 101, minute(1)).await.is_empty());

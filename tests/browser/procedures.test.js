@@ -161,7 +161,7 @@ for (const javaScriptEnabled of [true, false]) {
     const [reference] = await docket.casesOf(number);
     await person.open(reference);
     // The page is as old as it would be with a connection that is away.
-    await person.page.route("**/live*", (route) => route.abort());
+    await person.page.route("**/live?*", (route) => route.abort());
     await person.open(reference);
     await docket.text(number, "No, wait: tomorrow");
     await person.write("Reply", "Today at five it is");
@@ -170,7 +170,7 @@ for (const javaScriptEnabled of [true, false]) {
     assert.deepEqual(await docket.received(number), []);
     assert.equal(await person.page.locator("#text").inputValue(), "Today at five it is");
     await person.page.locator("#text").fill("Tomorrow at five it is");
-    await person.page.getByRole("button", { name: "Send all the same" }).click();
+    await person.page.getByRole("button", { name: "Send anyway" }).click();
     await person.message("Tomorrow at five it is").waitFor();
     await until("the reply", async () => (await docket.received(number)).length);
     assert.deepEqual(await docket.received(number), [`Tomorrow at five it is #${reference}`]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use docket_tests::docket::Docket;
-use docket_tests::installation::Installation;
+use docket_tests::installation::{APPLICATION_ID, Installation, SIGNATURE_SECRET};
 use docket_tests::waiting::{BOUND, wait_until};
 use docket_tests::webhooks::{INBOUND, sms};
 use futures_util::StreamExt as _;
@@ -263,6 +263,150 @@ async fn the_sample_serves_pages_streams_and_webhooks_at_the_root_and_below_a_pa
         drop(nginx);
         close(docket, installation).await;
     }
+}
+
+/// A page's form with this action: its hidden fields, and these.
+fn filled(page: &str, action: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let marker = format!("action=\"{action}\"");
+    let form = page
+        .split("<form ")
+        .find(|form| form.contains(&marker))
+        .unwrap_or_else(|| panic!("no form {action} in {page}"));
+    let form = form.split("</form>").next().unwrap();
+    let hidden = form.split("<input type=\"hidden\" ").skip(1);
+    let hidden = hidden.map(|input| (value_of(input, "name=\""), value_of(input, "value=\"")));
+    hidden
+        .filter(|(name, _)| fields.iter().all(|(other, _)| other != name))
+        .chain(fields.iter().copied())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// A browser that is signed in, behind nginx.
+struct Owner<'a> {
+    client: &'a Client,
+    url: &'a str,
+    base: &'a str,
+    cookie: String,
+}
+
+impl Owner<'_> {
+    async fn page(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let answer = request.header(COOKIE, &self.cookie).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    /// Sends the form of a page that has this action; gives the page that it leads to.
+    async fn sends(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> String {
+        let whole = format!("{}{action}", self.base);
+        let fields = filled(page, &whole, fields);
+        let request = self.client.post(format!("{}{action}", self.url));
+        let request = request.header(COOKIE, &self.cookie).form(&fields);
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let to = answer.headers().get(LOCATION).cloned();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, StatusCode::SEE_OTHER, "{action}: {text}");
+        let to = to.unwrap().to_str().unwrap().to_owned();
+        let path = to.strip_prefix(self.base).unwrap_or(&to);
+        self.page(path).await
+    }
+}
+
+#[tokio::test]
+async fn a_new_user_under_a_path_gets_their_first_message_into_a_case() {
+    let mut installation = Installation::new().await;
+    let addresses = (free_address(), free_address());
+    let base = "/docket";
+    let url = format!("https://{HOST}:{}{base}", addresses.0.port());
+    for name in [
+        "DOCKET_VONAGE_APPLICATION_ID",
+        "DOCKET_VONAGE_SIGNATURE_SECRET",
+        "DOCKET_VONAGE_PRIVATE_KEY_FILE",
+    ] {
+        installation.unset(name);
+    }
+    // Each as it comes when it is pasted: with a line break behind it.
+    for (name, value) in [
+        ("DOCKET_PUBLIC_URL", format!("{url}/\n")),
+        ("DOCKET_TRUSTED_PROXIES", "127.0.0.1\n".to_owned()),
+        ("DOCKET_OWNER_EMAIL", "owner@example.com\r\n".to_owned()),
+        ("DOCKET_OWNER_PASSWORD", format!("{PASSWORD}\n")),
+        ("DOCKET_SECRET_KEY", format!("{}\n", "5a".repeat(32))),
+    ] {
+        installation.set(name, &value);
+    }
+    let docket = installation.serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut nginx = Nginx::start(
+        folder.path(),
+        docket.url(),
+        "/docket/",
+        "http://docket",
+        addresses,
+    );
+    let client = nginx.client().await;
+    let owner = Owner {
+        client: &client,
+        url: &url,
+        base,
+        cookie: sign_in(&client, &url, base).await,
+    };
+
+    let page = owner.page("/setup?step=vonage").await;
+    let private_key = std::fs::read_to_string(installation.folder.path().join("private.key"));
+    let private_key = private_key.unwrap().replace('\n', "\r\n");
+    let fields = [
+        ("application_id", format!(" {APPLICATION_ID}\r\n")),
+        ("signature_secret", format!("{SIGNATURE_SECRET}\r\n")),
+        ("key_text", format!("\r\n{private_key}\r\n")),
+    ];
+    let fields: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    owner.sends(&page, "/vonage", &fields).await;
+    let page = owner.page("/setup?step=survey").await;
+    let fields = [
+        ("name", "Help desk\r\n"),
+        ("cases", "yes"),
+        ("reference", "yes"),
+        ("question", "How far is it?"),
+        ("answer-0", "New"),
+        ("answer-1", "Resolved"),
+        ("closes", "1"),
+    ];
+    owner.sends(&page, "/surveys", &fields).await;
+    let page = owner.page("/setup?step=line").await;
+    let select = page.split("<select name=\"survey\"").nth(1).unwrap();
+    let survey = select.split("<option value=\"").skip(1);
+    let survey = survey.map(|option| option.split('"').next().unwrap());
+    let survey = survey.clone().find(|id| !id.is_empty()).unwrap();
+    let number = format!("\u{202a}+{OURS}\u{202c}\r\n");
+    let fields = [
+        ("number", number.as_str()),
+        ("channel", "sms"),
+        ("survey", survey),
+        ("reply", ""),
+    ];
+    owner.sends(&page, "/lines", &fields).await;
+
+    let page = owner.page("/setup?step=vonage").await;
+    let inbound = value_of(&page, "id=\"inbound-url\" value=\"");
+    assert_eq!(inbound, format!("{url}{INBOUND}"));
+    let body = sms(&customer(1), OURS, "The first message").to_string();
+    let body = body.into_bytes();
+    let authorization = installation.webhooks.signature(&body);
+    let webhook = client.post(inbound).header(AUTHORIZATION, authorization);
+    let webhook = webhook.header(CONTENT_TYPE, "application/json").body(body);
+    assert_eq!(webhook.send().await.unwrap().status(), StatusCode::OK);
+    let inbox = owner.page("/").await;
+    assert!(inbox.contains("The first message"), "{inbox}");
+    assert!(owner.page("/cases/101").await.contains("The first message"));
+    drop(nginx);
+    close(docket, installation).await;
 }
 
 /// An open page hears of a message that comes while it is open.

@@ -2,17 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use docket_projections::private_postgres::{Options, PrivatePostgres, temporary_data_dir};
 use docket_tests::installation::Installation;
 use docket_tests::log;
+use docket_tests::server::{self, Crash};
 use docket_tests::waiting::{BOUND, expect_that, wait_until};
 use docket_tests::webhooks::{message_uuid, sms};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use reqwest::Method;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::help_desk::{HelpDesk, OURS, customer};
@@ -141,7 +140,8 @@ async fn a_database_that_crashes_under_load_keeps_what_was_acknowledged() {
             })
             .await;
             // In turn all of it at once, and its head alone, whose hands then end where they are.
-            crash_server(&postgres, crash % 2 == 0);
+            let how = [Crash::Whole, Crash::Head][crash % 2];
+            server::crash(&postgres, how);
             let promised = acknowledged.borrow().clone();
             assert!(
                 promised.len() < MESSAGES,
@@ -171,25 +171,6 @@ async fn a_database_that_crashes_under_load_keeps_what_was_acknowledged() {
     log::assert_sound(&desk.installation.pool).await;
     desk.close().await;
     postgres.discard().await.unwrap();
-}
-
-/// Ends the server as a crash does, with or without the processes that serve its connections.
-fn crash_server(postgres: &PrivatePostgres, with_backends: bool) {
-    let file = std::fs::read_to_string(postgres.cluster().join("postmaster.pid")).unwrap();
-    let server = file.lines().next().unwrap().trim();
-    let listed = Command::new("ps")
-        .args(["-A", "-o", "pid=,ppid="])
-        .output()
-        .unwrap();
-    let listed = String::from_utf8(listed.stdout).unwrap();
-    let backends = listed.lines().filter_map(|line| {
-        let (pid, parent) = line.trim().split_once(' ')?;
-        (with_backends && parent.trim() == server).then_some(pid)
-    });
-    for pid in std::iter::once(server).chain(backends) {
-        // A backend may have ended by itself by now.
-        let _ = kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL);
-    }
 }
 
 /// Whoever looks after the database sees no transaction that stays open, and vacuum waits for none.

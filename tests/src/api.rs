@@ -9,10 +9,15 @@ use crate::waiting::{BOUND, wait_until};
 
 /// An HTTP client that goes straight to this machine, and gives up only after a time that nothing sound takes.
 pub fn http() -> reqwest::Client {
+    http_within(Duration::from_mins(1))
+}
+
+/// The same, which gives up after `timeout`.
+pub fn http_within(timeout: Duration) -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_mins(1))
+        .timeout(timeout)
         .build()
         .expect("a client without certificates can be set up")
 }
@@ -68,8 +73,17 @@ impl Api {
     pub fn new(url: &str, token: &str) -> Self {
         Self {
             http: http(),
-            url: format!("{}/api/v1", url.trim_end_matches('/')),
+            url: root(url),
             token: token.to_owned(),
+        }
+    }
+
+    /// The same, which waits for an answer no longer than that.
+    #[must_use]
+    pub fn waiting(self, timeout: Duration) -> Self {
+        Self {
+            http: http_within(timeout),
+            ..self
         }
     }
 
@@ -78,7 +92,8 @@ impl Api {
     pub fn at(&self, url: &str) -> Self {
         Self {
             http: self.http.clone(),
-            ..Self::new(url, &self.token)
+            url: root(url),
+            token: self.token.clone(),
         }
     }
 
@@ -274,6 +289,10 @@ impl Api {
         )
         .await
     }
+}
+
+fn root(url: &str) -> String {
+    format!("{}/api/v1", url.trim_end_matches('/'))
 }
 
 fn id(created: &Value) -> String {

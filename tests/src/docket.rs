@@ -184,8 +184,13 @@ impl Process {
             .clone()
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
-        let id = i32::try_from(self.child.id()).expect("process ids are small");
+        let id = i32::try_from(self.id()).expect("process ids are small");
         Pid::from_raw(id).expect("a process that was started has an id")
     }
 
@@ -325,6 +330,11 @@ impl Docket {
     /// Where it serves metrics.
     pub fn metrics_url(&self) -> &str {
         &self.metrics_url
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Its log so far.

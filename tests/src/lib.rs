@@ -13,8 +13,12 @@
 )]
 
 pub mod api;
+pub mod cpu;
 pub mod docket;
+pub mod help_desk;
 pub mod installation;
 pub mod log;
+pub mod proxy;
+pub mod server;
 pub mod waiting;
 pub mod webhooks;

@@ -89,25 +89,41 @@ pub async fn assert_not_lost(pool: &PgPool, acknowledged: &BTreeSet<String>) {
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }
 
+/// Fails unless each of these messages, by Vonage's id, is among those that came in last.
+///
+/// # Panics
+///
+/// With those that are missing.
+pub async fn assert_there(pool: &PgPool, acknowledged: &[String]) {
+    let lost: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM unnest($1::text[]) id
+          WHERE id NOT IN (SELECT payload->'MessageReceived'->'message'->>'provider_id' FROM events
+                            WHERE event_type = 'MessageReceived'
+                              AND position > (SELECT max(position) - 20000 FROM events))",
+    )
+    .bind(acknowledged)
+    .fetch_all(pool)
+    .await
+    .expect("the log can be read");
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+}
+
 /// How often each inbound message stands in each case: `(Vonage's id, reference)`.
 pub async fn received(pool: &PgPool) -> BTreeMap<(String, u64), usize> {
-    let mut received = BTreeMap::new();
-    for event in events(pool).await {
-        if event.event_type == "MessageReceived" {
-            let provider_id = event.payload["message"]["provider_id"]
-                .as_str()
-                .expect("a message has Vonage's id");
-            let reference = event
-                .stream
-                .1
-                .parse()
-                .expect("a case's id is its reference");
-            *received
-                .entry((provider_id.to_owned(), reference))
-                .or_default() += 1;
-        }
-    }
-    received
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT payload->'MessageReceived'->'message'->>'provider_id', aggregate_id, count(*)
+           FROM events WHERE event_type = 'MessageReceived' GROUP BY 1, 2",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the log can be read");
+    rows.into_iter()
+        .map(|(provider_id, case, times)| {
+            let reference = case.parse().expect("a case's id is its reference");
+            let times = usize::try_from(times).expect("a count");
+            ((provider_id, reference), times)
+        })
+        .collect()
 }
 
 /// Fails unless the log is whole: positions 1, 2, 3 … up to its head, and so the sequences of every stream; and unless every row of
@@ -117,24 +133,26 @@ pub async fn assert_sound(pool: &PgPool) {
         .fetch_one(pool)
         .await
         .expect("the log has a head");
-    let events = events(pool).await;
-    let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+    let events: Vec<(i64, String, String, i64)> = sqlx::query_as(
+        "SELECT position, aggregate_type, aggregate_id, sequence FROM events ORDER BY position",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the log can be read");
+    let positions: Vec<i64> = events.iter().map(|(position, ..)| *position).collect();
     assert_eq!(
         positions,
         (1..).take(positions.len()).collect::<Vec<_>>(),
         "positions have no gap"
     );
     assert!(positions.last().copied().unwrap_or_default() >= head);
-    let mut last: HashMap<&(String, String), i64> = HashMap::new();
-    for event in &events {
-        let before = last
-            .insert(&event.stream, event.sequence)
-            .unwrap_or_default();
+    let mut last: HashMap<(&str, &str), i64> = HashMap::new();
+    for (_, kind, id, sequence) in &events {
+        let before = last.insert((kind, id), *sequence).unwrap_or_default();
         assert_eq!(
-            event.sequence,
+            *sequence,
             before + 1,
-            "sequences of {:?} have no gap",
-            event.stream
+            "sequences of {kind} {id} have no gap"
         );
     }
     let (taken_in, differences) = rebuild::check(

@@ -31,6 +31,15 @@ impl Webhooks {
         }
     }
 
+    /// The same, which waits for an answer no longer than that.
+    #[must_use]
+    pub fn waiting(self, timeout: std::time::Duration) -> Self {
+        Self {
+            http: api::http_within(timeout),
+            ..self
+        }
+    }
+
     /// The `Authorization` header for a body.
     pub fn signature(&self, body: &[u8]) -> String {
         let jti = ambient::new_id().to_string();

@@ -1,6 +1,6 @@
 //! `docket history`: what happened in a case, or the case as it was, in the terminal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
@@ -11,7 +11,7 @@ use docket_domain::event::StreamId;
 use docket_domain::ids::{Reference, TokenId};
 use docket_domain::personal::Personal;
 use docket_domain::text::references;
-use docket_projections::history::{self, At, CaseAsOf};
+use docket_projections::history::{self, At, CaseAsOf, Found};
 use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::log::recorded::{Recorded, Via};
 use docket_projections::log::upcasters::upcasters;
@@ -27,10 +27,13 @@ use super::terminal::say;
 use crate::ambient;
 use crate::config::Config;
 use crate::http::cases::CaseView;
+use crate::http::history::case as case_view;
 use crate::http::thread::ThreadItem;
 
 /// How many events are read at once.
 const PAGE: i64 = 500;
+/// How many items of a thread are read at once.
+const THREAD_PAGE: usize = 200;
 /// The width of what is not shown on a terminal, in characters.
 const USUAL_WIDTH: usize = 140;
 /// The least width of the widest column.
@@ -92,17 +95,37 @@ async fn show(pool: &PgPool, asked: &History) -> anyhow::Result<()> {
         return Ok(());
     };
     history::settle(pool, moment, ambient::now()).await?;
-    let was = history::as_of(pool, reference, moment).await?;
+    let found = history::find(pool, reference, moment).await?;
+    let was = history::case(pool, found).await?;
+    let thread = whole_thread(pool, found).await?;
     let text = if asked.json {
-        serde_json::to_string_pretty(&CaseThen::from(was))?
+        let case = case_view(pool, found).await?;
+        serde_json::to_string_pretty(&CaseThen::of(case, was.recorded_at, thread))?
     } else {
         let now = Now::read(pool, reference)
             .await
             .context("the case as it is could not be read")?;
-        picture(&was, now.as_ref(), width())
+        picture(&was, &thread, now.as_ref(), width())
     };
     say(text.trim_end());
     Ok(())
+}
+
+/// The thread as it was, which is read a page at a time.
+async fn whole_thread(
+    pool: &PgPool,
+    found: Found,
+) -> Result<Vec<threads::ThreadItem>, history::AsOfError> {
+    let mut thread: Vec<threads::ThreadItem> = vec![];
+    loop {
+        let after = thread.last().map(|item| item.place);
+        let page = history::thread(pool, found, after, THREAD_PAGE).await?;
+        let is_last = page.len() < THREAD_PAGE;
+        thread.extend(page);
+        if is_last {
+            return Ok(thread);
+        }
+    }
 }
 
 /// An event as the log has it, and in today's form.
@@ -220,12 +243,12 @@ struct CaseThen {
     thread: Vec<ThreadItem>,
 }
 
-impl From<CaseAsOf> for CaseThen {
-    fn from(was: CaseAsOf) -> Self {
+impl CaseThen {
+    fn of(case: CaseView, recorded_at: DateTime<Utc>, thread: Vec<threads::ThreadItem>) -> Self {
         Self {
-            case: CaseView::from(&was),
-            recorded_at: was.recorded_at,
-            thread: was.thread.into_iter().map(ThreadItem::from).collect(),
+            case,
+            recorded_at,
+            thread: thread.into_iter().map(ThreadItem::from).collect(),
         }
     }
 }
@@ -377,7 +400,11 @@ impl Now {
 
     /// What has become of an item of the thread, where that is anything else.
     fn became(&self, item: &threads::ThreadItem) -> Option<String> {
-        let Some(now) = self.thread.iter().find(|now| now.place == item.place) else {
+        // It is in the order of its places.
+        let found = self
+            .thread
+            .binary_search_by_key(&item.place, |now| now.place);
+        let Some(now) = found.ok().map(|index| &self.thread[index]) else {
             return Some("not here any more".to_owned());
         };
         (now != item).then(|| format!("now: {}", said(now)))
@@ -385,7 +412,12 @@ impl Now {
 }
 
 /// A case as it was; what is another now is marked.
-fn picture(was: &CaseAsOf, now: Option<&Now>, width: usize) -> String {
+fn picture(
+    was: &CaseAsOf,
+    thread: &[threads::ThreadItem],
+    now: Option<&Now>,
+    width: usize,
+) -> String {
     let row = &was.row;
     let mut text = format!("#{} {}\n", row.reference, folded(&row.title));
     let last = now.map_or(row.version, |now| now.row.version);
@@ -418,7 +450,7 @@ fn picture(was: &CaseAsOf, now: Option<&Now>, width: usize) -> String {
         }
     }
     text.push('\n');
-    for item in &was.thread {
+    for item in thread {
         let became = now.and_then(|now| now.became(item));
         let line = format!(
             "{}  {}: {}{}",
@@ -434,8 +466,8 @@ fn picture(was: &CaseAsOf, now: Option<&Now>, width: usize) -> String {
             let _ = writeln!(text, "{}{part}", if n == 0 { "" } else { "    " });
         }
     }
-    let is_new =
-        |item: &&threads::ThreadItem| !was.thread.iter().any(|known| known.place == item.place);
+    let known: BTreeSet<threads::Place> = thread.iter().map(|item| item.place).collect();
+    let is_new = |item: &&threads::ThreadItem| !known.contains(&item.place);
     match now.map_or(0, |now| now.thread.iter().filter(is_new).count()) {
         0 => {}
         count => {

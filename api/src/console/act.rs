@@ -5,10 +5,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::Assignee;
 use docket_domain::ids::{MessageId, NoteId, Reference};
-use docket_domain::text::{normalise, title};
+use docket_domain::text::{normalise, references, title};
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation};
-use docket_projections::read::cases::{self, CaseOrigin, CaseRow, CaseState};
+use docket_projections::read::cases::desk::{self, Other};
+use docket_projections::read::cases::{self, CaseRow};
 use docket_projections::read::thread::{ThreadItem, What};
 use docket_projections::read::{surveys, thread as threads, users};
 
@@ -25,6 +26,9 @@ use crate::http::problem::{Kind, Problem};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
 use crate::operations::reply::{Reply, Resend};
+
+/// At most so many open cases are offered to move a message into; any other is typed.
+const MAX_TARGETS: i64 = 50;
 
 /// Has an operation done; a form sent twice is done once.
 pub(super) async fn submit<O: Operation>(app: &App, operation: O) -> Result<O::Output, Problem>
@@ -326,6 +330,7 @@ pub(super) async fn move_form(
         reference,
         message_id,
         to: "",
+        typed: "",
         comment: "",
     };
     let answer = show_move(
@@ -358,12 +363,20 @@ pub(super) async fn move_message(
         reference: from,
         message_id,
         to: posted.field("to"),
+        typed: posted.field("reference"),
         comment: posted.field("comment"),
+    };
+    let refuse = |status, sentence: &str| {
+        show_move(&app, &session, &place, &asked, status, sentence.to_owned())
+    };
+    let to = match asked.target() {
+        Ok(to) => to,
+        Err(sentence) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, sentence).await,
     };
     let operation = MoveMessage {
         from,
         message_id,
-        to: reference_of(asked.to),
+        to,
         comment: Some(asked.comment.to_owned()),
         note_id: NoteId((app.new_id)()),
         asked: posted.asked(&session),
@@ -377,7 +390,7 @@ pub(super) async fn move_message(
         Err(problem) => {
             let sentence = words::refusal(&problem);
             let status = problem.into_response().status();
-            show_move(&app, &session, &place, &asked, status, sentence).await
+            refuse(status, &sentence).await
         }
     }
 }
@@ -386,8 +399,22 @@ pub(super) async fn move_message(
 struct MoveAsked<'a> {
     reference: Reference,
     message_id: MessageId,
+    /// The case that was chosen.
     to: &'a str,
+    /// The case that was typed, which counts before.
+    typed: &'a str,
     comment: &'a str,
+}
+
+impl MoveAsked<'_> {
+    /// The case that the message is to go to, or none for a new one; a sentence where what was typed is no reference.
+    fn target(&self) -> Result<Option<Reference>, &'static str> {
+        if normalise::is_empty(self.typed) {
+            return Ok(reference_of(self.to));
+        }
+        let typed = references::typed(self.typed);
+        typed.map(Some).ok_or(words::NO_SUCH_TARGET)
+    }
 }
 
 async fn show_move(
@@ -408,7 +435,7 @@ async fn show_move(
     if !matches!(item.what, What::Inbound(_)) {
         return Ok(no_such_message());
     }
-    let others = cases::of_contact(&app.pool, row.contact_id).await?;
+    let open = desk::open_of_contact(&app.pool, row.contact_id, MAX_TARGETS).await?;
     let template = pages::MoveForm {
         frame,
         reference: reference.get(),
@@ -418,7 +445,8 @@ async fn show_move(
             asked.message_id
         )),
         item: alone(app, &row, place, &item),
-        targets: targets(&others, reference, asked.to),
+        targets: targets(&open, reference, asked.to),
+        typed: asked.typed.to_owned(),
         comment: asked.comment.to_owned(),
         once: (app.new_id)().to_string(),
         refusal,
@@ -441,10 +469,8 @@ fn alone(app: &App, row: &CaseRow, place: &Place, item: &ThreadItem) -> pages::I
     shown.item(item, &[])
 }
 
-fn targets(others: &[CaseRow], reference: Reference, to: &str) -> Vec<Choice> {
-    others
-        .iter()
-        .filter(|other| other.state == CaseState::Open && other.origin != CaseOrigin::Record)
+fn targets(open: &[Other], reference: Reference, to: &str) -> Vec<Choice> {
+    open.iter()
         .filter(|other| other.reference != reference)
         .map(|other| Choice {
             name: format!("#{}: {}", other.reference, words::isolated(&other.title)),

@@ -15,6 +15,7 @@ use docket_domain::ids::Reference;
 use docket_domain::survey::StatusQuestion;
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::read::cases::desk::{Colleague, MAX_COLLEAGUES};
 use docket_projections::read::{cases, surveys, users};
 use docket_projections::read_marks;
 use futures_util::future::join_all;
@@ -45,26 +46,27 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    pub(super) async fn of(
+    pub(super) fn of(
         app: &App,
         session: &Session,
         place: &Place,
         open: Option<Reference>,
-    ) -> Result<Option<Self>, Failed> {
+        colleagues: &[Colleague],
+    ) -> Option<Self> {
         if !session.may_act() {
-            return Ok(None);
+            return None;
         }
-        let colleagues = users::all(&app.pool)
-            .await?
-            .into_iter()
-            .filter(|user| user.role != Role::Auditor)
-            .map(|user| user.email.0);
-        Ok(Some(Self {
+        let colleagues = colleagues
+            .iter()
+            .take(usize::try_from(MAX_COLLEAGUES).unwrap_or_default());
+        Some(Self {
             action: place.link("/cases/several"),
             once: (app.new_id)().to_string(),
             open: open.map(Reference::get),
-            colleagues: colleagues.collect(),
-        }))
+            colleagues: colleagues
+                .map(|colleague| colleague.email.0.clone())
+                .collect(),
+        })
     }
 }
 

@@ -8,39 +8,33 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{Reference, UserId};
-use docket_domain::personal::Personal;
 use docket_domain::survey::StatusQuestion;
 use docket_domain::text::references;
-use docket_domain::user::Role;
-use docket_projections::read::cases::{self, CaseLink, CaseOrigin, CaseRow, CaseState};
+use docket_projections::read::cases::desk::{
+    self, About, Colleague, MAX_COLLEAGUES, MAX_LINKS, MAX_OTHERS, Other,
+};
+use docket_projections::read::cases::{CaseOrigin, CaseRow, CaseState};
 use docket_projections::read::surveys::SurveyRow;
-use docket_projections::read::thread::{Place as ThreadPlace, ThreadItem};
-use docket_projections::read::{contacts, lines, surveys, thread as threads, users};
+use docket_projections::read::thread::ThreadItem;
+use docket_projections::read::thread::page::before;
 use docket_projections::settings::{LineSnapshot, Settings};
 
 use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
+use super::inbox::{self, Shelf, Wanted as Rows};
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
-use super::place::Place;
+use super::place::{Place, with_query};
 use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::{self, Shown};
 use super::window::Window;
-use super::{Console, Failed, failure, inbox, page, presence, words};
+use super::{Console, Failed, failure, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 
-/// At most so many items of a thread on a page.
-const MAX_ITEMS: u32 = 200;
-/// At least so many, where there are so many.
-const MIN_ITEMS: usize = 40;
-/// So many events are looked through for them at first.
-const WINDOW: u64 = 100;
-/// Where the reader left off is shown on the first page, unless more events than these came since.
-const MAX_UNREAD: u64 = 150;
-/// So many events before it are shown too.
-const BEFORE_UNREAD: u64 = 10;
+/// So many items of a thread on a page.
+pub(super) const MAX_ITEMS: usize = 50;
 
 /// How a case is shown after something was refused.
 #[derive(Default)]
@@ -147,17 +141,19 @@ async fn with(
     } = wanted;
     let mut frame = Frame::of(app, session);
     frame.notice = words::done(&place.done).into();
-    let Some(row) = cases::find(&app.pool, reference).await? else {
+    let Some(about) = desk::about(&app.pool, reference, session.user_id, (app.clock)()).await?
+    else {
         return Ok(no_such_case());
     };
     if place.done == "begun-understood" {
-        frame.notice = words::begun_understood(&row.number).into();
+        frame.notice = words::begun_understood(&about.row.number).into();
     }
-    let surveys = surveys::all(&app.pool).await?;
-    let case = pane(app, wanted, &surveys, row, refused).await?;
+    let part = Part::read(app, &about.row, place).await?;
     // Before the list, which shows what is still unread.
-    reading::has_seen(app, session, reference, look, case.version).await;
-    let list = inbox::pane(app, session, place, &surveys, Some(reference), outcome).await?;
+    reading::has_seen(app, session, reference, look, about.read_to, part.seen).await;
+    let shelf = Shelf::read(app, session, place, Some(&about.row), Rows::Page).await?;
+    let list = shelf.list(app, session, place, outcome);
+    let case = pane(app, wanted, &shelf, &about, &part, refused);
     let template = pages::Inbox {
         frame,
         list,
@@ -166,70 +162,107 @@ async fn with(
     Ok(page(status, &template))
 }
 
-/// What the contact of a case calls themselves.
-async fn name_of(app: &App, row: &CaseRow) -> Result<Option<Personal<String>>, Failed> {
-    let contact = contacts::find(&app.pool, row.contact_id).await?;
-    Ok(contact.and_then(|contact| contact.name))
-}
-
-async fn pane(
+/// The thread and the details.
+fn pane(
     app: &App,
     wanted: &Wanted<'_>,
-    surveys: &[SurveyRow],
-    row: CaseRow,
+    shelf: &Shelf,
+    about: &About,
+    part: &Part,
     refused: Refused,
-) -> Result<pages::Case, Failed> {
+) -> pages::Case {
     let &Wanted {
         session,
         place,
-        reference,
         look,
         ..
     } = wanted;
-    let now = (app.clock)();
-    let left_off = reading::left_off(app, session, reference, look).await?;
-    let part = load(app, &row, place, left_off).await?;
-    let name = name_of(app, &row).await?;
-    let of_contact = cases::of_contact(&app.pool, row.contact_id).await?;
-    let links = cases::links(&app.pool, reference).await?;
-    let settings = app.ledger.newest_settings(&app.pool).await?;
-    let survey = surveys
-        .iter()
-        .find(|survey| survey.survey_id == row.survey_id);
-    let question = survey.map(|survey| &survey.settings.status);
-    let templates = survey.map_or(&[][..], |survey| &survey.templates);
+    let row = &about.row;
+    let left_off = reading::left_off(session, look, about.read_to);
+    let survey = survey_of(shelf, row);
     let shown = Shown {
-        case: &row,
-        name: name.as_deref().map(String::as_str),
-        question: question.map(|question| question.question.as_str()),
+        case: row,
+        name: about.name.as_deref().map(String::as_str),
+        question: survey.map(|survey| survey.settings.status.question.as_str()),
         place,
-        now,
+        now: (app.clock)(),
         may_act: session.may_act(),
         seen: refused.seen.or(left_off),
         // What a person said themselves in another window is news where it is the reason for a refusal.
         reader: refused.seen.is_none().then_some(session.user_id),
     };
-    let items = shown.items(&part.items);
-    let answered = Answered::of(&row, survey, &of_contact, &settings);
+    let templates = survey.map_or(&[][..], |survey| &survey.templates);
     let draft = if refused.text.is_empty() {
-        answers::draft(templates, &row, shown.name, session, place)
+        answers::draft(templates, row, shown.name, session, place)
     } else {
         refused.text
     };
-    let is_closed = row.state == CaseState::Closed;
-    let action = |what: &str| place.link(&format!("/cases/{reference}/{what}"));
-    Ok(pages::Case {
-        reference: reference.get(),
-        number: inbox::plus(&row.number),
-        name: name.as_deref().cloned(),
-        channel: thread::channel(row.channel),
-        survey: inbox::survey_name(surveys, row.survey_id),
-        line: line_of(app, &settings, &row).await?,
-        opened: When::of(row.opened_at, now),
-        messages: words::messages(row.message_count),
+    let is_refused = refused.seen.is_some();
+    let case = around_thread(app, session, place, shelf, about);
+    pages::Case {
+        items: shown.items(&part.items),
         version: part.seen,
         read_to: refused.seen.or(left_off),
-        presence: presence::others(app, session.user_id, reference).await?,
+        earlier: part
+            .earlier
+            .map(|before| from(place, row.reference, before)),
+        later: part.is_cut.then(|| place.case(row.reference)),
+        undo_status: survey.and_then(|survey| undo_status(&survey.settings.status, place)),
+        typed_title: refused.title,
+        answers: Answers::of(templates, row, place),
+        counter: case
+            .counter
+            .counting(if refused.is_note { "" } else { &draft }),
+        draft: Draft {
+            text: draft,
+            is_note: refused.is_note,
+        },
+        said_since: is_refused && !refused.is_closing,
+        closes_anyway: is_refused && refused.is_closing,
+        refusal: refused.sentence,
+        ..case
+    }
+}
+
+/// The case's survey.
+pub(super) fn survey_of<'a>(shelf: &'a Shelf, row: &CaseRow) -> Option<&'a SurveyRow> {
+    let mut surveys = shelf.settings.survey_rows().iter();
+    surveys.find(|survey| survey.survey_id == row.survey_id)
+}
+
+/// The case as it is shown around its thread, with nothing in it and nothing written yet.
+pub(super) fn around_thread(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    shelf: &Shelf,
+    about: &About,
+) -> pages::Case {
+    let row = &about.row;
+    let reference = row.reference;
+    let now = (app.clock)();
+    let survey = survey_of(shelf, row);
+    let question = survey.map(|survey| &survey.settings.status);
+    let answered = Answered::of(about, survey, &shelf.settings);
+    let is_closed = row.state == CaseState::Closed;
+    let action = |what: &str| place.link(&format!("/cases/{reference}/{what}"));
+    let most = |limit: i64| usize::try_from(limit).unwrap_or_default();
+    let others = |others: &[Other]| -> Vec<LinkedCase> {
+        let others = others.iter().take(most(MAX_OTHERS));
+        others.map(|other| other_case(other, place)).collect()
+    };
+    pages::Case {
+        reference: reference.get(),
+        number: inbox::plus(&row.number),
+        name: about.name.as_deref().cloned(),
+        channel: thread::channel(row.channel),
+        survey: inbox::survey_name(shelf.settings.survey_rows(), row.survey_id),
+        line: line_of(about),
+        opened: When::of(row.opened_at, now),
+        messages: words::messages(row.message_count),
+        version: row.version,
+        read_to: None,
+        presence: presence::sentence(&about.present),
         unread_action: action("unread"),
         is_closed,
         is_withdrawn: row.withdrawn,
@@ -237,29 +270,36 @@ async fn pane(
         statuses: question.map_or_else(Vec::new, |question| {
             choices(&question.choices, row.status.as_deref())
         }),
-        undo_status: question.and_then(|question| undo_status(question, place)),
+        undo_status: None,
         status: row.status.clone().unwrap_or_default(),
-        is_mine: sees_to(&row, session.user_id),
-        colleagues: colleagues(app, &row).await?,
+        is_mine: sees_to(row, session.user_id),
+        colleagues: colleagues(&shelf.around.colleagues, row),
+        has_more_colleagues: shelf.around.colleagues.len() > most(MAX_COLLEAGUES),
         assignee: row
             .assignee
             .as_ref()
             .map(|assignee| assignee.email.0.clone()),
-        links: linked(&links, &of_contact, place),
-        others: others(&of_contact, reference, place),
-        items,
-        earlier: part.earlier.map(|after| from(place, reference, after)),
-        later: part.is_cut.then(|| place.case(reference)),
+        links: linked(about, place),
+        more_links: (about.links.len() > most(MAX_LINKS))
+            .then(|| with_query(&format!("/cases/{reference}/history"), &[("kind", "moves")])),
+        others: others(&about.others),
+        more_others: (about.others.len() > most(MAX_OTHERS)).then(|| {
+            let number = inbox::plus(&row.number);
+            with_query("/", &[("view", "all"), ("q", &number)])
+        }),
+        items: vec![],
+        earlier: None,
+        later: None,
         back: place.link("/"),
         write_action: action("write"),
         status_action: action("status"),
         assignee_action: action("assignee"),
         title_action: action("title"),
-        typed_title: refused.title,
+        typed_title: None,
         closing: question
             .filter(|_| !is_closed)
             .map(|question| question.closed_value.clone()),
-        counter: answered.counter(reference, if refused.is_note { "" } else { &draft }),
+        counter: answered.counter(reference),
         window: Window::of(answered.channel, answered.last_inbound_at, now),
         appended: (answered.appends && answered.line.is_some())
             .then(|| words::appended(reference.get())),
@@ -269,15 +309,16 @@ async fn pane(
         ),
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
-        answers: Answers::of(templates, &row, place),
+        answers: Answers::of(&[], row, place),
         draft: Draft {
-            text: draft,
-            is_note: refused.is_note,
+            text: String::new(),
+            is_note: false,
         },
-        said_since: refused.seen.is_some() && !refused.is_closing,
-        refusal: refused.sentence,
-        title: row.title.0,
-    })
+        said_since: false,
+        closes_anyway: false,
+        refusal: String::new(),
+        title: row.title.0.clone(),
+    }
 }
 
 /// Whether that person sees to the case.
@@ -286,10 +327,10 @@ fn sees_to(row: &CaseRow, user_id: UserId) -> bool {
     assignee.is_some_and(|assignee| assignee.user_id == user_id)
 }
 
-/// The address of the thread from that sequence on.
-fn from(place: &Place, reference: Reference, after: u64) -> String {
+/// The address of the thread before that sequence.
+pub(super) fn from(place: &Place, reference: Reference, before: u64) -> String {
     let path = format!("/cases/{reference}");
-    place.link_with(&path, &[("after", &after.to_string())])
+    place.link_with(&path, &[("before", &before.to_string())])
 }
 
 /// The status to which a change that was just made can be undone.
@@ -310,16 +351,9 @@ struct Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    fn of(
-        row: &CaseRow,
-        survey: Option<&SurveyRow>,
-        of_contact: &[CaseRow],
-        settings: &'a Settings,
-    ) -> Self {
-        let last_inbound = of_contact
-            .iter()
-            .filter_map(|case| case.last_inbound)
-            .max_by_key(|(at, _)| *at);
+    fn of(about: &About, survey: Option<&SurveyRow>, settings: &'a Settings) -> Self {
+        let row = &about.row;
+        let last_inbound = about.last_inbound;
         let line_id = last_inbound.map_or(row.line_id, |(_, line_id)| line_id);
         let line = settings.line_to_answer_from(row.survey_id, line_id, row.channel);
         Self {
@@ -333,50 +367,40 @@ impl<'a> Answered<'a> {
         }
     }
 
-    fn counter(&self, reference: Reference, text: &str) -> Counter {
+    fn counter(&self, reference: Reference) -> Counter {
         let appended = if self.appends {
             references::append("", reference)
         } else {
             String::new()
         };
-        Counter::of(self.channel, appended, text)
+        Counter::of(self.channel, appended, "")
     }
 }
 
 /// What the case has to do with others, all of them of the same contact.
-fn linked(links: &[CaseLink], of_contact: &[CaseRow], place: &Place) -> Vec<LinkedCase> {
-    let links = links.iter().map(|link| {
-        let other = of_contact
-            .iter()
-            .find(|other| other.reference == link.other);
-        LinkedCase {
-            href: place.case(link.other),
-            sentence: words::link(link.kind, link.other.get()),
-            title: other.map_or_else(String::new, |other| other.title.0.clone()),
-            is_closed: other.is_some_and(|other| other.state == CaseState::Closed),
-        }
+fn linked(about: &About, place: &Place) -> Vec<LinkedCase> {
+    let limit = usize::try_from(MAX_LINKS).unwrap_or_default();
+    let links = about.links.iter().take(limit).map(|link| LinkedCase {
+        sentence: words::link(link.kind, link.case.reference.get()),
+        ..other_case(&link.case, place)
     });
     links.collect()
 }
 
-/// The contact's other cases.
-fn others(of_contact: &[CaseRow], reference: Reference, place: &Place) -> Vec<LinkedCase> {
-    let others = of_contact
-        .iter()
-        .filter(|other| other.reference != reference)
-        .map(|other| LinkedCase {
-            href: place.case(other.reference),
-            sentence: format!("#{}", other.reference),
-            title: other.title.0.clone(),
-            is_closed: other.state == CaseState::Closed,
-        });
-    others.collect()
+/// Another case of the contact's.
+fn other_case(other: &Other, place: &Place) -> LinkedCase {
+    LinkedCase {
+        href: place.case(other.reference),
+        sentence: format!("#{}", other.reference),
+        title: other.title.0.clone(),
+        is_closed: !other.is_open,
+    }
 }
 
 /// A part of a thread.
 struct Part {
     items: Vec<ThreadItem>,
-    /// The sequence after which the part before it begins; `None` where there is none before.
+    /// The sequence before which the part before it ends; `None` where there is none before.
     earlier: Option<u64>,
     /// Whether there is more after it.
     is_cut: bool,
@@ -384,63 +408,38 @@ struct Part {
     seen: u64,
 }
 
-/// The newest items, or those after the sequence that the address names.
-async fn load(
-    app: &App,
-    row: &CaseRow,
-    place: &Place,
-    left_off: Option<u64>,
-) -> Result<Part, Failed> {
-    let asked: Option<u64> = place.after.parse().ok();
-    let newest = row.version.saturating_sub(WINDOW);
-    let unread = left_off
-        .filter(|read_to| row.version.saturating_sub(*read_to) <= MAX_UNREAD)
-        .map_or(newest, |read_to| read_to.saturating_sub(BEFORE_UNREAD));
-    let mut after = asked.unwrap_or_else(|| newest.min(unread)).min(row.version);
-    let mut window = WINDOW;
-    loop {
-        // Everything that the event of that sequence gave stands before.
-        let from = ThreadPlace {
-            sequence: after,
-            part: u8::MAX,
-        };
-        let mut items = threads::page(&app.pool, row.reference, Some(from), MAX_ITEMS + 1).await?;
-        let is_cut = items.len() > MAX_ITEMS as usize;
-        items.truncate(MAX_ITEMS as usize);
-        // Deliveries are events without an item, so that many events can give few items.
-        if after == 0 || items.len() >= MIN_ITEMS || asked.is_some() {
-            let seen = match items.last() {
-                Some(last) if is_cut => last.place.sequence,
-                _ => row.version,
-            };
-            let earlier = (after > 0).then(|| after.saturating_sub(WINDOW));
-            return Ok(Part {
-                items,
-                earlier,
-                is_cut,
-                seen,
-            });
-        }
-        window *= 2;
-        after = after.saturating_sub(window);
+impl Part {
+    /// The newest items, or those before the sequence that the address names.
+    async fn read(app: &App, row: &CaseRow, place: &Place) -> Result<Self, Failed> {
+        let asked: Option<u64> = place.before.parse().ok();
+        let asked = asked.filter(|before| *before <= row.version);
+        let part = before(&app.pool, row.reference, asked, MAX_ITEMS).await?;
+        let first = part.items.first().map(|item| item.place.sequence);
+        Ok(Self {
+            earlier: first.filter(|_| part.has_earlier),
+            is_cut: asked.is_some(),
+            seen: match asked {
+                Some(before) => before.saturating_sub(1),
+                None => row.version,
+            },
+            items: part.items,
+        })
     }
 }
 
-/// Who can see to the case.
-async fn colleagues(app: &App, row: &CaseRow) -> Result<Vec<Choice>, Failed> {
-    let users = users::all(&app.pool).await?;
-    let choices = users
-        .into_iter()
-        .filter(|user| user.role != Role::Auditor && user.reach().reaches(row.survey_id))
-        .map(|user| Choice {
-            is_current: row
-                .assignee
-                .as_ref()
-                .is_some_and(|assignee| assignee.user_id == user.user_id),
-            value: user.email.0.clone(),
-            name: user.email.0,
-        });
-    Ok(choices.collect())
+/// Who can see to the case, as far as they are listed.
+fn colleagues(known: &[Colleague], row: &CaseRow) -> Vec<Choice> {
+    let assignee = row.assignee.as_ref().map(|assignee| &assignee.email);
+    known
+        .iter()
+        .take(usize::try_from(MAX_COLLEAGUES).unwrap_or_default())
+        .filter(|colleague| colleague.reaches)
+        .map(|colleague| Choice {
+            is_current: assignee == Some(&colleague.email),
+            value: colleague.email.0.clone(),
+            name: colleague.email.0.clone(),
+        })
+        .collect()
 }
 
 fn choices(all: &[String], current: Option<&str>) -> Vec<Choice> {
@@ -454,19 +453,18 @@ fn choices(all: &[String], current: Option<&str>) -> Vec<Choice> {
 }
 
 /// The line that a case began on.
-async fn line_of(app: &App, settings: &Settings, row: &CaseRow) -> Result<String, Failed> {
-    if let Some(line) = settings.line(row.line_id) {
-        return Ok(line_name(&line.number, line.channel));
-    }
-    let line = lines::find(&app.pool, row.line_id).await?;
-    Ok(line.map_or_else(String::new, |line| {
-        let name = line_name(&line.number, line.channel);
-        if line.removed {
-            words::removed_line(&name)
-        } else {
-            name
-        }
-    }))
+fn line_of(about: &About) -> String {
+    about
+        .line
+        .as_ref()
+        .map_or_else(String::new, |(number, channel, is_removed)| {
+            let name = line_name(number, *channel);
+            if *is_removed {
+                words::removed_line(&name)
+            } else {
+                name
+            }
+        })
 }
 
 /// A line as people tell it from others.

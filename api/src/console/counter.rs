@@ -38,6 +38,11 @@ impl Counter {
         }
     }
 
+    /// The same with another text in the box.
+    pub(super) fn counting(&self, text: &str) -> Self {
+        Self::of(self.channel, self.appended.clone(), text)
+    }
+
     pub(super) const fn limit(&self) -> usize {
         self.channel.max_text_chars()
     }

@@ -24,6 +24,13 @@ const SECONDS: i64 = 365 * 24 * 3_600;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Device(String);
 
+impl Device {
+    /// Its random name.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 fn name_of(user_id: UserId) -> String {
     format!("{COOKIE}{}", user_id.0.simple())
 }

@@ -1,15 +1,16 @@
 //! `/`: the list of cases.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use docket_domain::ids::{ContactId, Reference};
+use chrono::{DateTime, Utc};
+use docket_domain::ids::Reference;
+use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
 use docket_projections::read::surveys::SurveyRow;
-use docket_projections::read::{contacts, surveys};
-use docket_projections::read_marks;
+use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
 use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
@@ -19,9 +20,9 @@ use super::{Console, Failed, page, thread, words};
 use crate::app::App;
 
 /// So many cases on a page.
-const LIMIT: u32 = 40;
+pub(super) const LIMIT: u32 = 25;
 /// At most so many unread cases are counted; how many more there are, nobody needs to know.
-const MAX_COUNT: usize = 99;
+const MAX_COUNT: i64 = 99;
 
 /// The list alone.
 pub(super) async fn list(
@@ -32,120 +33,164 @@ pub(super) async fn list(
 ) -> Result<Response, Failed> {
     let mut frame = Frame::of(&app, &session);
     frame.notice = words::done(&place.done).into();
-    let surveys = surveys::all(&app.pool).await?;
-    let list = pane(&app, &session, &place, &surveys, None, &outcome).await?;
+    let shelf = Shelf::read(&app, &session, &place, None, Wanted::Page).await?;
     let template = pages::Inbox {
         frame,
-        list,
+        list: shelf.list(&app, &session, &place, &outcome),
         case: None,
     };
     Ok(page(StatusCode::OK, &template))
 }
 
-/// The list pane, with the case that is open beside it.
-pub(super) async fn pane(
-    app: &App,
-    session: &Session,
-    place: &Place,
-    surveys: &[SurveyRow],
+/// Which rows of a list are wanted.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// A page of it.
+    Page,
+    /// Those of these cases that stand on it, however many.
+    Among(&'a [Reference]),
+}
+
+/// What is read for a list of cases and for what stands around it.
+pub(super) struct Shelf {
+    rows: Vec<CaseRow>,
+    pub(super) around: Around,
+    pub(super) settings: Arc<Settings>,
     open: Option<Reference>,
-    outcome: &Outcome,
-) -> Result<List, Failed> {
-    let cursor = place.cursor();
-    let mut rows = cases::list(&app.pool, &place.filter(session), cursor, LIMIT + 1).await?;
-    let has_more = rows.len() > LIMIT as usize;
-    rows.truncate(LIMIT as usize);
-    let last = rows.last().filter(|_| has_more).map(CaseRow::cursor);
-    let unread = unread(app, session, place).await?;
-    let views = View::ALL
-        .into_iter()
-        .filter(|view| *view != View::Unread || session.may_act())
-        .map(|view| ViewLink {
-            name: words::view(view),
-            href: place.list(view),
-            is_current: view == place.view(),
-            count: if view == View::Unread {
-                words::count_up_to(unread, MAX_COUNT)
-            } else {
-                String::new()
-            },
-        });
-    let now = (app.clock)();
-    let marks = Marks::of(app, session, &rows).await?;
-    let names = names(app, &rows).await?;
-    let entry = |row: CaseRow| CaseEntry {
-        is_unread: marks.is_unread(&row),
-        href: if marks.is_unread(&row) {
-            // Where the reader left off, if they have read it at all.
-            format!("{}#new", place.case(row.reference))
-        } else {
-            place.case(row.reference)
-        },
-        name: names.get(&row.contact_id).cloned(),
-        reference: row.reference.get(),
-        version: row.version,
-        title: row.title.0,
-        number: plus(&row.number),
-        channel: thread::channel(row.channel),
-        channel_icon: thread::channel_icon(row.channel),
-        survey: survey_name(surveys, row.survey_id),
-        status: row.status.unwrap_or_default(),
-        is_closed: row.state == CaseState::Closed,
-        assignee: row.assignee.map(|assignee| assignee.email.0),
-        when: When::of(row.last_message_at, now),
-        is_current: Some(row.reference) == open,
-    };
-    Ok(List {
-        views: views.collect(),
-        surveys: survey_choices(surveys, place, session),
-        view: place.view().as_str(),
-        q: place.q(),
-        heading: words::view(place.view()),
-        entries: rows.into_iter().map(entry).collect(),
-        bulk: Bulk::of(app, session, place, open).await?,
-        notice: outcome.sentence(),
-        undo: outcome.undoable(),
-        older: last.map(|last| place.list_from(Some(last))),
-        newest: cursor.map(|_| place.list_from(None)),
-    })
 }
 
-/// How many cases the person has yet to read, up to one more than [`MAX_COUNT`].
-async fn unread(app: &App, session: &Session, place: &Place) -> Result<usize, Failed> {
-    if !session.may_act() {
-        return Ok(0);
-    }
-    let limit = u32::try_from(MAX_COUNT + 1).expect("a small constant");
-    let filter = place.unread(session);
-    Ok(cases::list(&app.pool, &filter, None, limit).await?.len())
-}
-
-/// How far the person has read the cases of a page.
-struct Marks(Option<HashMap<Reference, u64>>);
-
-impl Marks {
-    async fn of(app: &App, session: &Session, rows: &[CaseRow]) -> Result<Self, Failed> {
-        if !session.may_act() {
-            return Ok(Self(None));
-        }
-        let references: Vec<Reference> = rows.iter().map(|row| row.reference).collect();
-        let marks = read_marks::of_cases(&app.pool, session.user_id, &references).await?;
-        Ok(Self(Some(marks)))
-    }
-
-    fn is_unread(&self, row: &CaseRow) -> bool {
-        self.0.as_ref().is_some_and(|marks| {
-            let read_to = marks.get(&row.reference).copied();
-            row.is_unread(read_to.unwrap_or_default())
+impl Shelf {
+    /// Reads it, with the case that is open beside it.
+    pub(super) async fn read(
+        app: &App,
+        session: &Session,
+        place: &Place,
+        open: Option<&CaseRow>,
+        wanted: Wanted<'_>,
+    ) -> Result<Self, Failed> {
+        let filter = place.filter(session);
+        let cursor = place.cursor();
+        let rows = match wanted {
+            Wanted::Page => cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?,
+            Wanted::Among([]) => vec![],
+            Wanted::Among(references) => {
+                desk::among(&app.pool, &filter, cursor, references).await?
+            }
+        };
+        let asked = Asked {
+            user_id: session.user_id,
+            unread_in: place.unread(session).surveys,
+            // Nothing waits for who only looks.
+            max_unread: if session.may_act() { MAX_COUNT + 1 } else { 0 },
+            rows: &rows,
+            survey_id: open.map(|row| row.survey_id),
+        };
+        let around = desk::around(&app.pool, &asked).await?;
+        let settings = app
+            .ledger
+            .settings_since(&app.pool, around.settings_position)
+            .await?;
+        Ok(Self {
+            rows,
+            around,
+            settings,
+            open: open.map(|row| row.reference),
         })
     }
-}
 
-/// What the contacts of these cases call themselves.
-async fn names(app: &App, rows: &[CaseRow]) -> Result<HashMap<ContactId, String>, Failed> {
-    let contacts: Vec<ContactId> = rows.iter().map(|row| row.contact_id).collect();
-    let names = contacts::names(&app.pool, &contacts).await?;
-    Ok(names.into_iter().map(|(id, name)| (id, name.0)).collect())
+    /// The list pane.
+    pub(super) fn list(
+        &self,
+        app: &App,
+        session: &Session,
+        place: &Place,
+        outcome: &Outcome,
+    ) -> List {
+        let limit = LIMIT as usize;
+        let has_more = self.rows.len() > limit;
+        let rows = &self.rows[..self.rows.len().min(limit)];
+        let last = rows.last().filter(|_| has_more).map(CaseRow::cursor);
+        List {
+            views: self.views(session, place),
+            surveys: survey_choices(self.settings.survey_rows(), place, session),
+            view: place.view().as_str(),
+            q: place.q(),
+            heading: words::view(place.view()),
+            entries: self.entries(app, session, place),
+            bulk: Bulk::of(app, session, place, self.open, &self.around.colleagues),
+            notice: outcome.sentence(),
+            undo: outcome.undoable(),
+            older: last.map(|last| place.list_from(Some(last))),
+            newest: place.cursor().map(|_| place.list_from(None)),
+        }
+    }
+
+    /// The views, with how many cases are unread.
+    pub(super) fn views(&self, session: &Session, place: &Place) -> Vec<ViewLink> {
+        let count = |view| match view {
+            View::Unread => {
+                let most = usize::try_from(MAX_COUNT).unwrap_or_default();
+                words::count_up_to(self.around.unread, most)
+            }
+            _ => String::new(),
+        };
+        View::ALL
+            .into_iter()
+            .filter(|view| *view != View::Unread || session.may_act())
+            .map(|view| ViewLink {
+                name: words::view(view),
+                href: place.list(view),
+                is_current: view == place.view(),
+                count: count(view),
+            })
+            .collect()
+    }
+
+    /// The rows, at most a page of them.
+    pub(super) fn entries(&self, app: &App, session: &Session, place: &Place) -> Vec<CaseEntry> {
+        let now = (app.clock)();
+        let rows = self.rows.iter().take(LIMIT as usize);
+        rows.map(|row| self.entry(row, session, place, now))
+            .collect()
+    }
+
+    fn entry(
+        &self,
+        row: &CaseRow,
+        session: &Session,
+        place: &Place,
+        now: DateTime<Utc>,
+    ) -> CaseEntry {
+        let read_to = self.around.read_to.get(&row.reference).copied();
+        let is_unread = session.may_act() && row.is_unread(read_to.unwrap_or_default());
+        let name = self.around.names.get(&row.contact_id);
+        CaseEntry {
+            is_unread,
+            href: if is_unread {
+                // Where the reader left off, if they have read it at all.
+                format!("{}#new", place.case(row.reference))
+            } else {
+                place.case(row.reference)
+            },
+            name: name.map(|name| name.0.clone()),
+            reference: row.reference.get(),
+            order: row.last_message_at.timestamp_micros(),
+            version: row.version,
+            title: row.title.0.clone(),
+            number: plus(&row.number),
+            channel: thread::channel(row.channel),
+            channel_icon: thread::channel_icon(row.channel),
+            survey: survey_name(self.settings.survey_rows(), row.survey_id),
+            status: row.status.clone().unwrap_or_default(),
+            is_closed: row.state == CaseState::Closed,
+            assignee: row
+                .assignee
+                .as_ref()
+                .map(|assignee| assignee.email.0.clone()),
+            when: When::of(row.last_message_at, now),
+            is_current: Some(row.reference) == self.open,
+        }
+    }
 }
 
 fn survey_choices(surveys: &[SurveyRow], place: &Place, session: &Session) -> Vec<Choice> {
@@ -160,6 +205,7 @@ fn survey_choices(surveys: &[SurveyRow], place: &Place, session: &Session) -> Ve
         .collect()
 }
 
+/// What a survey is called.
 pub(super) fn survey_name(
     surveys: &[SurveyRow],
     survey_id: docket_domain::ids::SurveyId,

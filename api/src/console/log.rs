@@ -11,7 +11,7 @@ use docket_domain::people::export::{Reading, Via};
 use docket_domain::text::phone::{self, Country};
 use docket_domain::text::{normalise, references};
 use docket_domain::user::normalise_email;
-use docket_projections::log::reader::LogEvent;
+use docket_projections::log::reader::{self, LogEvent};
 use docket_projections::log::search::{self, About, By, Next, Search};
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::read::{lines, users};
@@ -73,9 +73,16 @@ pub(super) async fn show(
     session: Session,
 ) -> Result<Response, Failed> {
     let frame = Frame::of(&app, &session);
-    let (found, refusal) = match asked.search(app.default_country) {
-        Ok(search) => (Some(search::page(&app.pool, &search, LIMIT).await?), ""),
-        Err(refusal) => (None, refusal),
+    let (found, refusal, refused) = match asked.search(app.default_country) {
+        // The database is asked: another process may have appended what this one has not heard of.
+        Ok(search) if is_beyond(&search, reader::head(&app.pool).await?) => {
+            (None, words::LOG_BEYOND, StatusCode::CONFLICT)
+        }
+        Ok(search) => {
+            let found = search::page(&app.pool, &search, LIMIT).await?;
+            (Some(found), "", StatusCode::OK)
+        }
+        Err(refusal) => (None, refusal, StatusCode::BAD_REQUEST),
     };
     let upcasters = upcasters();
     let field = |text: &str| {
@@ -126,12 +133,12 @@ pub(super) async fn show(
         },
         asked,
     };
-    let status = if refusal.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::BAD_REQUEST
-    };
-    Ok(page(status, &template))
+    Ok(page(refused, &template))
+}
+
+/// Whether the page goes on from a position that the log has not come to: it was restored from an older backup.
+fn is_beyond(search: &Search, head: i64) -> bool {
+    search.before.is_some_and(|before| before > head + 1)
 }
 
 /// Users and lines by what people know them by; their events do not say whose they are.

@@ -18,7 +18,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use super::Console;
-use super::session::{may_act, may_set_up, oversees};
+use super::session::{anybody, may_act, may_set_up, oversees};
 
 /// The pages. Stands behind [`super::session::inside`].
 pub(super) fn router() -> Router<Console> {
@@ -52,6 +52,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
         .route("/tokens", get(tokens::list))
+        .route_layer(middleware::from_fn(anybody))
         .merge(set_up)
         .merge(seen)
         .merge(acting)

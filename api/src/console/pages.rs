@@ -164,6 +164,8 @@ pub(super) struct ViewLink {
 pub(super) struct CaseEntry {
     pub(super) href: String,
     pub(super) reference: u32,
+    /// Its place in the list: the larger, the further up.
+    pub(super) order: i64,
     pub(super) version: u64,
     pub(super) title: String,
     pub(super) number: String,
@@ -238,7 +240,6 @@ pub(super) struct Message {
     pub(super) is_ours: bool,
     pub(super) is_automatic: bool,
     pub(super) channel: &'static str,
-    pub(super) channel_icon: &'static str,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
     pub(super) text: Option<String>,
@@ -333,8 +334,14 @@ pub(super) struct Case {
     pub(super) assignee: Option<String>,
     pub(super) is_mine: bool,
     pub(super) colleagues: Vec<Choice>,
+    /// Whether there are more than are listed.
+    pub(super) has_more_colleagues: bool,
     pub(super) links: Vec<LinkedCase>,
+    /// Where the links are that are not shown.
+    pub(super) more_links: Option<String>,
     pub(super) others: Vec<LinkedCase>,
+    /// Where the other cases are that are not shown.
+    pub(super) more_others: Option<String>,
     pub(super) items: Vec<Item>,
     pub(super) earlier: Option<String>,
     pub(super) later: Option<String>,
@@ -357,6 +364,8 @@ pub(super) struct Case {
     pub(super) refusal: String,
     /// Whether the reply was refused because of what is new.
     pub(super) said_since: bool,
+    /// Whether closing was.
+    pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
 }
@@ -378,6 +387,8 @@ pub(super) struct MoveForm {
     pub(super) action: String,
     pub(super) item: Item,
     pub(super) targets: Vec<Choice>,
+    /// A reference that was typed.
+    pub(super) typed: String,
     pub(super) comment: String,
     pub(super) once: String,
     pub(super) refusal: String,

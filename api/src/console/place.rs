@@ -61,8 +61,8 @@ pub(super) struct Place {
     pub(super) done: String,
     /// The status before, where that can be undone.
     pub(super) undo: String,
-    /// The sequence after which the thread is shown.
-    pub(super) after: String,
+    /// The sequence before which the thread is shown.
+    pub(super) before: String,
     /// The name of the template of an answer that is to be the draft.
     pub(super) template: String,
 }

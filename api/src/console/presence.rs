@@ -2,12 +2,14 @@
 //!
 //! Pages of this process tell each other at once; those of other processes are found when a page says again that it is there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use docket_domain::ids::{Reference, UserId};
+use docket_domain::personal::Personal;
 use docket_projections::presence::{self, OpenPage};
-use docket_projections::{DatabaseError, PgPool};
+use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tracing::warn;
 
@@ -18,6 +20,8 @@ use crate::app::App;
 pub(super) const RENEW: Duration = Duration::from_secs(5);
 /// A page that has not said so for this long is gone, in seconds: long enough for two tries to be lost.
 const LEASE_SECONDS: i64 = 20;
+/// A page that went is there for so long still.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// So many comings and goings are kept for a page that is busy; one that missed some asks in any case.
 const KEPT: usize = 64;
@@ -33,42 +37,46 @@ impl Default for Presence {
 }
 
 impl Presence {
-    /// Says that a page is open, until what is given is dropped; nothing is said of one that is not `shown` to others.
+    /// Says that pages are open, until what is given is dropped; nothing is said of them where they are not `shown` to others.
     pub(super) async fn enter(
         &self,
         app: &App,
         user_id: UserId,
-        reference: Reference,
+        cases: Vec<Reference>,
         is_shown: bool,
     ) -> Here {
+        let pages = cases.into_iter().map(|reference| OpenPage {
+            page_id: (app.new_id)(),
+            user_id,
+            reference,
+        });
         let mut here = Here {
-            page: OpenPage {
-                page_id: (app.new_id)(),
-                user_id,
-                reference,
-            },
+            user_id,
+            pages: pages.collect(),
             changes: self.0.subscribe(),
             presence: self.clone(),
             app: app.clone(),
             is_shown,
             is_known: false,
-            told: String::new(),
+            told: BTreeMap::new(),
         };
         here.renew().await;
         here
     }
 
-    fn say(&self, reference: Reference) {
-        // Nobody has to listen.
-        let _ = self.0.send(reference);
+    fn say(&self, pages: &[OpenPage]) {
+        for page in pages {
+            // Nobody has to listen.
+            let _ = self.0.send(page.reference);
+        }
     }
 }
 
-/// Waits until somebody came to that case or left it. Pages of other cases are left alone: each would ask the database.
-async fn changed(changes: &mut broadcast::Receiver<Reference>, reference: Reference) {
+/// Waits until somebody came to one of those cases or left it. Pages of other cases are left alone: each would ask the database.
+async fn changed(changes: &mut broadcast::Receiver<Reference>, cases: &[Reference]) {
     loop {
         match changes.recv().await {
-            Ok(other) if other != reference => {}
+            Ok(other) if !cases.contains(&other) => {}
             Ok(_) | Err(RecvError::Lagged(_)) => return,
             // An open page has a sender itself, so that this cannot be.
             Err(RecvError::Closed) => std::future::pending().await,
@@ -76,59 +84,83 @@ async fn changed(changes: &mut broadcast::Receiver<Reference>, reference: Refere
     }
 }
 
-/// An open page.
+/// The open pages of a browser.
 pub(super) struct Here {
-    page: OpenPage,
+    user_id: UserId,
+    pages: Vec<OpenPage>,
     changes: broadcast::Receiver<Reference>,
     presence: Presence,
     app: App,
-    /// Whether others are told of it.
+    /// Whether others are told of them.
     is_shown: bool,
-    /// Whether it was said already that it is open.
+    /// Whether it was said already that they are open.
     is_known: bool,
-    /// What the page was told last.
-    told: String,
+    /// What each page was told last.
+    told: BTreeMap<Reference, String>,
+}
+
+/// Who is there beside a person.
+#[derive(Serialize)]
+pub(super) struct Others {
+    case: u32,
+    sentence: String,
 }
 
 impl Here {
-    /// Waits until somebody of this process came or went.
-    pub(super) async fn changed(&mut self) {
-        changed(&mut self.changes, self.page.reference).await;
+    fn cases(&self) -> Vec<Reference> {
+        self.pages.iter().map(|page| page.reference).collect()
     }
 
-    /// Says (again) that the page is open.
+    /// Waits until somebody of this process came or went.
+    pub(super) async fn changed(&mut self) {
+        let cases = self.cases();
+        changed(&mut self.changes, &cases).await;
+    }
+
+    /// Says (again) that the pages are open.
     pub(super) async fn renew(&mut self) {
-        if !self.is_shown {
+        if !self.is_shown || self.pages.is_empty() {
             return;
         }
         let now = (self.app.clock)();
         let expires_at = now + TimeDelta::seconds(LEASE_SECONDS);
-        match presence::renew(&self.app.pool, self.page, now, expires_at).await {
+        match presence::renew(&self.app.pool, &self.pages, now, expires_at).await {
             Ok(()) if !self.is_known => {
                 self.is_known = true;
-                self.presence.say(self.page.reference);
+                self.presence.say(&self.pages);
             }
             Ok(()) => {}
             Err(error) => warn!(%error, "others are not told who has a case open"),
         }
     }
 
-    /// Who else is there, as a sentence, where that is another than the one before.
-    pub(super) async fn news(&mut self) -> Option<String> {
-        let OpenPage {
-            user_id, reference, ..
-        } = self.page;
-        match others(&self.app, user_id, reference).await {
-            Ok(sentence) if sentence != self.told => {
-                self.told.clone_from(&sentence);
-                Some(sentence)
-            }
-            Ok(_) => None,
+    /// Who else is there, where that is another than the one before.
+    pub(super) async fn news(&mut self) -> Vec<Others> {
+        let cases = self.cases();
+        if cases.is_empty() {
+            return vec![];
+        }
+        let now = (self.app.clock)();
+        let mut others = match presence::others(&self.app.pool, self.user_id, &cases, now).await {
+            Ok(others) => others,
             Err(error) => {
                 warn!(%error, "it is not known who else has a case open");
-                None
+                return vec![];
+            }
+        };
+        let mut news = vec![];
+        for case in cases {
+            let sentence = sentence(&others.remove(&case).unwrap_or_default());
+            let told = self.told.entry(case).or_default();
+            if *told != sentence {
+                told.clone_from(&sentence);
+                news.push(Others {
+                    case: case.get(),
+                    sentence,
+                });
             }
         }
+        news
     }
 }
 
@@ -139,28 +171,26 @@ impl Drop for Here {
         }
         // Where there is no runtime any more, its time runs out by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let leaving = leave(self.app.pool.clone(), self.page, self.presence.clone());
-            runtime.spawn(leaving);
+            let pages = std::mem::take(&mut self.pages);
+            runtime.spawn(leave(self.app.clone(), pages, self.presence.clone()));
         }
     }
 }
 
-async fn leave(pool: PgPool, page: OpenPage, presence: Presence) {
-    match docket_projections::presence::leave(&pool, page.page_id).await {
-        Ok(()) => presence.say(page.reference),
+/// A browser that opens another page connects anew: it was not away.
+async fn leave(app: App, pages: Vec<OpenPage>, presence: Presence) {
+    let pause = tokio::time::sleep(LINGER);
+    app.stopping.run_until_cancelled(pause).await;
+    match docket_projections::presence::leave(&app.pool, &pages).await {
+        Ok(()) => presence.say(&pages),
         Err(error) => warn!(%error, "others are not told who has left a case"),
     }
 }
 
-/// Who has the case open beside that person, as a sentence; empty where nobody has.
-pub(super) async fn others(
-    app: &App,
-    user_id: UserId,
-    reference: Reference,
-) -> Result<String, DatabaseError> {
-    let others = presence::others(&app.pool, user_id, reference, (app.clock)()).await?;
-    let others: Vec<String> = others.into_iter().map(|email| email.0).collect();
-    Ok(words::presence(&others))
+/// Who is there, as a sentence; empty where nobody is.
+pub(super) fn sentence(others: &[Personal<String>]) -> String {
+    let others: Vec<String> = others.iter().map(|email| email.0.clone()).collect();
+    words::presence(&others)
 }
 
 #[cfg(test)]
@@ -174,16 +204,16 @@ mod tests {
         let [ours, other] = [101, 102].map(|number| Reference::new(number).unwrap());
         let presence = Presence::default();
         let mut changes = presence.0.subscribe();
-        presence.say(other);
-        assert_eq!(changed(&mut changes, ours).now_or_never(), None);
-        presence.say(other);
-        presence.say(ours);
-        assert_eq!(changed(&mut changes, ours).now_or_never(), Some(()));
-        assert_eq!(changed(&mut changes, ours).now_or_never(), None);
+        presence.0.send(other).unwrap();
+        assert_eq!(changed(&mut changes, &[ours]).now_or_never(), None);
+        presence.0.send(other).unwrap();
+        presence.0.send(ours).unwrap();
+        assert_eq!(changed(&mut changes, &[ours]).now_or_never(), Some(()));
+        assert_eq!(changed(&mut changes, &[ours]).now_or_never(), None);
         // What it missed may have been its own.
         for _ in 0..=KEPT {
-            presence.say(other);
+            presence.0.send(other).unwrap();
         }
-        assert_eq!(changed(&mut changes, ours).now_or_never(), Some(()));
+        assert_eq!(changed(&mut changes, &[ours]).now_or_never(), Some(()));
     }
 }

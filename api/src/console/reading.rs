@@ -58,6 +58,17 @@ impl Look {
         if is_ahead { Self::Ahead } else { Self::Opened }
     }
 
+    /// The same for what only a script fetches: whoever does not say that somebody sees it has nobody see it.
+    pub(super) const fn by_script(self) -> Self {
+        match self {
+            Self::Opened | Self::Ahead => Self::Again {
+                is_shown: false,
+                read_to: None,
+            },
+            again @ Self::Again { .. } => again,
+        }
+    }
+
     const fn is_seen(self) -> bool {
         match self {
             Self::Opened => true,
@@ -75,33 +86,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Look {
     }
 }
 
-/// How far the person had read the case before they look now: the divider stands behind it. `None` where there is none.
-pub(super) async fn left_off(
-    app: &App,
-    session: &Session,
-    reference: Reference,
-    look: Look,
-) -> Result<Option<u64>, Failed> {
+/// How far the person had read the case before they look now: the divider stands behind it. `None` where there is none. `marked` is
+/// how far they have read it by their mark.
+pub(super) fn left_off(session: &Session, look: Look, marked: Option<u64>) -> Option<u64> {
     match look {
-        Look::Again { read_to, .. } => Ok(read_to),
-        Look::Opened | Look::Ahead if session.may_act() => {
-            Ok(read_marks::find(&app.pool, session.user_id, reference).await?)
-        }
-        Look::Opened | Look::Ahead => Ok(None),
+        Look::Again { read_to, .. } => read_to,
+        Look::Opened | Look::Ahead => marked.filter(|_| session.may_act()),
     }
 }
 
-/// Notes that the person was shown the case as far as `read_to`, if they look at it. A database that takes no changes must not keep
-/// them from reading.
+/// Notes that the person was shown the case as far as `read_to`, if they look at it and their mark does not stand there already. A
+/// database that takes no changes must not keep them from reading.
 pub(super) async fn has_seen(
     app: &App,
     session: &Session,
     reference: Reference,
     look: Look,
+    marked: Option<u64>,
     read_to: u64,
 ) {
     if look.is_seen()
         && session.may_act()
+        && marked.is_none_or(|marked| marked < read_to)
         && !is_head()
         && let Err(error) =
             read_marks::advance(&app.pool, session.user_id, reference, read_to).await

@@ -68,6 +68,8 @@ pub(super) struct Session {
     /// What every form of theirs carries.
     pub(super) csrf: String,
     token_hash: [u8; 32],
+    /// The case that the path names, and whether they reach it; nothing where that was not asked.
+    named: Option<(Reference, bool)>,
 }
 
 impl Session {
@@ -116,7 +118,7 @@ impl Session {
 
     /// Whether the session still counts, with the same role and reach; for answers that go on for long.
     pub(super) async fn still_counts(&self, app: &App) -> bool {
-        let found = sessions::find(&app.pool, self.token_hash, (app.clock)()).await;
+        let found = sessions::find(&app.pool, self.token_hash, None, (app.clock)()).await;
         matches!(found, Ok(Some(found)) if found.role == self.role && found.access == self.access)
     }
 }
@@ -209,16 +211,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Posted {
     }
 }
 
-/// Lets only those pass who are signed in, and of what they send only forms that we gave them.
+/// What was sent, as [`inside`] has read it. The roles are asked first: see [`with_form`].
+#[derive(Clone)]
+enum Sent {
+    /// One of our forms.
+    Ours(Posted),
+    /// A form with another token than the session's. One of the person's own, from before they
+    /// signed in again, comes back to be sent once more.
+    TooOld(Option<Unsent>),
+    /// Something that cannot be read, with its status.
+    Unreadable(StatusCode),
+}
+
+/// Lets only those pass who are signed in. Reads what they send; [`with_form`] judges it.
 pub(super) async fn inside(
     State(console): State<Console>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let case = reach::named(&mut parts).await;
+    let mut request = Request::from_parts(parts, body);
     let session = match request.extensions().get::<Session>() {
         // Set only where we ask ourselves for a page, in the name of who has just signed in.
         Some(session) => session.clone(),
-        None => match find(&console.app, request.headers()).await {
+        None => match find(&console.app, request.headers(), case).await {
             Ok(Some(session)) => session,
             Ok(None) => return lead_to_sign_in(request).await,
             Err(problem) => return Failed(problem).into_response(),
@@ -227,15 +244,20 @@ pub(super) async fn inside(
     let mut unsent = None;
     if request.method() == Method::POST {
         let (mut parts, body) = request.into_parts();
-        let (fields, posted) = match read(&parts, body, &session.csrf).await {
-            Ok(read) => read,
-            Err(answer) => return answer,
+        let sent = match read(&parts, body, &session.csrf).await {
+            Ok((fields, posted)) => {
+                let typed = Unsent::of(session.user_id, &parts.uri, &fields);
+                if let Some(posted) = posted {
+                    unsent = typed;
+                    Sent::Ours(posted)
+                } else {
+                    let is_theirs = owner_of(&fields) == Some(session.user_id);
+                    Sent::TooOld(typed.filter(|_| is_theirs))
+                }
+            }
+            Err(status) => Sent::Unreadable(status),
         };
-        unsent = Unsent::of(session.user_id, &parts.uri, &fields);
-        match posted {
-            Some(posted) => parts.extensions.insert(posted),
-            None => return too_old(session, &fields, unsent),
-        };
+        parts.extensions.insert(sent);
         request = Request::from_parts(parts, Body::empty());
     }
     request.extensions_mut().insert(session);
@@ -247,17 +269,30 @@ pub(super) async fn inside(
     answer
 }
 
-/// The answer to a form with another token than the session's: one of the person's own, from before
-/// they signed in again, comes back to be sent once more.
-fn too_old(session: Session, fields: &[(String, String)], unsent: Option<Unsent>) -> Response {
+/// Lets only forms pass that we gave to who sends them. Every group of routes calls it when it has
+/// asked for the role: who may comes before what is asked.
+async fn with_form(session: Session, mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove::<Sent>() {
+        Some(Sent::Ours(posted)) => {
+            request.extensions_mut().insert(posted);
+            next.run(request).await
+        }
+        Some(Sent::TooOld(unsent)) => too_old(session, unsent),
+        Some(Sent::Unreadable(status)) => unreadable(status),
+        None => next.run(request).await,
+    }
+}
+
+/// The answer to a form with another token than the session's.
+fn too_old(session: Session, unsent: Option<Unsent>) -> Response {
     let mut answer = failure(StatusCode::FORBIDDEN, words::FORM_TOO_OLD.to_owned());
-    let is_theirs = owner_of(fields) == Some(session.user_id);
-    if let Some(unsent) = unsent.filter(|_| is_theirs) {
-        answer.extensions_mut().insert(Outcome::Restore {
-            session: Box::new(session),
-            unsent,
-            sentence: words::UNSENT_TOO_OLD,
-        });
+    let outcome = unsent.map(|unsent| Outcome::Restore {
+        session: Box::new(session),
+        unsent,
+        sentence: words::UNSENT_TOO_OLD,
+    });
+    if let Some(outcome) = outcome {
+        answer.extensions_mut().insert(outcome);
     }
     answer
 }
@@ -294,7 +329,11 @@ pub(super) async fn within_reach(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Some(reference) = reach::named(&mut parts).await {
-        match reach::is_visible(&app.pool, &session.access, reference).await {
+        let reached = match session.named {
+            Some((named, is_reached)) if named == reference => Ok(is_reached),
+            _ => reach::is_visible(&app.pool, &session.access, reference).await,
+        };
+        match reached {
             Ok(true) => {}
             Ok(false) => return case::no_such_case(),
             Err(error) => return Failed::from(error).into_response(),
@@ -303,10 +342,15 @@ pub(super) async fn within_reach(
     next.run(Request::from_parts(parts, body)).await
 }
 
+/// For what is everybody's own: any role.
+pub(super) async fn anybody(session: Session, request: Request, next: Next) -> Response {
+    with_form(session, request, next).await
+}
+
 /// Lets only those pass who may change cases.
 pub(super) async fn may_act(session: Session, request: Request, next: Next) -> Response {
     if session.may_act() {
-        next.run(request).await
+        with_form(session, request, next).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
     }
@@ -315,7 +359,7 @@ pub(super) async fn may_act(session: Session, request: Request, next: Next) -> R
 /// Lets only those pass who may read the settings, the log, and what people do.
 pub(super) async fn oversees(session: Session, request: Request, next: Next) -> Response {
     if session.oversees() {
-        next.run(request).await
+        with_form(session, request, next).await
     } else {
         failure(StatusCode::FORBIDDEN, words::ONLY_OVERSEERS.to_owned())
     }
@@ -324,7 +368,7 @@ pub(super) async fn oversees(session: Session, request: Request, next: Next) -> 
 /// Lets only those pass who may change the settings.
 pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -> Response {
     if session.may_set_up() {
-        next.run(request).await
+        with_form(session, request, next).await
     } else if session.oversees() {
         failure(StatusCode::FORBIDDEN, words::ONLY_LOOKING.to_owned())
     } else {
@@ -332,17 +376,18 @@ pub(super) async fn may_set_up(session: Session, request: Request, next: Next) -
     }
 }
 
-/// Reads a form: its fields, and the form where its token is `csrf`.
+/// Reads a form: its fields, and the form where its token is `csrf`. An error is the status of one
+/// that cannot be read.
 pub(super) async fn read(
     parts: &Parts,
     body: Body,
     csrf: &str,
-) -> Result<(Vec<(String, String)>, Option<Posted>), Response> {
+) -> Result<(Vec<(String, String)>, Option<Posted>), StatusCode> {
     let request = Request::from_parts(parts.clone(), body);
-    let mut sent = fields(request).await.map_err(unreadable)?;
+    let mut sent = fields(request).await?;
     // The database keeps a NUL in no text.
     if sent.iter().any(|(_, value)| value.contains('\0')) {
-        return Err(unreadable(StatusCode::BAD_REQUEST));
+        return Err(StatusCode::BAD_REQUEST);
     }
     for (_, value) in &mut sent {
         // Browsers send a line break as CR LF; everybody else has LF.
@@ -353,7 +398,8 @@ pub(super) async fn read(
     Ok((sent, is_ours.then_some(posted)))
 }
 
-fn unreadable(status: StatusCode) -> Response {
+/// The answer to a form that cannot be read.
+pub(super) fn unreadable(status: StatusCode) -> Response {
     let sentence = match status {
         StatusCode::PAYLOAD_TOO_LARGE => words::FORM_TOO_LARGE,
         _ => words::FORM_UNREADABLE,
@@ -362,13 +408,13 @@ fn unreadable(status: StatusCode) -> Response {
 }
 
 /// Whether two form tokens are the same but for the person that they name, which tokens of earlier
-/// versions do not.
+/// versions do not, and but for their masks.
 fn is_same_token(told: &str, csrf: &str) -> bool {
-    let secret = |token: &str| token.rsplit('.').next().unwrap_or_default().to_owned();
-    secret(told)
-        .as_bytes()
-        .ct_eq(secret(csrf).as_bytes())
-        .into()
+    let secret = |token: &str| unmasked(token.rsplit('.').next()?);
+    match (secret(told), secret(csrf)) {
+        (Some(told), Some(csrf)) => told.ct_eq(&csrf).into(),
+        _ => false,
+    }
 }
 
 /// The fields of a form, of one with files too: such a field is what stands in the file. An error is
@@ -410,7 +456,30 @@ pub(super) fn csrf_of(cookie: &str) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(cookie.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(b"forms of the console");
-    hex::encode(mac.finalize().into_bytes())
+    masked(mac.finalize().into_bytes().into())
+}
+
+/// A form's secret as a page carries it: never twice in the same form, since pages are compressed and
+/// what does not change would show in their lengths (BREACH).
+fn masked(secret: [u8; 32]) -> String {
+    let mask = ambient::random_bytes::<32>();
+    let hidden: Vec<u8> = secret
+        .iter()
+        .zip(mask)
+        .map(|(byte, mask)| byte ^ mask)
+        .collect();
+    let [mask, hidden] = [&mask[..], &hidden].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+    format!("{mask}{hidden}")
+}
+
+fn unmasked(token: &str) -> Option<[u8; 32]> {
+    let (mask, hidden) = token.split_at_checked(token.len() / 2)?;
+    let bytes = |text: &str| <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(text).ok()?).ok();
+    let (mask, mut secret) = (bytes(mask)?, bytes(hidden)?);
+    for (byte, mask) in secret.iter_mut().zip(mask) {
+        *byte ^= mask;
+    }
+    Some(secret)
 }
 
 /// 256 random bits for a cookie.
@@ -460,18 +529,31 @@ pub(super) fn set_cookie(name: &str, value: &str, max_age_seconds: i64) -> Heade
     HeaderValue::from_str(&text).expect("our cookies are plain ASCII")
 }
 
-async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+async fn find(
+    app: &App,
+    headers: &HeaderMap,
+    case: Option<Reference>,
+) -> Result<Option<Session>, Problem> {
     match cookie(headers, COOKIE).filter(|token| !token.is_empty()) {
-        Some(token) => of_token(app, &token).await,
+        Some(token) => about_case(app, &token, case).await,
         None => Ok(None),
     }
 }
 
 /// The session of that token, where it counts.
 pub(super) async fn of_token(app: &App, token: &str) -> Result<Option<Session>, Problem> {
+    about_case(app, token, None).await
+}
+
+/// The same, of somebody who asks for that case.
+async fn about_case(
+    app: &App,
+    token: &str,
+    case: Option<Reference>,
+) -> Result<Option<Session>, Problem> {
     let token_hash = hash_token(token);
     let now = (app.clock)();
-    let Some(found) = sessions::find(&app.pool, token_hash, now).await? else {
+    let Some(found) = sessions::find(&app.pool, token_hash, case, now).await? else {
         return Ok(None);
     };
     let idle = now - found.last_seen_at;
@@ -481,7 +563,14 @@ pub(super) async fn of_token(app: &App, token: &str) -> Result<Option<Session>, 
     if idle > TimeDelta::seconds(TOUCH_SECONDS) && !is_head() {
         note_use(app, found.session_id, now);
     }
+    // Where all surveys are reached, a case that does not exist counts as reached.
+    let is_reached = found.access.is_all()
+        || found
+            .survey_of_case
+            .is_some_and(|survey_id| found.access.reaches(survey_id));
+    let named = case.map(|case| (case, is_reached));
     Ok(Some(Session {
+        named,
         id: found.session_id,
         user_id: found.user_id,
         email: found.email.0,

@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{SessionId, UserId};
 use docket_domain::people::attempts::Refusal;
@@ -19,9 +19,10 @@ use serde::Deserialize;
 use tracing::info;
 use uuid::Uuid;
 
+use super::device::Device;
 use super::pages::{self, Elsewhere, Frame, SessionView, When};
 use super::session::{self, COOKIE, FORM_COOKIE, MAX_DAYS, Posted, Session};
-use super::throttle::Key;
+use super::throttle::{Key, Throttle};
 use super::unsent::{self, Outcome, Unsent};
 use super::{Console, Failed, device, failure, go, page, place, settings, words};
 use crate::ambient;
@@ -30,7 +31,7 @@ use crate::audit::Attempt;
 use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
-use crate::passwords;
+use crate::passwords::{self, Lane};
 use crate::site::{self, HttpsAddress};
 use crate::users::hash_token;
 
@@ -139,7 +140,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
     let app = &console.app;
     let (fields, posted) = match session::read(&parts, body, &csrf).await {
         Ok(read) => read,
-        Err(answer) => return answer,
+        Err(status) => return session::unreadable(status),
     };
     let Some(posted) = posted else {
         let mut form = Form::again(&fields, headers, words::SIGN_IN_COOKIES);
@@ -207,6 +208,64 @@ struct Good {
     password_hash: String,
 }
 
+/// How an attempt is counted, and where it waits.
+struct Counted<'a> {
+    lane: &'a Lane,
+    /// With whom it shares its part of the lane.
+    origin: String,
+    /// What counts attempts at the account.
+    account: Vec<Key>,
+    place: Option<Key>,
+}
+
+impl<'a> Counted<'a> {
+    /// In a browser that is known: by itself, however many wrong passwords others try for the
+    /// account, or from the same place.
+    fn known(throttle: &'a Throttle, device: Device) -> Self {
+        Self {
+            lane: &throttle.known,
+            origin: device.name().to_owned(),
+            account: vec![Key::Device(device)],
+            place: None,
+        }
+    }
+
+    fn stranger(throttle: &'a Throttle, email: String, place: Option<String>) -> Self {
+        Self {
+            lane: &throttle.strangers,
+            // Where nothing tells places apart, accounts do.
+            origin: place.as_ref().unwrap_or(&email).clone(),
+            account: match &place {
+                Some(place) => vec![
+                    Key::AccountAt(email.clone(), place.clone()),
+                    Key::AccountEverywhere(email),
+                ],
+                None => vec![Key::Account(email)],
+            },
+            place: place.map(Key::Place),
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.place.iter().chain(&self.account)
+    }
+
+    /// Counts it, unless there were too many.
+    fn takes(&self, throttle: &Throttle, now: DateTime<Utc>) -> bool {
+        self.keys().all(|key| throttle.takes(key.clone(), now))
+    }
+
+    /// Nothing was looked at, so nothing counts.
+    fn give_back(&self, throttle: &Throttle) {
+        self.keys().for_each(|key| throttle.give_back(key));
+    }
+
+    /// The attempt was good: those at the account before it are forgotten.
+    fn forgive(&self, throttle: &Throttle) {
+        self.account.iter().for_each(|key| throttle.forgive(key));
+    }
+}
+
 /// Checks the password of a form that came from `place`.
 async fn check(
     console: &Console,
@@ -220,31 +279,23 @@ async fn check(
         Some(email) => accounts::password_hash(&console.app.pool, email).await,
         None => Ok(None),
     };
+    let throttle = &console.throttle;
+    let typed = email.clone().unwrap_or_default();
+    let mut counted = Counted::stranger(throttle, typed, place);
     let mut known = None;
-    let mut device = None;
     if device::is_claimed(headers) {
+        let Ok(_turn) = throttle.claims.turn(&counted.origin).await else {
+            return Ok(Checked::Busy);
+        };
         known = find().await?;
-        device = known
+        let device = known
             .as_ref()
             .and_then(|known| device::find(headers, known.user_id, &known.password_hash));
+        if let Some(device) = device {
+            counted = Counted::known(throttle, device);
+        }
     }
-    let throttle = &console.throttle;
-    let (lane, origin) = match device {
-        Some(_) => (&throttle.known, None),
-        None => (&throttle.strangers, place.clone().map(Key::Place)),
-    };
-    let (account, takes) = if let Some(device) = device {
-        // However many wrong passwords others try for the account, or from the same place.
-        let own = Key::Device(device);
-        let takes = throttle.takes(own.clone(), now);
-        (own, takes)
-    } else {
-        let account = Key::Account(email.clone().unwrap_or_default());
-        let takes = place.is_none_or(|place| throttle.takes(Key::Place(place), now))
-            && throttle.takes(account.clone(), now);
-        (account, takes)
-    };
-    if !takes {
+    if !counted.takes(throttle, now) {
         info!("an attempt to sign in was one of too many");
         return Ok(Checked::Not(Refusal::TooOften, None));
     }
@@ -252,6 +303,11 @@ async fn check(
     if passwords::is_too_long(password) {
         return Ok(Checked::Not(Refusal::Wrong, None));
     }
+    // Before the database is asked: who is turned away costs it nothing.
+    let Ok(turn) = counted.lane.turn(&counted.origin).await else {
+        counted.give_back(throttle);
+        return Ok(Checked::Busy);
+    };
     if known.is_none() {
         known = find().await?;
     }
@@ -261,17 +317,10 @@ async fn check(
         Some(known) => (Some((known.user_id, known.role)), known.password_hash),
         None => (None, nobodys_hash().await),
     };
-    let Ok(is_right) = passwords::verify(password, hash.clone(), lane).await else {
-        // Nothing was looked at, so nothing counts.
-        throttle.give_back(&account);
-        if let Some(origin) = origin {
-            throttle.give_back(&origin);
-        }
-        return Ok(Checked::Busy);
-    };
+    let is_right = passwords::verify(password, hash.clone(), turn).await;
     match (is_right, known) {
         (true, Some((user_id, role))) => {
-            console.throttle.forgive(&account);
+            counted.forgive(throttle);
             let asked = Asked {
                 user_id,
                 email: email.unwrap_or_default(),

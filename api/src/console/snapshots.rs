@@ -71,6 +71,7 @@ fn entry(reference: u32) -> CaseEntry {
     CaseEntry {
         href: format!("/cases/{reference}"),
         reference,
+        order: 12,
         version: 7,
         title: "The lift <stands> still".to_owned(),
         number: "+447700900123".to_owned(),
@@ -174,7 +175,6 @@ fn message(is_ours: bool) -> Message {
         is_ours,
         is_automatic: false,
         channel: "SMS",
-        channel_icon: "sms",
         quote: None,
         cards: vec![],
         text: Some("Hello\n<you>".to_owned()),
@@ -335,8 +335,11 @@ fn case() -> Case {
         assignee: None,
         is_mine: false,
         colleagues: vec![choice("agent@example.com", false)],
+        has_more_colleagues: false,
         links: vec![],
+        more_links: None,
         others: vec![],
+        more_others: None,
         items: items(),
         earlier: None,
         later: None,
@@ -361,6 +364,7 @@ fn case() -> Case {
         },
         refusal: String::new(),
         said_since: false,
+        closes_anyway: false,
         undo_status: None,
     }
 }
@@ -391,7 +395,7 @@ fn a_case_by_whatsapp_after_a_refusal() {
         counter: Counter::of(Channel::Whatsapp, " #101".to_owned(), text),
         window: Window::of(Channel::Whatsapp, Some(at(0)), at(60)),
         items: vec![],
-        earlier: Some("/cases/101?after=0".to_owned()),
+        earlier: Some("/cases/101?before=9".to_owned()),
         later: Some("/cases/101".to_owned()),
         draft: Draft {
             text: text.to_owned(),
@@ -475,6 +479,7 @@ fn a_message_is_moved() {
             value: "102".to_owned(),
             is_current: true,
         }],
+        typed: "#103".to_owned(),
         comment: "Another <subject>".to_owned(),
         once: "o3".to_owned(),
         refusal: "The case is closed.".to_owned(),

@@ -229,7 +229,6 @@ impl Shown<'_> {
             is_ours: false,
             is_automatic: false,
             channel: channel(message.channel),
-            channel_icon: channel_icon(message.channel),
             quote: message
                 .quotes
                 .as_deref()
@@ -272,7 +271,6 @@ impl Shown<'_> {
             is_ours: true,
             is_automatic,
             channel: channel(message.channel),
-            channel_icon: channel_icon(message.channel),
             quote: None,
             cards: vec![],
             text: Some(message.text.0.clone()),

@@ -86,6 +86,8 @@ words! {
     DETAILS = "Details";
     MESSAGES = "Messages";
     EARLIER = "Show earlier messages";
+    MORE_LINKS = "More in the history";
+    MORE_CASES = "All cases of this number";
     LATER = "Show the newest messages";
     NUMBER = "Number";
     NAME = "Name";
@@ -113,15 +115,18 @@ words! {
     WRITE_AS = "Write as";
     TEXT = "Text";
     SEND = "Send reply";
-    SEND_ALL_THE_SAME = "Send all the same";
+    SEND_ANYWAY = "Send anyway";
     ADD_NOTE = "Add note";
     CASE_CLOSED = "The case is closed. Set another status to reopen it.";
     REPLY_CLOSED = "This case is closed. What you send goes out all the same, but an answer to it comes into another case.";
     NO_REPLY_WITHDRAWN = "The move that made this case was undone. It stays closed.";
     SAID_SINCE = "Something was said while you wrote, so nothing was sent yet. Read what is marked as new, then send your reply or change it.";
 
-    NOT_CLOSED_SAID_SINCE = "Something was said meanwhile, so the case is still open. Read what is marked as new, then answer, or close it all the same.";
+    NOT_CLOSED_SAID_SINCE = "Something was said meanwhile, so the case is still open. Read what is marked as new, then answer, or close it anyway.";
 
+    MOVE_TO_TYPED = "Or into the case with this reference";
+    MOVE_TO_TYPED_HINT = "Leave it empty to use the choice above.";
+    NO_SUCH_TARGET = "That is no case of this person. Type the reference of one of their open cases, or leave it empty.";
     MOVE = "Move";
     MOVE_MESSAGE = "Move this message";
     MOVE_ABOUT = "The message leaves this case. Both cases show where it went, and link to each other.";
@@ -604,9 +609,11 @@ pub(super) fn before(reference: u32, is_this: bool, before: &str) -> String {
     }
 }
 
-pub(super) fn events(count: usize) -> String {
+/// How many events there are, of which no more than `most` were counted.
+pub(super) fn events_up_to(count: usize, is_counted: bool, most: usize) -> String {
     match count {
         1 => "1 event".to_owned(),
+        count if is_counted && count > most => format!("more than {most} events"),
         count => format!("{count} events"),
     }
 }
@@ -623,14 +630,12 @@ pub(super) fn not_begun(began: &str) -> String {
     format!("The case had not begun then; it began at {began}.")
 }
 
-pub(super) fn items_hidden(count: usize) -> String {
-    format!("Show the {count} before these")
-}
-
-pub(super) fn items_added(count: usize) -> String {
+/// How many items came since, of which no more than `most` were counted.
+pub(super) fn items_added(count: usize, most: usize) -> String {
     match count {
         0 => "Nothing was added since".to_owned(),
         1 => "1 was added since".to_owned(),
+        count if count > most => format!("More than {most} were added since"),
         count => format!("{count} were added since"),
     }
 }
@@ -640,6 +645,14 @@ pub(super) fn changes(count: usize) -> String {
         0 => "Nothing has changed since.".to_owned(),
         1 => "1 thing has changed since; it is marked.".to_owned(),
         count => format!("{count} things have changed since; they are marked."),
+    }
+}
+
+/// The same where only a part of the thread was compared.
+pub(super) fn changes_shown(count: usize) -> String {
+    match count {
+        0 => "Nothing of what is shown here has changed since.".to_owned(),
+        _ => "What has changed since is marked.".to_owned(),
     }
 }
 
@@ -673,6 +686,7 @@ words! {
     WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed.";
 
     CLOSE_CASE = "Close case";
+    CLOSE_ANYWAY = "Close anyway";
     NEW_BELOW = "New messages below";
 
     CHOOSE = "Choose";
@@ -1396,6 +1410,7 @@ words! {
     LOG_ALL = "Show all";
     WHOSE = "Of";
     LOG_NEWEST = "Newest events";
+    LOG_BEYOND = "The log does not go as far as this page. It was restored from an older backup; begin again with the newest events.";
     SEARCH_FURTHER = "Search further back";
     ALL_OF_THESE = "All of these";
     EXPORT = "Export";
@@ -1492,7 +1507,9 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
             )
         }
         SurveyError::TemplateText => {
-            format!("A template's text must have 1 to {MAX_TEMPLATE_CHARS} characters.")
+            format!(
+                "A template's text must have 1 to {MAX_TEMPLATE_CHARS} characters, and no control characters but line breaks and tabs."
+            )
         }
         SurveyError::RepeatedTemplate => "Another template of the survey has that name.".to_owned(),
     }

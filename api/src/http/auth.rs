@@ -1,7 +1,7 @@
 //! Who asks, and what they may: Bearer tokens, roles, and what a change is asked with.
 //!
 //! [`authenticate`] stands before every route of the API. A handler says who may call it in its signature: [`Reader`], [`Worker`],
-//! [`Owner`] or [`Overseer`], before the path and the query, which are not read before that; what changes takes [`Asks`] with one of
+//! [`Owner`], [`Overseer`] or [`WholeReader`], before the path and the query, which are not read before that; what changes takes [`Asks`] with one of
 //! them besides. A token is looked up for every request, so
 //! that one that is ended is of no use at once.
 
@@ -110,22 +110,6 @@ impl Caller {
     /// Whether they may read what people do at Docket beside their work.
     pub const fn oversees(&self) -> bool {
         matches!(self.role, Role::Owner | Role::Auditor)
-    }
-
-    /// Refuses whoever does not reach the cases of all surveys; for what holds something of every case.
-    ///
-    /// # Errors
-    ///
-    /// The refusal.
-    pub fn must_reach_all(&self) -> Result<(), Problem> {
-        if self.access.is_all() {
-            Ok(())
-        } else {
-            Err(Problem::new(
-                Kind::Forbidden,
-                "this holds something of every survey, and you reach only some of them",
-            ))
-        }
     }
 
     /// Whether the token still counts and its user may still do the same; for answers that go on for long.
@@ -238,6 +222,26 @@ permissions! {
     Owner = "owners", Owner;
     /// Whoever sees what people do: auditors read it, and owners answer for it.
     Overseer = "auditors and owners", Owner | Auditor;
+}
+
+/// Whoever has a token and reaches the cases of all surveys: what holds something of every case is read by nobody else.
+#[derive(Clone, Debug)]
+pub struct WholeReader(pub Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for WholeReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = permitted::<Reader>(parts)?;
+        if !caller.access.is_all() {
+            return Err(Problem::new(
+                Kind::Forbidden,
+                "this holds something of every survey, and you reach only some of them",
+            ));
+        }
+        parts.extensions.insert(Permitted);
+        Ok(Self(caller))
+    }
 }
 
 /// That somebody who may do so makes the request. [`input::Path`] and [`input::Query`] are not read without it, so that whoever may not

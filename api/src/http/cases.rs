@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::auth::{Asks, Reader, Worker};
 use super::history;
-use super::input::{Path, PathReference, Query, given, unless_blank};
+use super::input::{Path, PathReference, Query, given, integer, unless_blank};
 use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
 use super::schemas;
@@ -238,7 +238,7 @@ struct ListQuery {
     #[param(schema_with = schemas::cases_cursor)]
     cursor: Option<String>,
     /// How many cases at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
 }
@@ -362,7 +362,7 @@ impl Order {
 #[into_params(parameter_in = Query)]
 struct FindQuery {
     /// The sequence of an event: the case as it was after it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::position)]
     at: Option<u64>,
     /// A time (RFC 3339): the case as it was then.
@@ -393,9 +393,10 @@ async fn find(
         caller.looks(&app, reference).await;
         return Ok(Json(case));
     };
-    let was = history::case_at(&app, reference, at).await?;
+    let found = history::find(&app, reference, at).await?;
+    let case = history::case(&app.pool, found).await?;
     caller.looks(&app, reference).await;
-    Ok(Json(CaseView::from(&was)))
+    Ok(Json(case))
 }
 
 /// A case that is to be begun.

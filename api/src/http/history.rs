@@ -5,7 +5,8 @@
 
 use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
-use docket_projections::history::{self, AsOfError, At, CaseAsOf};
+use docket_projections::PgPool;
+use docket_projections::history::{self, AsOfError, At, Found};
 
 use super::cases::{CaseView, no_such_case};
 use super::problem::{Kind, Problem};
@@ -28,14 +29,25 @@ pub(super) fn moment(at: Option<u64>, as_of: Option<DateTime<Utc>>) -> Result<Op
     }
 }
 
-/// A case as it was.
+/// A moment of a case.
 ///
 /// # Errors
 ///
 /// A problem: there is no such case, or it had not begun, or has not come to that event yet.
-pub(super) async fn case_at(app: &App, reference: Reference, at: At) -> Result<CaseAsOf, Problem> {
+pub(super) async fn find(app: &App, reference: Reference, at: At) -> Result<Found, Problem> {
     history::settle(&app.pool, at, (app.clock)()).await?;
-    Ok(history::as_of(&app.pool, reference, at).await?)
+    Ok(history::find(&app.pool, reference, at).await?)
+}
+
+/// A case as it was.
+///
+/// # Errors
+///
+/// [`AsOfError`].
+pub(crate) async fn case(pool: &PgPool, found: Found) -> Result<CaseView, AsOfError> {
+    let was = history::case(pool, found).await?;
+    let notes = history::notes(pool, found).await?;
+    Ok(CaseView::new(was.row, was.contact.name, &notes, &was.links))
 }
 
 impl From<AsOfError> for Problem {
@@ -64,12 +76,5 @@ impl From<AsOfError> for Problem {
             AsOfError::Read(error) => error.into(),
             AsOfError::Database(error) => error.into(),
         }
-    }
-}
-
-impl From<&CaseAsOf> for CaseView {
-    fn from(was: &CaseAsOf) -> Self {
-        let name = was.contact.name.clone();
-        Self::new(was.row.clone(), name, &was.thread, &was.links)
     }
 }

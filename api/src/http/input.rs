@@ -1,7 +1,7 @@
 //! What requests carry: path, query and JSON body, read strictly, with a problem that says what is wrong.
 //!
 //! An unknown field or parameter is refused rather than ignored: whoever misspells one learns of it. A NUL, which the database
-//! keeps in no text, is refused here for all of them.
+//! keeps in no text, is refused here for all of them, and an integer may be written in any form that JSON Schema takes for one.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -23,6 +23,7 @@ use serde_json::Value;
 use tracing::error;
 
 use super::auth::Permitted;
+use super::integers;
 use super::problem::{Kind, Problem};
 
 /// The path's parameters.
@@ -104,6 +105,17 @@ where
     text.parse().map(Some).map_err(D::Error::custom)
 }
 
+/// The same for integers, in every form that JSON Schema takes for one ([`integers`]).
+pub fn integer<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    let text = integers::plain_parameter(&text);
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
 /// For parameters of a query that are texts: one without a value is as if it were not there.
 pub fn unless_blank<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -167,7 +179,7 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     } else {
         body
     };
-    Json::from_bytes(body)
+    Json::from_bytes(&integers::plain(body))
         .map(|Json(value)| value)
         .map_err(|rejection| match rejection {
             JsonRejection::JsonDataError(error) => {
@@ -235,6 +247,12 @@ mod tests {
         more: Vec<u32>,
     }
 
+    #[derive(Debug, Deserialize)]
+    struct Asked {
+        #[serde(default, deserialize_with = "integer")]
+        limit: Option<u32>,
+    }
+
     fn read(content_type: Option<&'static str>, body: &str) -> Result<Form, Problem> {
         let mut headers = HeaderMap::new();
         if let Some(content_type) = content_type {
@@ -256,6 +274,14 @@ mod tests {
         let form = read(json, r#"{"text":"a \\u0000 b","more":[1]}"#).unwrap();
         assert_eq!((form.text.as_str(), form.more), (r"a \u0000 b", vec![1]));
         assert!(read(Some("application/merge-patch+json"), r#"{"text":""}"#).is_ok());
+        let form = read(json, r#"{"text":"2.0","more":[1.0,2e1,-0]}"#).unwrap();
+        assert_eq!((form.text.as_str(), form.more), ("2.0", vec![1, 20, 0]));
+        refused(
+            json,
+            r#"{"text":"a","more":[1.5]}"#,
+            Kind::InvalidBody,
+            "more[0]",
+        );
         refused(
             json,
             r#"{"text":"a","txet":"b"}"#,
@@ -285,5 +311,25 @@ mod tests {
             Kind::UnsupportedMediaType,
             "Content-Type",
         );
+    }
+
+    #[test]
+    fn an_integer_of_a_query_has_any_of_its_forms() {
+        let limit = |query: &str| {
+            let uri = format!("/cases?{query}").parse().unwrap();
+            AxumQuery::<Asked>::try_from_uri(&uri).map(|AxumQuery(asked)| asked.limit)
+        };
+        for (query, is) in [
+            ("", None),
+            ("limit=20", Some(20)),
+            ("limit=20.0", Some(20)),
+            ("limit=2e1", Some(20)),
+            ("limit=2e%2B1", Some(20)),
+        ] {
+            assert_eq!(limit(query).unwrap(), is, "{query}");
+        }
+        for wrong in ["limit=", "limit=1.5", "limit=-1", "limit=1e99", "limit=x"] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -108,9 +108,10 @@ const PROBLEMS: [(&str, &str, &str); 10] = [
 /// Adds what all operations have in common.
 pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
-    let mut schemas = vec![(ProblemView::name().into_owned(), ProblemView::schema())];
-    ProblemView::schemas(&mut schemas);
-    components.schemas.extend(schemas);
+    let mut problems = vec![(ProblemView::name().into_owned(), ProblemView::schema())];
+    ProblemView::schemas(&mut problems);
+    components.schemas.extend(problems);
+    schemas::add_alternatives(components);
     components.responses.extend(
         PROBLEMS.map(|(_, name, description)| (name.to_owned(), RefOr::T(problem(description)))),
     );

@@ -13,9 +13,9 @@ use docket_domain::survey::{
 };
 use docket_domain::text::normalise;
 use docket_domain::user::Role;
-use utoipa::openapi::OneOfBuilder;
 use utoipa::openapi::schema::{
-    ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+    AllOfBuilder, AnyOfBuilder, ArrayBuilder, Components, KnownFormat, Object, ObjectBuilder,
+    OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 
 use super::paging::MAX_LIMIT;
@@ -29,10 +29,15 @@ const MAX_EMAIL_CHARS: usize = 254;
 const CONTROL: &str = "\u{1}-\u{1f}\u{7f}-\u{9f}";
 
 /// The characters that leave a text looking empty, as a part of a character class.
-static BLANK: LazyLock<String> = LazyLock::new(|| {
+static BLANK: LazyLock<String> = LazyLock::new(|| class_of(normalise::is_blank));
+
+/// The characters that do not count at the ends of a text, as a part of a character class.
+static ENDS: LazyLock<String> = LazyLock::new(|| class_of(normalise::is_trimmed));
+
+fn class_of(is_in: fn(char) -> bool) -> String {
     let mut class = String::new();
     let mut run: Option<(char, char)> = None;
-    for c in (char::MIN..=char::MAX).filter(|c| normalise::is_blank(*c)) {
+    for c in (char::MIN..=char::MAX).filter(|c| is_in(*c)) {
         run = match run {
             Some((first, last)) if u32::from(last) + 1 == u32::from(c) => Some((first, c)),
             ended => {
@@ -43,7 +48,7 @@ static BLANK: LazyLock<String> = LazyLock::new(|| {
     }
     write_range(&mut class, run);
     class
-});
+}
 
 fn write_range(class: &mut String, range: Option<(char, char)>) {
     if let Some((first, last)) = range {
@@ -78,12 +83,12 @@ fn lines(max_chars: usize) -> Object {
 
 /// A text of one line in which something can be seen. White space at its ends does not count.
 fn line(max_chars: usize) -> Object {
-    let blank = &*BLANK;
+    let (blank, ends) = (&*BLANK, &*ENDS);
     string()
         .min_length(Some(1))
         .max_length(Some(max_chars))
         .pattern(Some(format!(
-            "^[{blank}]*[^\0{CONTROL}]*[^\0{CONTROL}{blank}][^\0{CONTROL}]*[{blank}]*$"
+            "^[{ends}]*[^\0{CONTROL}]*[^\0{CONTROL}{blank}][^\0{CONTROL}]*[{ends}]*$"
         )))
         .build()
 }
@@ -144,7 +149,9 @@ pub(super) fn cases_cursor() -> Object {
 /// What an earlier page of a thread gave as `next`.
 pub(super) fn thread_cursor() -> Object {
     string()
-        .pattern(Some("^(thread:[0-9]{1,15}\\.[0-9]{1,4})?$"))
+        .pattern(Some(
+            "^(thread:[0-9]{1,15}\\.([1-9]?[0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$",
+        ))
         .build()
 }
 
@@ -178,12 +185,12 @@ pub(super) fn sending_or_null() -> Schema {
 
 /// An address of a person.
 pub(super) fn email() -> Object {
-    let blank = &*BLANK;
-    let plain = format!("[^\0{CONTROL}{blank}@]");
+    let ends = &*ENDS;
+    let plain = format!("[^\0{CONTROL}{}@]", *BLANK);
     string()
         .min_length(Some(3))
         .max_length(Some(MAX_EMAIL_CHARS))
-        .pattern(Some(format!("^[{blank}]*{plain}+@{plain}+[{blank}]*$")))
+        .pattern(Some(format!("^[{ends}]*{plain}+@{plain}+[{ends}]*$")))
         .build()
 }
 
@@ -273,9 +280,17 @@ pub(super) fn template_name() -> Object {
     line(MAX_TEMPLATE_NAME_CHARS)
 }
 
-/// A template's text.
+/// A template's text: lines, tabs, and no other control characters.
 pub(super) fn template_text() -> Object {
-    lines(MAX_TEMPLATE_CHARS)
+    let blank = &*BLANK;
+    let forbidden = "\0-\u{8}\u{b}\u{c}\u{e}-\u{1f}\u{7f}-\u{9f}";
+    string()
+        .min_length(Some(1))
+        .max_length(Some(MAX_TEMPLATE_CHARS))
+        .pattern(Some(format!(
+            "^[^{forbidden}]*[^{forbidden}{blank}][^{forbidden}]*$"
+        )))
+        .build()
 }
 
 /// An automatic reply, or none.
@@ -296,6 +311,92 @@ pub(super) fn service_name_or_null() -> Schema {
         .max_length(Some(MAX_TOKEN_NAME_CHARS))
         .pattern(Some(format!("^{plain}*[^\0{CONTROL}@{}]{plain}*$", *BLANK)));
     or_null(name.build())
+}
+
+/// The name of a service account, an address of a person, or none.
+pub(super) fn email_or_service_name_or_null() -> Schema {
+    let blank = &*BLANK;
+    let name = string()
+        .min_length(Some(1))
+        .max_length(Some(MAX_EMAIL_CHARS))
+        .pattern(Some(format!("^[^\0]*[^\0{blank}][^\0]*$")));
+    or_null(name.build())
+}
+
+/// What fields of a body there must be, and which of them null or left out.
+struct Alternative {
+    required: &'static [&'static str],
+    absent: &'static [&'static str],
+    /// The words that a field may be, where it has others in another alternative.
+    word: Option<(&'static str, &'static [Option<&'static str>])>,
+}
+
+/// Bodies whose fields rule each other out, by the name of their schema.
+const ALTERNATIVES: [(&str, [Alternative; 2]); 2] = [
+    (
+        "NewUser",
+        [
+            Alternative {
+                required: &["email"],
+                absent: &["name"],
+                word: Some(("kind", &[None, Some("person")])),
+            },
+            Alternative {
+                required: &["kind", "name"],
+                absent: &["email", "password"],
+                word: Some(("kind", &[Some("service")])),
+            },
+        ],
+    ),
+    (
+        "TokenRequest",
+        [
+            Alternative {
+                required: &[],
+                absent: &["email"],
+                word: None,
+            },
+            Alternative {
+                required: &[],
+                absent: &["user_id"],
+                word: None,
+            },
+        ],
+    ),
+];
+
+/// Adds to the schemas of bodies which of their fields rule each other out.
+pub(super) fn add_alternatives(components: &mut Components) {
+    for (name, alternatives) in ALTERNATIVES {
+        let Some(fields) = components.schemas.remove(name) else {
+            continue;
+        };
+        let any = alternatives
+            .iter()
+            .fold(AnyOfBuilder::new(), |any, one| any.item(alternative(one)));
+        let whole = AllOfBuilder::new().item(fields).item(any);
+        components.schemas.insert(name.to_owned(), whole.into());
+    }
+}
+
+fn alternative(one: &Alternative) -> Object {
+    let null = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Null));
+    let mut object = ObjectBuilder::new();
+    for field in one.required {
+        object = object.required(*field);
+        if one.word.is_none_or(|(with_word, _)| with_word != *field) {
+            object = object.property(*field, string());
+        }
+    }
+    for field in one.absent {
+        object = object.property(*field, null());
+    }
+    if let Some((field, words)) = one.word {
+        let words = words.iter().map(|word| serde_json::json!(word));
+        let any_type = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        object = object.property(field, any_type.enum_values(Some(words)));
+    }
+    object.build()
 }
 
 /// A token's name.

@@ -83,6 +83,8 @@ struct TemplateForm {
 impl From<TemplateForm> for Template {
     fn from(form: TemplateForm) -> Self {
         let TemplateForm { name, text } = form;
+        // Some programs end lines as forms do; everybody else has LF.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         Self { name, text }
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::content::Content;
 use docket_domain::ids::Reference;
 use docket_domain::routing::Routed;
+use docket_projections::history as as_of;
 use docket_projections::read::thread::{Place, What};
 use docket_projections::read::{cases, thread};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use super::auth::Reader;
 use super::history;
-use super::input::{Path, PathReference, Query, given, unless_blank};
+use super::input::{Path, PathReference, Query, given, integer, unless_blank};
 use super::paging::{self, Page};
 use super::problem::Problem;
 use super::schemas;
@@ -363,11 +364,11 @@ struct ThreadQuery {
     #[param(schema_with = schemas::thread_cursor)]
     cursor: Option<String>,
     /// How many items at most, 1 to 200; 50 by default.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
     /// The sequence of an event: the thread as it was after it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::position)]
     at: Option<u64>,
     /// A time (RFC 3339): the thread as it was then.
@@ -415,14 +416,9 @@ async fn list(
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = paging::place(LIST, query.cursor.as_deref(), place)?;
     if let Some(at) = history::moment(query.at, query.as_of)? {
-        let was = history::case_at(&app, reference, at).await?;
+        let found = history::find(&app, reference, at).await?;
+        let items = as_of::thread(&app.pool, found, after, limit as usize + 1).await?;
         caller.looks(&app, reference).await;
-        let items = was
-            .thread
-            .into_iter()
-            .filter(|item| after.is_none_or(|after| item.place > after))
-            .take(limit as usize + 1);
-        let items = items.collect();
         return Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)));
     }
     let items = thread::page(&app.pool, reference, after, limit + 1).await?;

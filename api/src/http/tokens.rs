@@ -101,7 +101,7 @@ struct TokenRequest {
     name: String,
     /// For whom it is to speak: the name of a service account, or the caller's own address; left out, the caller.
     #[serde(default)]
-    #[schema(schema_with = schemas::email_or_null)]
+    #[schema(schema_with = schemas::email_or_service_name_or_null)]
     email: Option<String>,
     /// The same by the user's id.
     #[serde(default)]

@@ -28,14 +28,12 @@ const MOST_CONNECTIONS: usize = 16;
 /// # Errors
 ///
 /// A sentence, where the address was chosen and cannot be listened on.
-pub(super) async fn listen(setting: MetricsListen) -> anyhow::Result<Option<TcpListener>> {
+pub(super) fn listen(setting: MetricsListen) -> anyhow::Result<Option<TcpListener>> {
     match setting {
         MetricsListen::Off => Ok(None),
-        MetricsListen::At(address) => super::listen("DOCKET_METRICS_LISTEN", address)
-            .await
-            .map(Some),
+        MetricsListen::At(address) => super::listen("DOCKET_METRICS_LISTEN", address).map(Some),
         MetricsListen::ByDefault(address) => {
-            let listener = super::listen("DOCKET_METRICS_LISTEN", address).await;
+            let listener = super::listen("DOCKET_METRICS_LISTEN", address);
             if let Err(error) = &listener {
                 warn!("{error}; until then this process serves no metrics");
             }

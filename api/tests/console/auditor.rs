@@ -31,8 +31,8 @@ const OWN: [&str; 6] = [
     "/account/password",
 ];
 
-/// Every route of the console: method and path.
-fn routes() -> BTreeSet<(String, String)> {
+/// Every route of the console behind the sign-in page: method and path.
+pub(crate) fn routes() -> BTreeSet<(String, String)> {
     fn walk(path: &Path, sources: &mut Vec<String>) {
         if path.is_dir() {
             for entry in fs::read_dir(path).unwrap() {

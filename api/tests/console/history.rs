@@ -224,12 +224,33 @@ async fn long_histories_come_page_by_page() {
     let mut auditor = house.signed_in("auditor").await;
     let first = auditor.get("/cases/101/history?kind=said").await;
     first.shows("<span class=\"soft\">110 events</span>");
-    first.shows("“Message 0”").lacks("“Message 100”");
-    let later = first.link("/cases/101/history?kind=said&actor=&after=101");
+    first
+        .shows("“Message 0”")
+        .shows("“Message 19”")
+        .lacks("“Message 20”");
+    let later = first.link("/cases/101/history?kind=said&actor=&after=21");
     let second = auditor.get(&later).await;
-    second.shows("“Message 100”").shows("“Message 109”");
-    let earlier = second.link("/cases/101/history?kind=said&actor=&after=");
+    second
+        .shows("“Message 20”")
+        .shows("“Message 39”")
+        .lacks("“Message 40”");
+    let earlier = second.link("/cases/101/history?kind=said&actor=&before=22");
     let again = auditor.get(&earlier).await;
-    again.shows("“Message 0”").lacks("“Message 100”");
+    again.shows("“Message 0”").lacks("“Message 20”");
+    again.lacks("&before=");
+    // A moment has its own event among those beside it, and a page of the thread as it was.
+    let moment = auditor.get("/cases/101/history?at=60").await;
+    assert!(event(&moment, 60).contains("aria-current=\"true\""));
+    let text = compared(&moment);
+    assert!(
+        text.contains("Message 58") && text.contains("Message 39") && !text.contains("Message 38")
+    );
+    assert!(text.contains("51 were added since"), "{text}");
+    let earlier = moment.link("/cases/101/history?at=60&items=");
+    let text = auditor.get(&earlier).await;
+    let text = compared(&text);
+    assert!(
+        text.contains("Message 38") && text.contains("Message 19") && !text.contains("Message 18")
+    );
     house.close().await;
 }

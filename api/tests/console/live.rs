@@ -8,6 +8,7 @@ use docket_domain::ids::Reference;
 use docket_projections::presence::{self, OpenPage};
 use docket_projections::read::users;
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::{House, wait};
@@ -34,7 +35,10 @@ async fn pages_are_told_which_cases_changed_and_nothing_of_what_was_said() {
     let mut stream = browser.live(&format!("/live?after={position}"), None).await;
     house.receives("A secret").await;
     let event = next(&mut stream).await.unwrap();
-    assert!(event.contains("data: [101]"), "{event}");
+    assert!(
+        event.contains(r#"{"cases":[{"case":101,"at":2,"row":true}],"settings":false}"#),
+        "{event}"
+    );
     assert!(!event.contains("secret"), "{event}");
     drop(stream);
 
@@ -42,7 +46,10 @@ async fn pages_are_told_which_cases_changed_and_nothing_of_what_was_said() {
     house.receives("#0 Another").await;
     let mut stream = browser.live("/live?after=0", Some(id(&event))).await;
     let missed = next(&mut stream).await.unwrap();
-    assert!(missed.contains("data: [102]"), "{missed}");
+    assert!(
+        missed.contains(r#"{"cases":[{"case":102,"at":2,"row":true}],"settings":false}"#),
+        "{missed}"
+    );
     house.close().await;
 }
 
@@ -62,7 +69,10 @@ async fn a_colleagues_look_at_a_case_changes_no_page() {
     colleague.get("/").await.is(200);
     house.receives("Hello again").await;
     let event = told.await.unwrap().unwrap();
-    assert!(event.contains("data: [101]"), "{event}");
+    assert!(
+        event.contains(r#"[{"case":101,"at":3,"row":true}]"#),
+        "{event}"
+    );
     assert_eq!(id(&event), house.app.ledger.head().borrow().to_string());
     house.close().await;
 }
@@ -86,7 +96,8 @@ async fn next_presence(stream: &mut Body) -> String {
         let event = next(stream).await.expect("the stream goes on");
         if event.contains("event: presence") {
             let data = event.lines().find_map(|line| line.strip_prefix("data: "));
-            return serde_json::from_str(data.unwrap()).unwrap();
+            let others: Value = serde_json::from_str(data.unwrap()).unwrap();
+            return others["sentence"].as_str().unwrap().to_owned();
         }
     }
 }
@@ -198,7 +209,7 @@ async fn a_page_of_another_process_is_seen_too() {
         .await;
     let now = (house.app.clock)();
     let later = now + TimeDelta::seconds(20);
-    presence::renew(&house.app.pool, page, now, later)
+    presence::renew(&house.app.pool, &[page], now, later)
         .await
         .unwrap();
     assert_eq!(

@@ -148,3 +148,26 @@ async fn the_log_is_taken_away_as_a_file() {
         .shows("3 events were given out, which was all of it");
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_page_beyond_the_logs_end_says_so_and_leads_to_the_newest_events() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut auditor = house.signed_in("auditor").await;
+    house.app.audit.settled().await;
+    let head = docket_projections::log::reader::head(&house.app.pool);
+    let head = head.await.unwrap();
+    auditor
+        .get(&format!("/log?before={}", head + 1))
+        .await
+        .is(200)
+        .shows("class=\"told\"");
+    // Reading the page above is recorded, which takes two events at most.
+    for before in [head + 10, 999_999, i64::MAX] {
+        let page = auditor.get(&format!("/log?before={before}&case=101")).await;
+        page.is(409).shows("restored from an older backup");
+        let newest = page.link("/log?case=101");
+        auditor.get(&newest).await.is(200).lacks("older backup");
+    }
+    house.close().await;
+}

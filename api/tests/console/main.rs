@@ -4,9 +4,12 @@
 
 mod audit;
 mod auditor;
+mod authorization;
 mod bulk;
 mod cases;
+mod changes;
 mod doors;
+mod head;
 mod health;
 mod history;
 mod live;

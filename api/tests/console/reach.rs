@@ -221,7 +221,10 @@ async fn open_pages_are_told_of_cases_within_reach_alone() {
     house.receives("Out of reach").await;
     house.receives_elsewhere("Within reach").await;
     let event = next(&mut stream).await.unwrap();
-    assert!(event.contains("data: [102]"), "{event}");
+    assert!(
+        event.contains("\"case\":102") && !event.contains("\"case\":101"),
+        "{event}"
+    );
     // A page that is open ends when it shows more or less than its reader reaches; the browser then comes back.
     house.keeps_agent_to(None).await;
     house.receives("Out of reach no more").await;

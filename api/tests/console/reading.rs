@@ -193,10 +193,22 @@ async fn what_is_unread_is_shown_from_where_the_reader_left_off() {
     }
     let mut agent = house.signed_in("agent").await;
     agent.get("/cases/101").await;
-    for number in 0..120 {
+    for number in 0..40 {
         house.receives(&format!("New {number}.")).await;
     }
+    let mut owner = house.signed_in("owner").await;
+    owner.get("/cases/101").await;
     let page = agent.get("/cases/101").await;
-    page.shows("Old 19.").shows("New 0.").shows("New 119.");
+    let at = |what: &str| page.text.find(what).unwrap();
+    assert!(at(">Old 19.<") < at("id=\"new\"") && at("id=\"new\"") < at(">New 0.<"));
+    page.shows("New 39.");
+    // Of more than a page the newest are shown, all of them as new, and those before on demand.
+    for number in 40..120 {
+        house.receives(&format!("New {number}.")).await;
+    }
+    let page = owner.get("/cases/101").await;
+    let at = |what: &str| page.text.find(what).unwrap();
+    assert!(at("id=\"new\"") < at(">New 70.<") && at(">New 70.<") < at(">New 119.<"));
+    page.lacks("New 69.").shows("Show earlier messages");
     house.close().await;
 }

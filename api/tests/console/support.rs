@@ -515,6 +515,19 @@ impl Browser {
         response.into_body()
     }
 
+    /// The headers of an answer to a browser that takes compressed ones.
+    pub(crate) async fn compressed(&self, path: &str) -> HeaderMap {
+        let cookie = format!("docket_session={}", self.cookies["docket_session"]);
+        let request = Request::builder()
+            .uri(path)
+            .header("cookie", cookie)
+            .header("accept-encoding", "gzip, br");
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.headers().clone()
+    }
+
     /// What the script of an open page asks for when something has changed.
     pub(crate) async fn refresh(&mut self, path: &str) -> Page {
         self.with_headers("GET", path, &[("docket-live", "shown")], None)
@@ -583,7 +596,35 @@ impl Browser {
                 .body(Body::from(body.to_owned())),
             None => request.body(Body::empty()),
         };
-        let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
+        self.answer(request.unwrap(), path).await
+    }
+
+    /// A form of any type and any bytes.
+    pub(crate) async fn sends_bytes(
+        &mut self,
+        method: &str,
+        path: &str,
+        media_type: Option<&str>,
+        body: &[u8],
+    ) -> Page {
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("cookie", cookies.join("; "));
+        if let Some(media_type) = media_type {
+            request = request.header("content-type", media_type);
+        }
+        let request = request.body(Body::from(body.to_vec())).unwrap();
+        self.answer(request, path).await
+    }
+
+    async fn answer(&mut self, request: Request<Body>, path: &str) -> Page {
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         for cookie in parts.headers.get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();

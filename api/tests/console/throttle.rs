@@ -56,6 +56,38 @@ async fn attempts_of_one_place_leave_other_places_alone() {
 }
 
 #[tokio::test]
+async fn wrong_passwords_for_an_account_from_one_place_keep_its_owner_out_nowhere_else() {
+    let house = behind("127.0.0.1").await;
+    let mut stranger = coming(&house, "127.0.0.1", Some("203.0.113.9"));
+    for _ in 0..8 {
+        attempt(&mut stranger, "agent@example.com", "not the password")
+            .await
+            .is(401);
+    }
+    for _ in 0..100 {
+        attempt(&mut stranger, "agent@example.com", "not the password")
+            .await
+            .is(429);
+    }
+    let mut agent = coming(&house, "127.0.0.1", Some("198.51.100.1"));
+    attempt(&mut agent, "agent@example.com", PASSWORD)
+        .await
+        .is(200);
+    // Many places together have few attempts at one account as well.
+    let mut looked_at = 0;
+    for place in 2..30 {
+        let from = format!("198.51.100.{place}");
+        let mut stranger = coming(&house, "127.0.0.1", Some(&from));
+        for _ in 0..3 {
+            let answer = attempt(&mut stranger, "owner@example.com", "not the password").await;
+            looked_at += usize::from(answer.status == 401);
+        }
+    }
+    assert_eq!(looked_at, 40);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_proxy_that_nobody_named_shuts_nobody_out() {
     let house = behind("").await;
     let mut stranger = coming(&house, "127.0.0.1", Some("203.0.113.9"));
@@ -134,9 +166,12 @@ async fn a_browser_stays_known_when_its_password_is_changed_there_and_nowhere_el
     here.send(&page, "/account/password", &fields).await.is(200);
     assert_ne!(known(&here), before);
 
-    let mut stranger = coming(&house, "203.0.113.7", None);
-    for _ in 0..8 {
-        attempt(&mut stranger, email, PASSWORD).await.is(401);
+    // Somebody in the other place uses up its attempts; here nothing is left of other places' either.
+    for place in [6, 7, 8, 9, 10, 11] {
+        let mut stranger = coming(&house, &format!("203.0.113.{place}"), None);
+        for _ in 0..8 {
+            attempt(&mut stranger, email, PASSWORD).await;
+        }
     }
     here.cookies.remove("docket_session");
     there.cookies.remove("docket_session");

@@ -30,11 +30,7 @@ async fn users_are_added_and_removed() {
         .await
         .unwrap()
         .unwrap();
-    let is_right = passwords::verify(
-        "correct horse".into(),
-        kept.password_hash,
-        &passwords::INSIDE,
-    );
+    let is_right = passwords::verify_inside("correct horse".into(), kept.password_hash, "test");
     assert_eq!(is_right.await, Ok(true));
 
     let listed = api

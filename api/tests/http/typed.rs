@@ -4,7 +4,7 @@ use docket::passwords;
 use docket_projections::accounts;
 use serde_json::json;
 
-use crate::support::{Api, CUSTOMER, survey, text};
+use crate::support::{Api, CUSTOMER, new_id, survey, text};
 
 /// Spellings of 447700900123.
 const SPELLINGS: [&str; 8] = [
@@ -347,16 +347,62 @@ async fn a_password_is_the_same_however_its_letters_are_composed() {
             .unwrap()
             .password_hash
     };
-    let verified = passwords::verify("schlüssel123".into(), known().await, &passwords::INSIDE);
+    let verified = passwords::verify_inside("schlüssel123".into(), known().await, "test");
     assert_eq!(verified.await, Ok(true));
     let path = format!("/users/{}/password", text(&added["id"]));
     let other = json!({"password": "brücke-12345"});
     api.owner_does("PUT", &path, &other).await.expect(204);
-    let verified = passwords::verify(
-        "bru\u{308}cke-12345".into(),
-        known().await,
-        &passwords::INSIDE,
-    );
+    let verified = passwords::verify_inside("bru\u{308}cke-12345".into(), known().await, "test");
     assert_eq!(verified.await, Ok(true));
+    api.close().await;
+}
+
+#[tokio::test]
+async fn an_integer_has_every_form_that_json_schema_takes_for_one() {
+    let api = Api::start().await;
+    let ids = api.set_up().await;
+    let survey = format!("/surveys/{}", ids.survey);
+    let line = format!("/lines/{}", ids.line);
+    for (n, one) in ["1", "1.0", "1e0", "10E-1", "0.1e1", "1.000"]
+        .iter()
+        .enumerate()
+    {
+        api.receives(&format!("Message {n} #0")).await;
+        let reference = 101 + n;
+        let number = format!("{reference}.0");
+        let sends = async |token, method: &str, path: &str, body: &str| {
+            let call = api.call(method, path, Some(token));
+            call.raw("application/json", body.to_owned()).send().await
+        };
+        // A version that is too old is understood, and refused for what it says.
+        let path = format!("/cases/{reference}");
+        let body = format!(r#"{{"text":"Hi","seen_version":{one}}}"#);
+        let answer = sends(&api.agent, "POST", &format!("{path}/replies"), &body).await;
+        answer.problem(409, "said-since");
+        let body = format!(r#"{{"value":"Resolved","seen_version":{one}}}"#);
+        let answer = sends(&api.agent, "PUT", &format!("{path}/status"), &body).await;
+        answer.problem(409, "said-since");
+        for (path, body) in [
+            (&survey, format!(r#"{{"version":{one}}}"#)),
+            (&line, format!(r#"{{"version":{one}}}"#)),
+        ] {
+            let answer = sends(&api.owner, "PATCH", path, &body).await;
+            assert_eq!(answer.status, 200, "{path} {body}: {}", answer.text);
+        }
+        for query in ["limit", "after"] {
+            let path = format!("/events?{query}={}", one.replace('+', "%2B"));
+            api.get(&path).await.expect(200);
+        }
+        let body = format!(r#"{{"to":{number}}}"#);
+        let path = format!("{path}/messages/{}/move", new_id());
+        let answer = sends(&api.agent, "POST", &path, &body).await;
+        answer.problem(404, "not-found");
+    }
+    for wrong in ["1.5", "-1.0", "1e99", "\"1.0\"", "1e-1"] {
+        let body = format!(r#"{{"text":"Hi","seen_version":{wrong}}}"#);
+        let call = api.call("POST", "/cases/101/replies", Some(&api.agent));
+        let answer = call.raw("application/json", body).send().await;
+        answer.problem(422, "invalid-body");
+    }
     api.close().await;
 }

@@ -111,6 +111,11 @@ fn belongs_to_an_emoji(c: char) -> bool {
     is_variation_selector(c) || matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
+/// Whether [`typed`] takes a character off the ends of a text. One that belongs to an emoji stays behind what it belongs to.
+pub fn is_trimmed(c: char) -> bool {
+    is_end(c) || belongs_to_an_emoji(c)
+}
+
 fn is_end(c: char) -> bool {
     c.is_whitespace() || (is_invisible(c) && !belongs_to_an_emoji(c))
 }

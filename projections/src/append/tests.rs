@@ -1,5 +1,12 @@
 //! Each branch of the function `append`, called as the ledger calls it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of these tests are tests too, which clippy does not see"
+)]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use docket_domain::case::{CaseEvent, Opened, Origin};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, LineId, Reference, SurveyId};
@@ -12,6 +19,12 @@ use crate::read::ReadModels;
 use crate::testing::{TestDatabase, database};
 
 const SURVEY: Uuid = Uuid::from_u128(0x50);
+
+/// An id for each call of a test.
+fn call_id() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Uuid::from_u128(NEXT.fetch_add(1, Ordering::Relaxed).into())
+}
 
 fn time(second: u32) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + i64::from(second), 0).unwrap()
@@ -51,7 +64,7 @@ impl Place {
 
     fn call(&self, parts: i32) -> Call {
         Call::new(Basis {
-            call_id: Uuid::now_v7(),
+            call_id: call_id(),
             previous_call_id: None,
             parts,
             clock: time(1),

@@ -144,7 +144,7 @@ impl<'a> Decisions<'a> {
         taken: &mut Taken<'a>,
         loaded: &mut Loaded,
     ) -> Decision<'a> {
-        let rests_on = self.rests_on(needs, loaded);
+        let rests_on = rests_on(needs, loaded);
         let mut decision = Decision {
             stage: Stage::Postponed,
             part: 0,
@@ -216,34 +216,6 @@ impl<'a> Decisions<'a> {
         decision.rests_on = rests_on;
         decision.stage = Stage::Decided;
         decision
-    }
-
-    fn rests_on(&self, needs: &Needs, loaded: &Loaded) -> Vec<Shared> {
-        let contact = needs.contact.as_ref().and_then(|key| {
-            let contact = loaded.contact_by_number(key.survey_id, &key.number)?;
-            Some(contact.contact_id)
-        });
-        let cases = needs
-            .cases
-            .iter()
-            .filter_map(|reference| loaded.owner(*reference));
-        let messages = needs.message.iter().flat_map(|key| {
-            loaded
-                .messages_with_contact(key, needs.contact.as_ref())
-                .map(|(id, _)| id)
-        });
-        let contacts = contact.into_iter().chain(cases).chain(messages);
-        let owners = loaded.owners.keys().filter(|_| needs.owners);
-        let owners = owners.map(|owner| Shared::Stream(StreamId::User(*owner)));
-        let streams = needs.streams.iter().copied().map(Shared::Stream);
-        let mut all: Vec<_> = contacts
-            .map(Shared::Contact)
-            .chain(streams)
-            .chain(owners)
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
     }
 
     /// What became of the operation at that place.
@@ -346,6 +318,35 @@ impl<'a> Decisions<'a> {
             contacts,
         })
     }
+}
+
+/// The contacts and streams that the decision about an operation rests on.
+fn rests_on(needs: &Needs, loaded: &Loaded) -> Vec<Shared> {
+    let contact = needs.contact.as_ref().and_then(|key| {
+        let contact = loaded.contact_by_number(key.survey_id, &key.number)?;
+        Some(contact.contact_id)
+    });
+    let cases = needs
+        .cases
+        .iter()
+        .filter_map(|reference| loaded.owner(*reference));
+    let messages = needs.message.iter().flat_map(|key| {
+        loaded
+            .messages_with_contact(key, needs.contact.as_ref())
+            .map(|(id, _)| id)
+    });
+    let contacts = contact.into_iter().chain(cases).chain(messages);
+    let owners = loaded.owners.keys().filter(|_| needs.owners);
+    let owners = owners.map(|owner| Shared::Stream(StreamId::User(*owner)));
+    let streams = needs.streams.iter().copied().map(Shared::Stream);
+    let mut all: Vec<_> = contacts
+        .map(Shared::Contact)
+        .chain(streams)
+        .chain(owners)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// A call, and which part of it each operation is.

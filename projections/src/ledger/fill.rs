@@ -4,19 +4,21 @@
 //! about the contact was recorded meanwhile, the contact's part of the batch is refused and decided again. So the statements here
 //! need no snapshot of their own, and what is in the cache needs no look at the database.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod briefs;
+
+use std::collections::{BTreeSet, HashMap};
 
 use cqrs_es::persist::EventUpcaster;
-use docket_domain::case::{Assignee, Case, CaseEvent, Said, Stage, Summary};
+use docket_domain::case::CaseEvent;
 use docket_domain::contact::{AUTOMATIC_REPLY_WINDOW, ContactState, KnownMessage};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
-use docket_domain::personal::Personal;
 use docket_domain::text::auto_reply;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use self::briefs::load_briefs;
 use super::cache::ContactCache;
 use super::failure::Failure;
 use super::operation::{IdempotencyKey, MessageKey, Needs};
@@ -140,7 +142,8 @@ async fn find_contacts(
         .map(|contact| (contact.contact_id.0, contact.version.cast_signed()))
         .collect();
     let messages = !(wanted.message_ids.is_empty() && wanted.provider_ids.is_empty());
-    if numbers.is_empty() && references.is_empty() && !messages && !(verify && !known.is_empty()) {
+    let is_verified = !verify || known.is_empty();
+    if numbers.is_empty() && references.is_empty() && !messages && is_verified {
         return Ok(vec![]);
     }
     let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = numbers
@@ -230,147 +233,6 @@ async fn load_cases(
         .copied()
         .collect();
     load_briefs(conn, fresh, named, upcasters, loaded).await
-}
-
-async fn load_briefs(
-    conn: &mut PgConnection,
-    contacts: &[ContactId],
-    references: BTreeSet<Reference>,
-    upcasters: &[Box<dyn EventUpcaster>],
-    loaded: &mut Loaded,
-) -> Result<(), Failure> {
-    if contacts.is_empty() && references.is_empty() {
-        return Ok(());
-    }
-    let contacts: Vec<Uuid> = contacts.iter().map(|id| id.0).collect();
-    let references: Vec<i32> = references
-        .into_iter()
-        .map(|reference| reference.as_i32())
-        .collect();
-    // A message that came back counts from the event that brought it back, and one that was moved away does not count. Of people
-    // who answered, the newest two are looked up one after the other.
-    let rows = sqlx::query!(
-        r#"SELECT c.reference, c.contact_id, c.title, c.status, c.state, c.withdrawn, c.assignee_id, c.assignee_email,
-                  c.version, c.message_count,
-                  coalesce((SELECT t.sequence FROM thread_items t
-                             WHERE t.reference = c.reference AND t.kind = 'message' AND t.part = 0
-                             ORDER BY t.sequence DESC LIMIT 1), 0) AS "last_said!",
-                  coalesce((SELECT t.sequence FROM thread_items t
-                             WHERE t.reference = c.reference
-                               AND (t.kind = 'message' AND t.direction = 'inbound' AND NOT t.hidden
-                                    OR t.kind = 'moved_in' AND EXISTS (
-                                           SELECT FROM messages m
-                                            WHERE m.message_id = t.message_id AND c.reference = ANY (m.case_references)))
-                             ORDER BY t.sequence DESC LIMIT 1), 0) AS "contact_said!",
-                  first.author_id AS "first_person?", first.sequence AS "first_said?",
-                  second.author_id AS "second_person?", second.sequence AS "second_said?"
-             FROM cases c
-             LEFT JOIN LATERAL (
-                      SELECT t.author_id, t.sequence FROM thread_items t
-                       WHERE t.reference = c.reference AND t.direction = 'outbound' AND t.author_kind = 'user'
-                       ORDER BY t.sequence DESC LIMIT 1
-                  ) first ON true
-             LEFT JOIN LATERAL (
-                      SELECT t.author_id, t.sequence FROM thread_items t
-                       WHERE t.reference = c.reference AND t.direction = 'outbound' AND t.author_kind = 'user'
-                         AND t.author_id <> first.author_id
-                       ORDER BY t.sequence DESC LIMIT 1
-                  ) second ON true
-            WHERE c.reference IN (SELECT o.reference FROM open_cases o WHERE o.contact_id = ANY ($1::uuid[])
-                                  UNION ALL SELECT unnest($2::integer[]))"#,
-        &contacts,
-        &references,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut briefs = BTreeMap::new();
-    for row in rows {
-        // A case that a message only mentions may be somebody else's, and then is none of this batch's business.
-        let contact = ContactId(row.contact_id);
-        let Some(reference) = Reference::from_i32(row.reference) else {
-            continue;
-        };
-        if loaded.contact(contact).is_none() {
-            continue;
-        }
-        let people = [
-            (row.first_person, row.first_said),
-            (row.second_person, row.second_said),
-        ];
-        let people = people
-            .into_iter()
-            .filter_map(|(who, said)| Some((UserId(who?), said?.cast_unsigned())))
-            .collect();
-        let assignee = row
-            .assignee_id
-            .zip(row.assignee_email)
-            .map(|(user_id, email)| Assignee {
-                user_id: UserId(user_id),
-                email: Personal(email),
-            });
-        let brief = Brief {
-            version: row.version.cast_unsigned(),
-            title: row.title,
-            status: row.status,
-            stage: match (row.state.as_str(), row.withdrawn) {
-                (_, true) => Stage::Withdrawn,
-                ("open", false) => Stage::Open,
-                _ => Stage::Closed,
-            },
-            assignee,
-            last_said: row.last_said.cast_unsigned(),
-            said: Said {
-                contact: row.contact_said.cast_unsigned(),
-                people,
-            },
-            standing: u32::try_from(row.message_count).unwrap_or_default(),
-        };
-        briefs.insert(reference, (contact, brief));
-    }
-    let first_events: Vec<_> = briefs
-        .keys()
-        .map(|reference| (StreamId::Case(*reference), 1))
-        .collect();
-    for first in reader::exactly(&mut *conn, &first_events).await? {
-        let recorded = first.decode(upcasters)?;
-        let (StreamId::Case(reference), Event::Case(CaseEvent::CaseOpened(origin))) =
-            (recorded.stream, recorded.event)
-        else {
-            continue;
-        };
-        if let Some((contact, brief)) = briefs.remove(&reference) {
-            loaded.put_case(contact, reference, brief.of(origin));
-        }
-    }
-    Ok(())
-}
-
-/// A case as the read models show it.
-struct Brief {
-    version: u64,
-    title: String,
-    status: Option<String>,
-    stage: Stage,
-    assignee: Option<Assignee>,
-    last_said: u64,
-    said: Said,
-    standing: u32,
-}
-
-impl Brief {
-    fn of(self, origin: docket_domain::case::Opened) -> Case {
-        Case::brief(Summary {
-            version: self.version,
-            title: Personal(self.title),
-            status: self.status,
-            stage: self.stage,
-            assignee: self.assignee,
-            last_said: self.last_said,
-            said: self.said,
-            standing: self.standing,
-            origin,
-        })
-    }
 }
 
 async fn load_messages(
@@ -651,14 +513,16 @@ pub(super) async fn new_references(
     Ok(rows.into_iter().filter_map(Reference::from_i32).collect())
 }
 
-/// The versions of the read models: `name=version`, separated by spaces.
-pub(super) async fn models(conn: &mut PgConnection) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT coalesce(string_agg(name || '=' || version, ' ' ORDER BY name), '') AS "models!"
+/// The versions of the read models, `name=version` separated by spaces, and a number that nobody else has got.
+pub(super) async fn models(conn: &mut PgConnection) -> Result<(String, Uuid), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT coalesce(string_agg(name || '=' || version, ' ' ORDER BY name), '') AS "models!",
+                  gen_random_uuid() AS "id!"
              FROM projection_versions"#
     )
     .fetch_one(conn)
-    .await
+    .await?;
+    Ok((row.models, row.id))
 }
 
 /// The case as the write path reads it when it has nothing in its cache: brief, with these messages recalled.
@@ -671,7 +535,7 @@ pub async fn brief_case(
     conn: &mut PgConnection,
     reference: Reference,
     recalled: Vec<MessageId>,
-) -> Case {
+) -> docket_domain::case::Case {
     let needs = Needs {
         cases: vec![reference],
         recalled,

@@ -238,7 +238,7 @@ impl Loaded {
         contact
             .and_then(|key| self.contact_by_number(key.survey_id, &key.number))
             .into_iter()
-            .flat_map(|contact| contact.messages())
+            .flat_map(ContactState::messages)
             .filter(move |message| message.is_called(provider_id))
     }
 

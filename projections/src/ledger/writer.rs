@@ -82,11 +82,29 @@ pub(super) struct Writer {
     connected_at: Instant,
     /// What was last found to be current: the read models' versions as the database tells them.
     known_models: String,
+    call_ids: CallIds,
     /// The last call that wrote something.
     last_call: Option<Uuid>,
     /// When somebody else was last faster.
     others_wrote_at: Option<Instant>,
     upcasters: Vec<Box<dyn EventUpcaster>>,
+}
+
+/// The ids of a writer's calls: numbers one behind the other, from one that the database made for it.
+#[derive(Default)]
+struct CallIds(Uuid);
+
+impl CallIds {
+    fn begin(&mut self, id: Uuid) {
+        if self.0.is_nil() {
+            self.0 = id;
+        }
+    }
+
+    fn next(&mut self) -> Uuid {
+        self.0 = Uuid::from_u128(self.0.as_u128().wrapping_add(1));
+        self.0
+    }
 }
 
 /// Operations on their way through attempts.
@@ -101,6 +119,7 @@ impl Writer {
             conn: None,
             connected_at: Instant::now(),
             known_models: String::new(),
+            call_ids: CallIds::default(),
             last_call: None,
             others_wrote_at: None,
             upcasters: upcasters(),
@@ -135,10 +154,11 @@ impl Writer {
     fn apart(&self, batch: Batch) -> Vec<Batch> {
         let settings = self.shared.settings.load();
         // One that panics does so again where it is by itself.
-        let is_alone = |job: &Box<dyn Job>| {
+        let is_alone = |job: &dyn Job| {
             catch_unwind(AssertUnwindSafe(|| job.needs(&settings).is_alone())).unwrap_or(true)
         };
-        let (alone, together): (Batch, Batch) = batch.into_iter().partition(is_alone);
+        let (alone, together): (Batch, Batch) =
+            batch.into_iter().partition(|job| is_alone(job.as_ref()));
         std::iter::once(together)
             .filter(|batch| !batch.is_empty())
             .chain(alone.into_iter().map(|job| vec![job]))
@@ -150,6 +170,11 @@ impl Writer {
         let mut left = vec![batch];
         let mut conflicts = 0;
         while let Some(mut batch) = left.pop() {
+            if self.shared.connect.watch().standing().is_another_log {
+                // What it would be decided on is of the log that is gone.
+                give_up(batch, GivenUp::Unavailable);
+                continue;
+            }
             // A bug must not end the writer that everybody waits for.
             let attempted = AssertUnwindSafe(self.attempt(&mut batch))
                 .catch_unwind()
@@ -280,9 +305,9 @@ impl Writer {
         }
     }
 
-    fn basis(&self, settings: &Settings) -> Basis {
+    fn basis(&mut self, settings: &Settings) -> Basis {
         Basis {
-            call_id: Uuid::now_v7(),
+            call_id: self.call_ids.next(),
             previous_call_id: self.last_call,
             parts: 0,
             clock: to_database_precision((self.options.clock)()),
@@ -392,7 +417,7 @@ impl Writer {
         let mut failures = 0;
         loop {
             self.connected_at = Instant::now();
-            let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.shared.connect.connect())
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect())
                 .await
                 .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
             match connected {
@@ -402,6 +427,24 @@ impl Writer {
                     self.lost_connection(error, failures).await?;
                 }
             }
+        }
+    }
+
+    /// A new connection, unless the log is another one than before.
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut conn = self.shared.connect.connect().await?;
+        let head = *self.shared.head.borrow();
+        // A backup may have been restored while there was no connection.
+        if self
+            .shared
+            .connect
+            .watch()
+            .knows_log(&mut conn, head)
+            .await?
+        {
+            Ok(conn)
+        } else {
+            Err(sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()))
         }
     }
 
@@ -415,7 +458,8 @@ impl Writer {
     /// Sees whether the read models are those that decisions rest on.
     async fn judge_models(&mut self) -> Result<Outcome, Failure> {
         let mut conn = self.connection().await?;
-        let models = fill::models(&mut conn).await?;
+        let (models, id) = fill::models(&mut conn).await?;
+        self.call_ids.begin(id);
         self.conn = Some(conn);
         let verdict = model_versions::judge(&model_versions::parse(&models));
         if verdict != Verdict::Current {

@@ -1,10 +1,11 @@
 //! Reading the log: by stream, and by position.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::event::StreamId;
+use docket_domain::ids::Reference;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgExecutor, PgPool};
@@ -450,4 +451,94 @@ pub(crate) async fn exactly(
     .fetch_all(executor)
     .await?;
     collect(rows)
+}
+
+/// The events of a case that gave the items of its thread at `sequences`, and those up to `to` that later spoke of `messages`, by
+/// sequence.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub(crate) async fn of_items(
+    conn: &mut PgConnection,
+    reference: Reference,
+    sequences: &[i64],
+    messages: &[Uuid],
+    to: u64,
+) -> Result<BTreeMap<i64, LogEvent>, ReadError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT position AS "position!", aggregate_type AS "aggregate_type!", aggregate_id AS "aggregate_id!",
+                  sequence AS "sequence!", event_type AS "event_type!", event_version AS "event_version!",
+                  payload::text AS "payload!", metadata::text AS "metadata!", recorded_at AS "recorded_at!"
+             FROM (
+                 SELECT * FROM events WHERE aggregate_type = 'Case' AND aggregate_id = $1 AND sequence = ANY ($2)
+                 UNION ALL
+                 SELECT * FROM events
+                  WHERE aggregate_type = 'Case' AND aggregate_id = $1 AND sequence <= $4
+                      AND message_of_event(event_type, payload) IS NOT NULL AND message_of_event(event_type, payload) = ANY ($3)
+             ) found"#,
+        reference.to_string(),
+        sequences,
+        messages,
+        to.cast_signed(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let events = collect(rows)?.into_iter();
+    Ok(events.map(|event| (event.sequence, event)).collect())
+}
+
+/// A case's event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    /// Its sequence; 0 for what came before the first.
+    pub(crate) sequence: u64,
+    /// When the case's first event was recorded.
+    pub(crate) began_at: DateTime<Utc>,
+    /// When it was recorded; the first one's time for a sequence of 0.
+    pub(crate) recorded_at: DateTime<Utc>,
+}
+
+/// The last event of a stream at that position of the log or before, and recorded at that time or before; `None` where the stream has
+/// none at all. Along a stream both only grow, so that it is found by halves.
+///
+/// # Errors
+///
+/// The database's error.
+pub(crate) async fn last_until(
+    conn: &mut PgConnection,
+    stream: StreamId,
+    position: i64,
+    time: DateTime<Utc>,
+) -> Result<Option<Located>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"WITH RECURSIVE search (low, high) AS (
+               SELECT 0::bigint, max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2
+               UNION ALL
+               SELECT CASE WHEN e.is_until THEN e.sequence ELSE s.low END,
+                      CASE WHEN e.is_until THEN s.high ELSE e.sequence - 1 END
+                 FROM search s CROSS JOIN LATERAL (
+                     SELECT sequence, position <= $3 AND recorded_at <= $4 AS is_until FROM events
+                      WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = (s.low + s.high + 1) / 2
+                 ) e
+                WHERE s.low < s.high
+           )
+           SELECT s.low AS "sequence!", began.recorded_at AS began_at, e.recorded_at
+             FROM search s
+             JOIN events began ON began.aggregate_type = $1 AND began.aggregate_id = $2 AND began.sequence = 1
+             JOIN events e ON e.aggregate_type = $1 AND e.aggregate_id = $2 AND e.sequence = greatest(s.low, 1)
+            WHERE s.low = s.high"#,
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+        position,
+        time,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|found| Located {
+        sequence: found.sequence.cast_unsigned(),
+        began_at: found.began_at,
+        recorded_at: found.recorded_at,
+    }))
 }

@@ -15,7 +15,9 @@
 //! What somebody has not read has no index either: cases are looked at in order, each with one look at the person's mark. Nobody
 //! has read more cases than they have opened by hand, so a page of unread ones is soon found.
 
+pub mod as_of;
 pub mod by_reference;
+pub mod desk;
 pub(crate) mod handler;
 mod search;
 pub mod stranded;

@@ -523,6 +523,10 @@ macro_rules! items {
     };
 }
 
+// Behind the macro, which they use.
+pub mod as_of;
+pub mod page;
+
 fn read_all(raw: Vec<RawItem>) -> Result<Vec<ThreadItem>, sqlx::Error> {
     raw.into_iter().map(RawItem::read).collect()
 }

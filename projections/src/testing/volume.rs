@@ -178,3 +178,143 @@ LATERAL (SELECT CASE step WHEN 0 THEN 'CaseOpened' WHEN $messages + 1 THEN 'Stat
     END AS payload) AS told
  ORDER BY position
 "#;
+
+/// Copies the only message of the case of `number` that often into the case, behind everything that has happened. Gives how many
+/// copies there are. Read models and the tables of the write side are left as they are.
+///
+/// # Panics
+///
+/// When the database refuses, or the person has no case of one message.
+pub async fn lengthen_case(conn: &mut PgConnection, number: &str, messages: i64) -> u64 {
+    let mut tx = conn.begin().await.expect("a transaction begins");
+    let copies = sqlx::query(COPIES)
+        .bind(number)
+        .bind(messages)
+        .execute(&mut *tx)
+        .await
+        .expect("the database writes the log")
+        .rows_affected();
+    assert_eq!(
+        copies,
+        messages.unsigned_abs(),
+        "the case does not consist of one message"
+    );
+    tx.commit().await.expect("the log is committed");
+    copies
+}
+
+/// The ids of the copies are older than that of the message, so that whatever comes later has later ones.
+const COPIES: &str = r"
+WITH original AS (
+    SELECT events.*, payload #>> '{MessageReceived,message,message_id}' AS id
+      FROM events
+     WHERE event_type = 'MessageReceived' AND payload #>> '{MessageReceived,message,from}' = $1
+), head AS (
+    SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1
+), copies AS (
+    SELECT original.*, n, head.position + n AS new_position, head.recorded_at AS now, 'copy-' || n AS provider_id,
+           to_hex(('x' || replace(left(id, 13), '-', ''))::bit(48)::bigint - $2 + n) AS time
+      FROM original, head, generate_series(1, $2) AS n
+)
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+SELECT aggregate_type, aggregate_id, sequence + n, event_type, event_version,
+       jsonb_set(
+           jsonb_set(payload, '{MessageReceived,message,message_id}',
+                     to_jsonb(left(lpad(time, 12, '0'), 8) || '-' || right(time, 4) || right(id, -13))),
+           '{MessageReceived,message,provider_id}', to_jsonb(provider_id)),
+       jsonb_set(metadata, '{cause}', to_jsonb(provider_id), false), new_position, now
+  FROM copies
+";
+
+/// Adds to the log that [`fill_with_messages`] made: one case of `messages` messages, every fifth an answer that was delivered, and one
+/// number with `records` records. Gives the reference of the long case, and of the last record.
+///
+/// # Panics
+///
+/// When the database refuses.
+pub async fn add_long(conn: &mut PgConnection, messages: i64, records: i64) -> (i64, i64) {
+    let mut tx = conn.begin().await.expect("a transaction begins");
+    let cases: i64 = sqlx::query_scalar(
+        "SELECT max(aggregate_id::integer)::bigint FROM events WHERE aggregate_type = 'Case'",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .expect("the log has cases");
+    for statement in [LONG_CASE, RECORDS] {
+        let statement = statement
+            .replace("$survey", &SURVEY.to_string())
+            .replace("$line", &LINE.to_string())
+            .replace("$long", &(cases + 1).to_string())
+            .replace("$first", &(cases + 2).to_string())
+            .replace("$messages", &messages.to_string())
+            .replace("$records", &records.to_string());
+        tx.execute(&*statement)
+            .await
+            .expect("the database writes the log");
+    }
+    tx.commit().await.expect("the log is committed");
+    conn.execute("VACUUM ANALYZE events")
+        .await
+        .expect("the log is vacuumed");
+    (cases + 1, cases + 1 + records)
+}
+
+const LONG_CASE: &str = r#"
+WITH steps AS (
+    SELECT n, step, row_number() OVER (ORDER BY n, step) AS sequence, (SELECT position FROM log_head) AS head
+      FROM generate_series(0, $messages) AS n
+     CROSS JOIN LATERAL generate_series(1, CASE WHEN n > 0 AND n % 5 = 0 THEN 4 ELSE 1 END) AS step
+), placed AS (
+    SELECT *, head + sequence AS position,
+           format('0196ffff-%s-7000-8000-%s', lpad(to_hex(n / 65536), 4, '0'), lpad(to_hex(n % 65536), 12, '0')) AS message,
+           timestamp '2026-01-01' + (head + sequence) * interval '1 second' AS at
+      FROM steps
+)
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+SELECT 'Case', '$long', sequence, told.event_type, '1', jsonb_build_object(told.event_type, told.payload::jsonb),
+       CASE WHEN n > 0 AND n % 5 = 0 AND step = 1 THEN '{"actor": "user", "user_id": "01957a00-0000-7000-8000-00000000000a", "email": "agent@example.com"}'::jsonb
+            ELSE '{"actor": "vonage"}'::jsonb END,
+       position, at AT TIME ZONE 'UTC'
+  FROM placed,
+LATERAL (SELECT CASE WHEN n = 0 THEN 'CaseOpened' WHEN n % 5 <> 0 THEN 'MessageReceived'
+                     ELSE (ARRAY['MessageQueued', 'MessageSending', 'MessageSent', 'MessageDelivered'])[step] END AS event_type,
+    CASE WHEN n = 0 THEN
+        '{"reference": $long, "contact_id": "0196ffff-0000-7000-8000-00000000ffff", "number": "447700900998", "survey_id": "$survey",
+          "line_id": "$line", "channel": "sms", "title": "An invented case without an end", "status": "New", "origin": {"by": "message"}}'
+    WHEN n % 5 <> 0 THEN format(
+        '{"message": {"message_id": "%s", "line_id": "$line", "channel": "sms", "from": "447700900998", "provider_id": "provider-%s",
+          "at": "%s", "content": {"type": "text", "text": "Invented message %s of a case without an end: is anybody there?"}},
+          "routed": {"rule": "only_open", "references": []}}', message, message, to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), n)
+    WHEN step = 1 THEN format(
+        '{"message_id": "%s", "contact_id": "0196ffff-0000-7000-8000-00000000ffff", "line_id": "$line", "channel": "sms",
+          "to": "447700900998", "references": [$long], "text": "Invented answer %s: yes", "sent_text": "Invented answer %s: yes #$long",
+          "author": {"by": "user", "user_id": "01957a00-0000-7000-8000-00000000000a", "email": "agent@example.com"}}', message, n, n)
+    WHEN step = 2 THEN format('{"message_id": "%s", "attempt": 1}', message)
+    WHEN step = 3 THEN format('{"message_id": "%s", "attempt": 1, "provider_id": "sent-%s"}', message, message)
+    ELSE format('{"message_id": "%s", "attempt": 1, "at": "%s"}', message, to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    END AS payload) AS told
+ ORDER BY position
+"#;
+
+const RECORDS: &str = r#"
+WITH placed AS (
+    SELECT n, step, (SELECT position FROM log_head) + n * 2 + step AS position, ($first + n)::text AS reference,
+           format('0196fffe-%s-7000-8000-%s', lpad(to_hex(n / 65536), 4, '0'), lpad(to_hex(n % 65536), 12, '0')) AS message,
+           timestamp '2026-01-01' + ((SELECT position FROM log_head) + n * 2 + step) * interval '1 second' AS at
+      FROM generate_series(0, $records - 1) AS n CROSS JOIN generate_series(1, 2) AS step
+)
+INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
+SELECT 'Case', reference, step, told.event_type, '1', jsonb_build_object(told.event_type, told.payload::jsonb), '{"actor": "vonage"}',
+       position, at AT TIME ZONE 'UTC'
+  FROM placed,
+LATERAL (SELECT CASE step WHEN 1 THEN 'CaseOpened' ELSE 'MessageReceived' END AS event_type,
+    CASE step WHEN 1 THEN format(
+        '{"reference": %s, "contact_id": "0196fffe-0000-7000-8000-00000000fffe", "number": "447700900997", "survey_id": "$survey",
+          "line_id": "$line", "channel": "sms", "title": "An invented record %s", "status": "New", "origin": {"by": "record"}}', reference, n)
+    ELSE format(
+        '{"message": {"message_id": "%s", "line_id": "$line", "channel": "sms", "from": "447700900997", "provider_id": "provider-%s",
+          "at": "%s", "content": {"type": "text", "text": "Invented record %s"}},
+          "routed": {"rule": "cases_disabled", "references": []}}', message, message, to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), n)
+    END AS payload) AS told
+ ORDER BY position
+"#;

@@ -18,7 +18,7 @@ use crate::http::problem::Problem;
 use crate::http::users::unhashed;
 use crate::operations::Administrator;
 use crate::operations::user::ChangeUser;
-use crate::passwords::{self, INSIDE};
+use crate::passwords;
 
 #[derive(Template)]
 #[template(path = "console/owners/account.html")]
@@ -114,7 +114,7 @@ async fn changed(console: &Console, session: &Session, posted: &Posted) -> Resul
     let known = accounts::password_hash(&app.pool, &session.email).await?;
     let known = known.ok_or_else(|| Problem::invalid(words::OLD_PASSWORD_WRONG))?;
     let old = SecretString::from(old);
-    let is_right = passwords::verify(old, known.password_hash, &INSIDE).await;
+    let is_right = passwords::verify_inside(old, known.password_hash, &session.email).await;
     if !is_right.map_err(unhashed)? {
         return Err(Problem::invalid(words::OLD_PASSWORD_WRONG).into());
     }

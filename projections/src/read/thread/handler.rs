@@ -151,6 +151,11 @@ fn words_of(comment: Option<&Personal<String>>) -> Option<String> {
 }
 
 impl ThreadHandler {
+    /// The new items, in order.
+    pub(super) fn into_items(self) -> Vec<NewThreadItem> {
+        self.items
+    }
+
     fn add_message(&mut self, item: NewThreadItem) {
         if let Some(message_id) = item.message_id {
             self.newest

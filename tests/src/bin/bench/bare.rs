@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::Timing;
-use crate::cpu::{Clock, Contender};
 use crate::measured::Measured;
 use crate::server::Server;
+use docket_tests::cpu::{Clock, Contender};
 
 /// The database.
 pub(crate) const DATABASE: &str = "bare";

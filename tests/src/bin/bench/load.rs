@@ -1,10 +1,11 @@
 //! The messages: who writes what, in which order, and how Vonage would deliver it.
 //!
-//! Twenty thousand conversations go on at once. Each is one person who writes five messages, the first of which opens a case; then
-//! another person takes the place. So one message in five opens a case, however long the run is. One message in twenty comes from
-//! one of two thousand others and names the reference of their case. One in four comes by WhatsApp, all others by SMS.
+//! In [`Conversations`], twenty thousand go on at once. Each is one person who writes five messages, the first of which opens a
+//! case; then another person takes the place. So one message in five opens a case, however long the run is. One message in twenty
+//! comes from one of two thousand others and names the reference of their case. One in four comes by WhatsApp, all others by SMS.
+//!
+//! [`Regulars`] are few people who go on writing into the one open case that each of them has.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use docket::ambient;
@@ -82,15 +83,17 @@ impl Conversations {
         self.next_person += 1;
         self.next_person - 1
     }
+}
 
+/// Messages without end.
+pub(crate) trait Messages {
     /// The next message.
-    pub(crate) fn next(&mut self) -> Message {
-        let text = TEXTS[self.draws.below(TEXTS.len())];
-        let channel = if self.draws.one_in(WHATSAPP_IN) {
-            Channel::Whatsapp
-        } else {
-            Channel::Sms
-        };
+    fn next(&mut self) -> Message;
+}
+
+impl Messages for Conversations {
+    fn next(&mut self) -> Message {
+        let (channel, text) = self.draws.channel_and_text();
         if !self.known.is_empty() && self.draws.one_in(REFERENCE_IN) {
             let known = &self.known[self.draws.below(self.known.len())];
             let text = format!("{text} #{}", known.reference);
@@ -106,6 +109,35 @@ impl Conversations {
             (person, said) = (self.new_person(), 0);
         }
         self.places[place] = (person, said + 1);
+        Message {
+            from: number(person),
+            channel,
+            text: text.to_owned(),
+        }
+    }
+}
+
+/// A fixed number of people, each with one open case.
+pub(crate) struct Regulars {
+    people: Range<u32>,
+    draws: Draws,
+}
+
+impl Regulars {
+    /// The people of these indexes.
+    pub(crate) const fn new(people: Range<u32>) -> Self {
+        Self {
+            people,
+            draws: Draws(0x5eed),
+        }
+    }
+}
+
+impl Messages for Regulars {
+    fn next(&mut self) -> Message {
+        let (channel, text) = self.draws.channel_and_text();
+        let index = self.draws.below(self.people.len());
+        let person = self.people.clone().nth(index).unwrap_or(self.people.start);
         Message {
             from: number(person),
             channel,
@@ -131,6 +163,16 @@ impl Draws {
             .wrapping_add(1_442_695_040_888_963_407);
         // The high bits are the good ones.
         usize::try_from(self.0 >> 33).unwrap_or_default() % bound.max(1)
+    }
+
+    fn channel_and_text(&mut self) -> (Channel, &'static str) {
+        let text = TEXTS[self.below(TEXTS.len())];
+        let channel = if self.one_in(WHATSAPP_IN) {
+            Channel::Whatsapp
+        } else {
+            Channel::Sms
+        };
+        (channel, text)
     }
 
     fn one_in(&mut self, many: u64) -> bool {
@@ -177,16 +219,14 @@ pub(crate) fn sample_body() -> String {
 
 /// Makes signed requests.
 pub(crate) struct Signer {
-    address: SocketAddr,
     secret: String,
     jti: Uuid,
 }
 
 impl Signer {
-    /// Requests for the service at `address`, signed with `secret`.
-    pub(crate) fn new(address: SocketAddr, secret: &str) -> Self {
+    /// Requests signed with `secret`.
+    pub(crate) fn new(secret: &str) -> Self {
         Self {
-            address,
             secret: secret.to_owned(),
             jti: provider_id(),
         }
@@ -203,9 +243,8 @@ impl Signer {
         };
         let authorization = sign(body.as_bytes(), self.secret.as_bytes(), &params);
         format!(
-            "POST /webhooks/vonage/inbound HTTP/1.1\r\nHost: {}\r\nAuthorization: {authorization}\r\n\
+            "POST /webhooks/vonage/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {authorization}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
             body.len()
         )
         .into_bytes()
@@ -250,6 +289,22 @@ mod tests {
     }
 
     #[test]
+    fn regulars_write_into_their_cases_evenly_and_name_no_reference() {
+        let mut regulars = Regulars::new(5..15);
+
+        let messages: Vec<Message> = (0..10_000).map(|_| regulars.next()).collect();
+
+        let mut said: HashMap<&str, u32> = HashMap::new();
+        for message in &messages {
+            *said.entry(&message.from).or_default() += 1;
+        }
+        assert_eq!(said.len(), 10);
+        assert!(said.values().all(|said| (800..1_200).contains(said)));
+        assert!(said.contains_key(&*number(5)) && !said.contains_key(&*number(15)));
+        assert!(messages.iter().all(|message| !message.text.contains('#')));
+    }
+
+    #[test]
     fn numbers_are_long_enough_to_be_nobodys_and_all_differ() {
         let numbers: std::collections::HashSet<String> = (0..20_000).map(number).collect();
 
@@ -263,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_request_is_signed_and_says_what_the_message_says() {
-        let signer = Signer::new(SocketAddr::from(([127, 0, 0, 1], 80)), "secret");
+        let signer = Signer::new("secret");
         for channel in [Channel::Sms, Channel::Whatsapp] {
             let message = Message {
                 from: number(7),

@@ -1,60 +1,79 @@
-//! `bench`: Docket beside a bare INSERT and beside the stock way of postgres-es, in one run on one machine.
+//! `bench`: every number by which Docket's write path is judged, in one run on one machine.
 //!
-//! One durable Postgres server, on a disk, serves all three, one after the other in short windows that take turns, so that a
-//! machine that slows down or speeds up does so for all. What is told are ratios first: absolute numbers are those of the disk.
-//! `docs/performance.md` says what each number means.
+//! Docket is the real program, loaded through HTTP. One durable Postgres server, on a disk, serves it and what it is compared
+//! with. Sides of a comparison take turns in short windows, so that a machine that slows down or speeds up does so for both; a
+//! result is the median over the rounds. `docs/performance.md` says what each number means.
 
 mod bare;
-mod cpu;
-mod docket;
+mod desk;
+mod growth;
 mod http;
+mod idle;
 mod load;
+mod long_case;
 mod machine;
 mod measured;
+mod neighbours;
+mod plan;
+mod processes;
+mod proxy;
+mod rebuild;
 mod report;
+mod send;
 mod server;
+mod snapshot;
+mod statements;
 mod stock;
+mod table;
+mod throughput;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::docket::Docket;
-use self::report::{Report, Row};
+use self::plan::{Plan, Timing};
+use self::report::Report;
 use self::server::Server;
+use self::table::{Aim, Row};
 
-/// How many single webhooks and single INSERTs are timed on the idle server.
-const SINGLES: usize = 300;
+/// The most memory that a process of Docket may take, in MB.
+const MEMORY_AIM_MB: f64 = 100.0;
 
-/// Measures Docket beside bare Postgres and stock postgres-es, and prints a Markdown table.
+/// Measures Docket's write path, and prints each number beside its aim as a Markdown table.
 #[derive(Parser, Debug)]
 #[command(name = "bench")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Windows of one second and few messages: shows that everything works, and measures nothing worth telling.
-    #[arg(long)]
+    /// Short windows and few messages: shows that everything works, and measures nothing worth telling.
+    #[arg(long, conflicts_with_all = ["long", "write_docs"])]
     quick: bool,
+    /// 1,000,000 messages in 900 open cases as well, and longer freezes. Takes an hour or more.
+    #[arg(long)]
+    long: bool,
     /// Measure only these.
-    #[arg(long, value_delimiter = ',', value_name = "CONTENDER")]
-    only: Vec<Contender>,
-    /// How many connections there are at once.
-    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256", value_parser = clap::value_parser!(u16).range(1..=256))]
-    connections: Vec<u16>,
-    /// How often the contenders take turns.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
-    rounds: u8,
-    /// Seconds that a contender is measured for, in one round at one number of connections.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
-    seconds: u16,
-    /// Seconds that it runs before that.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    warm_up: u16,
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAME",
+        conflicts_with = "write_docs"
+    )]
+    only: Vec<Measure>,
+    /// How often the sides of a comparison take turns.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+    /// Seconds for which a snapshot is held.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(5..))]
+    hold: Option<u16>,
+    /// Write the report into docs/performance.md too.
+    #[arg(long)]
+    write_docs: bool,
     /// Where the database is made, and deleted again; to be on a real disk.
     #[arg(long, default_value = "/var/tmp", value_name = "FOLDER")]
     folder: PathBuf,
@@ -69,83 +88,33 @@ enum Command {
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Contender {
-    /// `docket serve`, through HTTP.
-    Docket,
-    /// pgbench's INSERT of one row.
-    Bare,
-    /// cqrs-es and postgres-es as they come.
-    Stock,
+enum Measure {
+    /// Webhooks beside stock postgres-es and bare INSERTs, with their processor time.
+    Throughput,
+    /// A single webhook on an idle server.
+    Idle,
+    /// Throughput when 900 open cases have grown.
+    Growth,
+    /// The next message of a very long case.
+    LongCase,
+    /// Two and four processes on one database.
+    Processes,
+    /// Webhooks while another process is frozen, or cut off from the database.
+    Neighbours,
+    /// Webhooks while somebody holds a snapshot.
+    Snapshot,
+    /// A rebuild of all read models.
+    Rebuild,
+    /// Statements and round trips.
+    Statements,
 }
 
-impl Contender {
-    const ALL: [Self; 3] = [Self::Docket, Self::Bare, Self::Stock];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Docket => "Docket",
-            Self::Bare => "bare INSERT",
-            Self::Stock => "stock postgres-es",
-        }
-    }
-}
-
-/// How long everything takes.
-#[derive(Clone, Debug)]
-struct Plan {
-    connections: Vec<u16>,
-    contenders: Vec<Contender>,
-    rounds: u8,
-    timing: Timing,
-    singles: usize,
-    known_contacts: usize,
-    conversations: usize,
-}
-
-/// The time before and in a window.
-#[derive(Clone, Copy, Debug)]
-struct Timing {
-    warm_up: Duration,
-    window: Duration,
-}
-
-impl Cli {
-    fn plan(&self) -> Plan {
-        let contenders = if self.only.is_empty() {
-            Contender::ALL.to_vec()
-        } else {
-            self.only.clone()
-        };
-        let connections = self.connections.clone();
-        if self.quick {
-            let timing = Timing {
-                warm_up: Duration::from_secs(1),
-                window: Duration::from_secs(1),
-            };
-            return Plan {
-                connections,
-                contenders,
-                rounds: 1,
-                timing,
-                singles: 20,
-                known_contacts: 50,
-                conversations: 200,
-            };
-        }
-        let timing = Timing {
-            warm_up: Duration::from_secs(self.warm_up.into()),
-            window: Duration::from_secs(self.seconds.into()),
-        };
-        Plan {
-            connections,
-            contenders,
-            rounds: self.rounds,
-            timing,
-            singles: SINGLES,
-            known_contacts: 2_000,
-            conversations: 20_000,
-        }
-    }
+/// What a run works with.
+struct Bench {
+    plan: Plan,
+    folder: PathBuf,
+    server: Server,
+    report: Report,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -163,27 +132,42 @@ fn main() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(bench(&cli))
+    runtime.block_on(run(&cli))
 }
 
-async fn bench(cli: &Cli) -> anyhow::Result<ExitCode> {
+async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let server = Server::start(&cli.folder).await?;
-    let plan = cli.plan();
+    let mut bench = Bench {
+        plan: Plan::new(cli),
+        folder: cli.folder.clone(),
+        server,
+        report: Report::default(),
+    };
+    // Helpers of the tests panic, and the server has to end even so.
+    let measuring = AssertUnwindSafe(measure(&mut bench, cli)).catch_unwind();
     let result = tokio::select! {
-        result = measure(&plan, &server) => result,
+        result = measuring => match result {
+            Ok(result) => result,
+            Err(_) => Err(anyhow::anyhow!("the measurement broke off")),
+        },
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = terminate.recv() => Err(anyhow::anyhow!("told to end")),
     };
+    let Bench { server, report, .. } = bench;
     server.discard().await?;
-    let report = result?;
+    // A run takes long: what was measured is told even where the rest failed.
     write!(std::io::stdout().lock(), "{report}")?;
-    Ok(if report.is_correct() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    result?;
+    if !report.is_correct() {
+        return Ok(ExitCode::FAILURE);
+    }
+    if cli.write_docs {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        report.write_into(&project)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says on standard error how far we are; standard output is the report's alone.
@@ -192,90 +176,42 @@ fn progress(line: &str) {
     let _ = writeln!(std::io::stderr(), "bench: {line}");
 }
 
-async fn measure(plan: &Plan, server: &Server) -> anyhow::Result<Report> {
-    let machine = machine::describe(server).await?;
-    let mut docket = if plan.contenders.contains(&Contender::Docket) {
-        progress("starting docket serve");
-        Some(Docket::start(server, plan.known_contacts, plan.conversations).await?)
+async fn measure(bench: &mut Bench, cli: &Cli) -> anyhow::Result<()> {
+    if cli.write_docs && cfg!(debug_assertions) {
+        bail!("the numbers of a debug build are not for the documentation: run `make bench`");
+    }
+    bench.report.machine = machine::describe(&bench.server).await?;
+    let chosen = if cli.only.is_empty() {
+        Measure::value_variants()
     } else {
-        None
+        &cli.only
     };
-    let payload = load::sample_body();
-    if plan.contenders.contains(&Contender::Bare) {
-        bare::prepare(server).await?;
-    }
-    if plan.contenders.contains(&Contender::Stock) {
-        stock::prepare(server).await?;
-    }
-
-    let singles = match &mut docket {
-        Some(docket) if plan.contenders.contains(&Contender::Bare) => {
-            progress("single webhooks and single INSERTs on an idle server");
-            Some(docket.singles(server, &payload, plan.singles).await?)
-        }
-        _ => None,
-    };
-
-    let mut rows: Vec<Row> = plan
-        .connections
-        .iter()
-        .map(|connections| Row::new(*connections))
-        .collect();
-    for round in 0..plan.rounds {
-        for row in &mut rows {
-            // The order changes from round to round, since each leaves work behind for the server: pages to write, rows to vacuum.
-            let mut order = plan.contenders.clone();
-            let count = order.len();
-            order.rotate_left(usize::from(round) % count);
-            for contender in order {
-                let connections = row.connections;
-                let measured = match (contender, &mut docket) {
-                    (Contender::Docket, Some(docket)) => {
-                        docket.window(server, connections, plan.timing).await?
-                    }
-                    (Contender::Docket, None) => bail!("docket is not running"),
-                    (Contender::Bare, _) => {
-                        bare::window(server, &payload, connections, plan.timing).await?
-                    }
-                    (Contender::Stock, _) => {
-                        stock::window(server, connections, plan.timing).await?
-                    }
-                };
-                progress(&format!(
-                    "round {} of {}: {connections} connections, {}: {:.0}/s",
-                    round + 1,
-                    plan.rounds,
-                    contender.name(),
-                    measured.per_second()
-                ));
-                row.of(contender).merge(measured);
+    for one in Measure::value_variants() {
+        if chosen.contains(one) {
+            let name = one.to_possible_value().context("each measure has a name")?;
+            progress(&format!("measuring {}", name.get_name()));
+            match one {
+                Measure::Throughput => throughput::measure(bench).await,
+                Measure::Idle => idle::measure(bench).await,
+                Measure::Growth => growth::measure(bench).await,
+                Measure::LongCase => long_case::measure(bench).await,
+                Measure::Processes => processes::measure(bench).await,
+                Measure::Neighbours => neighbours::measure(bench).await,
+                Measure::Snapshot => snapshot::measure(bench).await,
+                Measure::Rebuild => rebuild::measure(bench).await,
+                Measure::Statements => statements::measure(bench).await,
             }
+            .with_context(|| format!("{} could not be measured", name.get_name()))?;
         }
     }
-
-    let (memory, correctness) = match docket {
-        Some(docket) => {
-            let memory = docket.memory();
-            (
-                memory,
-                Some(
-                    docket
-                        .stop_and_verify(server)
-                        .await
-                        .context("what was accepted could not be verified")?,
-                ),
-            )
-        }
-        None => (None, None),
-    };
-    Ok(Report {
-        machine,
-        plan: plan.clone(),
-        payload_bytes: payload.len(),
-        rows,
-        singles,
-        memory,
-        correctness,
-        load_after: machine::load_average(),
-    })
+    let peak = bench.report.peak_mb();
+    bench.report.row(Row::number(
+        "resident memory of a process of Docket at its peak",
+        Aim::Below(MEMORY_AIM_MB),
+        peak,
+        0,
+        "MB",
+    ));
+    bench.report.load_after = machine::load_average();
+    Ok(())
 }

@@ -26,13 +26,13 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::Timing;
-use crate::cpu::{Clock, Contender};
-use crate::load::{Conversations, MESSAGES_IN_A_CONVERSATION, Message, provider_id};
+use crate::load::{Conversations, MESSAGES_IN_A_CONVERSATION, Message, Messages as _, provider_id};
 use crate::measured::{Measured, micros};
 use crate::server::Server;
+use docket_tests::cpu::{Clock, Contender};
 
 /// The database.
-const DATABASE: &str = "stock";
+pub(crate) const DATABASE: &str = "stock";
 
 /// What the process of the stock way is told.
 #[derive(Args, Debug)]

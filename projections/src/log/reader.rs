@@ -466,6 +466,7 @@ pub(crate) async fn of_items(
     messages: &[Uuid],
     to: u64,
 ) -> Result<BTreeMap<i64, LogEvent>, ReadError> {
+    // OFFSET keeps the case apart from the look-up of a message: a message has few events, and a case may have very many.
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT position AS "position!", aggregate_type AS "aggregate_type!", aggregate_id AS "aggregate_id!",
@@ -474,9 +475,15 @@ pub(crate) async fn of_items(
              FROM (
                  SELECT * FROM events WHERE aggregate_type = 'Case' AND aggregate_id = $1 AND sequence = ANY ($2)
                  UNION ALL
-                 SELECT * FROM events
-                  WHERE aggregate_type = 'Case' AND aggregate_id = $1 AND sequence <= $4
-                      AND message_of_event(event_type, payload) IS NOT NULL AND message_of_event(event_type, payload) = ANY ($3)
+                 SELECT e.*
+                   FROM unnest($3::uuid[]) AS m (message_id)
+                  CROSS JOIN LATERAL (
+                            SELECT * FROM events
+                             WHERE aggregate_type = 'Case' AND message_of_event(event_type, payload) IS NOT NULL
+                               AND message_of_event(event_type, payload) = m.message_id
+                            OFFSET 0
+                        ) e
+                  WHERE e.aggregate_id = $1 AND e.sequence <= $4
              ) found"#,
         reference.to_string(),
         sequences,

@@ -93,7 +93,9 @@ CREATE TYPE append_call AS (
     models            text,
     -- The position of the event that last changed the settings that the decisions rest on.
     settings_position bigint,
-    changes_settings  boolean
+    changes_settings  boolean,
+    -- The position of the newest event that the process knows of.
+    known_position    bigint
 );
 CREATE TYPE append_contact AS (
     part          integer,
@@ -126,7 +128,8 @@ CREATE TYPE append_event AS (
 
 -- Appends what a batch decided.
 --
--- outcome: 'done'; or nothing is written, since the decisions rest on old 'settings' or on other read 'models'.
+-- outcome: 'done'; or nothing is written, since the decisions rest on old 'settings', on other read 'models', or on another 'log': one
+-- that goes on beyond the end of this one, as after restoring a backup.
 -- last_position: of the newest event in the log. accepted: by part. taken: the places of receipts that had been given before.
 CREATE FUNCTION append(
     call          append_call,
@@ -164,6 +167,10 @@ BEGIN
     SELECT * INTO STRICT state FROM log_state;
     SELECT e.position, e.recorded_at INTO last_position, last_recorded_at FROM events e ORDER BY e.position DESC LIMIT 1;
     last_position := coalesce(last_position, 0);
+    IF last_position < call.known_position THEN
+        outcome := 'log';
+        RETURN;
+    END IF;
     IF state.settings_position <> call.settings_position THEN
         outcome := 'settings';
         RETURN;

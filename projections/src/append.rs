@@ -104,6 +104,8 @@ pub(crate) struct Basis {
     pub(crate) settings_position: i64,
     /// Whether settings are changed.
     pub(crate) changes_settings: bool,
+    /// The position of the newest event that this process knows of.
+    pub(crate) known_position: i64,
 }
 
 impl sqlx::Type<Postgres> for Basis {
@@ -125,6 +127,7 @@ impl sqlx::Encode<'_, Postgres> for Basis {
         encoder.encode(&self.models)?;
         encoder.encode(self.settings_position)?;
         encoder.encode(self.changes_settings)?;
+        encoder.encode(self.known_position)?;
         encoder.finish();
         Ok(sqlx::encode::IsNull::No)
     }
@@ -146,6 +149,8 @@ pub(crate) enum Appended {
     OldSettings,
     /// Nothing was written: the decisions rest on read models of other versions.
     OtherModels,
+    /// Nothing was written: the log ends before what this process knows of it.
+    AnotherLog,
 }
 
 impl Call {
@@ -272,6 +277,7 @@ pub(crate) async fn append(conn: &mut PgConnection, call: &Call) -> Result<Appen
     Ok(match row.outcome.as_str() {
         "settings" => Appended::OldSettings,
         "models" => Appended::OtherModels,
+        "log" => Appended::AnotherLog,
         _ => Appended::Done {
             position: row.position,
             accepted: row.accepted,

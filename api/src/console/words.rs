@@ -389,7 +389,6 @@ pub(super) fn refusal(problem: &Problem) -> String {
         Kind::CaseClosed => CASE_CLOSED.to_owned(),
         Kind::CaseWithdrawn => NO_REPLY_WITHDRAWN.to_owned(),
         Kind::SaidSince => SAID_SINCE.to_owned(),
-        Kind::LineRemoved => NO_LINE.to_owned(),
         Kind::NotResendable => {
             "It is on its way already; only what failed or is uncertain can be sent again.".to_owned()
         }

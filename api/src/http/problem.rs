@@ -450,7 +450,9 @@ impl From<ReplyError> for Problem {
     fn from(error: ReplyError) -> Self {
         match error {
             ReplyError::Case(error) => error.into(),
-            ReplyError::NoLine => Self::new(Kind::LineRemoved, error.to_string()),
+            ReplyError::NoLine | ReplyError::NoLineOfMessage => {
+                Self::new(Kind::LineRemoved, error.to_string())
+            }
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }

@@ -27,6 +27,11 @@ pub enum ReplyError {
     /// The line that the contact last wrote to is gone.
     #[error("the line that the contact last wrote to was removed; add it again to reply")]
     NoLine,
+    /// The line that a message went out from is gone, and the contact is answered from a line of another channel.
+    #[error(
+        "the line that the message went out from was removed; add it again to send the message again, or write a new reply"
+    )]
+    NoLineOfMessage,
     /// There is no such line.
     #[error("there is no such line")]
     UnknownLine,
@@ -324,7 +329,7 @@ impl Operation for Resend {
             })
         })?;
         if is_gone && line_id.is_none() {
-            return Err(ReplyError::NoLine);
+            return Err(ReplyError::NoLineOfMessage);
         }
         Ok(Decided::with(
             events,

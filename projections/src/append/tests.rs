@@ -71,6 +71,7 @@ impl Place {
             models: self.models.clone(),
             settings_position: 0,
             changes_settings: false,
+            known_position: 0,
         })
     }
 
@@ -248,7 +249,7 @@ async fn receipts_and_keys_are_taken_once() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_on_old_settings_or_other_read_models() {
+async fn nothing_is_written_on_old_settings_other_read_models_or_another_log() {
     let mut place = Place::open().await;
     let mut call = place.call(1);
     begin_case(&mut call, 1, 1, 101);
@@ -257,6 +258,9 @@ async fn nothing_is_written_on_old_settings_or_other_read_models() {
     call.basis.settings_position = 0;
     call.basis.models = "cases=0".to_owned();
     assert_eq!(place.append(&call).await, Appended::OtherModels);
+    call.basis.known_position = 1;
+    assert_eq!(place.append(&call).await, Appended::AnotherLog);
+    call.basis.known_position = 0;
     assert_eq!(place.log().await, []);
     call.basis.models.clone_from(&place.models);
     call.basis.changes_settings = true;

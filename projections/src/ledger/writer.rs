@@ -281,6 +281,14 @@ impl Writer {
                 self.shared.references.give_back(&[], drawn);
                 self.judge_models().await
             }
+            Appended::AnotherLog => {
+                // The next connection finds out, and the watch with it.
+                self.conn = None;
+                self.shared.connect.watch().look();
+                Err(Failure::Connection(sqlx::Error::Io(
+                    std::io::ErrorKind::NotConnected.into(),
+                )))
+            }
             Appended::Done {
                 position,
                 accepted,
@@ -314,6 +322,7 @@ impl Writer {
             models: self.known_models.clone(),
             settings_position: settings.position,
             changes_settings: false,
+            known_position: *self.shared.head.borrow(),
         }
     }
 

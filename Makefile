@@ -15,7 +15,7 @@ test: ## run all tests on a throw-away Postgres (installs nginx and PgBouncer, w
 	@.ci/nginx
 	.ci/test
 
-lint: fmt-check clippy doc deny sqlx-check plpgsql-check ## check form, lints, documentation, dependencies, .sqlx and functions
+lint: fmt-check clippy doc deny sqlx-check plpgsql-check samples-check ## check form, lints, documentation, dependencies, .sqlx, functions and samples
 
 fmt-check:
 	cargo fmt --all --check
@@ -37,6 +37,9 @@ sqlx-check: setup
 
 plpgsql-check: setup ## check the database's functions (installs plpgsql_check with apt-get)
 	.ci/plpgsql-check
+
+samples-check: ## check the samples of docs/samples (installs hadolint and check-jsonschema, unpacks Caddy)
+	.ci/samples-check
 
 browser-test: setup ## run the browser tests (installs chromium and node)
 	.ci/browser-test
@@ -70,4 +73,4 @@ audit: ## check dependencies against the advisory database too (needs the networ
 clean: ## remove what was built
 	cargo clean
 
-.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check plpgsql-check browser-test api-test bench bench-replay bench-pages prove-model prove-crash prove-growth audit clean
+.PHONY: help setup demo test lint fmt-check clippy doc deny sqlx sqlx-check plpgsql-check samples-check browser-test api-test bench bench-replay bench-pages prove-model prove-crash prove-growth audit clean

@@ -130,7 +130,7 @@ CREATE TYPE append_event AS (
 --
 -- outcome: 'done'; or nothing is written, since the decisions rest on old 'settings', on other read 'models', or on another 'log': one
 -- that goes on beyond the end of this one, as after restoring a backup.
--- last_position: of the newest event in the log. accepted: by part. taken: the places of receipts that had been given before.
+-- last_position, last_time: of the newest event in the log. accepted: by part. taken: the places of receipts that had been given before.
 CREATE FUNCTION append(
     call          append_call,
     contacts      append_contact[],
@@ -142,6 +142,7 @@ CREATE FUNCTION append(
     new_rows      read_model_rows,
     OUT outcome       text,
     OUT last_position bigint,
+    OUT last_time     timestamptz,
     OUT accepted      boolean[],
     OUT taken         integer[]
 )
@@ -149,7 +150,6 @@ CREATE FUNCTION append(
     AS $$
 DECLARE
     state log_state%ROWTYPE;
-    last_recorded_at timestamptz;
     moment timestamptz;
     refused integer;
     statement append_statement;
@@ -158,14 +158,15 @@ BEGIN
     PERFORM lock_log();
     taken := '{}';
 
-    SELECT c.position, c.accepted INTO last_position, accepted FROM append_calls c WHERE c.call_id = call.call_id;
+    SELECT c.position, c.recorded_at, c.accepted INTO last_position, last_time, accepted
+      FROM append_calls c WHERE c.call_id = call.call_id;
     IF FOUND THEN
         outcome := 'done';
         RETURN;
     END IF;
 
     SELECT * INTO STRICT state FROM log_state;
-    SELECT e.position, e.recorded_at INTO last_position, last_recorded_at FROM events e ORDER BY e.position DESC LIMIT 1;
+    SELECT e.position, e.recorded_at INTO last_position, last_time FROM events e ORDER BY e.position DESC LIMIT 1;
     last_position := coalesce(last_position, 0);
     IF last_position < call.known_position THEN
         outcome := 'log';
@@ -213,7 +214,7 @@ BEGIN
     END IF;
 
     -- Never before the last event, and behind every time that somebody was told how things were at.
-    moment := greatest(call.clock, last_recorded_at, state.sealed_at + interval '1 microsecond');
+    moment := greatest(call.clock, last_time, state.sealed_at + interval '1 microsecond');
     IF cardinality(receipts) > 0 THEN
         INSERT INTO webhook_receipts (kind, key, received_at)
         SELECT r.kind, r.key, call.clock FROM unnest(receipts) r WHERE accepted[r.part]
@@ -240,7 +241,10 @@ BEGIN
            AS e (part, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, place)
      WHERE accepted[e.part];
     GET DIAGNOSTICS appended = ROW_COUNT;
-    last_position := last_position + appended;
+    IF appended > 0 THEN
+        last_position := last_position + appended;
+        last_time := moment;
+    END IF;
 
     FOREACH statement IN ARRAY statements LOOP
         IF accepted[statement.part] THEN

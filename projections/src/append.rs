@@ -140,6 +140,8 @@ pub(crate) enum Appended {
     Done {
         /// The position of the newest event in the log.
         position: i64,
+        /// When that one was recorded; `None` in an empty log.
+        recorded_at: Option<DateTime<Utc>>,
         /// For each part, from the first, whether it was written.
         accepted: Vec<bool>,
         /// The places of receipts, from 0, that had been given before.
@@ -260,7 +262,7 @@ fn encode_error(error: serde_json::Error) -> sqlx::Error {
 /// The database's error; nothing is written then, unless it is that no answer came.
 pub(crate) async fn append(conn: &mut PgConnection, call: &Call) -> Result<Appended, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT outcome AS "outcome!", last_position AS "position!", coalesce(accepted, '{}') AS "accepted!",
+        r#"SELECT outcome AS "outcome!", last_position AS "position!", last_time, coalesce(accepted, '{}') AS "accepted!",
                   coalesce(taken, '{}') AS "taken!"
              FROM append($1, $2, $3, $4, $5, $6, $7, $8)"#,
         &call.basis as _,
@@ -280,6 +282,7 @@ pub(crate) async fn append(conn: &mut PgConnection, call: &Call) -> Result<Appen
         "log" => Appended::AnotherLog,
         _ => Appended::Done {
             position: row.position,
+            recorded_at: row.last_time,
             accepted: row.accepted,
             taken: row
                 .taken

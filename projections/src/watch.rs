@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -126,11 +127,12 @@ struct Inner {
     is_another_log: watch::Sender<bool>,
 }
 
-/// An event at the end of the log: its position, and a hash of what it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The event at the end of the log: its position, and when it was recorded. Two logs that went apart have other times there, since
+/// times are told to the microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
     position: i64,
-    hash: Option<String>,
+    recorded_at: Option<DateTime<Utc>>,
 }
 
 impl Default for Inner {
@@ -199,24 +201,19 @@ impl Watch {
         conn: &mut PgConnection,
         head: i64,
     ) -> Result<bool, sqlx::Error> {
-        let known = self.end().clone();
+        let known = *self.end();
         let row = sqlx::query!(
-            r#"SELECT head.position AS "position!",
-                      (SELECT md5(concat_ws('/', aggregate_type, aggregate_id, sequence, recorded_at, payload))
-                         FROM events WHERE events.position = head.position) AS hash,
-                      (SELECT md5(concat_ws('/', aggregate_type, aggregate_id, sequence, recorded_at, payload))
-                         FROM events WHERE events.position = $1) AS known_hash
+            r#"SELECT head.position AS "position!", head.recorded_at,
+                      (SELECT recorded_at FROM events WHERE events.position = $1) AS known_at
                  FROM log_head AS head"#,
-            known.as_ref().map(|end| end.position),
+            known.map(|end| end.position),
         )
         .fetch_one(conn)
         .await?;
-        let is_same = row.position >= head && known.is_none_or(|end| end.hash == row.known_hash);
+        let is_same =
+            row.position >= head && known.is_none_or(|end| end.recorded_at == row.known_at);
         if is_same {
-            *self.end() = Some(End {
-                position: row.position,
-                hash: row.hash,
-            });
+            self.saw_end(row.position, row.recorded_at);
         } else {
             self.update(|standing| standing.is_another_log = true);
             self.renew();
@@ -231,6 +228,17 @@ impl Watch {
             }
         }
         Ok(is_same)
+    }
+
+    /// Remembers the end of the log, unless a later one is known.
+    pub(crate) fn saw_end(&self, position: i64, recorded_at: Option<DateTime<Utc>>) {
+        let mut end = self.end();
+        if end.is_none_or(|end| end.position < position) {
+            *end = Some(End {
+                position,
+                recorded_at,
+            });
+        }
     }
 
     fn end(&self) -> std::sync::MutexGuard<'_, Option<End>> {

@@ -75,8 +75,22 @@ impl Place {
         })
     }
 
+    /// Appends, and sees that the time told is that of the newest event; what became of the call without it.
     async fn append(&mut self, call: &Call) -> Appended {
-        append(&mut self.conn, call).await.unwrap()
+        let mut appended = append(&mut self.conn, call).await.unwrap();
+        if let Appended::Done {
+            position,
+            recorded_at,
+            ..
+        } = &mut appended
+        {
+            let last = reader::page(&mut self.conn, *position - 1, 1)
+                .await
+                .unwrap();
+            assert_eq!(*recorded_at, last.first().map(|event| event.recorded_at));
+            *recorded_at = None;
+        }
+        appended
     }
 
     /// What the log holds: sequences by case, with the times.
@@ -154,6 +168,7 @@ fn begin_case(call: &mut Call, part: i32, number: u32, reference: u32) {
 fn done(position: i64, accepted: &[bool], taken: &[usize]) -> Appended {
     Appended::Done {
         position,
+        recorded_at: None,
         accepted: accepted.to_vec(),
         taken: taken.to_vec(),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::ids::Reference;
 use futures_util::FutureExt as _;
@@ -264,6 +265,7 @@ impl Writer {
         let appended = if planned.is_empty() {
             Appended::Done {
                 position: 0,
+                recorded_at: None,
                 accepted: vec![],
                 taken: vec![],
             }
@@ -291,12 +293,14 @@ impl Writer {
             }
             Appended::Done {
                 position,
+                recorded_at,
                 accepted,
                 taken,
             } => {
                 histogram!("docket_ledger_commit_seconds").record(began.elapsed().as_secs_f64());
                 let done = Done {
                     position,
+                    recorded_at,
                     accepted,
                     taken,
                 };
@@ -528,6 +532,8 @@ impl Writer {
             self.last_call = Some(planned.call.basis.call_id);
         }
         if has_written {
+            let watch = self.shared.connect.watch();
+            watch.saw_end(done.position, done.recorded_at);
             advance(&self.shared.head, done.position);
             advance(&self.shared.written, done.position);
         }
@@ -597,6 +603,7 @@ struct Outcome {
 /// What was written.
 struct Done {
     position: i64,
+    recorded_at: Option<DateTime<Utc>>,
     accepted: Vec<bool>,
     taken: Vec<usize>,
 }

@@ -2,8 +2,8 @@
 //!
 //! A moment is found as a place in the case's own stream. What the case was like then is told by few events, however long it went on:
 //! those that last set its title, status and assignee, and those of the messages on the page that is asked for. They go through the
-//! handlers of today's read models in memory ([`cases::as_of`], [`thread::as_of`]); which events those are, the live read models and the
-//! log's indexes say. A rebuild changes nothing of it, since rebuilt rows are the same.
+//! handlers of today's read models in memory ([`cases::as_of`], [`thread::as_of`](crate::read::thread::as_of)); which events those
+//! are, the live read models and the log's indexes say. A rebuild changes nothing of it, since rebuilt rows are the same.
 //!
 //! Some of what is shown of a case is told by events of the same contact's other cases: that another case follows this one, and
 //! what the person calls themselves.

@@ -5,8 +5,10 @@
 
 mod brief;
 mod command;
+mod delivery;
 mod error;
 mod event;
+mod moves;
 mod said;
 
 pub use brief::Summary;
@@ -23,8 +25,8 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::{Progress, Status};
-use crate::ids::{LineId, MessageId, Reference, UserId};
+use crate::delivery::Progress;
+use crate::ids::{MessageId, Reference, UserId};
 use crate::personal::Personal;
 use crate::text::{normalise, title};
 
@@ -452,138 +454,6 @@ impl State {
         Ok(vec![CaseEvent::MessageQueued(message)])
     }
 
-    fn begin_sending(
-        &self,
-        message_id: MessageId,
-        attempt: u32,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        let (_, progress) = self.outbound(message_id)?;
-        if progress
-            == (Progress {
-                attempt,
-                status: Status::Queued,
-            })
-        {
-            Ok(vec![CaseEvent::MessageSending {
-                message_id,
-                attempt,
-            }])
-        } else {
-            Err(CaseError::NotQueued {
-                status: progress.status,
-            })
-        }
-    }
-
-    fn record_delivery(
-        &self,
-        message_id: MessageId,
-        attempt: u32,
-        news: News,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        let (_, progress) = self.outbound(message_id)?;
-        let is_at = |status| progress == Progress { attempt, status };
-        let news = match news {
-            // The call was given up before its answer was recorded. It did not go out, so it waits for whoever sends it again.
-            News::Deferred { reason, .. } if is_at(Status::Uncertain) => {
-                News::Failed { code: None, reason }
-            }
-            news => news,
-        };
-        let is_news = match news.status() {
-            Some(status) => progress.is_advanced_by(attempt, status),
-            None => is_at(Status::Sending),
-        };
-        if !is_news {
-            // Late as it is, it may be the first to say what Vonage calls the attempt.
-            return match news {
-                News::Sent {
-                    provider_id: Some(provider_id),
-                } => self.identify(message_id, attempt, provider_id),
-                _ => Ok(vec![]),
-            };
-        }
-        Ok(vec![match news {
-            News::Deferred { not_before, reason } => CaseEvent::MessageDeferred {
-                message_id,
-                attempt,
-                not_before,
-                reason,
-            },
-            News::Sent { provider_id } => CaseEvent::MessageSent {
-                message_id,
-                attempt,
-                provider_id,
-            },
-            News::Delivered { at, at_is_arrival } => CaseEvent::MessageDelivered {
-                message_id,
-                attempt,
-                at,
-                at_is_arrival,
-            },
-            News::Read { at, at_is_arrival } => CaseEvent::MessageRead {
-                message_id,
-                attempt,
-                at,
-                at_is_arrival,
-            },
-            News::Failed { code, reason } => CaseEvent::MessageFailed {
-                message_id,
-                attempt,
-                code,
-                reason,
-            },
-            News::Uncertain { reason } => CaseEvent::MessageUncertain {
-                message_id,
-                attempt,
-                reason,
-            },
-        }])
-    }
-
-    fn identify(
-        &self,
-        message_id: MessageId,
-        attempt: u32,
-        provider_id: String,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        let (_, progress) = self.outbound(message_id)?;
-        let was_made = (1..=progress.attempt).contains(&attempt);
-        let is_known = self
-            .sent_ids(message_id)
-            .iter()
-            .any(|known| known.provider_id == provider_id);
-        if !was_made || is_known {
-            return Ok(vec![]);
-        }
-        Ok(vec![CaseEvent::MessageIdentified {
-            message_id,
-            attempt,
-            provider_id,
-        }])
-    }
-
-    fn resend(
-        &self,
-        message_id: MessageId,
-        line_id: Option<LineId>,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        let (message, progress) = self.outbound(message_id)?;
-        match progress.status {
-            Status::Failed | Status::Uncertain => {
-                let message = OutboundMessage {
-                    line_id: line_id.unwrap_or(message.line_id),
-                    ..message.clone()
-                };
-                Ok(vec![CaseEvent::MessageRequeued {
-                    message: Box::new(message),
-                    attempt: progress.attempt + 1,
-                }])
-            }
-            status => Err(CaseError::NotResendable { status }),
-        }
-    }
-
     fn set_status(
         &self,
         question: String,
@@ -621,93 +491,6 @@ impl State {
         }
         let from = self.title.clone();
         Ok(vec![CaseEvent::TitleChanged { from, to: title }])
-    }
-
-    fn move_out(
-        &self,
-        message_id: MessageId,
-        to: Reference,
-        made_case: bool,
-        comment: Option<Personal<String>>,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        self.inbound(message_id)?;
-        if to == self.origin.reference {
-            return Err(CaseError::AlreadyThere(to));
-        }
-        if let Some(comment) = &comment {
-            must_fit("the comment", comment, MAX_NOTE_CHARS)?;
-        }
-        Ok(vec![CaseEvent::MessageMovedOut {
-            message_id,
-            to,
-            made_case,
-            comment,
-        }])
-    }
-
-    fn move_in(
-        &self,
-        message: InboundMessage,
-        from: Reference,
-        made_case: bool,
-        comment: Option<Personal<String>>,
-        reaction: Option<Box<Reaction>>,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        if self.origin.origin == Origin::Record {
-            return Err(CaseError::Record(self.origin.reference));
-        }
-        self.must_be_open()?;
-        if self.messages.contains_key(&message.message_id) {
-            return Err(CaseError::AlreadyThere(self.origin.reference));
-        }
-        Ok(vec![CaseEvent::MessageMovedIn {
-            message,
-            from,
-            made_case,
-            comment,
-            reaction,
-        }])
-    }
-
-    fn undo_move(
-        &self,
-        message_id: MessageId,
-        closed_status: Option<String>,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        self.must_not_be_withdrawn()?;
-        let Origin::Move { from } = self.origin.origin else {
-            return Err(CaseError::NotMadeByMove);
-        };
-        self.inbound(message_id)?;
-        // The case began by the move, so all that was said here was said since.
-        if self.last_said > 0 {
-            return Err(CaseError::SaidSinceMove);
-        }
-        if self.standing > 1 {
-            return Err(CaseError::OtherMessageHere);
-        }
-        Ok(vec![CaseEvent::MoveUndone {
-            message_id,
-            to: from,
-            status: closed_status,
-        }])
-    }
-
-    fn take_back(
-        &self,
-        message_id: MessageId,
-        from: Reference,
-        reaction: Option<Box<Reaction>>,
-    ) -> Result<Vec<CaseEvent>, CaseError> {
-        self.must_not_be_withdrawn()?;
-        match self.moved_out.get(&message_id) {
-            Some(moved) if moved.to == from => Ok(vec![CaseEvent::MessageReturned {
-                message_id,
-                from,
-                reaction,
-            }]),
-            _ => Err(CaseError::NoSuchMessage(message_id)),
-        }
     }
 
     fn evolve(&mut self, event: &CaseEvent, sequence: u64) {
@@ -770,56 +553,6 @@ impl State {
         }
     }
 
-    /// What an event makes of the delivery of a message.
-    fn evolve_delivery(&mut self, event: &CaseEvent) {
-        match event {
-            CaseEvent::MessageSending { message_id, .. } => {
-                self.set_progress(*message_id, Status::Sending);
-            }
-            CaseEvent::MessageDeferred { message_id, .. } => {
-                self.set_progress(*message_id, Status::Queued);
-                if let Some(Message {
-                    body: Body::Outbound { deferrals, .. },
-                    ..
-                }) = self.messages.get_mut(message_id)
-                {
-                    *deferrals += 1;
-                }
-            }
-            CaseEvent::MessageSent {
-                message_id,
-                attempt,
-                provider_id,
-            } => {
-                self.set_progress(*message_id, Status::Sent);
-                if let Some(provider_id) = provider_id {
-                    self.add_sent_id(*message_id, *attempt, provider_id);
-                }
-            }
-            CaseEvent::MessageIdentified {
-                message_id,
-                attempt,
-                provider_id,
-            } => self.add_sent_id(*message_id, *attempt, provider_id),
-            CaseEvent::MessageDelivered { message_id, .. } => {
-                self.set_progress(*message_id, Status::Delivered);
-            }
-            CaseEvent::MessageRead { message_id, .. } => {
-                self.set_progress(*message_id, Status::Read);
-            }
-            CaseEvent::MessageFailed { message_id, .. } => {
-                self.set_progress(*message_id, Status::Failed);
-            }
-            CaseEvent::MessageUncertain { message_id, .. } => {
-                self.set_progress(*message_id, Status::Uncertain);
-            }
-            CaseEvent::MessageRequeued { message, attempt } => {
-                self.begin_attempt(message, *attempt);
-            }
-            _ => {}
-        }
-    }
-
     /// What an event makes of the case beside the message that it is about.
     fn evolve_rest(&mut self, event: &CaseEvent, sequence: u64) {
         match event {
@@ -862,20 +595,6 @@ impl State {
         }
     }
 
-    /// Moves bring and take messages of the contact alone, in another order than they were said in.
-    fn move_was_recorded(&mut self) {
-        if self.is_brief {
-            self.is_outdated = true;
-            return;
-        }
-        let inbound = |message: &&Message| matches!(message.body, Body::Inbound(_));
-        let newest = self.messages.values().filter(inbound);
-        self.said.contact = newest
-            .map(|message| message.sequence)
-            .max()
-            .unwrap_or_default();
-    }
-
     fn take_in(&mut self, message: &InboundMessage, sequence: u64) {
         self.moved_out.remove(&message.message_id);
         let body = Body::Inbound(Box::new(message.clone()));
@@ -892,56 +611,6 @@ impl State {
         if known.is_none_or(|known| known.at <= reaction.at) {
             self.reactions
                 .insert(message_id, Box::new(reaction.clone()));
-        }
-    }
-
-    fn set_progress(&mut self, message_id: MessageId, status: Status) {
-        if let Some(Message {
-            body: Body::Outbound { progress, .. },
-            ..
-        }) = self.messages.get_mut(&message_id)
-        {
-            progress.status = status;
-        }
-    }
-
-    /// What Vonage calls earlier attempts stays: their copies may have arrived.
-    fn begin_attempt(&mut self, again: &OutboundMessage, new_attempt: u32) {
-        if let Some(Message {
-            body:
-                Body::Outbound {
-                    message,
-                    progress,
-                    deferrals,
-                    sent_ids: _,
-                },
-            ..
-        }) = self.messages.get_mut(&again.message_id)
-        {
-            **message = again.clone();
-            *progress = Progress {
-                attempt: new_attempt,
-                status: Status::Queued,
-            };
-            *deferrals = 0;
-        }
-    }
-
-    fn add_sent_id(&mut self, message_id: MessageId, attempt: u32, provider_id: &str) {
-        if let Some(Message {
-            body: Body::Outbound { sent_ids, .. },
-            ..
-        }) = self.messages.get_mut(&message_id)
-            && sent_ids
-                .iter()
-                .all(|known| known.provider_id != provider_id)
-        {
-            // Many cases are kept in memory, and there is seldom a second one.
-            sent_ids.reserve_exact(1);
-            sent_ids.push(SentId {
-                attempt,
-                provider_id: provider_id.to_owned(),
-            });
         }
     }
 }

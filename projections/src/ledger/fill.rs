@@ -189,7 +189,7 @@ async fn find_contacts(
         since,
         i64::try_from(auto_reply::MAX_PER_HOUR).unwrap_or(i64::MAX),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
     let mut fresh = vec![];
     for row in rows {
@@ -214,7 +214,38 @@ async fn find_contacts(
         fresh.push(id);
         loaded.put_contact(contact);
     }
+    load_last_lines(conn, &fresh, loaded).await?;
     Ok(fresh)
+}
+
+/// The line that contacts last wrote to, where their own row does not tell: they never wrote, or the row is from before it did and
+/// the read models were missing then.
+async fn load_last_lines(
+    conn: &mut PgConnection,
+    fresh: &[ContactId],
+    loaded: &mut Loaded,
+) -> Result<(), sqlx::Error> {
+    let untold = |id: &&ContactId| {
+        let contact = loaded.contact(**id);
+        contact.is_some_and(|contact| contact.last_line().is_none())
+    };
+    let untold: Vec<Uuid> = fresh.iter().filter(untold).map(|id| id.0).collect();
+    if untold.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (k.contact_id) k.contact_id, c.last_inbound_at AS "at!", c.last_inbound_line_id AS "line_id!"
+             FROM contact_cases k JOIN cases c USING (reference)
+            WHERE k.contact_id = ANY ($1) AND c.last_inbound_line_id IS NOT NULL
+            ORDER BY k.contact_id, c.last_inbound_at DESC, c.reference DESC"#,
+        &untold,
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        loaded.put_last_line(ContactId(row.contact_id), row.at, LineId(row.line_id));
+    }
+    Ok(())
 }
 
 /// The open cases of contacts that were read anew, and the cases that are named.

@@ -170,6 +170,12 @@ impl Loaded {
         }
     }
 
+    pub(crate) fn put_last_line(&mut self, id: ContactId, at: DateTime<Utc>, line_id: LineId) {
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.put_last_line(at, line_id);
+        }
+    }
+
     pub(crate) fn put_newest(&mut self, id: ContactId, reference: Reference) {
         if let Some(contact) = self.contacts.get_mut(&id) {
             contact.put_newest(reference);

@@ -89,6 +89,21 @@ pub async fn set_model_version(pool: &PgPool, name: &str, version: i32) {
     .expect("the test server takes a version");
 }
 
+/// Makes the rows of contacts as they are after an upgrade on which the read models were missing: they do not tell who wrote to which
+/// line. Every state of a contact in memory is of an older version then.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn forget_last_lines(pool: &PgPool) {
+    sqlx::query!(
+        "UPDATE contact_ids SET last_wrote_at = NULL, last_line_id = NULL, version = version + 1"
+    )
+    .execute(pool)
+    .await
+    .expect("the test server takes a change");
+}
+
 /// Writers that wait where every call that appends begins, until they are let go.
 #[derive(Debug)]
 pub struct Halted(Transaction<'static, Postgres>);

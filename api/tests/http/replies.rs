@@ -1,6 +1,7 @@
 //! Replies: what is recorded, two agents at once, and sending again.
 
 use docket_domain::case::News;
+use docket_projections::testing::forget_last_lines;
 use serde_json::{Value, json};
 
 use crate::support::{Api, OUR_NUMBER, inbound, new_id, text};
@@ -153,6 +154,9 @@ async fn a_reply_goes_out_by_the_line_of_the_message_that_was_written_last() {
     writes("sms", "11:40:00").await;
     assert_eq!(reply_goes_by().await, "whatsapp");
     writes("sms", "11:51:00").await;
+    assert_eq!(reply_goes_by().await, "sms");
+    // The case began by WhatsApp, and still the answer goes where the person wrote last.
+    forget_last_lines(&api.app.pool).await;
     assert_eq!(reply_goes_by().await, "sms");
     api.equals_its_log().await;
     api.close().await;

@@ -18,6 +18,7 @@ mod counter;
 mod device;
 mod history;
 mod inbox;
+mod labels;
 mod live;
 mod log;
 mod owners;

@@ -390,6 +390,9 @@ pub(super) struct MoveForm {
     /// A reference that was typed.
     pub(super) typed: String,
     pub(super) comment: String,
+    /// The offer to move the messages that follow with it; empty where none does.
+    pub(super) following: String,
+    pub(super) and_following: bool,
     pub(super) once: String,
     pub(super) refusal: String,
 }

@@ -106,6 +106,8 @@ impl Place {
                 .access
                 .narrow(self.survey().map(|survey| vec![survey])),
             assignee,
+            label: None,
+            snoozed: matches!(state, Some(CaseState::Open)).then_some(false),
             unread_by: (self.view() == View::Unread && session.may_act())
                 .then_some(session.user_id),
             q: (!q.is_empty()).then_some(Personal(q)),

@@ -481,6 +481,8 @@ fn a_message_is_moved() {
         }],
         typed: "#103".to_owned(),
         comment: "Another <subject>".to_owned(),
+        following: words::and_following(2),
+        and_following: true,
         once: "o3".to_owned(),
         refusal: "The case is closed.".to_owned(),
     }));

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
-use super::words;
+use super::{labels, words};
 
 /// At most so many characters of a quoted message are shown.
 const QUOTE_CHARS: usize = 140;
@@ -150,6 +150,20 @@ impl Shown<'_> {
                 }],
                 comment: None,
             },
+            // A label's name is an owner's word, in which a number is no link of ours.
+            What::Labels { added, removed } => Body::Marker {
+                icon: "tag",
+                sentence: vec![Piece {
+                    text: labels::labelled(&who, added, removed),
+                    href: None,
+                }],
+                comment: None,
+            },
+            What::Snoozed { until } => {
+                let until = When::of(*until, self.now);
+                self.marker("clock", &labels::snoozed(&who, &until.exact))
+            }
+            What::Woken { reason } => self.marker("clock", &labels::woken(&who, *reason)),
             What::MovedOut { to, comment, .. } => self.moved(
                 &words::moved_out(&who, to.get()),
                 comment.as_ref().map(|comment| comment.0.clone()),
@@ -224,7 +238,7 @@ impl Shown<'_> {
         let can_undo = may_move
             && self.case.origin == CaseOrigin::Move
             && message.routed.rule == Rule::Moved
-            && self.case.message_count == 1;
+            && (self.case.message_count == 1 || self.is_first_of_move(message, all));
         Message {
             is_ours: false,
             is_automatic: false,
@@ -249,6 +263,17 @@ impl Shown<'_> {
             resend: None,
             reaction: None,
         }
+    }
+
+    /// Whether all messages of the case were moved here and this is the first of them, which offers to undo the move.
+    fn is_first_of_move(&self, message: &Inbound, all: &[ThreadItem]) -> bool {
+        let mut moved = all.iter().filter_map(|item| match &item.what {
+            What::Inbound(other) if other.routed.rule == Rule::Moved => Some(other.message_id),
+            _ => None,
+        });
+        let is_first = moved.next() == Some(message.message_id);
+        let others = u32::try_from(moved.count()).unwrap_or(u32::MAX);
+        is_first && others.checked_add(1) == Some(self.case.message_count)
     }
 
     fn outbound(&self, message: &Outbound, is_automatic: bool) -> Message {

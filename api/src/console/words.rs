@@ -304,6 +304,15 @@ pub(super) fn status_changed(
     }
 }
 
+/// The offer to move the messages behind one with it; nothing where there are none.
+pub(super) fn and_following(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "Also move the message of the contact that follows".to_owned(),
+        count => format!("Also move the {count} messages of the contact that follow"),
+    }
+}
+
 pub(super) fn assigned(who: &str, before: Option<&str>, to: Option<&str>) -> String {
     match (before, to) {
         (_, Some(to)) if to == who => format!("{who} took the case"),
@@ -576,6 +585,7 @@ pub(super) fn event_kind(kind: &str) -> &'static str {
         "status" => "Status",
         "assignee" => "Who sees to it",
         "title" => "Beginning and titles",
+        "labels" => "Labels and snoozes",
         "notes" => "Notes",
         "moves" => "Moves",
         _ => EVERYTHING,
@@ -1437,6 +1447,7 @@ pub(super) fn aggregate(aggregate: &str) -> &'static str {
         "CaseViews" => "Looks at cases",
         "Export" => "Exports",
         "Installation" => "Vonage's settings",
+        "Labels" => "Labels",
         _ => "Others",
     }
 }

@@ -565,6 +565,7 @@ impl History {
                 let moved = MoveMessage {
                     from,
                     message_id,
+                    following: vec![],
                     to: to.and_then(|to| self.case(to)),
                     comment: (message % 2 == 0).then(|| "Another matter".into()),
                     note_id: self.id().into(),
@@ -598,6 +599,7 @@ impl History {
                         reference,
                         source,
                         message_id,
+                        others: vec![],
                         asked: self.asked.clone(),
                     };
                     if self.does(undo).await.is_some() {

@@ -1,5 +1,7 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+mod labels;
+
 use std::fmt::Write as _;
 
 use std::fmt;
@@ -113,6 +115,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Views(event) => of_views(event),
         Event::Export(event) => of_export(event),
         Event::Installation(event) => of_installation(event),
+        Event::Labels(event) => labels::of_labels(event),
     }
 }
 
@@ -205,6 +208,9 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
+        CaseEvent::LabelsChanged { from, to } => labels::labelled(from, to),
+        CaseEvent::CaseSnoozed { from, until } => labels::snoozed(*from, *until),
+        CaseEvent::CaseWoken { reason, .. } => labels::woken(*reason).to_owned(),
         CaseEvent::MessageSending { .. }
         | CaseEvent::MessageDeferred { .. }
         | CaseEvent::MessageSent { .. }

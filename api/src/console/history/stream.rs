@@ -62,6 +62,7 @@ const KINDS: [(&str, &[&str]); 7] = [
     ("status", &["StatusChanged"]),
     ("assignee", &["AssigneeChanged"]),
     ("title", &["CaseOpened", "TitleChanged"]),
+    ("labels", &["LabelsChanged", "CaseSnoozed", "CaseWoken"]),
     ("notes", &["NoteAdded"]),
     (
         "moves",

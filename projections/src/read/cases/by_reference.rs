@@ -1,7 +1,9 @@
 //! The list of cases in the order of their references, which stands still while messages come.
 
+use docket_domain::case::CaseLabel;
 use docket_domain::ids::Reference;
 use sqlx::PgPool;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{AssigneeFilter, CaseFilter, CaseRow, CaseState, RawCase};
@@ -30,16 +32,25 @@ pub async fn list(
     };
     let rows = sqlx::query_as!(
         RawCase,
-        r#"SELECT reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
+        r#"SELECT c.reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
                   assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
-                  last_inbound_line_id, last_message
-             FROM cases
-            WHERE reference > $1
+                  last_inbound_line_id, last_message,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('label_id', l.label_id, 'name', l.name)), '[]')
+                     FROM case_labels k JOIN labels l USING (label_id)
+                    WHERE k.reference = c.reference) AS "labels!: Json<Vec<CaseLabel>>",
+                  z.until AS "snoozed_until?"
+             FROM cases c
+             LEFT JOIN snoozes z ON z.reference = c.reference
+            WHERE c.reference > $1
               AND ($2::text IS NULL OR state = $2)
               AND ($3::uuid[] IS NULL OR survey_id = ANY ($3))
               AND (NOT $4::boolean OR assignee_id IS NOT DISTINCT FROM $5::uuid)
               AND ($6::text IS NULL OR (number ~>=~ $6 AND number ~<=~ $7))
-            ORDER BY reference
+              AND ($9::uuid IS NULL OR EXISTS (
+                      SELECT FROM case_labels t WHERE t.reference = c.reference AND t.label_id = $9
+                  ))
+              AND ($10::boolean IS NULL OR (z.reference IS NOT NULL) = $10)
+            ORDER BY c.reference
             LIMIT $8"#,
         after.map_or(0, Reference::as_i32),
         filter.state.map(CaseState::as_str),
@@ -49,6 +60,8 @@ pub async fn list(
         bounds.as_ref().map(|(least, _)| *least),
         bounds.as_ref().map(|(_, greatest)| greatest.as_str()),
         i64::from(limit),
+        filter.label.map(|label_id| label_id.0),
+        filter.snoozed,
     )
     .fetch_all(pool)
     .await?;

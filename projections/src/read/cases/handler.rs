@@ -292,7 +292,10 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
-            | CaseEvent::ReactionReceived { .. } => {}
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. } => {}
         }
     }
 

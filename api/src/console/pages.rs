@@ -8,6 +8,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::session::Session;
 use super::window::Window;
 use super::words;
@@ -179,6 +180,7 @@ pub(super) struct CaseEntry {
     pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) when: When,
+    pub(super) marks: Marks,
     pub(super) is_current: bool,
 }
 
@@ -186,6 +188,7 @@ pub(super) struct CaseEntry {
 pub(super) struct List {
     pub(super) views: Vec<ViewLink>,
     pub(super) surveys: Vec<Choice>,
+    pub(super) labels: Vec<Choice>,
     pub(super) view: &'static str,
     pub(super) q: String,
     pub(super) heading: &'static str,
@@ -368,6 +371,9 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    pub(super) marks: Marks,
+    pub(super) labels: LabelsForm,
+    pub(super) snooze: SnoozeForm,
 }
 
 #[derive(Template)]

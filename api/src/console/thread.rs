@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
-use super::{labels, words};
+use super::words;
 
 /// At most so many characters of a quoted message are shown.
 const QUOTE_CHARS: usize = 140;
@@ -154,16 +154,16 @@ impl Shown<'_> {
             What::Labels { added, removed } => Body::Marker {
                 icon: "tag",
                 sentence: vec![Piece {
-                    text: labels::labelled(&who, added, removed),
+                    text: words::labels::labelled(&who, added, removed),
                     href: None,
                 }],
                 comment: None,
             },
             What::Snoozed { until } => {
                 let until = When::of(*until, self.now);
-                self.marker("clock", &labels::snoozed(&who, &until.exact))
+                self.marker("clock", &words::labels::snoozed(&who, &until.exact))
             }
-            What::Woken { reason } => self.marker("clock", &labels::woken(&who, *reason)),
+            What::Woken { reason } => self.marker("clock", &words::labels::woken(&who, *reason)),
             What::MovedOut { to, comment, .. } => self.moved(
                 &words::moved_out(&who, to.get()),
                 comment.as_ref().map(|comment| comment.0.clone()),

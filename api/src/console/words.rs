@@ -3,6 +3,8 @@
 //! Refusals of the domain, reasons of delivery and the history's sentences come from where they are made
 //! (`docket_projections::history`, the errors).
 
+pub(super) mod labels;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -204,6 +206,7 @@ pub(super) const fn view(view: View) -> &'static str {
         View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
+        View::Snoozed => "Snoozed",
         View::Closed => "Closed",
         View::All => "All",
     }
@@ -369,6 +372,9 @@ pub(super) fn done(what: &str) -> &'static str {
         "resent" => "The message is sent again.",
         "begun" => "The case was begun.",
         "unread" => "The case is marked as unread.",
+        "labelled" => "The labels were set.",
+        "snoozed" => "The case is snoozed.",
+        "woken" => "The snooze was ended.",
         _ => "",
     }
 }
@@ -742,6 +748,8 @@ pub(super) fn bulk_done(what: &str, count: usize) -> String {
         "close" => "closed",
         "read" => "marked as read",
         "unread" => "marked as unread",
+        "label" => "given the label",
+        "unlabel" => "freed of the label",
         _ => "assigned",
     };
     format!("{cases} {done}.")
@@ -1083,6 +1091,9 @@ pub(super) fn settings_done(what: &str) -> &'static str {
         }
         "line" => "The line was saved.",
         "line-removed" => "The line was removed.",
+        "label-created" => "The label was created.",
+        "label-changed" => "The label was changed.",
+        "label-deleted" => "The label was deleted.",
         "resumed" => "Sending goes on.",
         _ => "",
     }

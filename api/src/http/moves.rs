@@ -53,15 +53,16 @@ struct NewMove {
 struct MovedView {
     /// The case.
     reference: u32,
-    /// How many messages went there.
-    count: usize,
+    /// How many messages went there, where it is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
 }
 
 impl From<Moved> for Json<MovedView> {
     fn from(moved: Moved) -> Self {
         Self(MovedView {
             reference: moved.reference.get(),
-            count: moved.count,
+            count: (moved.count > 1).then_some(moved.count),
         })
     }
 }

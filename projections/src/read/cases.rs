@@ -658,32 +658,47 @@ impl Page<'_> {
 
     /// Reads it, whatever the filter searches for.
     async fn read(&self, pool: &PgPool) -> Result<Vec<CaseRow>, sqlx::Error> {
-        // Each state is read on its own and the two are merged, because every index has the state before the order.
         let raw = match &self.driver {
-            Driver::References(references) => {
-                // The offset keeps the planner from reading all cases in order until it has met enough of these.
-                page!(
-                    self,
-                    "(SELECT) one",
-                    "(
-                         SELECT c.* FROM cases c
-                         LEFT JOIN read_marks m ON m.user_id = $16 AND m.reference = c.reference
-                         WHERE c.reference = ANY ($15)
-                             AND ($16::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
-                             AND (NOT $17::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
-                             AND (NOT $18::boolean OR c.failed AND is_last_reply_failed(c.reference))
-                         OFFSET 0
-                     )",
-                    "c.state = ANY ($1)",
-                    "",
-                    references,
-                    self.reader(),
-                    self.filter.waiting,
-                    self.filter.failed
-                )
-                .fetch_all(pool)
-                .await?
+            Driver::References(references) => self.read_references(pool, references).await?,
+            Driver::Unread | Driver::Waiting | Driver::Failed => self.read_view(pool).await?,
+            Driver::Assignee | Driver::Unassigned | Driver::Surveys | Driver::All => {
+                self.read_in_order(pool).await?
             }
+        };
+        read_all(raw)
+    }
+
+    async fn read_references(
+        &self,
+        pool: &PgPool,
+        references: &[i32],
+    ) -> Result<Vec<RawCase>, sqlx::Error> {
+        // The offset keeps the planner from reading all cases in order until it has met enough of these.
+        page!(
+            self,
+            "(SELECT) one",
+            "(
+                 SELECT c.* FROM cases c
+                 LEFT JOIN read_marks m ON m.user_id = $16 AND m.reference = c.reference
+                 WHERE c.reference = ANY ($15)
+                     AND ($16::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
+                     AND (NOT $17::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                     AND (NOT $18::boolean OR c.failed AND is_last_reply_failed(c.reference))
+                 OFFSET 0
+             )",
+            "c.state = ANY ($1)",
+            "",
+            references,
+            self.reader(),
+            self.filter.waiting,
+            self.filter.failed
+        )
+        .fetch_all(pool)
+        .await
+    }
+
+    async fn read_view(&self, pool: &PgPool) -> Result<Vec<RawCase>, sqlx::Error> {
+        match &self.driver {
             Driver::Unread => {
                 // As a join, not as a question asked of each case: that would be taken for so dear that all cases were sorted.
                 page!(
@@ -703,7 +718,7 @@ impl Page<'_> {
                     self.filter.failed
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Waiting => {
                 page!(
@@ -716,9 +731,9 @@ impl Page<'_> {
                     self.filter.failed
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-            Driver::Failed => {
+            _ => {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
@@ -727,8 +742,14 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
+        }
+    }
+
+    async fn read_in_order(&self, pool: &PgPool) -> Result<Vec<RawCase>, sqlx::Error> {
+        // Each state is read on its own and the two are merged, because every index has the state before the order.
+        match &self.driver {
             Driver::Assignee => {
                 page!(
                     self,
@@ -738,7 +759,7 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Unassigned => {
                 // To be NULL is not to be equal: without the column in the order the index would not give it.
@@ -750,7 +771,7 @@ impl Page<'_> {
                     "c.assignee_id,"
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Surveys => {
                 page!(
@@ -761,9 +782,9 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-            Driver::All => {
+            _ => {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
@@ -772,10 +793,9 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-        };
-        read_all(raw)
+        }
     }
 
     /// Reads it with those cases alone that the search finds.

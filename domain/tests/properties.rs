@@ -267,20 +267,27 @@ fn news() -> impl Strategy<Value = News> {
     ]
 }
 
-/// Some of a few labels, or too many of them, where one of those that the case may have was deleted.
+/// Some of a few labels, of which one was deleted, or too many of them.
 fn labels() -> impl Strategy<Value = CaseCommand> {
     let label = |number: u128| CaseLabel {
         label_id: LabelId(Uuid::from_u128(number)),
         name: format!("Label {number}"),
     };
-    let some = proptest::collection::vec((1_u128..5).prop_map(label), 0..4);
-    let many = Just((1..=21).map(label).collect::<Vec<_>>());
-    let names = (1..4).map(|number| (label(number).label_id, label(number).name));
-    let names: BTreeMap<_, _> = names.collect();
-    prop_oneof![9 => some, 1 => many].prop_map(move |to| CaseCommand::SetLabels {
-        to,
-        names: names.clone(),
-    })
+    let some = (proptest::collection::vec(1_u128..5, 0..4), 0_u128..5).prop_map(
+        move |(numbers, deleted)| {
+            let is_there = |number: &u128| *number != deleted;
+            let names = (1..5).filter(is_there).map(label);
+            CaseCommand::SetLabels {
+                to: numbers.into_iter().filter(is_there).map(label).collect(),
+                names: names.map(|label| (label.label_id, label.name)).collect(),
+            }
+        },
+    );
+    let many = Just(CaseCommand::SetLabels {
+        to: (1..=21).map(label).collect(),
+        names: BTreeMap::new(),
+    });
+    prop_oneof![9 => some, 1 => many]
 }
 
 fn noon() -> DateTime<Utc> {

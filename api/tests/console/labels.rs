@@ -90,7 +90,10 @@ async fn a_case_shows_its_labels_in_the_list_and_over_its_thread() {
     assert_eq!(list.text.matches("class=\"label blue\"").count(), 1);
     let urgent = id_of(&list, "Urgent");
     let found = agent.get(&format!("/?label={urgent}")).await;
-    found.is(200).shows("href=\"/cases/101").lacks("id=\"c102\"");
+    found
+        .is(200)
+        .shows("href=\"/cases/101")
+        .lacks("id=\"c102\"");
     // The list stays the same beside a case.
     found.shows(&format!("label={urgent}"));
     let billing = id_of(&list, "Billing");
@@ -138,7 +141,11 @@ async fn a_case_is_snoozed_leaves_the_open_ones_and_is_woken() {
         let fields = [("until", choice), ("at", "")];
         let snoozed = agent.send(&page, "/cases/101/snooze", &fields).await;
         snoozed.is(200).shows("The case is snoozed.").shows(until);
-        agent.get("/").await.lacks("id=\"c101\"").shows("id=\"c102\"");
+        agent
+            .get("/")
+            .await
+            .lacks("id=\"c101\"")
+            .shows("id=\"c102\"");
         agent
             .get("/?view=snoozed")
             .await

@@ -56,8 +56,8 @@ async fn a_label_is_created_changed_and_deleted() {
     let listed = api.get("/labels").await.expect(200);
     assert_eq!(listed, json!({"items": [grey, created], "next": null}));
 
-    let changed = api.owner_does("PATCH", &path, &json!({"colour": "orange"}));
-    let changed = changed.await.expect(200);
+    let orange = json!({"colour": "orange"});
+    let changed = api.owner_does("PATCH", &path, &orange).await.expect(200);
     assert_eq!(
         (&changed["name"], &changed["colour"], &changed["version"]),
         (&json!("Urgent"), &json!("orange"), &json!(3))

@@ -17,10 +17,13 @@
 
 pub mod as_of;
 pub mod by_reference;
+pub mod counts;
 pub mod desk;
 pub(crate) mod handler;
+pub mod preview;
 mod search;
 pub mod stranded;
+pub mod waiting;
 
 use std::fmt;
 use std::str::FromStr;
@@ -100,7 +103,7 @@ impl CaseRow {
     /// The place of this case in the list; a page that begins there begins with the case after it.
     pub const fn cursor(&self) -> Cursor {
         Cursor {
-            last_message_at: self.last_message_at,
+            at: self.last_message_at,
             reference: self.reference,
         }
     }
@@ -215,6 +218,20 @@ pub struct CaseFilter {
     pub assignee: Option<AssigneeFilter>,
     /// Only those that this person has not opened since their last message; they are open, or none is found.
     pub unread_by: Option<UserId>,
+    /// Only those in which the contact waits for an answer.
+    pub waiting: bool,
+    /// Only those whose last reply failed, and that nobody closed since.
+    pub failed: bool,
+    /// Only those with this answer to the status question.
+    pub status: Option<String>,
+    /// Only those that began on this line.
+    pub line: Option<LineId>,
+    /// Only those that began on a line of this channel.
+    pub channel: Option<Channel>,
+    /// Only those whose last message was recorded then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those whose last message was recorded before.
+    pub until: Option<DateTime<Utc>>,
     /// Only those that have this label.
     pub label: Option<LabelId>,
     /// Only those that are put off, or only those that are not.
@@ -255,23 +272,18 @@ pub enum AssigneeFilter {
     Nobody,
 }
 
-/// A place in the list of cases. As text it is `<microseconds since 1970>-<reference>`.
+/// A place in a list of cases. As text it is `<microseconds since 1970>-<reference>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When the case before it had its last message.
-    pub last_message_at: DateTime<Utc>,
+    /// The time by which the list is ordered, of the case before it: that of its last message, or since when it waits.
+    pub at: DateTime<Utc>,
     /// The case before it.
     pub reference: Reference,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}-{}",
-            self.last_message_at.timestamp_micros(),
-            self.reference
-        )
+        write!(f, "{}-{}", self.at.timestamp_micros(), self.reference)
     }
 }
 
@@ -291,7 +303,7 @@ impl FromStr for Cursor {
             return Err(ParseCursorError);
         }
         Ok(Self {
-            last_message_at: DateTime::from_timestamp_micros(micros).ok_or(ParseCursorError)?,
+            at: DateTime::from_timestamp_micros(micros).ok_or(ParseCursorError)?,
             reference: reference.parse().map_err(|_| ParseCursorError)?,
         })
     }
@@ -522,6 +534,10 @@ enum Driver {
     References(Vec<i32>),
     /// The cases that a person has yet to read, in order.
     Unread,
+    /// The cases in which the contact waits, in order.
+    Waiting,
+    /// The cases whose last reply failed, in order.
+    Failed,
     /// The cases that a person sees to, in order.
     Assignee,
     /// The cases that nobody sees to, in order.
@@ -538,6 +554,8 @@ impl Driver {
         match (references, filter.assignee, &filter.surveys) {
             (Some(references), ..) => Self::References(references),
             _ if filter.unread_by.is_some() => Self::Unread,
+            _ if filter.waiting => Self::Waiting,
+            _ if filter.failed => Self::Failed,
             (None, Some(AssigneeFilter::User(_)), _) => Self::Assignee,
             (None, Some(AssigneeFilter::Nobody), _) => Self::Unassigned,
             (None, None, Some(_)) => Self::Surveys,
@@ -549,6 +567,10 @@ impl Driver {
     const fn in_order(filter: &CaseFilter) -> Self {
         if filter.unread_by.is_some() {
             Self::Unread
+        } else if filter.waiting {
+            Self::Waiting
+        } else if filter.failed {
+            Self::Failed
         } else {
             Self::All
         }
@@ -626,17 +648,22 @@ macro_rules! page {
                      AND ($6::uuid IS NULL OR c.assignee_id = $6)
                      AND (NOT $7::boolean OR c.assignee_id IS NULL)
                      AND ($8::text IS NULL OR c.number ~>=~ $8 AND c.number ~<=~ $9)
-                     AND ($10::uuid IS NULL OR EXISTS (
-                             SELECT FROM case_labels t WHERE t.reference = c.reference AND t.label_id = $10
+                     AND ($10::text IS NULL OR c.status = $10)
+                     AND ($11::uuid IS NULL OR c.line_id = $11)
+                     AND ($12::text IS NULL OR c.channel = $12)
+                     AND c.last_message_at >= COALESCE($13, '-infinity'::timestamptz)
+                     AND c.last_message_at < COALESCE($14, 'infinity'::timestamptz)
+                     AND ($15::uuid IS NULL OR EXISTS (
+                             SELECT FROM case_labels t WHERE t.reference = c.reference AND t.label_id = $15
                          ))
-                     AND ($11::boolean IS NULL OR (z.reference IS NOT NULL) = $11)
+                     AND ($16::boolean IS NULL OR (z.reference IS NOT NULL) = $16)
                  ORDER BY " + $order + " c.last_message_at DESC, c.reference DESC
                  LIMIT $4
              ) c
              ORDER BY c.last_message_at DESC, c.reference DESC
              LIMIT $4",
             &$page.states() as _,
-            $page.cursor.map(|cursor| cursor.last_message_at),
+            $page.cursor.map(|cursor| cursor.at),
             $page.cursor.map(|cursor| cursor.reference.as_i32()),
             i64::from($page.limit),
             $page.surveys() as _,
@@ -644,6 +671,11 @@ macro_rules! page {
             $page.filter.assignee == Some(AssigneeFilter::Nobody),
             $page.number().map(|(least, _)| least),
             $page.number().map(|(_, greatest)| greatest),
+            $page.filter.status.as_deref(),
+            $page.filter.line.map(|line_id| line_id.0),
+            $page.filter.channel.map(Channel::as_str),
+            $page.filter.since,
+            $page.filter.until,
             $page.filter.label.map(|label_id| label_id.0),
             $page.filter.snoozed
             $(, $argument)*
@@ -681,28 +713,47 @@ impl Page<'_> {
 
     /// Reads it, whatever the filter searches for.
     async fn read(&self, pool: &PgPool) -> Result<Vec<CaseRow>, sqlx::Error> {
-        // Each state is read on its own and the two are merged, because every index has the state before the order.
         let raw = match &self.driver {
-            Driver::References(references) => {
-                // The offset keeps the planner from reading all cases in order until it has met enough of these.
-                page!(
-                    self,
-                    "(SELECT) one",
-                    "(
-                         SELECT c.* FROM cases c
-                         LEFT JOIN read_marks m ON m.user_id = $13 AND m.reference = c.reference
-                         WHERE c.reference = ANY ($12)
-                             AND ($13::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
-                         OFFSET 0
-                     )",
-                    "c.state = ANY ($1)",
-                    "",
-                    references,
-                    self.reader()
-                )
-                .fetch_all(pool)
-                .await?
+            Driver::References(references) => self.read_references(pool, references).await?,
+            Driver::Unread | Driver::Waiting | Driver::Failed => self.read_view(pool).await?,
+            Driver::Assignee | Driver::Unassigned | Driver::Surveys | Driver::All => {
+                self.read_in_order(pool).await?
             }
+        };
+        read_all(raw)
+    }
+
+    async fn read_references(
+        &self,
+        pool: &PgPool,
+        references: &[i32],
+    ) -> Result<Vec<RawCase>, sqlx::Error> {
+        // The offset keeps the planner from reading all cases in order until it has met enough of these.
+        page!(
+            self,
+            "(SELECT) one",
+            "(
+                 SELECT c.* FROM cases c
+                 LEFT JOIN read_marks m ON m.user_id = $18 AND m.reference = c.reference
+                 WHERE c.reference = ANY ($17)
+                     AND ($18::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
+                     AND (NOT $19::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                     AND (NOT $20::boolean OR c.failed AND is_last_reply_failed(c.reference))
+                 OFFSET 0
+             )",
+            "c.state = ANY ($1)",
+            "",
+            references,
+            self.reader(),
+            self.filter.waiting,
+            self.filter.failed
+        )
+        .fetch_all(pool)
+        .await
+    }
+
+    async fn read_view(&self, pool: &PgPool) -> Result<Vec<RawCase>, sqlx::Error> {
+        match &self.driver {
             Driver::Unread => {
                 // As a join, not as a question asked of each case: that would be taken for so dear that all cases were sorted.
                 page!(
@@ -710,16 +761,50 @@ impl Page<'_> {
                     "UNNEST($1::text[]) s (state)",
                     "(
                          SELECT c.* FROM cases c
-                         LEFT JOIN read_marks m ON m.user_id = $12 AND m.reference = c.reference
+                         LEFT JOIN read_marks m ON m.user_id = $17 AND m.reference = c.reference
                          WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                             AND (NOT $18::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                             AND (NOT $19::boolean OR c.failed AND is_last_reply_failed(c.reference))
                      )",
                     "c.state = s.state",
                     "",
-                    self.reader()
+                    self.reader(),
+                    self.filter.waiting,
+                    self.filter.failed
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
+            Driver::Waiting => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "cases",
+                    "c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL AND c.state = s.state
+                         AND (NOT $17::boolean OR c.failed AND is_last_reply_failed(c.reference))",
+                    "",
+                    self.filter.failed
+                )
+                .fetch_all(pool)
+                .await
+            }
+            _ => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "cases",
+                    "c.failed AND is_last_reply_failed(c.reference) AND c.state = s.state",
+                    ""
+                )
+                .fetch_all(pool)
+                .await
+            }
+        }
+    }
+
+    async fn read_in_order(&self, pool: &PgPool) -> Result<Vec<RawCase>, sqlx::Error> {
+        // Each state is read on its own and the two are merged, because every index has the state before the order.
+        match &self.driver {
             Driver::Assignee => {
                 page!(
                     self,
@@ -729,7 +814,7 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Unassigned => {
                 // To be NULL is not to be equal: without the column in the order the index would not give it.
@@ -741,7 +826,7 @@ impl Page<'_> {
                     "c.assignee_id,"
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Surveys => {
                 page!(
@@ -752,9 +837,9 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-            Driver::All => {
+            _ => {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
@@ -763,10 +848,9 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-        };
-        read_all(raw)
+        }
     }
 
     /// Reads it with those cases alone that the search finds.

@@ -19,7 +19,6 @@ use crate::console::{Console, Failed, failure, go, page, words};
 use crate::operations::label::ChangeLabel;
 
 struct Entry {
-    id: String,
     name: String,
     colour: &'static str,
     /// How many cases have it, and the list of them.
@@ -80,7 +79,6 @@ fn entry(row: LabelRow, counts: &HashMap<LabelId, LabelCount>, typed: Option<&Ty
     let typed = typed.filter(|typed| typed.label_id == Some(label_id));
     let count = counts.get(&label_id);
     Entry {
-        id: label_id.to_string(),
         cases: words::labels::cases(
             count.map_or(0, |count| count.open),
             count.map_or(0, |count| count.closed),

@@ -1,6 +1,7 @@
 //! Snoozes in several processes on one database.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
+use docket::ambient;
 use docket_tests::log;
 use docket_tests::waiting::{BOUND, expect_that, wait_until};
 use docket_tests::webhooks::sms;
@@ -18,7 +19,7 @@ async fn of_two_processes_one_wakes_each_case_when_its_time_has_come() {
     for n in 1..=CASES {
         references.push(desk.first_case(&customer(n), "The lift stands still").await);
     }
-    let until = (Utc::now() + TimeDelta::seconds(3)).to_rfc3339();
+    let until = (ambient::now() + TimeDelta::seconds(3)).to_rfc3339();
     for reference in &references {
         let path = format!("/cases/{reference}/snooze");
         let snoozed = desk.owner.put(&path, &json!({"until": until})).await;

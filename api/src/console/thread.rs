@@ -150,20 +150,9 @@ impl Shown<'_> {
                 }],
                 comment: None,
             },
-            // A label's name is an owner's word, in which a number is no link of ours.
-            What::Labels { added, removed } => Body::Marker {
-                icon: "tag",
-                sentence: vec![Piece {
-                    text: words::labels::labelled(&who, added, removed),
-                    href: None,
-                }],
-                comment: None,
-            },
-            What::Snoozed { until } => {
-                let until = When::of(*until, self.now);
-                self.marker("clock", &words::labels::snoozed(&who, &until.exact))
+            What::Labels { .. } | What::Snoozed { .. } | What::Woken { .. } => {
+                self.sorted(&who, &item.what)
             }
-            What::Woken { reason } => self.marker("clock", &words::labels::woken(&who, *reason)),
             What::MovedOut { to, comment, .. } => self.moved(
                 &words::moved_out(&who, to.get()),
                 comment.as_ref().map(|comment| comment.0.clone()),
@@ -208,6 +197,27 @@ impl Shown<'_> {
             icon,
             sentence: self.linked(sentence),
             comment: None,
+        }
+    }
+
+    /// Labels that went on or came off, or a snooze.
+    fn sorted(&self, who: &str, what: &What) -> Body {
+        match what {
+            What::Snoozed { until } => {
+                let until = When::of(*until, self.now);
+                self.marker("clock", &words::labels::snoozed(who, &until.exact))
+            }
+            What::Woken { reason } => self.marker("clock", &words::labels::woken(who, *reason)),
+            // A label's name is an owner's word, in which a number is no link of ours.
+            What::Labels { added, removed } => Body::Marker {
+                icon: "tag",
+                sentence: vec![Piece {
+                    text: words::labels::labelled(who, added, removed),
+                    href: None,
+                }],
+                comment: None,
+            },
+            _ => self.marker("dot", ""),
         }
     }
 

@@ -67,7 +67,8 @@ impl History {
                     name: name(n),
                     colour: LabelColour::Blue,
                 };
-                self.change_label(label_id, LabelCommand::Create(label)).await;
+                self.change_label(label_id, LabelCommand::Create(label))
+                    .await;
             }
             LabelStep::Change { n, name: other } => {
                 let label_id = self.label(n);

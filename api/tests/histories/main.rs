@@ -27,9 +27,7 @@ use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
-use docket_domain::ids::{
-    HeldId, LabelId, LineId, MessageId, Reference, SurveyId, UserId,
-};
+use docket_domain::ids::{HeldId, LabelId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
 use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};

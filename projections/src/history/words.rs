@@ -208,9 +208,9 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
-        CaseEvent::LabelsChanged { from, to } => labels::labelled(from, to),
-        CaseEvent::CaseSnoozed { from, until } => labels::snoozed(*from, *until),
-        CaseEvent::CaseWoken { reason, .. } => labels::woken(*reason).to_owned(),
+        CaseEvent::LabelsChanged { .. }
+        | CaseEvent::CaseSnoozed { .. }
+        | CaseEvent::CaseWoken { .. } => labels::of_case(event),
         CaseEvent::MessageSending { .. }
         | CaseEvent::MessageDeferred { .. }
         | CaseEvent::MessageSent { .. }

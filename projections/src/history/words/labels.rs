@@ -1,10 +1,20 @@
 //! Sentences about labels and snoozes.
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::{CaseLabel, WakeReason};
+use docket_domain::case::{CaseEvent, CaseLabel, WakeReason};
 use docket_domain::label::LabelEvent;
 
 use super::quoted;
+
+pub(super) fn of_case(event: &CaseEvent) -> String {
+    match event {
+        CaseEvent::LabelsChanged { from, to } => labelled(from, to),
+        CaseEvent::CaseSnoozed { from, until } => snoozed(*from, *until),
+        CaseEvent::CaseWoken { reason, .. } => woken(*reason).to_owned(),
+        // Told elsewhere; a kind that is forgotten here still has its name.
+        other => other.type_name().to_owned(),
+    }
+}
 
 pub(super) fn of_labels(event: &LabelEvent) -> String {
     match event {
@@ -44,7 +54,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
     })
 }
 
-pub(super) fn labelled(from: &[CaseLabel], to: &[CaseLabel]) -> String {
+fn labelled(from: &[CaseLabel], to: &[CaseLabel]) -> String {
     let added = listed(CaseLabel::names_beside(to, from))
         .map(|labels| format!("{labels} went on the case"));
     let removed = listed(CaseLabel::names_beside(from, to))
@@ -62,7 +72,7 @@ fn lower_first(sentence: &str) -> String {
     first.into_iter().flatten().chain(chars).collect()
 }
 
-pub(super) fn snoozed(from: Option<DateTime<Utc>>, until: DateTime<Utc>) -> String {
+fn snoozed(from: Option<DateTime<Utc>>, until: DateTime<Utc>) -> String {
     let until = time(until);
     match from {
         None => format!("The case was snoozed until {until}"),
@@ -73,7 +83,7 @@ pub(super) fn snoozed(from: Option<DateTime<Utc>>, until: DateTime<Utc>) -> Stri
     }
 }
 
-pub(super) fn woken(reason: WakeReason) -> &'static str {
+const fn woken(reason: WakeReason) -> &'static str {
     match reason {
         WakeReason::Due => "The snooze ended: its time had come",
         WakeReason::Message => "The snooze ended: a message came",

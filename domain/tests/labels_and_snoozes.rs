@@ -273,7 +273,7 @@ fn a_message_wakes_a_case_and_a_repeated_one_does_not() {
 #[test]
 fn a_message_that_is_moved_in_wakes_a_case() {
     let given = [case(), vec![snoozed(in_hours(1))]].concat();
-    let move_in = CaseCommand::MoveIn {
+    let command = CaseCommand::MoveIn {
         message: inbound(1),
         from: reference(THERE),
         made_case: false,
@@ -288,7 +288,7 @@ fn a_message_that_is_moved_in_wakes_a_case() {
         reaction: None,
     };
     let ended = woken(in_hours(1), WakeReason::Message);
-    accepted(&given, move_in, vec![moved_in, ended]);
+    accepted(&given, command, vec![moved_in, ended]);
 }
 
 #[test]

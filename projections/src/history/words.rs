@@ -136,9 +136,7 @@ fn of_case(event: &CaseEvent) -> String {
             closed,
         } => status(question.as_deref(), from.as_deref(), to, *closed),
         CaseEvent::AssigneeChanged { from, to } => assigned(from.as_ref(), to.as_ref()),
-        CaseEvent::TitleChanged { from, to } => {
-            format!("The title changed from {} to {}", quoted(from), quoted(to))
-        }
+        CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
             Author::Automatic => format!("Noted: {}", quoted(text)),
@@ -221,6 +219,10 @@ fn of_case(event: &CaseEvent) -> String {
         | CaseEvent::MessageUncertain { .. }
         | CaseEvent::MessageRequeued { .. } => delivery(event),
     }
+}
+
+fn renamed(from: &str, to: &str) -> String {
+    format!("The title changed from {} to {}", quoted(from), quoted(to))
 }
 
 fn delivery(event: &CaseEvent) -> String {

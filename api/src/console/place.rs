@@ -99,13 +99,12 @@ impl Place {
     /// Which cases the list shows to this person: never one that they do not reach.
     pub(super) fn filter(&self, session: &Session) -> CaseFilter {
         let (state, assignee) = match self.view() {
-            View::Open | View::Unread => (Some(CaseState::Open), None),
+            View::Open | View::Unread | View::Snoozed => (Some(CaseState::Open), None),
             View::Mine => (
                 Some(CaseState::Open),
                 Some(AssigneeFilter::User(session.user_id)),
             ),
             View::Unassigned => (Some(CaseState::Open), Some(AssigneeFilter::Nobody)),
-            View::Snoozed => (Some(CaseState::Open), None),
             View::Closed => (Some(CaseState::Closed), None),
             View::All => (None, None),
         };

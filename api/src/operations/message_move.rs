@@ -106,7 +106,7 @@ impl Operation for MoveMessage {
             .and_then(normalise::typed_or_none)
             .map(Personal);
         match self.to {
-            Some(to) => self.to_existing(scope, source, state, messages, to, comment),
+            Some(to) => self.to_existing(scope, source, state, messages, to, comment.as_ref()),
             None => self.to_new(scope, source, state, messages, comment),
         }
     }
@@ -126,7 +126,7 @@ impl MoveMessage {
         state: &State,
         messages: Vec<InboundMessage>,
         to: Reference,
-        comment: Option<Personal<String>>,
+        comment: Option<&Personal<String>>,
     ) -> Result<Decided<Moved>, MoveError> {
         if to == self.from {
             return Err(MoveError::SameCase);
@@ -146,14 +146,14 @@ impl MoveMessage {
                 CaseCommand::RecordRemovedElsewhere {
                     message_id,
                     from: self.from,
-                    comment: comment.clone(),
+                    comment: comment.cloned(),
                 }
             } else {
                 CaseCommand::MoveIn {
                     message,
                     from: self.from,
                     made_case: false,
-                    comment: comment.clone(),
+                    comment: comment.cloned(),
                     reaction: state.reactions.get(&message_id).cloned(),
                 }
             };
@@ -162,7 +162,7 @@ impl MoveMessage {
                 message_id,
                 to,
                 made_case: false,
-                comment: comment.clone(),
+                comment: comment.cloned(),
             };
             moved_out.extend(run(&mut source, leave)?);
         }

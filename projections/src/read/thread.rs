@@ -175,6 +175,8 @@ pub enum What {
         to: Reference,
         /// What the agent said of it.
         comment: Option<Personal<String>>,
+        /// Whether it went back, since its move here was undone.
+        undone: bool,
     },
     /// The contact reacted to a message that is not known, or took such a reaction off.
     Reaction {
@@ -200,6 +202,8 @@ pub enum What {
         from: Reference,
         /// What the agent said of it.
         comment: Option<Personal<String>>,
+        /// Whether it came back, since its move to there was undone.
+        undone: bool,
     },
 }
 
@@ -461,6 +465,7 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 to: other(self.other)?,
                 comment: self.comment.map(Personal),
+                undone: self.value.as_deref() == Some(handler::UNDONE),
             },
             "reaction" => What::Reaction {
                 routed: self.routed()?,
@@ -475,6 +480,7 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 from: other(self.other)?,
                 comment: self.comment.map(Personal),
+                undone: self.value.as_deref() == Some(handler::UNDONE),
             },
             _ => return Err(row.broken("kind")),
         })

@@ -125,7 +125,7 @@ async fn the_terminal_shows_no_picture_that_the_events_contradict() {
     let (desk, reference) = desk_with_history().await;
     let environment = desk.installation.environment();
     let (number, at) = (reference.to_string(), "2");
-    let look = || run(&["history", &number, "--at", at], environment, "");
+    let look = async || run(&["history", &number, "--at", at], environment, "").await;
     look().await.success();
 
     let pool = &desk.installation.pool;

@@ -128,14 +128,12 @@ struct Found {
     behind: Vec<Behind>,
 }
 
-/// Finds the contacts concerned, with their versions.
-async fn find_contacts(
-    conn: &mut PgConnection,
-    wanted: &Wanted,
+/// Takes from the cache what is there; gives the numbers and cases whose contacts are not.
+fn take_cached<'a>(
+    wanted: &'a Wanted,
     cache: &ContactCache,
-    verify: bool,
     loaded: &mut Loaded,
-) -> Result<Found, sqlx::Error> {
+) -> (Vec<(SurveyId, &'a str)>, Vec<Reference>) {
     let mut numbers = vec![];
     for (survey, number) in &wanted.numbers {
         match cache.take_by_number(*survey, number) {
@@ -154,6 +152,18 @@ async fn find_contacts(
             None => references.push(*reference),
         }
     }
+    (numbers, references)
+}
+
+/// Finds the contacts concerned, with their versions.
+async fn find_contacts(
+    conn: &mut PgConnection,
+    wanted: &Wanted,
+    cache: &ContactCache,
+    verify: bool,
+    loaded: &mut Loaded,
+) -> Result<Found, sqlx::Error> {
+    let (numbers, references) = take_cached(wanted, cache, loaded);
     let known: Vec<(Uuid, i64)> = loaded
         .contacts()
         .map(|contact| (contact.contact_id.0, contact.version.cast_signed()))

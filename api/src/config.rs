@@ -14,6 +14,7 @@ pub mod first_owner;
 pub mod given;
 pub mod listen;
 pub mod logging;
+pub mod media;
 pub mod numbers;
 pub mod public_url;
 pub mod secrets;
@@ -67,11 +68,12 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
+    media::SECTION,
     numbers::SECTION,
     secrets::SECTION,
     first_owner::SECTION,
@@ -105,6 +107,8 @@ pub struct Config {
     pub secret_key: Option<SecretKey>,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
+    /// Where media are kept, and from where they are fetched.
+    pub media: media::MediaSettings,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
     /// The first owner's address and password.
@@ -144,6 +148,8 @@ impl Values {
         let vonage = vonage::check(self, &mut mistakes);
         let secret_key = secrets::key(self, &mut mistakes);
         let delivery = mistakes.note(delivery::options(self));
+        let api_url = vonage.as_ref().map(|vonage| vonage.api_url.as_str());
+        let media = media::check(self, api_url, &mut mistakes);
         let default_country = mistakes.note(numbers::default_country(self));
         let owner = first_owner::owner(self, &mut mistakes);
         mistakes.note(logging::filter(self));
@@ -154,6 +160,7 @@ impl Values {
             Some(public_url),
             Some(trusted_proxies),
             Some(delivery),
+            Some(media),
             Some(default_country),
             Some(vonage),
             true,
@@ -164,6 +171,7 @@ impl Values {
             public_url,
             trusted_proxies,
             delivery,
+            media,
             default_country,
             vonage,
             mistakes.0.is_empty(),
@@ -184,6 +192,7 @@ impl Values {
             vonage_private_key: vonage.private_key,
             secret_key,
             delivery,
+            media,
             default_country,
             owner,
         };

@@ -50,6 +50,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use docket_domain::access::Access;
+use docket_domain::ids::UserId;
+use docket_domain::user::Role;
 use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
@@ -69,6 +72,34 @@ const MAX_FORM_BYTES: usize = 1 << 18;
 /// The largest sign-in form, in bytes: it can carry another form along, with each of its bytes
 /// escaped once more.
 const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
+
+/// Who asks with a session of the console.
+pub(crate) struct SessionCaller {
+    pub(crate) user_id: UserId,
+    pub(crate) email: String,
+    pub(crate) role: Role,
+    pub(crate) access: Access,
+    pub(crate) token_hash: [u8; 32],
+}
+
+/// The session with which a browser asks, where it has one.
+///
+/// # Errors
+///
+/// The database cannot be asked.
+pub(crate) async fn session_of(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<Option<SessionCaller>, Problem> {
+    let session = session::of_browser(app, headers).await?;
+    Ok(session.map(|session| SessionCaller {
+        user_id: session.user_id,
+        email: session.email,
+        role: session.role,
+        access: session.access,
+        token_hash: session.token_hash,
+    }))
+}
 
 /// Everything that the pages load is served here, and nothing is inline.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -14,6 +14,7 @@ pub mod history;
 pub mod input;
 mod integers;
 pub mod lines;
+pub mod media;
 pub mod moves;
 pub mod openapi;
 pub mod paging;
@@ -120,6 +121,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(moves::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
+        .merge(media::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(users::routes())

@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod held;
 pub mod installation;
 pub mod line;
+pub mod media;
 pub mod message_move;
 pub mod people;
 pub mod probe;

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::{follow, reader};
-use docket_projections::watch;
+use docket_projections::{media_claims, watch};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -30,8 +30,11 @@ use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::connections::{self, Limits};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, DeliveryClock};
 use crate::http::problem::Problem;
+use crate::media::Media;
+use crate::media::link::LinkKey;
+use crate::media::worker::MediaWorker;
 use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
@@ -168,12 +171,22 @@ impl Service {
         let ledger = Ledger::start(store.connect.clone(), LedgerOptions::new(ambient::now))
             .await
             .context("the ledger could not be started")?;
+        let link_key = media_claims::link_key(&store.pool())
+            .await
+            .context("the key of media could not be read")?;
+        let media = Media::open(
+            &config.media,
+            &config.data_dir,
+            LinkKey::new(link_key),
+            config.public_url.is_some(),
+        )?;
         let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: store.pool(),
             reports: Arc::default(),
             vonage: Arc::new(vonage),
+            media,
             clock: ambient::now,
             new_id: ambient::new_id,
             metrics: metrics::handle(),
@@ -211,6 +224,7 @@ impl Service {
             )),
             tokio::spawn(vonage_settings::follow(app.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
+            tokio::spawn(MediaWorker::new(app.clone(), DeliveryClock::Database).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
             tokio::spawn(activity::run(app.clone())),
             tokio::spawn(reports::run(app.clone())),

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod installation;
 pub mod json;
 pub mod line;
+pub mod media;
 pub mod people;
 pub mod personal;
 pub mod routing;

@@ -207,6 +207,7 @@ prop_compose! {
             text,
             author,
             references: vec![Reference::new(HERE).expect("a reference")],
+            media: None,
         }
     }
 }

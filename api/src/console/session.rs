@@ -67,7 +67,7 @@ pub(super) struct Session {
     pub(super) access: Access,
     /// What every form of theirs carries.
     pub(super) csrf: String,
-    token_hash: [u8; 32],
+    pub(super) token_hash: [u8; 32],
     /// The case that the path names, and whether they reach it; nothing where that was not asked.
     named: Option<(Reference, bool)>,
 }
@@ -538,6 +538,11 @@ async fn find(
         Some(token) => about_case(app, &token, case).await,
         None => Ok(None),
     }
+}
+
+/// The session of the browser that asks for a file.
+pub(super) async fn of_browser(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+    find(app, headers, None).await
 }
 
 /// The session of that token, where it counts.

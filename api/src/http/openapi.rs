@@ -63,6 +63,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("moves", "Moving a message to where it belongs"),
             tag("surveys", "What messages are organised under"),
             tag("lines", "Our own numbers, each on one channel"),
+            tag("media", "Files that messages carry"),
             tag("unrouted", "Webhooks that could not be routed"),
             tag("events", "The log"),
             tag("users", "Who signs in"),

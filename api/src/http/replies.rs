@@ -22,6 +22,7 @@ use super::problem::{Kind, Problem};
 use super::schemas;
 use super::thread::ThreadItem;
 use crate::app::App;
+use crate::media::shown::{self, Moment};
 use crate::operations::reply::{Queued, Reply, ReplyError, Resend};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -125,7 +126,11 @@ async fn said_since(
     } else {
         version.max(last)
     };
-    let new: Vec<ThreadItem> = items.into_iter().map(ThreadItem::from).collect();
+    let mut files = shown::files(&app.pool, &items, Moment::Now((app.clock)())).await?;
+    let new: Vec<ThreadItem> = items
+        .into_iter()
+        .map(|item| ThreadItem::with_files(item, &mut files))
+        .collect();
     let detail = CaseError::SaidSince { seen, version }.to_string();
     Ok(Problem::new(Kind::SaidSince, detail)
         .with("version", version)

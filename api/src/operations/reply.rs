@@ -158,6 +158,7 @@ fn outbound(
         sent_text: Personal(sent_text),
         author: asked.author(),
         references: vec![reference],
+        media: None,
     }
 }
 

@@ -386,6 +386,11 @@ impl Client {
         }
     }
 
+    /// The `Authorization` header for a call of another kind; `None` where none can be made.
+    pub fn authorization_header(&self) -> Option<HeaderValue> {
+        self.authorization().ok()
+    }
+
     /// The `Authorization` header, made anew when the last one is about to expire, or was made later than now, after the clock was set
     /// back.
     fn authorization(&self) -> Result<HeaderValue, CredentialsError> {

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::http::client_address::TrustedProxies;
+use docket::media::Media;
 use docket::operations::Administrator;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::line::ChangeLine;
@@ -109,6 +110,7 @@ impl House {
             pool: database.pool.clone(),
             reports: Arc::default(),
             vonage: Arc::new(vonage),
+            media: Media::default(),
             clock,
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),

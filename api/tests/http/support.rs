@@ -14,6 +14,7 @@ use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::delivery::{Delivery, DeliveryClock, DeliveryOptions};
 use docket::http;
+use docket::media::Media;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
@@ -176,6 +177,7 @@ impl Api {
             pool: database.pool.clone(),
             reports: Arc::default(),
             vonage: Arc::new(Vonage::default()),
+            media: Media::default(),
             clock,
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),

@@ -1,5 +1,7 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+pub(super) mod media;
+
 use std::fmt::Write as _;
 
 use std::fmt;
@@ -213,7 +215,11 @@ fn of_case(event: &CaseEvent) -> String {
         | CaseEvent::MessageRead { .. }
         | CaseEvent::MessageFailed { .. }
         | CaseEvent::MessageUncertain { .. }
-        | CaseEvent::MessageRequeued { .. } => delivery(event),
+        | CaseEvent::MessageRequeued { .. }
+        | CaseEvent::MediaStored(_)
+        | CaseEvent::MediaFailed { .. } => {
+            media::of_media(event).unwrap_or_else(|| delivery(event))
+        }
     }
 }
 
@@ -739,10 +745,11 @@ fn queued(message: &OutboundMessage) -> String {
         format!(", to be sent as {}", quoted(&message.sent_text))
     };
     format!(
-        "{by} {} to {} by {}{sent}, message {}",
+        "{by} {} to {} by {}{sent}{}, message {}",
         quoted(&message.text),
         message.to.0,
         channel_name(message.channel),
+        media::with_media(message.media.as_deref()),
         short(message.message_id),
     )
 }

@@ -292,7 +292,9 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
-            | CaseEvent::ReactionReceived { .. } => {}
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. } => {}
         }
     }
 

@@ -573,6 +573,7 @@ pub(super) fn event_kind(kind: &str) -> &'static str {
     match kind {
         "said" => "Messages",
         "delivery" => "Delivery",
+        "media" => "Files",
         "status" => "Status",
         "assignee" => "Who sees to it",
         "title" => "Beginning and titles",

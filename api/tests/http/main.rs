@@ -9,6 +9,7 @@ mod deliveries;
 mod events;
 mod evidence;
 mod idempotency;
+mod media;
 mod moves;
 mod openapi;
 mod permissions;

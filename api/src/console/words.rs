@@ -3,6 +3,8 @@
 //! Refusals of the domain, reasons of delivery and the history's sentences come from where they are made
 //! (`docket_projections::history`, the errors).
 
+pub(super) mod media;
+
 use std::borrow::Cow;
 use std::time::Duration;
 

@@ -10,12 +10,14 @@
 
 mod act;
 mod answers;
+mod attach;
 mod begin;
 mod bulk;
 mod case;
 mod changes;
 mod counter;
 mod device;
+mod files;
 mod history;
 mod inbox;
 mod live;
@@ -102,13 +104,14 @@ pub(crate) async fn session_of(
 }
 
 /// Everything that the pages load is served here, and nothing is inline.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The styles of all pages, one file after another; a later one can say what an earlier one said otherwise.
 const STYLES: &str = concat!(
     include_str!("../assets/console.css"),
     include_str!("../assets/case.css"),
+    include_str!("../assets/files.css"),
     include_str!("../assets/log.css"),
 );
 
@@ -151,7 +154,6 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
-        .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
@@ -186,6 +188,21 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .route_layer(middleware::from_fn(session::anybody));
+    // Forms that carry a file, whose size is bounded where it is read.
+    let carrying = Router::new()
+        .route("/cases/{reference}/write", post(act::write))
+        .route("/media", post(attach::upload))
+        .route_layer(middleware::from_fn(session::may_act))
+        .route_layer(middleware::from_fn_with_state(
+            console.clone(),
+            session::within_reach,
+        ))
+        .route_layer(middleware::from_fn_with_state(
+            console.clone(),
+            session::inside,
+        ))
+        .layer(middleware::from_fn(attach::bounded))
+        .layer(DefaultBodyLimit::disable());
     let inside = own
         .merge(acting)
         .merge(settings::routes())
@@ -204,6 +221,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_SIGN_IN_BYTES));
     let router = inside
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .merge(carrying)
         .route("/sign-in", sign_in)
         .merge(assets())
         .method_not_allowed_fallback(wrong_method)
@@ -268,6 +286,13 @@ fn assets() -> Router<Console> {
             asset(
                 "text/javascript; charset=utf-8",
                 include_str!("../assets/desk.js"),
+            ),
+        )
+        .route(
+            "/assets/files.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/files.js"),
             ),
         )
         .route(

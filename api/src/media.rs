@@ -7,6 +7,7 @@ pub mod fetch;
 pub mod hosts;
 pub mod link;
 pub mod picture;
+pub mod sent;
 pub mod shown;
 pub mod store;
 pub mod words;
@@ -34,6 +35,7 @@ struct Parts {
     max_mb: u64,
     link_key: LinkKey,
     has_public_url: bool,
+    mms_numbers: Vec<String>,
 }
 
 impl Default for Media {
@@ -64,6 +66,28 @@ impl Media {
             max_mb,
             link_key,
             has_public_url,
+            mms_numbers: vec![],
+        }))
+    }
+
+    /// The same, where these numbers of ours can send pictures by MMS.
+    #[must_use]
+    pub fn with_mms(self, mms_numbers: Vec<String>) -> Self {
+        let Parts {
+            store,
+            fetcher,
+            max_mb,
+            link_key,
+            has_public_url,
+            ..
+        } = &*self.0;
+        Self(Arc::new(Parts {
+            store: store.clone(),
+            fetcher: fetcher.clone(),
+            max_mb: *max_mb,
+            link_key: link_key.clone(),
+            has_public_url: *has_public_url,
+            mms_numbers,
         }))
     }
 
@@ -80,13 +104,15 @@ impl Media {
     ) -> anyhow::Result<Self> {
         let store = MediaStore::open(settings, data_dir)?;
         let fetcher = Fetcher::new(settings.hosts.clone())?;
-        Ok(Self::new(
-            store,
-            fetcher,
-            settings.max_mb,
-            link_key,
-            has_public_url,
-        ))
+        Ok(
+            Self::new(store, fetcher, settings.max_mb, link_key, has_public_url)
+                .with_mms(settings.mms_numbers.clone()),
+        )
+    }
+
+    /// Our numbers that can send pictures by MMS.
+    pub fn mms_numbers(&self) -> &[String] {
+        &self.0.mms_numbers
     }
 
     /// Where files are kept.

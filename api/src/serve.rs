@@ -39,7 +39,7 @@ use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, housekeeping, http, rebuilding, reports, site, users,
+    activity, ambient, console, housekeeping, http, media, rebuilding, reports, site, users,
     vonage_settings, webhooks,
 };
 
@@ -425,6 +425,7 @@ pub fn router(app: &App) -> Router {
     let readable = middleware::from_fn_with_state(app.clone(), only_if_readable);
     let router = http::router(app.clone())
         .merge(webhooks::router(app.clone()))
+        .merge(media::sent::router(app.clone()))
         .layer(readable)
         .merge(health)
         .merge(console::router(app.clone()));

@@ -429,6 +429,7 @@ async fn reply(
     let reply = Reply {
         reference,
         text: text.to_owned(),
+        media: None,
         seen_version: None,
         message_id,
         asked: asked.clone(),

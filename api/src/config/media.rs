@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use docket_domain::channel::{is_international_number, normalise_number};
 use reqwest::Url;
 
 use super::{Mistakes, Section, Setting, Values};
@@ -10,7 +11,7 @@ use crate::media::hosts::{AllowedHosts, HostRule};
 /// The section.
 pub const SECTION: Section = Section {
     heading: "Media",
-    settings: &[STORE, MAX_MB, HOSTS],
+    settings: &[STORE, MAX_MB, HOSTS, MMS],
 };
 
 const STORE: Setting = Setting {
@@ -49,6 +50,18 @@ const HOSTS: Setting = Setting {
     without: "Vonage's hosts and the host of DOCKET_VONAGE_API_URL",
 };
 
+const MMS: Setting = Setting {
+    name: "DOCKET_MMS_LINES",
+    flag: "mms-lines",
+    old_flag: None,
+    value: "NUMBERS",
+    default: None,
+    is_secret: false,
+    is_basic: false,
+    about: "Numbers of SMS lines that can send pictures by MMS, separated by commas: numbers of the US or Canada that Vonage has enabled for MMS.",
+    without: "SMS lines send no pictures",
+};
+
 /// Where media are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaPlace {
@@ -67,6 +80,8 @@ pub struct MediaSettings {
     pub max_mb: u64,
     /// From where they are fetched.
     pub hosts: AllowedHosts,
+    /// Our numbers that can send pictures by MMS.
+    pub mms_numbers: Vec<String>,
 }
 
 /// Checks the section. `api_url` is the base address of Vonage's API.
@@ -78,11 +93,13 @@ pub(super) fn check(
     let place = mistakes.note(place(values.text(&STORE)));
     let max_mb = mistakes.note(max_mb(values.text(&MAX_MB).unwrap_or_default()));
     let rules = mistakes.note(rules(values.text(&HOSTS).unwrap_or_default()));
+    let mms_numbers = mistakes.note(mms_numbers(values.text(&MMS).unwrap_or_default()));
     let api_host = Url::parse(api_url?).ok()?;
     Some(MediaSettings {
         place: place?,
         max_mb: max_mb?,
         hosts: AllowedHosts::new(&api_host, rules?),
+        mms_numbers: mms_numbers?,
     })
 }
 
@@ -139,6 +156,23 @@ fn rules(text: &str) -> Result<Vec<HostRule>, String> {
         .collect()
 }
 
+fn mms_numbers(text: &str) -> Result<Vec<String>, String> {
+    text.split([',', ';', '\n'])
+        .filter(|entry| !entry.trim().is_empty())
+        .map(|entry| {
+            let number = normalise_number(entry);
+            if is_international_number(&number) {
+                Ok(number)
+            } else {
+                Err(format!(
+                    "{} must hold numbers with their country code, such as 12025550100",
+                    MMS.name
+                ))
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +211,11 @@ mod tests {
         for wrong in ["0", "-1", "x", "1.5", "10001"] {
             assert!(max_mb(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(
+            mms_numbers("+1 202 555 0100, 12025550101").unwrap(),
+            ["12025550100", "12025550101"]
+        );
+        assert!(mms_numbers("front desk").is_err());
         assert_eq!(rules("").unwrap().len(), 0);
         assert_eq!(rules("a.example.com, *.b.example.com").unwrap().len(), 2);
         for wrong in ["https://a.example.com/x", "a b/c", "*", "host:99999"] {

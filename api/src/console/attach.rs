@@ -73,7 +73,10 @@ pub(super) async fn bounded(request: Request, next: Next) -> Response {
     }
     let (parts, body) = request.into_parts();
     match to_bytes(body, MAX_FORM_BYTES).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(bytes) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
         Err(_) => failure(
             StatusCode::PAYLOAD_TOO_LARGE,
             words::FORM_TOO_LARGE.to_owned(),

@@ -22,6 +22,7 @@ use docket_projections::settings::{LineSnapshot, Settings};
 use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
+use super::files;
 use super::inbox::{self, Shelf, Wanted as Rows};
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::{Place, with_query};
@@ -44,6 +45,8 @@ pub(super) struct Refused {
     /// What the case was to be called.
     pub(super) title: Option<String>,
     pub(super) is_note: bool,
+    /// The file that was to go with it.
+    pub(super) media_id: String,
     /// The version that the person had seen, where something new is the reason.
     pub(super) seen: Option<u64>,
     /// Whether the case was to be closed.
@@ -153,7 +156,9 @@ async fn with(
     reading::has_seen(app, session, reference, look, about.read_to, part.seen).await;
     let shelf = Shelf::read(app, session, place, Some(&about.row), Rows::Page).await?;
     let list = shelf.list(app, session, place, outcome);
-    let case = pane(app, wanted, &shelf, &about, &part, refused);
+    let mut case = pane(app, wanted, &shelf, &about, &part, refused);
+    let known = files::read(app, &part.items).await?;
+    files::show(&mut case.items, &part.items, &known);
     let template = pages::Inbox {
         frame,
         list,
@@ -216,6 +221,7 @@ fn pane(
         draft: Draft {
             text: draft,
             is_note: refused.is_note,
+            media_id: refused.media_id,
         },
         said_since: is_refused && !refused.is_closing,
         closes_anyway: is_refused && refused.is_closing,
@@ -313,6 +319,7 @@ pub(super) fn around_thread(
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         said_since: false,
         closes_anyway: false,

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::bulk::Outcome;
 use super::case::{self, MAX_ITEMS, no_such_case, reference_of};
+use super::files;
 use super::inbox::{LIMIT, Shelf, Wanted};
 use super::pages::{self, Body, CaseEntry, Frame, Item, List, ViewLink};
 use super::place::Place;
@@ -28,6 +29,7 @@ use super::thread::Shown;
 use super::{Console, Failed, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::media::shown::Files;
 
 /// At most so many events of a case are looked through for what they touch.
 const MAX_EVENTS: i64 = 200;
@@ -167,7 +169,8 @@ pub(super) async fn case(
     )
     .await?;
     let left_off = reading::left_off(&session, look, about.read_to);
-    let items = changed.shown(&app, &session, &place, &shelf, &about, left_off);
+    let known = files::read(&app, &changed.items).await?;
+    let items = changed.shown(&app, &session, &place, &shelf, &about, (left_off, &known));
     let earlier = changed.earlier;
     let template = CaseChanges {
         list: Rows::of(&app, &session, &place, &shelf, &rows),
@@ -207,9 +210,12 @@ pub(super) async fn earlier(
     let shelf = Shelf::read(&app, &session, &place, Some(&about.row), Wanted::Among(&[])).await?;
     let shown = shown(&app, &session, &place, &shelf, &about, None);
     let first = part.items.first().map(|item| item.place.sequence);
+    let mut items = shown.items(&part.items);
+    let known = files::read(&app, &part.items).await?;
+    files::show(&mut items, &part.items, &known);
     let template = Earlier {
         case: pages::Case {
-            items: shown.items(&part.items),
+            items,
             earlier: first
                 .filter(|_| part.has_earlier)
                 .map(|first| case::from(&place, reference, first)),
@@ -314,10 +320,11 @@ impl Changed {
         place: &Place,
         around: &Shelf,
         about: &About,
-        left_off: Option<u64>,
+        (left_off, known): (Option<u64>, &Files),
     ) -> Vec<Item> {
         let shown = shown(app, session, place, around, about, left_off);
-        let items = shown.items(&self.items);
+        let mut items = shown.items(&self.items);
+        files::show(&mut items, &self.items, known);
         let is_changed = |item: &ThreadItem| {
             self.is_whole
                 || item.place.sequence > self.since

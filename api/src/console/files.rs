@@ -31,7 +31,10 @@ pub(super) struct FileView {
 
 /// How a file is shown.
 pub(super) enum FileKind {
-    Picture { width: u32, height: u32 },
+    Picture {
+        width: u32,
+        height: u32,
+    },
     Sound,
     Film,
     /// To be saved.

@@ -242,6 +242,7 @@ pub(super) struct Message {
     pub(super) channel: &'static str,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
+    pub(super) files: Vec<FileView>,
     pub(super) text: Option<String>,
     /// What is to be said of its time, where anything is.
     pub(super) time_note: &'static str,
@@ -299,6 +300,8 @@ pub(super) struct LinkedCase {
 pub(super) struct Draft {
     pub(super) text: String,
     pub(super) is_note: bool,
+    /// The file that goes with it, where one was chosen.
+    pub(super) media_id: String,
 }
 
 /// The thread and the details of a case.

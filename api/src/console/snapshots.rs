@@ -177,6 +177,7 @@ fn message(is_ours: bool) -> Message {
         channel: "SMS",
         quote: None,
         cards: vec![],
+        files: vec![],
         text: Some("Hello\n<you>".to_owned()),
         time_note: "",
         why: vec![],
@@ -361,6 +362,7 @@ fn case() -> Case {
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: String::new(),
         said_since: false,
@@ -400,6 +402,7 @@ fn a_case_by_whatsapp_after_a_refusal() {
         draft: Draft {
             text: text.to_owned(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: words::SAID_SINCE.to_owned(),
         said_since: true,
@@ -433,6 +436,7 @@ fn a_case_that_was_just_closed() {
         draft: Draft {
             text: "For colleagues".to_owned(),
             is_note: true,
+            media_id: String::new(),
         },
         ..case()
     };

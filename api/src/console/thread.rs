@@ -234,6 +234,7 @@ impl Shown<'_> {
                 .as_deref()
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
+            files: vec![],
             text,
             time_note: if message.at_is_arrival {
                 words::TIME_OF_ARRIVAL
@@ -273,6 +274,7 @@ impl Shown<'_> {
             channel: channel(message.channel),
             quote: None,
             cards: vec![],
+            files: vec![],
             text: Some(message.text.0.clone()),
             time_note: "",
             why: vec![],

@@ -463,6 +463,8 @@ impl From<ReplyError> for Problem {
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
+            ReplyError::NoMms => Self::new(Kind::MediaNotSendable, error.to_string()),
+            ReplyError::NoPublicUrl => Self::new(Kind::PublicUrlMissing, error.to_string()),
             ReplyError::Number => Self::invalid(error.to_string()),
         }
     }

@@ -9,6 +9,38 @@ use docket_domain::ids::MessageId;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+/// Below this path Vonage fetches what we send: `/{message_id}/{pass}/{name}` behind it.
+pub const PATH: &str = "/media/sent";
+
+/// The ending of a name for a file of that type, with its dot: Vonage judges a file by it. `name` is what its sender called it.
+pub fn ending(media_type: &str, name: Option<&str>) -> String {
+    let known = match media_type {
+        "image/jpeg" => ".jpg",
+        "image/png" => ".png",
+        "image/gif" => ".gif",
+        "image/bmp" => ".bmp",
+        "audio/aac" => ".aac",
+        "audio/mp4" => ".m4a",
+        "audio/amr" => ".amr",
+        "audio/mpeg" => ".mp3",
+        "audio/ogg" | "audio/opus" => ".opus",
+        "video/mp4" => ".mp4",
+        "video/3gpp" => ".3gpp",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let own = name
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(_, ending)| ending)
+        .filter(|ending| {
+            (1..=8).contains(&ending.len())
+                && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+    own.map_or_else(String::new, |ending| format!(".{ending}"))
+}
+
 /// So long an address is good: as long as Vonage keeps trying, and no longer.
 const LIFE: TimeDelta = TimeDelta::hours(48);
 
@@ -66,6 +98,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn an_address_ends_as_vonage_expects() {
+        assert_eq!(ending("image/jpeg", Some("roof.png")), ".jpg");
+        assert_eq!(ending("application/pdf", Some("a.b.pdf")), ".pdf");
+        assert_eq!(ending("application/pdf", Some("a.p/f")), "");
+        assert_eq!(ending("application/pdf", None), "");
+    }
 
     #[test]
     fn a_pass_is_for_one_message_until_it_ends() {

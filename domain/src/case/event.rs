@@ -439,6 +439,21 @@ pub enum MediaKind {
 }
 
 impl MediaKind {
+    /// As what a file of that type is sent on a channel: as a document where the channel does not show its type.
+    pub fn of(channel: Channel, media_type: &str) -> Self {
+        match (channel, media_type) {
+            (_, "image/jpeg" | "image/png") | (Channel::Sms, "image/gif" | "image/bmp") => {
+                Self::Image
+            }
+            (
+                Channel::Whatsapp,
+                "audio/aac" | "audio/mp4" | "audio/amr" | "audio/mpeg" | "audio/ogg" | "audio/opus",
+            ) => Self::Audio,
+            (Channel::Whatsapp, "video/mp4" | "video/3gpp") => Self::Video,
+            _ => Self::File,
+        }
+    }
+
     /// Its name, as it stands in events and in calls to Vonage.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -178,7 +178,7 @@ impl Service {
             &config.media,
             &config.data_dir,
             LinkKey::new(link_key),
-            config.public_url.is_some(),
+            config.public_url.is_some() || config.media.is_reached_directly,
         )?;
         let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),

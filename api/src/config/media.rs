@@ -82,6 +82,23 @@ pub struct MediaSettings {
     pub hosts: AllowedHosts,
     /// Our numbers that can send pictures by MMS.
     pub mms_numbers: Vec<String>,
+    /// Whether Vonage reaches us where we listen: the demonstration's does.
+    pub is_reached_directly: bool,
+}
+
+impl MediaSettings {
+    /// The same in a demonstration, whose Vonage is at that address of this machine.
+    #[must_use]
+    pub fn in_demo(self, api_url: &str) -> Self {
+        Self {
+            hosts: match Url::parse(api_url) {
+                Ok(url) => self.hosts.with_api(&url),
+                Err(_) => self.hosts,
+            },
+            is_reached_directly: true,
+            ..self
+        }
+    }
 }
 
 /// Checks the section. `api_url` is the base address of Vonage's API.
@@ -100,6 +117,7 @@ pub(super) fn check(
         max_mb: max_mb?,
         hosts: AllowedHosts::new(&api_host, rules?),
         mms_numbers: mms_numbers?,
+        is_reached_directly: false,
     })
 }
 

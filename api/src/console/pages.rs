@@ -8,6 +8,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::files::FileView;
 use super::session::Session;
 use super::window::Window;
 use super::words;

@@ -102,6 +102,12 @@ impl AllowedHosts {
         }
     }
 
+    /// The same with the API elsewhere.
+    #[must_use]
+    pub fn with_api(self, api_url: &Url) -> Self {
+        Self::new(api_url, self.rules)
+    }
+
     /// Whether a file may be fetched from that address, and how.
     ///
     /// # Errors
@@ -281,7 +287,7 @@ fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Only 2000::/3 is given out to the public internet.
+/// Only `2000::/3` is given out to the public internet.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [s0, s1, ..] = address.segments();
     (s0 & 0xe000) == 0x2000

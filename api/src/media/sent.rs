@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use docket_domain::ids::MessageId;
 use docket_projections::read::media;
@@ -35,7 +35,7 @@ async fn sent(
 ) -> Response {
     answer_to(&app, &message_id, &pass, &headers)
         .await
-        .unwrap_or_else(|problem| problem.into_response())
+        .unwrap_or_else(Problem::into_response)
 }
 
 async fn answer_to(

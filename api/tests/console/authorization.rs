@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 58] = [
+const ROUTES: [(&str, &str, May); 59] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -66,6 +66,7 @@ const ROUTES: [(&str, &str, May); 58] = [
     ("POST", "/cases/{reference}/title", May::Act),
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
+    ("POST", "/media", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
     ("GET", "/lines", May::See),

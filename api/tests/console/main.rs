@@ -9,6 +9,7 @@ mod bulk;
 mod cases;
 mod changes;
 mod doors;
+mod files;
 mod head;
 mod health;
 mod history;

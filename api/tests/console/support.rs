@@ -159,6 +159,17 @@ impl House {
         self
     }
 
+    /// The same with a store of media of its own.
+    pub(crate) fn with_media(mut self, media: Media) -> Self {
+        self.app = App::new(Parts {
+            media,
+            ..Parts::clone(&self.app)
+        });
+        let router = http::observed(console::router(self.app.clone()), self.app.new_id);
+        self.router = site::around(router, &self.app);
+        self
+    }
+
     pub(crate) fn browser(&self) -> Browser {
         Browser {
             router: self.router.clone(),
@@ -495,6 +506,13 @@ impl Browser {
             .typed("POST", &to, (media_type, &[]), Some(&body))
             .await;
         self.follow(page).await
+    }
+
+    /// Sends a form with a file that is put together already, as a script does.
+    pub(crate) async fn uploads(&mut self, path: &str, body: &str) -> Page {
+        let media_type = "multipart/form-data; boundary=edge";
+        self.typed("POST", path, (media_type, &[]), Some(body))
+            .await
     }
 
     fn hidden(page: &Page, action: &str, name: &str) -> String {

@@ -21,6 +21,7 @@ mod reactions;
 mod replies;
 mod routing;
 mod search;
+mod sent_media;
 mod settings;
 mod support;
 mod typed;

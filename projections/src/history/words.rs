@@ -207,19 +207,7 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
-        CaseEvent::MessageSending { .. }
-        | CaseEvent::MessageDeferred { .. }
-        | CaseEvent::MessageSent { .. }
-        | CaseEvent::MessageIdentified { .. }
-        | CaseEvent::MessageDelivered { .. }
-        | CaseEvent::MessageRead { .. }
-        | CaseEvent::MessageFailed { .. }
-        | CaseEvent::MessageUncertain { .. }
-        | CaseEvent::MessageRequeued { .. }
-        | CaseEvent::MediaStored(_)
-        | CaseEvent::MediaFailed { .. } => {
-            media::of_media(event).unwrap_or_else(|| delivery(event))
-        }
+        _ => media::of_media(event).unwrap_or_else(|| delivery(event)),
     }
 }
 

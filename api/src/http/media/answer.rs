@@ -127,7 +127,10 @@ pub(crate) async fn thumbnail(
     let mut answer = if knows(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kept = store.thumbnail(&file.sha256).await.map_err(unreachable)?;
+        let kept = store
+            .thumbnail(&file.sha256)
+            .await
+            .map_err(|error| unreachable(&error))?;
         let bytes = match kept {
             Some(bytes) => bytes,
             None => match make(store, file).await? {
@@ -146,7 +149,10 @@ pub(crate) async fn thumbnail(
 }
 
 async fn make(store: &MediaStore, file: &StoredFile) -> Result<Option<Bytes>, Problem> {
-    let whole = store.read_whole(&file.sha256).await.map_err(unreachable)?;
+    let whole = store
+        .read_whole(&file.sha256)
+        .await
+        .map_err(|error| unreachable(&error))?;
     let whole = whole.ok_or_else(lost)?;
     let Ok(small) = picture::thumbnail(whole).await else {
         return Ok(None);
@@ -162,12 +168,15 @@ async fn body(
     file: &StoredFile,
     range: Option<Range<u64>>,
 ) -> Result<Body, Problem> {
-    let bytes = store.read(&file.sha256, range).await.map_err(unreachable)?;
+    let bytes = store
+        .read(&file.sha256, range)
+        .await
+        .map_err(|error| unreachable(&error))?;
     bytes.map(Body::from_stream).ok_or_else(lost)
 }
 
-fn unreachable(error: object_store::Error) -> Problem {
-    Problem::unavailable().caused_by(&error)
+fn unreachable(error: &object_store::Error) -> Problem {
+    Problem::unavailable().caused_by(error)
 }
 
 fn lost() -> Problem {

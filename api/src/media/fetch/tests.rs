@@ -63,12 +63,12 @@ async fn a_file_is_fetched_with_its_name_and_by_redirects() {
     let fetcher = fetcher(&base, "");
     let token = HeaderValue::from_static("Bearer invented");
     for path in ["photo", "on"] {
-        let fetched = fetcher
+        let answer = fetcher
             .call(&format!("{base}/{path}"), Some(&token), 100)
             .await
             .unwrap();
-        assert_eq!(fetched.name().as_deref(), Some("roof.jpg"));
-        let bytes: Vec<Bytes> = fetched.bytes().try_collect().await.unwrap();
+        assert_eq!(answer.name().as_deref(), Some("roof.jpg"));
+        let bytes: Vec<Bytes> = answer.bytes().try_collect().await.unwrap();
         assert_eq!(bytes.concat(), b"picture");
     }
     let calls = seen.lock().unwrap().clone();

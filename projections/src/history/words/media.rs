@@ -56,7 +56,7 @@ pub fn size(bytes: u64) -> String {
     for (unit, of) in UNITS {
         if bytes >= of {
             let tenths = bytes / (of / 10);
-            return if tenths < 100 && tenths % 10 != 0 {
+            return if tenths < 100 && !tenths.is_multiple_of(10) {
                 format!("{}.{} {unit}", tenths / 10, tenths % 10)
             } else {
                 format!("{} {unit}", tenths / 10)

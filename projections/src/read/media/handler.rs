@@ -20,7 +20,7 @@ pub struct MediaHandler {
     /// Files of messages that came in or are to go out, by message and number.
     added: BTreeMap<(Uuid, u16), Added>,
     /// Files that were kept or given up. What comes first counts; all cases of a message tell the same.
-    settled: BTreeMap<(Uuid, u16), Settled>,
+    settled: BTreeMap<(Uuid, u16), Outcome>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct Added {
 }
 
 #[derive(Serialize)]
-struct Settled {
+struct Outcome {
     message_id: Uuid,
     item: u16,
     state: &'static str,
@@ -133,7 +133,7 @@ impl MediaHandler {
             });
     }
 
-    fn settle(&mut self, message_id: MessageId, item: u16, settled: Settled) {
+    fn settle(&mut self, message_id: MessageId, item: u16, settled: Outcome) {
         self.settled.entry((message_id.0, item)).or_insert(settled);
     }
 }
@@ -154,7 +154,7 @@ impl Projection for MediaHandler {
             CaseEvent::MessageQueued(message) => self.send(message, at),
             CaseEvent::MediaStored(media) => {
                 let file = media.file();
-                let settled = Settled {
+                let settled = Outcome {
                     message_id: media.message_id.0,
                     item: media.item,
                     state: "stored",
@@ -170,7 +170,7 @@ impl Projection for MediaHandler {
                 item,
                 reason,
             } => {
-                let settled = Settled {
+                let settled = Outcome {
                     message_id: message_id.0,
                     item: *item,
                     state: "failed",

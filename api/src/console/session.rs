@@ -454,8 +454,9 @@ impl Uploads<'_> {
         if !is_ours {
             return Err(StatusCode::BAD_REQUEST);
         }
-        let bytes = field.map_err(drop);
-        match accept(self.app, self.user_id, Some(&name), bytes).await {
+        let once = before.iter().find(|(name, _)| name == "once");
+        let about = (Some(name.as_str()), once.map(|(_, once)| once.as_str()));
+        match accept(self.app, self.user_id, about, field.map_err(drop)).await {
             Ok((media_id, _)) => Ok(Some(media_id.to_string())),
             Err(problem) => Err(problem.kind().status()),
         }

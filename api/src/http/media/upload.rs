@@ -144,7 +144,8 @@ pub(super) async fn upload(
 #[schema(value_type = String, format = Binary, min_length = 1)]
 struct UploadBytes(#[expect(dead_code, reason = "it only documents the body")] String);
 
-/// Keeps a file that somebody chose to send; `name` is what they call it. Gives its id.
+/// Keeps a file that somebody chose to send; `name` is what they call it. Gives its id: the same where a form that carries `once`
+/// is sent again with the same file.
 ///
 /// # Errors
 ///
@@ -152,14 +153,17 @@ struct UploadBytes(#[expect(dead_code, reason = "it only documents the body")] S
 pub(crate) async fn accept(
     app: &App,
     user_id: UserId,
-    name: Option<&str>,
+    (name, once): (Option<&str>, Option<&str>),
     bytes: impl Stream<Item = Result<Bytes, ()>>,
 ) -> Result<(MediaId, StoredFile), Problem> {
     let file = StoredFile {
         name: name.and_then(clean_name).map(Personal),
         ..keep(app, bytes).await?
     };
-    let media_id = MediaId((app.new_id)());
+    let media_id = MediaId(once.map_or_else(app.new_id, |once| {
+        let of_form = format!("form {once} {}", file.sha256);
+        Uuid::new_v5(&user_id.0, of_form.as_bytes())
+    }));
     let known = note(app, user_id, media_id, &file).await?;
     Ok((media_id, known))
 }

@@ -1,8 +1,7 @@
 //! The files of messages, as a thread shows them.
 
-use docket_domain::ids::MessageId;
 use docket_projections::read::media::{MediaRow, MediaState};
-use docket_projections::read::thread::{ThreadItem, What};
+use docket_projections::read::thread::ThreadItem;
 use docket_projections::{DatabaseError, history};
 
 use super::pages::{Body, Item};
@@ -111,21 +110,18 @@ pub(super) async fn read(app: &App, thread: &[ThreadItem]) -> Result<Files, Data
     shown::files(&app.pool, thread, Moment::Now((app.clock)())).await
 }
 
-/// Shows the files in the items, which stand for those of `thread`, one for each.
-pub(super) fn show(items: &mut [Item], thread: &[ThreadItem], files: &Files) {
-    for (item, source) in items.iter_mut().zip(thread) {
-        let message_id: MessageId = match &source.what {
-            What::Inbound(message) => message.message_id,
-            What::Outbound(message) => message.message_id,
-            _ => continue,
-        };
-        let (Some(rows), Body::Message(message)) = (files.get(&message_id), &mut item.body) else {
+/// Shows the files in the items of their messages.
+pub(super) fn show(items: &mut [Item], files: &Files) {
+    for item in items {
+        let rows = item
+            .message_id
+            .and_then(|message_id| files.get(&message_id));
+        let (Some(rows), Body::Message(message)) = (rows, &mut item.body) else {
             continue;
         };
         // The cards stand for files of which nothing is known.
         message.cards.clear();
         message.files = rows.iter().map(FileView::of).collect();
-        message.text = message.text.take().filter(|text| !text.is_empty());
     }
 }
 

@@ -282,6 +282,7 @@ impl ThreadItem {
                 message_id,
                 to,
                 comment,
+                undone: _,
             } => Self {
                 message_id: Some(message_id.0),
                 ..self
@@ -306,6 +307,7 @@ impl ThreadItem {
                 message_id,
                 from,
                 comment,
+                undone: _,
             }
             | What::RemovedElsewhere {
                 message_id,

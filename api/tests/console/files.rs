@@ -124,7 +124,7 @@ async fn a_form_carries_a_file_without_the_script() {
     let mut agent = house.signed_in("agent").await;
     let page = agent.get("/cases/101").await;
     page.shows("enctype=\"multipart/form-data\"")
-        .shows("type=\"file\" id=\"file\" name=\"file\"");
+        .shows("type=\"file\" id=\"upload\" name=\"file\"");
     let fields = [
         ("as", "reply"),
         ("text", "As you asked"),

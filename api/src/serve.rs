@@ -39,8 +39,8 @@ use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, housekeeping, http, media, rebuilding, reports, site, users,
-    vonage_settings, webhooks,
+    activity, ambient, console, housekeeping, http, media, rebuilding, reports, site, snoozes,
+    users, vonage_settings, webhooks,
 };
 
 /// So many connections wait to be accepted, where the system lets so many: beyond that they are reset.
@@ -229,6 +229,7 @@ impl Service {
             tokio::spawn(activity::run(app.clone())),
             tokio::spawn(reports::run(app.clone())),
             tokio::spawn(housekeeping::run(app.clone())),
+            tokio::spawn(snoozes::run(app.clone())),
         ];
         Ok((app, tasks))
     }

@@ -62,6 +62,8 @@ uuid_id! {
     ExportId,
     /// A file that a message carries.
     MediaId,
+    /// A label that people put on cases.
+    LabelId,
 }
 
 impl MessageId {

@@ -24,6 +24,7 @@ use super::bulk::Outcome;
 use super::counter::Counter;
 use super::files;
 use super::inbox::{self, Shelf, Wanted as Rows};
+use super::labels::{LabelsForm, Marks, SnoozeForm, TypedSnooze};
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::{Place, with_query};
 use super::reading::{self, Look};
@@ -48,6 +49,8 @@ pub(super) struct Refused {
     pub(super) is_note: bool,
     /// The file that was to go with it.
     pub(super) media_id: String,
+    /// Until when the case was to be snoozed.
+    pub(super) snooze: Option<TypedSnooze>,
     /// The version that the person had seen, where something new is the reason.
     pub(super) seen: Option<u64>,
     /// Whether the case was to be closed.
@@ -220,6 +223,7 @@ fn pane(
         later: part.is_cut.then(|| place.case(row.reference)),
         undo_status: survey.and_then(|survey| undo_status(&survey.settings.status, place)),
         typed_title: refused.title,
+        snooze: SnoozeForm::of(row, place, refused.snooze.as_ref()),
         answers: Answers::of(templates, row, place),
         counter: case
             .counter
@@ -332,6 +336,9 @@ pub(super) fn around_thread(
             is_note: false,
             media_id: String::new(),
         },
+        marks: Marks::of(row, &shelf.settings, now),
+        labels: LabelsForm::of(row, &shelf.settings, place),
+        snooze: SnoozeForm::of(row, place, None),
         said_since: false,
         closes_anyway: false,
         refusal: String::new(),

@@ -13,6 +13,7 @@ mod files;
 mod head;
 mod health;
 mod history;
+mod labels;
 mod live;
 mod log;
 mod manners;

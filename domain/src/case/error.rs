@@ -1,6 +1,8 @@
 //! Why a case refuses a command.
 
 use super::MediaKind;
+use super::labels::MAX_CASE_LABELS;
+use super::snooze::MAX_SNOOZE_DAYS;
 use crate::delivery::Status;
 use crate::ids::{MessageId, Reference};
 
@@ -90,6 +92,14 @@ pub enum CaseError {
     /// A sound goes out without a text.
     #[error("WhatsApp shows no text with a sound; send the text as a message of its own")]
     MediaWithoutCaption,
+    /// The case would have too many labels.
+    #[error("labels must be at most {MAX_CASE_LABELS}; leave some out")]
+    TooManyLabels,
+    /// A case cannot be snoozed until then.
+    #[error(
+        "until must lie in the future, at most {MAX_SNOOZE_DAYS} days from now; choose another time"
+    )]
+    SnoozeTime,
     /// The text has nothing in it.
     #[error("{0} must not be empty")]
     Empty(&'static str),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{CaseLabel, WakeReason};
 use crate::channel::Channel;
 use crate::content::Content;
 use crate::ids::{ContactId, LineId, MediaId, MessageId, NoteId, Reference, SurveyId, UserId};
@@ -209,6 +210,27 @@ pub enum CaseEvent {
         from: Reference,
         /// The agent's comment.
         comment: Option<Personal<String>>,
+    },
+    /// The case got other labels.
+    LabelsChanged {
+        /// The labels before, but for those that were deleted since.
+        from: Vec<CaseLabel>,
+        /// The labels now.
+        to: Vec<CaseLabel>,
+    },
+    /// The case was put off until later. It stays open, and messages reach it.
+    CaseSnoozed {
+        /// Until when it had been put off before, where it was.
+        from: Option<DateTime<Utc>>,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The case is not put off any more.
+    CaseWoken {
+        /// Until when it had been put off.
+        until: DateTime<Utc>,
+        /// Why it ended.
+        reason: WakeReason,
     },
     /// A file that a message carries is kept.
     MediaStored(StoredMedia),
@@ -491,7 +513,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 24] = [
+    pub const TYPES: [&'static str; 27] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -516,6 +538,9 @@ impl CaseEvent {
         "MessageRemovedElsewhere",
         "MediaStored",
         "MediaFailed",
+        "LabelsChanged",
+        "CaseSnoozed",
+        "CaseWoken",
     ];
 
     /// The event's type: its variant's name.
@@ -545,6 +570,9 @@ impl CaseEvent {
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
             Self::MediaStored(_) => "MediaStored",
             Self::MediaFailed { .. } => "MediaFailed",
+            Self::LabelsChanged { .. } => "LabelsChanged",
+            Self::CaseSnoozed { .. } => "CaseSnoozed",
+            Self::CaseWoken { .. } => "CaseWoken",
         }
     }
 
@@ -575,7 +603,10 @@ impl CaseEvent {
             | Self::StatusChanged { .. }
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
-            | Self::NoteAdded { .. } => None,
+            | Self::NoteAdded { .. }
+            | Self::LabelsChanged { .. }
+            | Self::CaseSnoozed { .. }
+            | Self::CaseWoken { .. } => None,
         }
     }
 

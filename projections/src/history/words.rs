@@ -1,5 +1,6 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+mod labels;
 pub(super) mod media;
 
 use std::fmt::Write as _;
@@ -115,6 +116,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Views(event) => of_views(event),
         Event::Export(event) => of_export(event),
         Event::Installation(event) => of_installation(event),
+        Event::Labels(event) => labels::of_labels(event),
     }
 }
 
@@ -135,9 +137,7 @@ fn of_case(event: &CaseEvent) -> String {
             closed,
         } => status(question.as_deref(), from.as_deref(), to, *closed),
         CaseEvent::AssigneeChanged { from, to } => assigned(from.as_ref(), to.as_ref()),
-        CaseEvent::TitleChanged { from, to } => {
-            format!("The title changed from {} to {}", quoted(from), quoted(to))
-        }
+        CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
             Author::Automatic => format!("Noted: {}", quoted(text)),
@@ -207,8 +207,15 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
+        CaseEvent::LabelsChanged { .. }
+        | CaseEvent::CaseSnoozed { .. }
+        | CaseEvent::CaseWoken { .. } => labels::of_case(event),
         _ => media::of_media(event).unwrap_or_else(|| delivery(event)),
     }
+}
+
+fn renamed(from: &str, to: &str) -> String {
+    format!("The title changed from {} to {}", quoted(from), quoted(to))
 }
 
 fn delivery(event: &CaseEvent) -> String {

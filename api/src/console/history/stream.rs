@@ -63,6 +63,7 @@ const KINDS: [(&str, &[&str]); 8] = [
     ("status", &["StatusChanged"]),
     ("assignee", &["AssigneeChanged"]),
     ("title", &["CaseOpened", "TitleChanged"]),
+    ("labels", &["LabelsChanged", "CaseSnoozed", "CaseWoken"]),
     ("notes", &["NoteAdded"]),
     (
         "moves",

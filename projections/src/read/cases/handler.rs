@@ -336,7 +336,10 @@ impl Projection for CasesHandler {
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::ReactionReceived { .. }
             | CaseEvent::MediaStored(_)
-            | CaseEvent::MediaFailed { .. } => {}
+            | CaseEvent::MediaFailed { .. }
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. } => {}
         }
     }
 

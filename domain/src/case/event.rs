@@ -536,11 +536,11 @@ impl CaseEvent {
         "MoveUndone",
         "MessageReturned",
         "MessageRemovedElsewhere",
-        "MediaStored",
-        "MediaFailed",
         "LabelsChanged",
         "CaseSnoozed",
         "CaseWoken",
+        "MediaStored",
+        "MediaFailed",
     ];
 
     /// The event's type: its variant's name.

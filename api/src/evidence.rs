@@ -16,10 +16,14 @@ use docket_projections::evidence::checkpoints::{self, Checkpoint};
 use docket_projections::evidence::tree::{self, State, TreeError};
 use docket_projections::{DatabaseError, PgPool, secrets as kept};
 use secrecy::{ExposeSecret as _, SecretString};
+use tracing::warn;
 
-use self::note::LogSigner;
+use self::note::{LogSigner, PublicKey};
 use crate::app::App;
 use crate::secrets::{CHECKPOINT_KEY, SecretKey};
+
+/// An export waits for so many events to be hashed at most.
+const MAX_WAIT: i64 = 10_000;
 
 /// Why no checkpoint can be signed: a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,30 @@ pub async fn signer(
         .open(CHECKPOINT_KEY, &sealed)
         .map_err(|_| EvidenceError::UnreadableKey)?;
     LogSigner::read(secret.expose_secret()).ok_or(EvidenceError::UnreadableKey)
+}
+
+/// The public key of the log: from its private half where that can be read, else what the database tells. `None` where no key was
+/// made yet.
+///
+/// # Errors
+///
+/// [`EvidenceError::UnreadableKey`], and the database's error.
+pub async fn public_key(
+    pool: &PgPool,
+    key: Option<&SecretKey>,
+) -> Result<Option<PublicKey>, EvidenceError> {
+    if let Some(key) = key
+        && let Some(sealed) = kept::find(pool, CHECKPOINT_KEY).await?
+    {
+        let secret = key.open(CHECKPOINT_KEY, &sealed);
+        let signer = secret
+            .ok()
+            .and_then(|secret| LogSigner::read(secret.expose_secret()))
+            .ok_or(EvidenceError::UnreadableKey)?;
+        return Ok(PublicKey::read(signer.public_key()));
+    }
+    let told = tree::state(pool).await?.public_key;
+    Ok(told.as_deref().and_then(PublicKey::read))
 }
 
 /// Signs a checkpoint of all that is hashed, unless there is one.
@@ -134,5 +162,20 @@ pub async fn covering(
         if state.head < position {
             return Err(TreeError::Gap(position).into());
         }
+    }
+}
+
+/// Has a checkpoint cover what is exported. The export goes on where that cannot be: Health says what stands in the way.
+pub(crate) async fn at_export(app: &App, position: i64) {
+    let done = async {
+        let state = tree::state(&app.pool).await?;
+        if state.head - state.size > MAX_WAIT {
+            return Ok(());
+        }
+        let key = app.vonage.settings.key();
+        covering(app, key, position).await.map(drop)
+    };
+    if let Err(error) = done.await {
+        warn!(%error, "an export has no checkpoint of its own");
     }
 }

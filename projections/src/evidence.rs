@@ -8,6 +8,7 @@
 //! Invariants: tiles and checkpoints follow from the events; `log_tree.size` is compared and raised in the statement that writes
 //! the tiles, so two processes never write different trees; the sizes of checkpoints only grow.
 
+pub mod audit;
 pub mod canonical;
 pub mod checkpoints;
 pub mod entries;

@@ -79,8 +79,8 @@ impl Keeper {
     }
 
     async fn work(&mut self) -> Result<Option<String>, EvidenceError> {
-        let pool = &self.app.pool;
         let mut state = self.hash().await?;
+        let pool = &self.app.pool;
         if let Some(trouble) = self.outlets.contradiction(pool, &state).await? {
             return Ok(Some(trouble));
         }

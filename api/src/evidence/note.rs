@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use docket_projections::evidence::Hash;
 use ed25519_dalek::SigningKey;
-use signed_note::{Note, Signer as _, StandardSigner, StandardVerifier, Verifier as _, VerifierList};
+use signed_note::{
+    Note, Signer as _, StandardSigner, StandardVerifier, Verifier as _, VerifierList,
+};
 
 use crate::ambient;
 
@@ -118,7 +120,7 @@ impl LogSigner {
 }
 
 /// What a checkpoint says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stated {
     /// The log's name.
     pub origin: String,

@@ -146,7 +146,9 @@ impl Outlets {
 }
 
 fn not_taken(why: &str) -> String {
-    format!("the address in DOCKET_CHECKPOINT_URL does not take checkpoints ({why}); Docket tries again")
+    format!(
+        "the address in DOCKET_CHECKPOINT_URL does not take checkpoints ({why}); Docket tries again"
+    )
 }
 
 fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -193,11 +195,7 @@ fn cannot_use(path: &Path, error: &io::Error) -> String {
 }
 
 /// Appends the checkpoints that the file has not; a new file begins with the newest.
-async fn write(
-    pool: &PgPool,
-    path: &Path,
-    state: &State,
-) -> Result<Option<String>, EvidenceError> {
+async fn write(pool: &PgPool, path: &Path, state: &State) -> Result<Option<String>, EvidenceError> {
     loop {
         let last = match last_in(path).await {
             Ok(last) => last.map(|last| last.size),

@@ -5,6 +5,7 @@
 mod accounts;
 mod auditor;
 mod cases;
+mod checkpoints;
 mod deliveries;
 mod events;
 mod evidence;
@@ -21,5 +22,6 @@ mod routing;
 mod search;
 mod settings;
 mod support;
+mod tampering;
 mod typed;
 mod unrouted;

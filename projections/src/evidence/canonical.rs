@@ -186,7 +186,9 @@ impl<'a> Reader<'a> {
                 let rest = &self.json[self.at..];
                 let length = rest
                     .bytes()
-                    .take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
+                    .take_while(|byte| {
+                        matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
+                    })
                     .count();
                 let digits = &rest[..length];
                 out.push_str(&number(digits).ok_or_else(|| self.wrong())?);
@@ -385,7 +387,10 @@ mod tests {
     #[test]
     fn nested_and_empty_values() {
         is(r" [ ] ", "[]");
-        is(r#"{"b": {}, "a": [{}, [], {"d": 1, "c": [2, 3]}]}"#, r#"{"a":[{},[],{"c":[2,3],"d":1}],"b":{}}"#);
+        is(
+            r#"{"b": {}, "a": [{}, [], {"d": 1, "c": [2, 3]}]}"#,
+            r#"{"a":[{},[],{"c":[2,3],"d":1}],"b":{}}"#,
+        );
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         is(&deep, &deep);
     }
@@ -393,8 +398,27 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused() {
         for wrong in [
-            "", "{", "[1", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "tru", "1 2", "01", "1.", "-", "\"", "\"\\x\"",
-            "\"\u{1}\"", "[1}", "{\"a\":1]", "[1 2]", "\"\\\"",
+            "",
+            "{",
+            "[1",
+            "[1,]",
+            "[,1]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "tru",
+            "1 2",
+            "01",
+            "1.",
+            "-",
+            "\"",
+            "\"\\x\"",
+            "\"\u{1}\"",
+            "[1}",
+            "{\"a\":1]",
+            "[1 2]",
+            "\"\\\"",
         ] {
             assert!(canonical(wrong).is_err(), "{wrong:?}");
         }

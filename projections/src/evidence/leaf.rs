@@ -47,7 +47,10 @@ impl Leaf<'_> {
         out.push_str("\",\"sequence\":");
         out.push_str(&self.sequence.to_string());
         for (name, value) in [
-            ("stream", format!("{}/{}", self.aggregate_type, self.aggregate_id)),
+            (
+                "stream",
+                format!("{}/{}", self.aggregate_type, self.aggregate_id),
+            ),
             ("type", self.event_type.to_owned()),
             ("version", self.event_version.to_owned()),
         ] {

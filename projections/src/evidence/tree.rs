@@ -20,7 +20,7 @@ pub const HASH_BYTES: usize = tlog::HASH_SIZE;
 /// The logarithm of [`TILE_WIDTH`].
 const TILE_HEIGHT: u8 = 8;
 /// How many events are hashed at once.
-const BATCH: i64 = 1_024;
+const BATCH: i64 = 512;
 
 /// Why the tree could not be read or extended.
 #[derive(Debug, thiserror::Error)]
@@ -153,8 +153,8 @@ async fn edge(pool: &PgPool, size: i64) -> Result<BTreeMap<i16, Vec<u8>>, TreeEr
     wanted
         .into_iter()
         .map(|(level, tile)| {
-            let width = (size >> (u32::from(level.unsigned_abs()) * u32::from(TILE_HEIGHT)))
-                % TILE_WIDTH;
+            let width =
+                (size >> (u32::from(level.unsigned_abs()) * u32::from(TILE_HEIGHT))) % TILE_WIDTH;
             let hashes = found
                 .get(&(level, tile))
                 .and_then(|hashes| hashes.get(..bytes(width)))
@@ -246,21 +246,41 @@ pub(super) async fn read(
         .collect())
 }
 
-/// The first `width` hashes of a tile; `None` where it has fewer.
+/// Which hashes of which tile are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    level: i16,
+    tile: i64,
+    width: i64,
+}
+
+impl Place {
+    /// Reads the path of a tile as C2SP tlog-tiles writes it: a level, and `x001/067` or `x001/067.p/5`. Bundles of entries are no
+    /// tiles of hashes.
+    pub fn read(level: &str, tile: &str) -> Option<Self> {
+        let tile = Tile::from_path(&format!("tile/{TILE_HEIGHT}/{level}/{tile}")).ok()?;
+        (!tile.is_data()).then_some(())?;
+        Some(Self {
+            level: tile.level().into(),
+            tile: tile.level_index().try_into().ok()?,
+            width: tile.width().into(),
+        })
+    }
+}
+
+/// The hashes at a place; `None` where the tree has not so many.
 ///
 /// # Errors
 ///
 /// The database's error.
 pub async fn tile(
     executor: impl PgExecutor<'_>,
-    level: i16,
-    tile: i64,
-    width: i64,
+    place: Place,
 ) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    let mut found = read(executor, &[(level, tile)]).await?;
-    let hashes = found.remove(&(level, tile));
+    let id = (place.level, place.tile);
+    let hashes = read(executor, &[id]).await?.remove(&id);
     Ok(hashes.and_then(|mut hashes| {
-        let wanted = bytes(width);
+        let wanted = bytes(place.width);
         (hashes.len() >= wanted).then(|| {
             hashes.truncate(wanted);
             hashes
@@ -432,7 +452,15 @@ mod tests {
 
     #[test]
     fn tiles_give_the_roots_and_proofs_of_rfc_6962() {
-        for (size, step) in [(1, 1), (2, 1), (255, 7), (256, 256), (257, 100), (1_000, 33), (66_000, 1_024)] {
+        for (size, step) in [
+            (1, 1),
+            (2, 1),
+            (255, 7),
+            (256, 256),
+            (257, 100),
+            (1_000, 33),
+            (66_000, 1_024),
+        ] {
             let stored = tree(size, step);
             let leaves: Vec<Hash> = (0..size).map(leaf).collect();
             for part in [1, size / 2, size - 1, size] {
@@ -449,6 +477,33 @@ mod tests {
                     check_record(&proof, part.unsigned_abs(), root, place, other).unwrap_err();
                 }
             }
+        }
+    }
+
+    #[test]
+    fn paths_of_tiles_are_read_as_they_are_written() {
+        let place = |level, tile, width| Some(Place { level, tile, width });
+        assert_eq!(Place::read("0", "000"), place(0, 0, 256));
+        assert_eq!(Place::read("1", "x001/x234/067"), place(1, 1_234_067, 256));
+        assert_eq!(Place::read("0", "x001/067.p/5"), place(0, 1_067, 5));
+        for (level, tile) in [
+            ("entries", "000"),
+            ("0", "0"),
+            ("0", "0000"),
+            ("00", "000"),
+            ("-1", "000"),
+            ("0", "000.p/0"),
+            ("0", "000.p/256"),
+            ("0", "000.p/05"),
+            ("0", "001/067"),
+            ("0", "x000/067"),
+            ("0", ""),
+            ("", "000"),
+            ("0", "../000"),
+            ("64", "000"),
+            ("0", "x999/x999/x999/x999/x999/x999/x999/999"),
+        ] {
+            assert_eq!(Place::read(level, tile), None, "{level} {tile}");
         }
     }
 

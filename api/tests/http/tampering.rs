@@ -183,12 +183,11 @@ async fn a_case_that_is_rewritten_with_its_hashes_contradicts_the_checkpoint() {
     let api = signed().await;
     let pool = &api.app.pool;
     let (key, kept) = (key(pool).await, outside(pool).await);
-    tamper(
-        pool,
-        "UPDATE events SET payload = jsonb_set(payload, '{NoteAdded,text}', '\"Nothing\"') WHERE position = 7;
-         DELETE FROM log_tiles; ALTER TABLE log_tree DROP CONSTRAINT log_tree_check; UPDATE log_tree SET size = 0",
-    )
-    .await;
+    let sql = format!(
+        "UPDATE events SET payload = jsonb_set(payload, '{{NoteAdded,text}}', '\"Nothing\"') WHERE position = {NOTE};
+         DELETE FROM log_tiles; ALTER TABLE log_tree DROP CONSTRAINT log_tree_check; UPDATE log_tree SET size = 0"
+    );
+    tamper(pool, &sql).await;
     tree::extend(pool).await.unwrap();
     let report = verify(pool, &key, vec![kept]).await;
     let found: Vec<_> = report.faults.iter().map(|fault| fault.kind).collect();

@@ -215,10 +215,10 @@ async fn write(pool: &PgPool, path: &Path, state: &State) -> Result<Option<Strin
             // Another process on this machine may write the same file.
             file.lock()?;
             let last = last_of(&mut file)?.map_or(0, |last| last.size);
-            let notes: String = page
-                .iter()
-                .filter(|checkpoint| checkpoint.size > last)
-                .map(|checkpoint| format!("{}\n", checkpoint.note))
+            let new = page.iter().filter(|checkpoint| checkpoint.size > last);
+            // An empty line behind each.
+            let notes: String = new
+                .flat_map(|checkpoint| [checkpoint.note.as_str(), "\n"])
                 .collect();
             file.write_all(notes.as_bytes())?;
             file.sync_all()

@@ -178,6 +178,7 @@ async fn a_file_from_before_a_restore_stops_further_checkpoints() {
     let path = folder.path().join("checkpoints");
     let before = Api::start().await;
     before.set_up().await;
+    before.receives("What the backup lacks").await;
     Keeper::new(before.app.clone(), to_file(&path))
         .round()
         .await

@@ -29,7 +29,10 @@ async fn signed() -> Api {
         keeper.round().await.unwrap();
         wait(61);
     }
-    assert_eq!(checkpoints::page(&api.app.pool, 0, 10).await.unwrap().len(), 3);
+    assert_eq!(
+        checkpoints::page(&api.app.pool, 0, 10).await.unwrap().len(),
+        3
+    );
     let page = entries::page(&api.app.pool, NOTE - 1, 1).await.unwrap();
     assert_eq!(page[0].event_type, "NoteAdded");
     api
@@ -74,19 +77,26 @@ async fn a_log_that_nobody_touched_is_clean() {
     let size = kept.size;
     let report = verify(pool, &key(pool).await, vec![kept]).await;
     assert!(report.is_clean(), "{report:?}");
-    assert_eq!((report.verified, report.hashed, report.checkpoints), (size, size, 3));
+    assert_eq!(
+        (report.verified, report.hashed, report.checkpoints),
+        (size, size, 3)
+    );
     // What comes after the last checkpoint is read too.
     api.receives("A fourth message").await;
     let report = verify(pool, &key(pool).await, vec![]).await;
     assert!(report.is_clean(), "{report:?}");
-    assert!(report.events > size && report.verified == size, "{report:?}");
+    assert!(
+        report.events > size && report.verified == size,
+        "{report:?}"
+    );
     api.close().await;
 }
 
 #[tokio::test]
 async fn every_way_to_change_events_is_found_where_it_was_done() {
     use FaultKind::{Changed, Missing, Order};
-    let cases: [(&str, &str, &[(FaultKind, i64)]); 9] = [
+    type Change = (&'static str, &'static str, &'static [(FaultKind, i64)]);
+    let cases: [Change; 9] = [
         (
             "an edited payload",
             "UPDATE events SET payload = jsonb_set(payload, '{NoteAdded,text}', '\"Nothing\"') WHERE position = $NOTE",
@@ -145,7 +155,10 @@ async fn every_way_to_change_events_is_found_where_it_was_done() {
         for (kind, position) in expected {
             // Behind the end of the log.
             let position = if *position < 0 { end + 1 } else { *position };
-            assert!(found.contains(&(*kind, Some(position))), "{name}: {report:#?}");
+            assert!(
+                found.contains(&(*kind, Some(position))),
+                "{name}: {report:#?}"
+            );
         }
         api.close().await;
     }
@@ -191,7 +204,11 @@ async fn a_case_that_is_rewritten_with_its_hashes_contradicts_the_checkpoint() {
     tree::extend(pool).await.unwrap();
     let report = verify(pool, &key, vec![kept]).await;
     let found: Vec<_> = report.faults.iter().map(|fault| fault.kind).collect();
-    assert_eq!(found, [FaultKind::Checkpoint, FaultKind::Outside], "{report:#?}");
+    assert_eq!(
+        found,
+        [FaultKind::Checkpoint, FaultKind::Outside],
+        "{report:#?}"
+    );
     let first = report.faults[0].position.unwrap();
     assert!(report.verified < NOTE && first >= NOTE, "{report:#?}");
     // The service signs nothing more, since the tree is not the one that it signed.
@@ -214,8 +231,11 @@ async fn a_forged_checkpoint_and_a_forged_key_are_found() {
     let pool = &api.app.pool;
     let (right, kept) = (key(pool).await, outside(pool).await);
     let forger = LogSigner::generate("127.0.0.1/00000000");
-    let forged = forger.checkpoint(kept.size, kept.root);
-    let sql = format!("UPDATE checkpoints SET note = '{forged}' WHERE size = {}", kept.size);
+    let note = forger.checkpoint(kept.size, kept.root);
+    let sql = format!(
+        "UPDATE checkpoints SET note = '{note}' WHERE size = {}",
+        kept.size
+    );
     tamper(pool, &sql).await;
     let report = verify(pool, &right, vec![]).await;
     assert_eq!(kinds(&report), [(FaultKind::Signature, Some(kept.size))]);
@@ -223,7 +243,10 @@ async fn a_forged_checkpoint_and_a_forged_key_are_found() {
     let sql = format!("UPDATE log_tree SET public_key = '{}'", forger.public_key());
     tamper(pool, &sql).await;
     let secret = api.app.vonage.settings.key();
-    let found = docket::evidence::public_key(pool, secret).await.unwrap().unwrap();
+    let found = docket::evidence::public_key(pool, secret)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.as_str(), right.as_str());
     api.close().await;
 }
@@ -243,14 +266,23 @@ async fn an_edited_tree_is_found() {
     );
     keeper.round().await.unwrap();
     assert!(verify(pool, &key, vec![]).await.is_clean());
-    for (level, expected) in [(0, (FaultKind::Changed, Some(position))), (1, (FaultKind::Tile, None))] {
+    for (level, expected) in [
+        (0, (FaultKind::Changed, Some(position))),
+        (1, (FaultKind::Tile, None)),
+    ] {
         let byte = if level == 0 { (position - 1) * 32 } else { 0 };
         let flip = format!(
             "UPDATE log_tiles SET hashes = set_byte(hashes, {byte}, get_byte(hashes, {byte}) # 1) WHERE level = {level} AND tile = 0"
         );
         tamper(pool, &flip).await;
         let report = verify(pool, &key, vec![]).await;
-        assert_eq!(report.faults.first().map(|fault| (fault.kind, fault.position)), Some(expected));
+        assert_eq!(
+            report
+                .faults
+                .first()
+                .map(|fault| (fault.kind, fault.position)),
+            Some(expected)
+        );
         tamper(pool, &flip).await;
         assert!(verify(pool, &key, vec![]).await.is_clean());
     }

@@ -150,11 +150,11 @@ pub async fn audit(
     Ok(audit.report)
 }
 
+/// Events with their hashes; none where an event cannot be hashed.
+type Page = Vec<(Entry, Option<Hash>)>;
+
 /// Reads and hashes the next pages while others are compared.
-fn read_ahead(
-    pool: PgPool,
-    head: i64,
-) -> mpsc::Receiver<Result<Vec<(Entry, Option<Hash>)>, sqlx::Error>> {
+fn read_ahead(pool: PgPool, head: i64) -> mpsc::Receiver<Result<Page, sqlx::Error>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut after = 0;
@@ -208,7 +208,7 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
-    async fn page(&mut self, page: Vec<(Entry, Option<Hash>)>) -> Result<(), sqlx::Error> {
+    async fn page(&mut self, page: Page) -> Result<(), sqlx::Error> {
         for (entry, hash) in page {
             let expected = self.frontier.size + 1;
             if entry.position < expected {

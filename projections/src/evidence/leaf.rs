@@ -127,9 +127,9 @@ mod tests {
         ];
         let hash = leaf().hash().unwrap();
         for change in changes {
-            let mut changed = leaf();
-            change(&mut changed);
-            assert_ne!(changed.hash().unwrap(), hash, "{changed:?}");
+            let mut other = leaf();
+            change(&mut other);
+            assert_ne!(other.hash().unwrap(), hash, "{other:?}");
         }
     }
 }

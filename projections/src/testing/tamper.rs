@@ -14,7 +14,11 @@ pub async fn tamper(pool: &PgPool, statements: &str) {
              ALTER TABLE checkpoints {verb} TRIGGER checkpoints_are_append_only;"
         )
     };
-    let all = format!("BEGIN; {} {statements}; {} COMMIT", guard("DISABLE"), guard("ENABLE ALWAYS"));
+    let all = format!(
+        "BEGIN; {} {statements}; {} COMMIT",
+        guard("DISABLE"),
+        guard("ENABLE ALWAYS")
+    );
     let mut conn = pool.acquire().await.expect("a connection");
     conn.execute(&*all).await.expect("the statements are right");
 }

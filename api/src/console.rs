@@ -16,8 +16,10 @@ mod case;
 mod changes;
 mod counter;
 mod device;
+mod errors;
 mod history;
 mod inbox;
+mod labels;
 mod live;
 mod log;
 mod owners;
@@ -79,6 +81,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/console.css"),
     include_str!("../assets/case.css"),
     include_str!("../assets/log.css"),
+    include_str!("../assets/labels.css"),
 );
 
 /// What every answer of the console carries, unless it says otherwise itself.
@@ -120,11 +123,16 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
+        .route("/cases/new/saved-replies", get(answers::of_new_case))
+        .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
         .route("/cases/{reference}/unread", post(reading::mark_unread))
+        .route("/cases/{reference}/labels", post(labels::set))
+        .route("/cases/{reference}/snooze", post(labels::snooze))
+        .route("/cases/{reference}/wake", post(labels::wake))
         .route(
             "/cases/{reference}/messages/{message_id}/move",
             get(act::move_form).post(act::move_message),
@@ -240,10 +248,24 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/case.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/case.js"),
+            ),
+        )
+        .route(
             "/assets/live.js",
             asset(
                 "text/javascript; charset=utf-8",
                 include_str!("../assets/live.js"),
+            ),
+        )
+        .route(
+            "/assets/snooze.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/snooze.js"),
             ),
         )
         .route(
@@ -326,6 +348,9 @@ async fn wrong_method() -> Response {
 /// A page made from its template.
 fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
+        Ok(html) if status.is_client_error() => {
+            (status, Html(errors::pointed(html))).into_response()
+        }
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
             error!(%error, "a page could not be rendered");

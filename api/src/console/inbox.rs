@@ -7,12 +7,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
+use docket_domain::text::phone;
 use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
 use docket_projections::read::surveys::SurveyRow;
 use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
+use super::labels::{self, Marks};
 use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
 use super::place::{Place, View};
 use super::session::Session;
@@ -113,6 +115,7 @@ impl Shelf {
         List {
             views: self.views(session, place),
             surveys: survey_choices(self.settings.survey_rows(), place, session),
+            labels: labels::choices(self.settings.labels(), place),
             view: place.view().as_str(),
             q: place.q(),
             heading: words::view(place.view()),
@@ -188,6 +191,7 @@ impl Shelf {
                 .as_ref()
                 .map(|assignee| assignee.email.0.clone()),
             when: When::of(row.last_message_at, now),
+            marks: Marks::of(row, &self.settings, now),
             is_current: Some(row.reference) == self.open,
         }
     }
@@ -218,5 +222,5 @@ pub(super) fn survey_name(
 
 /// A number as people write it.
 pub(super) fn plus(number: &str) -> String {
-    format!("+{number}")
+    phone::shown(number)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use docket_domain::case::CaseLabel;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, LineId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
@@ -80,7 +81,8 @@ pub async fn around(
         r#"SELECT (SELECT settings_position FROM log_head) AS "settings_position!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                         LEFT JOIN snoozes z ON z.reference = c.reference
+                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND z.reference IS NULL
                             AND ($2::uuid[] IS NULL OR c.survey_id = ANY ($2))
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $3
@@ -189,6 +191,8 @@ struct RawAbout {
     last_inbound_at: Option<DateTime<Utc>>,
     last_inbound_line_id: Option<Uuid>,
     last_message: i64,
+    labels: Json<Vec<CaseLabel>>,
+    snoozed_until: Option<DateTime<Utc>>,
     name: Option<String>,
     read_to: Option<i64>,
     line_number: Option<String>,
@@ -252,6 +256,8 @@ impl RawAbout {
                 last_inbound_at: self.last_inbound_at,
                 last_inbound_line_id: self.last_inbound_line_id,
                 last_message: self.last_message,
+                labels: self.labels,
+                snoozed_until: self.snoozed_until,
             }
             .read()?,
         })
@@ -274,6 +280,10 @@ pub async fn about(
         r#"SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
                   c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
                   c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('label_id', t.label_id, 'name', t.name)), '[]')
+                     FROM case_labels n JOIN labels t USING (label_id)
+                    WHERE n.reference = c.reference) AS "labels!: Json<Vec<CaseLabel>>",
+                  (SELECT s.until FROM snoozes s WHERE s.reference = c.reference) AS snoozed_until,
                   k.name AS "name?", m.read_to AS "read_to?",
                   l.number AS "line_number?", l.channel AS "line_channel?", l.removed AS "line_removed?",
                   newest.last_inbound_at AS "newest_at?", newest.last_inbound_line_id AS "newest_line_id?",
@@ -292,6 +302,7 @@ pub async fn about(
                              (SELECT reference FROM contact_cases WHERE contact_id = c.contact_id AND reference <> c.reference
                                ORDER BY reference DESC LIMIT $4)
                          ) known JOIN cases o USING (reference)
+                        WHERE NOT o.withdrawn
                         ORDER BY o.state = 'open' DESC, o.reference DESC
                         LIMIT $4
                    ) o) AS "others!: Json<Vec<Other>>",
@@ -301,7 +312,7 @@ pub async fn about(
                              SELECT kind, other, max(sequence) AS sequence FROM (
                                  SELECT kind, other, sequence FROM case_links WHERE reference = $1 ORDER BY sequence DESC LIMIT 200
                              ) newest GROUP BY kind, other ORDER BY max(sequence) DESC LIMIT $5
-                         ) n JOIN cases o ON o.reference = n.other
+                         ) n JOIN cases o ON o.reference = n.other AND NOT o.withdrawn
                    ) t) AS "links!: Json<Vec<RawLinked>>"
              FROM cases c
              LEFT JOIN contacts k ON k.contact_id = c.contact_id
@@ -351,19 +362,48 @@ pub async fn open_of_contact(
     .await?;
     found
         .into_iter()
-        .map(|case| {
-            let row = Row {
-                table: "open_cases",
-                key: case.reference,
-            };
-            Ok(Other {
-                reference: row.reference("reference", case.reference)?,
-                title: Personal(case.title),
-                is_open: true,
-                is_record: false,
-            })
-        })
+        .map(|case| open_case(case.reference, case.title))
         .collect()
+}
+
+/// The open cases of a number in a survey that are no records, at most `limit`, the newest first.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn open_of_number(
+    executor: impl PgExecutor<'_>,
+    survey_id: SurveyId,
+    number: &str,
+    limit: i64,
+) -> Result<Vec<Other>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT c.reference, c.title FROM contacts k
+           JOIN open_cases o USING (contact_id) JOIN cases c USING (reference)
+          WHERE k.survey_id = $1 AND k.number = $2 ORDER BY o.reference DESC LIMIT $3",
+        survey_id.0,
+        number,
+        limit,
+    )
+    .fetch_all(executor)
+    .await?;
+    found
+        .into_iter()
+        .map(|case| open_case(case.reference, case.title))
+        .collect()
+}
+
+fn open_case(reference: i32, title: String) -> Result<Other, sqlx::Error> {
+    let row = Row {
+        table: "open_cases",
+        key: reference,
+    };
+    Ok(Other {
+        reference: row.reference("reference", reference)?,
+        title: Personal(title),
+        is_open: true,
+        is_record: false,
+    })
 }
 
 /// Those of the cases that a page of the list shows which begins at `cursor`, in the list's order. How long the page is does not count.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
-use docket_domain::case::{CaseEvent, Reaction};
+use chrono::{DateTime, SecondsFormat, Utc};
+use docket_domain::case::{CaseEvent, CaseLabel, Reaction};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{MessageId, Reference};
 use docket_domain::personal::Personal;
@@ -34,6 +34,9 @@ pub struct ThreadHandler {
     /// The newest reactions to messages whose items were written before.
     reacted: BTreeMap<(i32, Uuid), Reacted>,
 }
+
+/// The `value` of a move that undoes another.
+pub(super) const UNDONE: &str = "undone";
 
 /// Hides messages that were moved out, or shows them again. A message that came and went more than once has several items; only the
 /// newest can be seen, or be seen again.
@@ -89,7 +92,7 @@ struct Identified {
 
 impl Projection for ThreadHandler {
     const NAME: &'static str = "thread";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["thread_items"];
     const STATEMENTS: &'static [&'static str] = &[HIDE, REACT, IDENTIFY];
 
@@ -148,6 +151,12 @@ impl Projection for ThreadHandler {
 /// What a search finds of a comment.
 fn words_of(comment: Option<&Personal<String>>) -> Option<String> {
     search::index(comment.map(|comment| comment.as_str()))
+}
+
+/// Names as a JSON array.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    serde_json::to_string(&names).expect("texts are JSON")
 }
 
 impl ThreadHandler {
@@ -286,6 +295,19 @@ impl ThreadHandler {
                 words: search::index([to.as_str()]),
                 ..new("renamed")
             }),
+            CaseEvent::LabelsChanged { from, to } => self.items.push(NewThreadItem {
+                before: Some(names(CaseLabel::names_beside(from, to))),
+                value: Some(names(CaseLabel::names_beside(to, from))),
+                ..new("labels")
+            }),
+            CaseEvent::CaseSnoozed { until, .. } => self.items.push(NewThreadItem {
+                value: Some(until.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+                ..new("snoozed")
+            }),
+            CaseEvent::CaseWoken { reason, .. } => self.items.push(NewThreadItem {
+                value: Some(reason.as_str().to_owned()),
+                ..new("woken")
+            }),
             CaseEvent::MessageMovedOut {
                 message_id,
                 to,
@@ -341,6 +363,7 @@ impl ThreadHandler {
                 self.items.push(NewThreadItem {
                     other: Some(to.as_i32()),
                     message_id: Some(message_id.0),
+                    value: Some(UNDONE.to_owned()),
                     ..new("moved_out")
                 });
             }
@@ -356,6 +379,7 @@ impl ThreadHandler {
                 self.items.push(NewThreadItem {
                     other: Some(from.as_i32()),
                     message_id: Some(message_id.0),
+                    value: Some(UNDONE.to_owned()),
                     ..new("moved_in")
                 });
             }

@@ -7,6 +7,7 @@
 //! characters at its ends, an empty one as not set; all mistakes are told at once, each in a
 //! sentence that names the setting; no sentence repeats a secret.
 
+pub mod checkpoints;
 pub mod database;
 pub mod delivery;
 pub mod file;
@@ -30,6 +31,7 @@ use secrecy::SecretString;
 pub use self::given::{Given, Values};
 pub use self::listen::MetricsListen;
 use crate::delivery::DeliveryOptions;
+use crate::evidence::outlets::OutletsConfig;
 use crate::http::client_address::TrustedProxies;
 use crate::secrets::SecretKey;
 use crate::vonage::client::{Client, ClientOptions, Credentials};
@@ -76,6 +78,7 @@ pub const SECTIONS: [Section; 9] = [
     media::SECTION,
     numbers::SECTION,
     secrets::SECTION,
+    checkpoints::SECTION,
     first_owner::SECTION,
     logging::SECTION,
 ];
@@ -105,6 +108,8 @@ pub struct Config {
     pub vonage_private_key: Option<SecretString>,
     /// The key that encrypts secrets entered at the console.
     pub secret_key: Option<SecretKey>,
+    /// Where checkpoints of the log go.
+    pub checkpoints: OutletsConfig,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
     /// Where media are kept, and from where they are fetched.
@@ -147,6 +152,7 @@ impl Values {
         let trusted_proxies = mistakes.note(listen::trusted_proxies(self));
         let vonage = vonage::check(self, &mut mistakes);
         let secret_key = secrets::key(self, &mut mistakes);
+        let checkpoints = mistakes.note(checkpoints::outlets(self));
         let delivery = mistakes.note(delivery::options(self));
         let api_url = vonage.as_ref().map(|vonage| vonage.api_url.as_str());
         let media = media::check(self, api_url, &mut mistakes);
@@ -159,6 +165,7 @@ impl Values {
             Some(data_dir),
             Some(public_url),
             Some(trusted_proxies),
+            Some(checkpoints),
             Some(delivery),
             Some(media),
             Some(default_country),
@@ -170,6 +177,7 @@ impl Values {
             data_dir,
             public_url,
             trusted_proxies,
+            checkpoints,
             delivery,
             media,
             default_country,
@@ -191,6 +199,7 @@ impl Values {
             vonage_signature_secret: vonage.signature_secret,
             vonage_private_key: vonage.private_key,
             secret_key,
+            checkpoints,
             delivery,
             media,
             default_country,

@@ -67,6 +67,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("media", "Files that messages carry"),
             tag("unrouted", "Webhooks that could not be routed"),
             tag("events", "The log"),
+            tag("evidence", "Proof that the log was not altered"),
             tag("users", "Who signs in"),
             tag("tokens", "API tokens"),
         ]))

@@ -25,6 +25,7 @@ mod reports;
 mod settings;
 mod site;
 mod support;
+mod thread;
 mod throttle;
 mod typed;
 mod unrouted;

@@ -148,7 +148,8 @@ async fn a_refused_form_points_to_its_field() {
         .is(422)
         .shows("<title>Error: ")
         .shows("<a href=\"#field-number\">The number ")
-        .shows("<input id=\"field-number\" aria-invalid=\"true\" name=\"number\"");
+        .shows("id=\"field-number\"")
+        .shows("aria-invalid=\"true\"");
     house.close().await;
 }
 

@@ -1747,6 +1747,7 @@ pub(super) fn changed_by(who: &str) -> String {
 
 words! {
     WRITE_HERE = "Write here, / for saved replies";
+    WRITE_HERE_ALONE = "Write here";
     SEND_AND_CLOSE = "Send and close";
     NO_LINE = "The line that this person wrote to was removed, so no reply can be sent. Ask an owner to add it again. Notes can still be written.";
     NOT_CONNECTED = "Sending is not set up yet, so replies wait. Ask an owner to connect Vonage in Settings.";

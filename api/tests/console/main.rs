@@ -27,6 +27,7 @@ mod reports;
 mod settings;
 mod site;
 mod support;
+mod thread;
 mod throttle;
 mod typed;
 mod unrouted;

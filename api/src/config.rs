@@ -7,6 +7,7 @@
 //! characters at its ends, an empty one as not set; all mistakes are told at once, each in a
 //! sentence that names the setting; no sentence repeats a secret.
 
+pub mod checkpoints;
 pub mod database;
 pub mod delivery;
 pub mod file;
@@ -14,6 +15,7 @@ pub mod first_owner;
 pub mod given;
 pub mod listen;
 pub mod logging;
+pub mod media;
 pub mod numbers;
 pub mod public_url;
 pub mod secrets;
@@ -29,6 +31,7 @@ use secrecy::SecretString;
 pub use self::given::{Given, Values};
 pub use self::listen::MetricsListen;
 use crate::delivery::DeliveryOptions;
+use crate::evidence::outlets::OutletsConfig;
 use crate::http::client_address::TrustedProxies;
 use crate::secrets::SecretKey;
 use crate::vonage::client::{Client, ClientOptions, Credentials};
@@ -67,13 +70,15 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
+    media::SECTION,
     numbers::SECTION,
     secrets::SECTION,
+    checkpoints::SECTION,
     first_owner::SECTION,
     logging::SECTION,
 ];
@@ -103,8 +108,12 @@ pub struct Config {
     pub vonage_private_key: Option<SecretString>,
     /// The key that encrypts secrets entered at the console.
     pub secret_key: Option<SecretKey>,
+    /// Where checkpoints of the log go.
+    pub checkpoints: OutletsConfig,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
+    /// Where media are kept, and from where they are fetched.
+    pub media: media::MediaSettings,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
     /// The first owner's address and password.
@@ -143,7 +152,10 @@ impl Values {
         let trusted_proxies = mistakes.note(listen::trusted_proxies(self));
         let vonage = vonage::check(self, &mut mistakes);
         let secret_key = secrets::key(self, &mut mistakes);
+        let checkpoints = mistakes.note(checkpoints::outlets(self));
         let delivery = mistakes.note(delivery::options(self));
+        let api_url = vonage.as_ref().map(|vonage| vonage.api_url.as_str());
+        let media = media::check(self, api_url, &mut mistakes);
         let default_country = mistakes.note(numbers::default_country(self));
         let owner = first_owner::owner(self, &mut mistakes);
         mistakes.note(logging::filter(self));
@@ -153,7 +165,9 @@ impl Values {
             Some(data_dir),
             Some(public_url),
             Some(trusted_proxies),
+            Some(checkpoints),
             Some(delivery),
+            Some(media),
             Some(default_country),
             Some(vonage),
             true,
@@ -163,7 +177,9 @@ impl Values {
             data_dir,
             public_url,
             trusted_proxies,
+            checkpoints,
             delivery,
+            media,
             default_country,
             vonage,
             mistakes.0.is_empty(),
@@ -183,7 +199,9 @@ impl Values {
             vonage_signature_secret: vonage.signature_secret,
             vonage_private_key: vonage.private_key,
             secret_key,
+            checkpoints,
             delivery,
+            media,
             default_country,
             owner,
         };

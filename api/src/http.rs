@@ -9,6 +9,7 @@
 pub mod auth;
 pub mod case_list;
 pub mod cases;
+pub mod checkpoints;
 pub mod client_address;
 pub mod events;
 pub mod history;
@@ -16,6 +17,7 @@ pub mod input;
 mod integers;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod moves;
 pub mod openapi;
 pub mod paging;
@@ -125,8 +127,10 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(snoozes::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
+        .merge(media::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
+        .merge(checkpoints::routes())
         .merge(users::routes())
         .merge(tokens::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())
@@ -134,7 +138,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .split_for_parts();
     document.paths.paths = std::mem::take(&mut document.paths.paths)
         .into_iter()
-        .map(|(path, item)| (format!("/api{path}"), item))
+        // A parameter that holds slashes is one like others in the document.
+        .map(|(path, item)| (format!("/api{path}").replace("{*", "{"), item))
         .collect();
     openapi::complete(&mut document);
     (routes, document)

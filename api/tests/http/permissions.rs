@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 44] = [
+pub(crate) const ROUTES: [(&str, &str, May); 51] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -55,6 +55,9 @@ pub(crate) const ROUTES: [(&str, &str, May); 44] = [
         "/api/v1/cases/{reference}/messages/{message_id}/resend",
         May::Work,
     ),
+    ("GET", "/api/v1/media/{id}", May::Read),
+    ("GET", "/api/v1/media/{id}/thumbnail", May::Read),
+    ("POST", "/api/v1/media", May::Work),
     ("GET", "/api/v1/surveys", May::Read),
     ("POST", "/api/v1/surveys", May::Own),
     ("GET", "/api/v1/surveys/{id}", May::Read),
@@ -70,6 +73,10 @@ pub(crate) const ROUTES: [(&str, &str, May); 44] = [
     ("GET", "/api/v1/events", May::Read),
     ("GET", "/api/v1/events/export", May::Oversee),
     ("GET", "/api/v1/events/stream", May::Read),
+    ("GET", "/api/v1/checkpoints", May::Oversee),
+    ("GET", "/api/v1/checkpoints/latest", May::Oversee),
+    ("GET", "/api/v1/log/checkpoint", May::Oversee),
+    ("GET", "/api/v1/log/tile/{level}/{tile}", May::Oversee),
     ("GET", "/api/v1/users", May::Oversee),
     ("POST", "/api/v1/users", May::Own),
     ("PATCH", "/api/v1/users/{id}", May::Own),

@@ -9,6 +9,7 @@
 pub mod auth;
 pub mod cases;
 pub mod client_address;
+pub mod contacts;
 pub mod events;
 pub mod history;
 pub mod input;
@@ -115,6 +116,7 @@ pub fn document() -> OpenApi {
 fn parts() -> (Router<App>, OpenApi) {
     let v1 = OpenApiRouter::new()
         .merge(cases::routes())
+        .merge(contacts::routes())
         .merge(thread::routes())
         .merge(replies::routes())
         .merge(moves::routes())

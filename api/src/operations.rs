@@ -5,11 +5,13 @@
 //! that nobody changes one that they do not reach.
 
 pub mod case;
+pub mod contact;
 pub mod delivery;
 pub mod held;
 pub mod installation;
 pub mod line;
 pub mod message_move;
+pub mod opt_out;
 pub mod people;
 pub mod probe;
 pub mod receive;

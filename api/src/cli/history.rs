@@ -552,6 +552,15 @@ fn said(item: &threads::ThreadItem) -> String {
             )
         }
         What::Renamed { title, .. } => format!("called the case “{}”", folded(title)),
+        What::OptOut {
+            channel,
+            opted_out,
+            reason,
+            ..
+        } => {
+            let what = if *opted_out { "opted out of" } else { "opted in to" };
+            format!("{what} {channel}{}", comment_of(reason.as_ref()))
+        }
         What::MovedOut { to, comment, .. } => {
             format!("moved a message to #{to}{}", comment_of(comment.as_ref()))
         }

@@ -150,6 +150,19 @@ impl Shown<'_> {
                 }],
                 comment: None,
             },
+            What::OptOut {
+                channel: by,
+                opted_out,
+                reason,
+                ..
+            } => Body::Marker {
+                icon: "dot",
+                sentence: vec![Piece {
+                    text: words::opt_out_changed(&who, channel(*by), *opted_out),
+                    href: None,
+                }],
+                comment: reason.as_ref().map(|reason| reason.0.clone()),
+            },
             What::MovedOut { to, comment, .. } => self.moved(
                 &words::moved_out(&who, to.get()),
                 comment.as_ref().map(|comment| comment.0.clone()),
@@ -324,6 +337,7 @@ fn author(author: &ItemAuthor) -> String {
     match author {
         ItemAuthor::User { email, .. } => email.0.clone(),
         ItemAuthor::Automatic => words::AUTOMATIC.to_owned(),
+        ItemAuthor::OptOutConfirmation => words::OPT_OUT_CONFIRMATION.to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),
         ItemAuthor::Vonage => words::VONAGE.to_owned(),
         ItemAuthor::System => words::SYSTEM.to_owned(),

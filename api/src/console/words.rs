@@ -318,6 +318,17 @@ pub(super) fn renamed(who: &str, before: &str, title: &str) -> String {
     format!("{who} renamed the case from “{before}” to “{title}”")
 }
 
+/// The author of the message that confirms an opt-out.
+pub(super) const OPT_OUT_CONFIRMATION: &str = "Opt-out confirmation";
+
+pub(super) fn opt_out_changed(who: &str, channel: &str, opted_out: bool) -> String {
+    if opted_out {
+        format!("{who} set “opted out of {channel}”: nothing is sent to the contact by {channel}")
+    } else {
+        format!("{who} set “may be sent messages by {channel}” again")
+    }
+}
+
 pub(super) fn moved_out(who: &str, to: u32) -> String {
     format!("{who} moved a message to #{to}")
 }

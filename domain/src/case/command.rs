@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Status;
 use crate::ids::{LineId, MessageId, NoteId, Reference};
 use crate::personal::Personal;
@@ -96,6 +97,8 @@ pub enum CaseCommand {
         /// What it says.
         text: Personal<String>,
     },
+    /// Record that the contact opted out, or in again.
+    RecordOptOut(OptOutChange),
     /// Take a message out.
     MoveOut {
         /// The message.
@@ -170,7 +173,8 @@ impl CaseCommand {
             | Self::SetStatus { .. }
             | Self::Assign { .. }
             | Self::Rename { .. }
-            | Self::AddNote { .. } => None,
+            | Self::AddNote { .. }
+            | Self::RecordOptOut(_) => None,
         }
     }
 }

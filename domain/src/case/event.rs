@@ -8,6 +8,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::channel::Channel;
+use crate::contact::profile::OptOutChange;
 use crate::content::Content;
 use crate::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
 use crate::personal::Personal;
@@ -209,6 +210,8 @@ pub enum CaseEvent {
         /// The agent's comment.
         comment: Option<Personal<String>>,
     },
+    /// The contact opted out on a channel, or in again. The contact's own stream says the same; here it stands for the case's history.
+    OptOutChanged(OptOutChange),
 }
 
 /// How a case began.
@@ -350,6 +353,8 @@ pub enum Author {
     },
     /// The automatic reply for several open cases.
     Automatic,
+    /// The confirmation that the contact opted out: the one message that is sent to them after it.
+    OptOutConfirmation,
 }
 
 /// Who sees to a case.
@@ -363,7 +368,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 22] = [
+    pub const TYPES: [&'static str; 23] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -386,6 +391,7 @@ impl CaseEvent {
         "MoveUndone",
         "MessageReturned",
         "MessageRemovedElsewhere",
+        "OptOutChanged",
     ];
 
     /// The event's type: its variant's name.
@@ -413,6 +419,7 @@ impl CaseEvent {
             Self::MoveUndone { .. } => "MoveUndone",
             Self::MessageReturned { .. } => "MessageReturned",
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
+            Self::OptOutChanged(_) => "OptOutChanged",
         }
     }
 
@@ -441,7 +448,8 @@ impl CaseEvent {
             | Self::StatusChanged { .. }
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
-            | Self::NoteAdded { .. } => None,
+            | Self::NoteAdded { .. }
+            | Self::OptOutChanged(_) => None,
         }
     }
 

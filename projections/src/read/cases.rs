@@ -19,7 +19,7 @@ pub mod as_of;
 pub mod by_reference;
 pub mod desk;
 pub(crate) mod handler;
-mod search;
+pub(in crate::read) mod search;
 pub mod stranded;
 
 use std::fmt;

@@ -87,8 +87,9 @@ pub async fn around(
                    ) unread) AS "unread!",
                   (SELECT coalesce(jsonb_object_agg(m.reference, m.read_to), '{}') FROM read_marks m
                     WHERE m.user_id = $1 AND m.reference = ANY ($4)) AS "read_to!: Json<HashMap<Reference, u64>>",
-                  (SELECT coalesce(jsonb_object_agg(k.contact_id, k.name), '{}') FROM contacts k
-                    WHERE k.contact_id = ANY ($5) AND k.name IS NOT NULL)
+                  (SELECT coalesce(jsonb_object_agg(k.contact_id, coalesce(d.name, k.name)), '{}')
+                     FROM contacts k LEFT JOIN contact_details d USING (contact_id)
+                    WHERE k.contact_id = ANY ($5) AND coalesce(d.name, k.name) IS NOT NULL)
                        AS "names!: Json<HashMap<Uuid, Personal<String>>>",
                   (SELECT coalesce(jsonb_agg(u), '[]') FROM (
                        SELECT u.email, $6::uuid IS NULL OR u.role = 'owner' OR u.surveys IS NULL OR $6 = ANY (u.surveys) AS reaches
@@ -274,7 +275,7 @@ pub async fn about(
         r#"SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
                   c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
                   c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message,
-                  k.name AS "name?", m.read_to AS "read_to?",
+                  coalesce(d.name, k.name) AS "name?", m.read_to AS "read_to?",
                   l.number AS "line_number?", l.channel AS "line_channel?", l.removed AS "line_removed?",
                   newest.last_inbound_at AS "newest_at?", newest.last_inbound_line_id AS "newest_line_id?",
                   ARRAY(
@@ -305,6 +306,7 @@ pub async fn about(
                    ) t) AS "links!: Json<Vec<RawLinked>>"
              FROM cases c
              LEFT JOIN contacts k ON k.contact_id = c.contact_id
+             LEFT JOIN contact_details d ON d.contact_id = c.contact_id
              LEFT JOIN lines l ON l.line_id = c.line_id
              LEFT JOIN read_marks m ON m.user_id = $2 AND m.reference = c.reference
              LEFT JOIN LATERAL (

@@ -292,7 +292,8 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
-            | CaseEvent::ReactionReceived { .. } => {}
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_) => {}
         }
     }
 

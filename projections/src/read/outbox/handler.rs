@@ -235,7 +235,8 @@ impl Step {
             | CaseEvent::MoveUndone { .. }
             | CaseEvent::MessageReturned { .. }
             | CaseEvent::MessageRemovedElsewhere { .. }
-            | CaseEvent::ReactionReceived { .. } => return None,
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_) => return None,
         };
         Some((
             message_id,

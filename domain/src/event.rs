@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::case::{Case, CaseEvent};
 use crate::contact::profile::{Contact, ContactEvent};
 use crate::held::{Held, HeldEvent};
-use crate::ids::{AttemptsId, ContactId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId};
+use crate::ids::{
+    AttemptsId, ContactId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId,
+};
 use crate::installation::{self, Installation, InstallationEvent};
 use crate::json::read_stored;
 use crate::line::{Line, LineEvent};

@@ -227,8 +227,7 @@ pub async fn case(pool: &PgPool, found: Found) -> Result<CaseAsOf, AsOfError> {
         let name = cases::as_of::name(&mut conn, moment, position, time).await?;
         contact.profile_name = name.map(Personal);
     }
-    contact.details =
-        contact_details::as_of(&mut conn, now.contact_id, position, time).await?;
+    contact.details = contact_details::as_of(&mut conn, now.contact_id, position, time).await?;
     let given = contact.details.name.clone();
     contact.name = given.or_else(|| contact.profile_name.clone());
     Ok(CaseAsOf {

@@ -558,7 +558,11 @@ fn said(item: &threads::ThreadItem) -> String {
             reason,
             ..
         } => {
-            let what = if *opted_out { "opted out of" } else { "opted in to" };
+            let what = if *opted_out {
+                "opted out of"
+            } else {
+                "opted in to"
+            };
             format!("{what} {channel}{}", comment_of(reason.as_ref()))
         }
         What::MovedOut { to, comment, .. } => {

@@ -10,12 +10,12 @@ use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, Survey
 use docket_domain::personal::Personal;
 use docket_domain::text::{phone, title};
 use docket_domain::user::{Role, normalise_email};
+use docket_projections::DatabaseError;
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter, by_reference,
 };
-use docket_projections::read::thread::{self, ThreadItem, What};
-use docket_projections::DatabaseError;
 use docket_projections::read::contacts::Person;
+use docket_projections::read::thread::{self, ThreadItem, What};
 use docket_projections::read::{cases, contacts, users};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

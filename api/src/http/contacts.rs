@@ -187,10 +187,10 @@ async fn view(
 /// A contact with the person's cases.
 #[utoipa::path(
     get,
-    path = "/contacts/{contact_id}",
+    path = "/contacts/{id}",
     operation_id = "getContact",
     tag = "contacts",
-    params(("contact_id" = Uuid, Path, description = "The contact")),
+    params(("id" = Uuid, Path, description = "The contact")),
     responses((status = 200, description = "The contact", body = ContactDetailsView))
 )]
 async fn find(
@@ -218,10 +218,10 @@ struct ContactPatch {
 /// Names a contact, or writes the note about it.
 #[utoipa::path(
     patch,
-    path = "/contacts/{contact_id}",
+    path = "/contacts/{id}",
     operation_id = "changeContact",
     tag = "contacts",
-    params(("contact_id" = Uuid, Path, description = "The contact")),
+    params(("id" = Uuid, Path, description = "The contact")),
     request_body = ContactPatch,
     responses((status = 200, description = "The contact as it is now", body = ContactDetailsView))
 )]
@@ -269,10 +269,10 @@ struct NewOptOut {
 /// what waits to be sent fails.
 #[utoipa::path(
     put,
-    path = "/contacts/{contact_id}/opt-out",
+    path = "/contacts/{id}/opt-out",
     operation_id = "setOptOut",
     tag = "contacts",
-    params(("contact_id" = Uuid, Path, description = "The contact")),
+    params(("id" = Uuid, Path, description = "The contact")),
     request_body = NewOptOut,
     responses((status = 200, description = "The contact as it is now", body = ContactDetailsView))
 )]

@@ -489,9 +489,9 @@ impl From<ChangeContactError> for Problem {
         match error {
             ChangeContactError::Case(error) => error.into(),
             ChangeContactError::Contact(error) => match error {
-                ContactError::NotKnown => Self::not_found(
-                    "there is no such contact; GET /api/v1/contacts lists them",
-                ),
+                ContactError::NotKnown => {
+                    Self::not_found("there is no such contact; GET /api/v1/contacts lists them")
+                }
                 ContactError::TooLong { .. } => Self::invalid(error.to_string()),
             },
         }

@@ -250,6 +250,8 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
     let api = Api::start().await;
     let ids = api.set_up().await;
     api.receives("Hello").await;
+    let listed = api.get("/contacts").await.expect(200);
+    let contact = text(&listed["items"][0]["contact_id"]);
     // So that the next use of the token would be noted.
     wait(120);
     api.app.audit.settled().await;
@@ -260,6 +262,8 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
         .map(|(_, template, _)| {
             let id = if template.contains("lines") {
                 &ids.line
+            } else if template.contains("contacts") {
+                &contact
             } else {
                 &ids.survey
             };

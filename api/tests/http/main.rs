@@ -5,6 +5,7 @@
 mod accounts;
 mod auditor;
 mod cases;
+mod contacts;
 mod deliveries;
 mod events;
 mod evidence;

@@ -140,11 +140,27 @@ mod tests {
 
     #[test]
     fn these_undo_it() {
-        for text in ["START", "start", "Start.", "UNSTOP", "un\u{ad}stop!", "«Start»", "ＳＴＡＲＴ"] {
+        for text in [
+            "START",
+            "start",
+            "Start.",
+            "UNSTOP",
+            "un\u{ad}stop!",
+            "«Start»",
+            "ＳＴＡＲＴ",
+        ] {
             assert!(is_opt_in(text), "{text:?}");
             assert!(!is_opt_out(text) && !begins_with_opt_out(text), "{text:?}");
         }
-        for text in ["", "start over", "please start", "STOP", "un stop", "yes", "restart"] {
+        for text in [
+            "",
+            "start over",
+            "please start",
+            "STOP",
+            "un stop",
+            "yes",
+            "restart",
+        ] {
             assert!(!is_opt_in(text), "{text:?}");
         }
     }

@@ -341,7 +341,11 @@ fn rests_on(needs: &Needs, loaded: &Loaded) -> Vec<Shared> {
     });
     let named = needs.contacts.iter().copied();
     let named = named.filter(|id| loaded.contact(*id).is_some());
-    let contacts = contact.into_iter().chain(named).chain(cases).chain(messages);
+    let contacts = contact
+        .into_iter()
+        .chain(named)
+        .chain(cases)
+        .chain(messages);
     let owners = loaded.owners.keys().filter(|_| needs.owners);
     let owners = owners.map(|owner| Shared::Stream(StreamId::User(*owner)));
     let streams = needs.streams.iter().copied().map(Shared::Stream);

@@ -227,7 +227,10 @@ async fn find_contacts(
         if let Some(version) = row.profile_version {
             let channels = |names: Option<Vec<String>>| {
                 let names = names.unwrap_or_default();
-                names.iter().filter_map(|name| Channel::from_name(name)).collect()
+                names
+                    .iter()
+                    .filter_map(|name| Channel::from_name(name))
+                    .collect()
             };
             contact.put_profile(Contact {
                 version: version.cast_unsigned(),

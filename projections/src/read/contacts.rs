@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::CaseEvent;
+use docket_domain::channel::Channel;
 use docket_domain::contact::profile::ContactEvent;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, LineId, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::search;

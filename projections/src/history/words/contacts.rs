@@ -60,9 +60,8 @@ pub(super) fn opt_out(change: &OptOutChange) -> String {
             format!("; Vonage refused a message to them with the code {code}")
         }
     };
-    let reason = change
-        .reason
-        .as_ref()
-        .map_or_else(String::new, |reason| format!("; reason: {}", quoted(reason)));
+    let reason = change.reason.as_ref().map_or_else(String::new, |reason| {
+        format!("; reason: {}", quoted(reason))
+    });
     format!("{what}{cause}{reason}")
 }

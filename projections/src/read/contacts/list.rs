@@ -110,7 +110,10 @@ pub async fn list(
 async fn found(pool: &PgPool, search: &Search) -> Result<Vec<Uuid>, sqlx::Error> {
     let words = (!search.words.is_empty()).then_some(&search.words);
     let patterns = words.map_or_else(Vec::new, |words| words.patterns());
-    let patterns: Vec<&str> = patterns.iter().map(|pattern| pattern.like.as_str()).collect();
+    let patterns: Vec<&str> = patterns
+        .iter()
+        .map(|pattern| pattern.like.as_str())
+        .collect();
     sqlx::query_scalar!(
         r#"(SELECT contact_id AS "contact_id!" FROM contacts
              WHERE number_parts(lower(number)) @> number_parts($1::text) AND position($1::text IN lower(number)) > 0

@@ -14,6 +14,8 @@ mod begin;
 mod bulk;
 mod case;
 mod changes;
+mod contact_words;
+mod contacts;
 mod counter;
 mod device;
 mod history;
@@ -74,6 +76,13 @@ const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The styles of all pages, one file after another; a later one can say what an earlier one said otherwise.
+const STYLES: &str = concat!(
+    include_str!("../assets/console.css"),
+    include_str!("../assets/case.css"),
+    include_str!("../assets/log.css"),
+);
+
 /// What every answer of the console carries, unless it says otherwise itself.
 const HEADERS: [(HeaderName, &str); 7] = [
     (CACHE_CONTROL, "no-store"),
@@ -100,7 +109,7 @@ struct Console {
     feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/rows`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
@@ -130,6 +139,7 @@ pub fn router(app: App) -> Router {
             "/cases/{reference}/messages/{message_id}/resend",
             post(act::resend),
         )
+        .merge(contacts::acting())
         .route_layer(middleware::from_fn(session::may_act));
     let overseeing = Router::new()
         .route("/log", get(log::show))
@@ -147,6 +157,7 @@ pub fn router(app: App) -> Router {
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .merge(contacts::own())
         .route_layer(middleware::from_fn(session::anybody));
     let inside = own
         .merge(acting)
@@ -216,10 +227,7 @@ fn assets() -> Router<Console> {
     Router::new()
         .route(
             "/assets/console.css",
-            asset(
-                "text/css; charset=utf-8",
-                include_str!("../assets/console.css"),
-            ),
+            asset("text/css; charset=utf-8", STYLES),
         )
         .route(
             "/assets/console.js",

@@ -25,7 +25,7 @@ use super::place::Place;
 use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::Shown;
-use super::{Console, Failed, page, words};
+use super::{Console, Failed, contact_words, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
 

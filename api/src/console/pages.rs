@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 
 use super::answers::Answers;
 use super::bulk::Bulk;
+use super::contact_words;
 use super::counter::Counter;
 use super::session::Session;
 use super::window::Window;
@@ -180,6 +181,8 @@ pub(super) struct CaseEntry {
     pub(super) assignee: Option<String>,
     pub(super) when: When,
     pub(super) is_current: bool,
+    /// That the contact opted out, or may want to; empty where neither is so.
+    pub(super) opt_out: &'static str,
 }
 
 /// The list pane.
@@ -245,6 +248,8 @@ pub(super) struct Message {
     pub(super) text: Option<String>,
     /// What is to be said of its time, where anything is.
     pub(super) time_note: &'static str,
+    /// Whether it begins with a word that opts out, and says more.
+    pub(super) may_opt_out: bool,
     pub(super) why: Vec<Piece>,
     pub(super) comment: Option<String>,
     pub(super) state: Option<State>,
@@ -368,6 +373,26 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    /// That the contact opted out, or may want to.
+    pub(super) opt_out: Option<OptOut>,
+    /// The contact's page.
+    pub(super) contact: String,
+}
+
+/// That the contact of a case opted out on the channel that a reply goes by, or may want to.
+pub(super) struct OptOut {
+    pub(super) sentence: String,
+    pub(super) is_out: bool,
+    /// Where it is set and cleared.
+    pub(super) action: String,
+    pub(super) channel: &'static str,
+}
+
+impl Case {
+    /// Whether a reply is refused.
+    pub(super) fn is_opted_out(&self) -> bool {
+        self.opt_out.as_ref().is_some_and(|opt_out| opt_out.is_out)
+    }
 }
 
 #[derive(Template)]

@@ -85,6 +85,7 @@ fn entry(reference: u32) -> CaseEntry {
         assignee: None,
         when: when(0),
         is_current: false,
+        opt_out: "",
     }
 }
 
@@ -178,6 +179,7 @@ fn message(is_ours: bool) -> Message {
         quote: None,
         cards: vec![],
         text: Some("Hello\n<you>".to_owned()),
+        may_opt_out: !is_ours,
         time_note: "",
         why: vec![],
         comment: None,
@@ -312,6 +314,8 @@ fn case() -> Case {
     };
     Case {
         reference: 101,
+        opt_out: None,
+        contact: "/contacts/c1".to_owned(),
         title: "The lift".to_owned(),
         number: "+447700900123".to_owned(),
         name: None,

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
 use super::words;
+use crate::operations::opt_out;
 
 /// At most so many characters of a quoted message are shown.
 const QUOTE_CHARS: usize = 140;
@@ -91,7 +92,13 @@ impl Shown<'_> {
             })),
             What::Outbound(message) => Body::Message(Box::new(Message {
                 reaction: self.reaction(item.reaction.as_ref()),
-                ..self.outbound(message, matches!(item.author, ItemAuthor::Automatic))
+                ..self.outbound(
+                    message,
+                    matches!(
+                        item.author,
+                        ItemAuthor::Automatic | ItemAuthor::OptOutConfirmation
+                    ),
+                )
             })),
             // The emoji is the contact's, in which a number is no link of ours; the reason is ours.
             What::Reaction { routed, .. } => {
@@ -248,6 +255,7 @@ impl Shown<'_> {
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
             text,
+            may_opt_out: opt_out::may_be_meant(message.content.said()),
             time_note: if message.at_is_arrival {
                 words::TIME_OF_ARRIVAL
             } else {
@@ -281,6 +289,7 @@ impl Shown<'_> {
                 warning,
             });
         Message {
+            may_opt_out: false,
             is_ours: true,
             is_automatic,
             channel: channel(message.channel),

@@ -371,6 +371,8 @@ pub(super) fn done(what: &str) -> &'static str {
         "resent" => "The message is sent again.",
         "begun" => "The case was begun.",
         "unread" => "The case is marked as unread.",
+        "opted-out" => "The contact is opted out.",
+        "opted-in" => "Messages may be sent to the contact.",
         _ => "",
     }
 }
@@ -1409,6 +1411,7 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
 // The log.
 
 words! {
+    CONTACTS = "Contacts";
     LOG = "Log";
     LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it. Times are in UTC.";
     LOG_SEARCH = "Search the log";

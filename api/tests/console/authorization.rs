@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 58] = [
+const ROUTES: [(&str, &str, May); 62] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -66,6 +66,10 @@ const ROUTES: [(&str, &str, May); 58] = [
     ("POST", "/cases/{reference}/title", May::Act),
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
+    ("GET", "/contacts", May::All),
+    ("GET", "/contacts/{contact_id}", May::All),
+    ("POST", "/contacts/{contact_id}", May::Act),
+    ("POST", "/contacts/{contact_id}/opt-out", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
     ("GET", "/lines", May::See),

@@ -189,7 +189,7 @@ pub async fn as_of(
 }
 
 /// Channels by their names.
-pub(super) fn channels(names: &[String]) -> Vec<Channel> {
+pub(in crate::read) fn channels(names: &[String]) -> Vec<Channel> {
     names
         .iter()
         .filter_map(|name| Channel::from_name(name))

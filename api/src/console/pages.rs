@@ -10,6 +10,7 @@ use super::answers::Answers;
 use super::bulk::Bulk;
 use super::contact_words;
 use super::counter::Counter;
+use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::session::Session;
 use super::window::Window;
 use super::words;
@@ -184,6 +185,7 @@ pub(super) struct CaseEntry {
     pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) when: When,
+    pub(super) marks: Marks,
     pub(super) is_current: bool,
     /// That the contact opted out, or may want to; empty where neither is so.
     pub(super) opt_out: &'static str,
@@ -193,6 +195,7 @@ pub(super) struct CaseEntry {
 pub(super) struct List {
     pub(super) views: Vec<ViewLink>,
     pub(super) surveys: Vec<Choice>,
+    pub(super) labels: Vec<Choice>,
     pub(super) view: &'static str,
     pub(super) q: String,
     pub(super) heading: &'static str,
@@ -467,6 +470,9 @@ pub(super) struct Case {
     pub(super) opt_out: Option<OptOut>,
     /// The contact's page.
     pub(super) contact: String,
+    pub(super) marks: Marks,
+    pub(super) labels: LabelsForm,
+    pub(super) snooze: SnoozeForm,
 }
 
 /// That the contact of a case opted out on the channel that a reply goes by, or may want to.
@@ -515,6 +521,9 @@ pub(super) struct MoveForm {
     /// A reference that was typed.
     pub(super) typed: String,
     pub(super) comment: String,
+    /// The offer to move the messages that follow with it; empty where none does.
+    pub(super) following: String,
+    pub(super) and_following: bool,
     pub(super) once: String,
     pub(super) refusal: String,
 }

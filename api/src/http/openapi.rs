@@ -62,6 +62,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("contacts", "People: outside numbers, each within one survey"),
             tag("replies", "What agents say"),
             tag("moves", "Moving a message to where it belongs"),
+            tag("labels", "Words with a colour that people put on cases"),
             tag("surveys", "What messages are organised under"),
             tag("lines", "Our own numbers, each on one channel"),
             tag("unrouted", "Webhooks that could not be routed"),

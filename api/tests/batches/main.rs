@@ -5,6 +5,7 @@
 
 mod broken_commits;
 mod opt_outs;
+mod snoozes;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{CaseLabel, WakeReason};
 use crate::channel::Channel;
 use crate::contact::profile::OptOutChange;
 use crate::content::Content;
@@ -212,6 +213,27 @@ pub enum CaseEvent {
     },
     /// The contact opted out on a channel, or in again. The contact's own stream says the same; here it stands for the case's history.
     OptOutChanged(OptOutChange),
+    /// The case got other labels.
+    LabelsChanged {
+        /// The labels before, but for those that were deleted since.
+        from: Vec<CaseLabel>,
+        /// The labels now.
+        to: Vec<CaseLabel>,
+    },
+    /// The case was put off until later. It stays open, and messages reach it.
+    CaseSnoozed {
+        /// Until when it had been put off before, where it was.
+        from: Option<DateTime<Utc>>,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The case is not put off any more.
+    CaseWoken {
+        /// Until when it had been put off.
+        until: DateTime<Utc>,
+        /// Why it ended.
+        reason: WakeReason,
+    },
 }
 
 /// How a case began.
@@ -368,7 +390,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 23] = [
+    pub const TYPES: [&'static str; 26] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -392,6 +414,9 @@ impl CaseEvent {
         "MessageReturned",
         "MessageRemovedElsewhere",
         "OptOutChanged",
+        "LabelsChanged",
+        "CaseSnoozed",
+        "CaseWoken",
     ];
 
     /// The event's type: its variant's name.
@@ -420,6 +445,9 @@ impl CaseEvent {
             Self::MessageReturned { .. } => "MessageReturned",
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
             Self::OptOutChanged(_) => "OptOutChanged",
+            Self::LabelsChanged { .. } => "LabelsChanged",
+            Self::CaseSnoozed { .. } => "CaseSnoozed",
+            Self::CaseWoken { .. } => "CaseWoken",
         }
     }
 
@@ -449,7 +477,10 @@ impl CaseEvent {
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
             | Self::NoteAdded { .. }
-            | Self::OptOutChanged(_) => None,
+            | Self::OptOutChanged(_)
+            | Self::LabelsChanged { .. }
+            | Self::CaseSnoozed { .. }
+            | Self::CaseWoken { .. } => None,
         }
     }
 

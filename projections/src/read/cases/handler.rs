@@ -335,7 +335,10 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::ReactionReceived { .. }
-            | CaseEvent::OptOutChanged(_) => {}
+            | CaseEvent::OptOutChanged(_)
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. } => {}
         }
     }
 

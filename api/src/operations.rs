@@ -11,6 +11,7 @@ pub mod held;
 pub mod installation;
 pub mod label;
 pub mod line;
+pub mod media;
 pub mod message_move;
 pub mod opt_out;
 pub mod people;

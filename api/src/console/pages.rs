@@ -10,6 +10,7 @@ use super::answers::Answers;
 use super::bulk::Bulk;
 use super::contact_words;
 use super::counter::Counter;
+use super::files::FileView;
 use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::session::Session;
 use super::window::Window;
@@ -265,6 +266,7 @@ pub(super) struct Message {
     pub(super) is_other_channel: bool,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
+    pub(super) files: Vec<FileView>,
     pub(super) text: Option<Vec<Span>>,
     /// What is to be said of its time, where anything is.
     pub(super) time_note: &'static str,
@@ -389,6 +391,8 @@ pub(super) struct LinkedCase {
 pub(super) struct Draft {
     pub(super) text: String,
     pub(super) is_note: bool,
+    /// The file that goes with it, where one was chosen.
+    pub(super) media_id: String,
 }
 
 /// The thread and the details of a case.

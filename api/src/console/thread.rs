@@ -316,6 +316,7 @@ impl Shown<'_> {
                 .as_deref()
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
+            files: vec![],
             text: text.map(|text| text::spans(&text, self.beside.country)),
             may_opt_out: opt_out::may_be_meant(message.content.said()),
             time_note: if message.at_is_arrival {
@@ -370,7 +371,9 @@ impl Shown<'_> {
             is_other_channel: message.channel != self.case.channel,
             quote: None,
             cards: vec![],
-            text: Some(text::spans(&message.text, self.beside.country)),
+            files: vec![],
+            text: (!message.text.is_empty())
+                .then(|| text::spans(&message.text, self.beside.country)),
             time_note: "",
             why: vec![],
             why_matters: false,

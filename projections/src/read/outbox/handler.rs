@@ -239,7 +239,9 @@ impl Step {
             | CaseEvent::MessageReturned { .. }
             | CaseEvent::MessageRemovedElsewhere { .. }
             | CaseEvent::ReactionReceived { .. }
-            | CaseEvent::OptOutChanged(_) => return None,
+            | CaseEvent::OptOutChanged(_)
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. } => return None,
         };
         Some((
             message_id,

@@ -16,11 +16,13 @@ use docket_domain::ids::Reference;
 use docket_domain::personal::Personal;
 use sqlx::PgPool;
 
+pub use self::words::media::{failure as media_failure, size as file_size};
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::append;
 use crate::log::reader::{self, Located, ReadError};
 use crate::log::recorded::to_database_precision;
 use crate::read::cases::{self, CaseLink, CaseRow};
+use crate::read::contact_details;
 use crate::read::contacts::{self, ContactRow};
 use crate::read::thread::as_of::{self, Moment};
 use crate::read::thread::page::Part;
@@ -112,6 +114,15 @@ impl Found {
     /// The sequence of the case's last event up to the moment.
     pub const fn sequence(&self) -> u64 {
         self.moment.sequence
+    }
+
+    /// The time up to which things are shown: what was recorded later, in another case too, had not happened yet.
+    pub fn shown_until(&self) -> DateTime<Utc> {
+        if self.time == LAST_TIME {
+            self.recorded_at
+        } else {
+            self.time
+        }
     }
 }
 
@@ -222,10 +233,13 @@ pub async fn case(pool: &PgPool, found: Found) -> Result<CaseAsOf, AsOfError> {
     let now = now.ok_or_else(no_such_case)?;
     let contact = contacts::find(&mut *conn, now.contact_id).await?;
     let mut contact = contact.ok_or_else(no_such_case)?;
-    if contact.name.is_some() {
+    if contact.profile_name.is_some() {
         let name = cases::as_of::name(&mut conn, moment, position, time).await?;
-        contact.name = name.map(Personal);
+        contact.profile_name = name.map(Personal);
     }
+    contact.details = contact_details::as_of(&mut conn, now.contact_id, position, time).await?;
+    let given = contact.details.name.clone();
+    contact.name = given.or_else(|| contact.profile_name.clone());
     Ok(CaseAsOf {
         row: cases::as_of::row(&mut conn, moment, now).await?,
         recorded_at,

@@ -16,7 +16,7 @@ use crate::support::{Browser, CUSTOMER, House, OUR_NUMBER, Page, new_id, wait};
 const HOUR: i64 = 3_600;
 
 /// A line for WhatsApp beside the one for SMS.
-async fn add_whatsapp(house: &House) -> LineId {
+pub(crate) async fn add_whatsapp(house: &House) -> LineId {
     add_line(house, Channel::Whatsapp).await
 }
 

@@ -11,6 +11,7 @@ pub mod case_list;
 pub mod cases;
 pub mod checkpoints;
 pub mod client_address;
+pub mod contacts;
 pub mod events;
 pub mod history;
 pub mod input;
@@ -120,6 +121,7 @@ pub fn document() -> OpenApi {
 fn parts() -> (Router<App>, OpenApi) {
     let v1 = OpenApiRouter::new()
         .merge(cases::routes())
+        .merge(contacts::routes())
         .merge(thread::routes())
         .merge(replies::routes())
         .merge(moves::routes())

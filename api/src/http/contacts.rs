@@ -204,6 +204,10 @@ async fn find(
 /// What is to be changed of a contact; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a text mean three things"
+)]
 struct ContactPatch {
     /// What the contact is called, on one line; null or an empty text for what the person calls themselves.
     #[serde(default, deserialize_with = "present")]

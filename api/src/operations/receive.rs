@@ -234,8 +234,8 @@ pub(super) fn route(
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
             let mut commands = vec![CaseCommand::Receive { message, routed }];
-            let changed = changes.iter().filter_map(ContactEvent::opt_out_change);
-            commands.extend(changed.map(CaseCommand::RecordOptOut));
+            let opt_outs = changes.iter().filter_map(ContactEvent::opt_out_change);
+            commands.extend(opt_outs.map(CaseCommand::RecordOptOut));
             let reference = opened.reference;
             let mut events = into_new(opened, commands)?;
             events.extend(opt_out::recorded(scope, contact, changes, &[])?);

@@ -13,6 +13,7 @@ use docket_domain::case::{
     OutboundMessage, Reaction, Stage, State,
 };
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::{Progress, Status};
 use docket_domain::event::Event;
@@ -368,6 +369,9 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         1 => Just(CaseCommand::Snooze { until: noon() + TimeDelta::days(900), now: noon() }),
         1 => Just(CaseCommand::Wake),
         2 => (0_i64..500).prop_map(|days| CaseCommand::WakeWhenDue { until: noon() + TimeDelta::days(days) }),
+        1 => (channel(), any::<bool>()).prop_map(|(channel, opted_out)| {
+            CaseCommand::RecordOptOut(OptOutChange { channel, opted_out, cause: OptOutCause::Person, reason: None })
+        }),
         1 => text().prop_map(|title| CaseCommand::Rename { title }),
         1 => (author(), text()).prop_map(|(author, text)| {
             CaseCommand::AddNote { note_id: NoteId(Uuid::from_u128(30)), author, text }

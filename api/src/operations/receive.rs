@@ -229,7 +229,7 @@ pub(super) fn route(
     let rule = routed.rule;
     let heard = opt_out::heard(message.content.said());
     let changes = opt_out::of_message(scope, contact, heard, line.channel, message.message_id);
-    let (references, events) = match target {
+    let (references, mut events) = match target {
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
@@ -267,6 +267,7 @@ pub(super) fn route(
             (references, events)
         }
     };
+    opt_out::contact_first(&mut events);
     Ok(RoutedMessage {
         references,
         rule,

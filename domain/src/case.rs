@@ -254,6 +254,8 @@ impl Case {
                     text,
                 }])
             }
+            // A case whose move was undone is told nothing more.
+            CaseCommand::RecordOptOut(_) if state.stage == Stage::Withdrawn => Ok(vec![]),
             CaseCommand::RecordOptOut(change) => Ok(vec![CaseEvent::OptOutChanged(change)]),
             CaseCommand::MoveOut {
                 message_id,

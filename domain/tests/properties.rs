@@ -695,7 +695,8 @@ proptest! {
     }
 
     /// A note is told from another by its id alone, which a case does not keep: repeating it is for the ledger to prevent. So are a
-    /// reaction that comes again after another one, and the trace of a move that the other case refuses to do again.
+    /// reaction that comes again after another one, the trace of a move that the other case refuses to do again, and an opt-out, which
+    /// the contact refuses to do again.
     #[test]
     fn what_was_done_is_not_done_again(commands in commands()) {
         for step in play(commands) {
@@ -704,6 +705,7 @@ proptest! {
                 CaseCommand::AddNote { .. }
                     | CaseCommand::React { .. }
                     | CaseCommand::RecordRemovedElsewhere { .. }
+                    | CaseCommand::RecordOptOut(_)
             );
             if step.result.is_ok() && !leaves_no_key {
                 let again = step.after.decide(step.command.clone());

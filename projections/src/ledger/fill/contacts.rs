@@ -90,16 +90,18 @@ pub(super) async fn find_contacts(
     for row in rows {
         let id = ContactId(row.contact_id);
         let version = row.version.cast_unsigned();
-        let cached = match loaded.take_contact(id) {
-            Some(contact) => Some(contact),
-            None => cache.take(id),
+        // The query tells the open cases of contacts that were known before it. One that is in the cache alone, found by a case or
+        // a message, is taken as it is or read anew.
+        let (cached, may_catch_up) = match loaded.take_contact(id) {
+            Some(contact) => (Some(contact), true),
+            None => (cache.take(id), false),
         };
         let cached = match cached {
             Some(contact) if contact.version == version => {
                 loaded.put_contact(contact);
                 continue;
             }
-            cached => cached,
+            cached => cached.filter(|_| may_catch_up),
         };
         let (mut contact, open) = row.read();
         match cached.and_then(|cached| Behind::of(cached, open, &mut contact)) {

@@ -16,6 +16,7 @@ mod case;
 mod changes;
 mod counter;
 mod device;
+mod evidence;
 mod history;
 mod inbox;
 mod live;
@@ -141,6 +142,7 @@ pub fn router(app: App) -> Router {
     let overseeing = Router::new()
         .route("/log", get(log::show))
         .route("/log/export", post(log::export))
+        .route("/cases/{reference}/bundle", post(evidence::export))
         .route_layer(middleware::from_fn(session::oversees));
     let own = Router::new()
         .route("/", get(inbox::list))

@@ -5,6 +5,7 @@
 mod accounts;
 mod auditor;
 mod case_list;
+mod bundle;
 mod cases;
 mod checkpoints;
 mod deliveries;

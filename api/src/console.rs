@@ -17,6 +17,7 @@ mod changes;
 mod counter;
 mod device;
 mod errors;
+mod evidence;
 mod history;
 mod inbox;
 mod labels;
@@ -149,6 +150,7 @@ pub fn router(app: App) -> Router {
     let overseeing = Router::new()
         .route("/log", get(log::show))
         .route("/log/export", post(log::export))
+        .route("/cases/{reference}/bundle", post(evidence::export))
         .route_layer(middleware::from_fn(session::oversees));
     let own = Router::new()
         .route("/", get(inbox::list))

@@ -38,7 +38,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use self::transcript::{Foot, Head};
-use super::note::{self, LogSigner};
+use super::note::LogSigner;
 use super::{EvidenceError, covering, signer};
 use crate::app::App;
 use crate::operations::people::RecordExport;

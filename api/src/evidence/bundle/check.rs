@@ -126,7 +126,10 @@ fn files(
             report.add(FaultKind::Missing, None, sentence);
         }
     }
-    let names: Vec<String> = zip.file_names().map(str::to_owned).collect();
+    let names = zip
+        .file_names()
+        .map(|name| name.map(std::borrow::Cow::into_owned))
+        .collect::<Result<Vec<String>, _>>()?;
     for name in names.iter().filter(|name| !listed.contains(name.as_str())) {
         let sentence = format!("{name} is in the file, and was not signed");
         report.add(FaultKind::Order, None, sentence);

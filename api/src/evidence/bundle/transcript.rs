@@ -35,7 +35,6 @@ impl<'a> Head<'a> {
         let state = match row.state {
             CaseState::Open => "open",
             CaseState::Closed => "closed",
-            CaseState::Record => "record",
         };
         Self {
             reference: row.reference.get(),
@@ -162,6 +161,15 @@ fn told(what: &What) -> Told {
             comment.as_deref(),
         ),
         What::Reaction { .. } => event("a reaction to a message that is not known".to_owned()),
+        What::Labels { added, removed } => {
+            let changes: Vec<String> = (added.iter().map(|name| format!("+{name}")))
+                .chain(removed.iter().map(|name| format!("-{name}")))
+                .collect();
+            event(format!("labels: {}", changes.join(", ")))
+        }
+        What::Snoozed { until } => event(format!("put off until {}", time(*until))),
+        // What happens beside messages and has no words of its own here.
+        other => event(other.kind().replace('_', " ")),
     }
 }
 

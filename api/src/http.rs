@@ -18,6 +18,7 @@ pub mod input;
 mod integers;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod moves;
 pub mod openapi;
 pub mod paging;
@@ -127,6 +128,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(snoozes::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
+        .merge(media::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(checkpoints::routes())

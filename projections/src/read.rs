@@ -13,6 +13,7 @@ pub mod contacts;
 pub mod installation;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
@@ -129,6 +130,8 @@ read_models! {
     thread: thread::ThreadHandler,
     /// Messages by id and by Vonage's id.
     messages: messages::MessagesHandler,
+    /// The files that messages carry.
+    media: media::MediaHandler,
     /// What waits to be sent.
     outbox: outbox::OutboxHandler,
     /// What could not be routed.

@@ -18,6 +18,7 @@ mod demo;
 mod evidence;
 mod growth;
 mod history;
+mod media;
 mod neighbours;
 mod personal_data;
 mod poolers;

@@ -71,6 +71,7 @@ const ROUTES: [(&str, &str, May); 68] = [
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/wake", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
+    ("POST", "/media", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
     ("GET", "/labels", May::See),

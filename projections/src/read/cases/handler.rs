@@ -335,6 +335,8 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. }
             | CaseEvent::LabelsChanged { .. }
             | CaseEvent::CaseSnoozed { .. }
             | CaseEvent::CaseWoken { .. } => {}

@@ -388,6 +388,8 @@ impl ThreadHandler {
                 attempt,
                 provider_id,
             } => self.set_provider_id(reference, *message_id, to_i32(*attempt), provider_id),
+            // Files stand in a table of their own.
+            CaseEvent::MediaStored(_) | CaseEvent::MediaFailed { .. } => {}
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }

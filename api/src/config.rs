@@ -70,7 +70,7 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,

@@ -254,6 +254,7 @@ impl Case {
                     text,
                 }])
             }
+            CaseCommand::RecordOptOut(change) => Ok(vec![CaseEvent::OptOutChanged(change)]),
             CaseCommand::MoveOut {
                 message_id,
                 to,
@@ -309,7 +310,7 @@ impl Case {
         media::check_outbound(&message)?;
         let user = match &message.author {
             Author::User { user_id, .. } => Some(*user_id),
-            Author::Automatic => None,
+            Author::Automatic | Author::OptOutConfirmation => None,
         };
         self.must_have_been_heard(seen_version, user)?;
         Ok(vec![CaseEvent::MessageQueued(message)])

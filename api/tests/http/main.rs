@@ -8,6 +8,7 @@ mod bundle;
 mod case_list;
 mod cases;
 mod checkpoints;
+mod contacts;
 mod deliveries;
 mod events;
 mod evidence;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::CaseLabel;
 use super::MediaNews;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Status;
 use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference};
 use crate::personal::Personal;
@@ -109,6 +110,8 @@ pub enum CaseCommand {
         /// What it says.
         text: Personal<String>,
     },
+    /// Record that the contact opted out, or in again.
+    RecordOptOut(OptOutChange),
     /// Take a message out.
     MoveOut {
         /// The message.
@@ -208,6 +211,7 @@ impl CaseCommand {
             | Self::Assign { .. }
             | Self::Rename { .. }
             | Self::AddNote { .. }
+            | Self::RecordOptOut(_)
             | Self::SetLabels { .. }
             | Self::Snooze { .. }
             | Self::Wake

@@ -239,6 +239,7 @@ impl Step {
             | CaseEvent::MessageReturned { .. }
             | CaseEvent::MessageRemovedElsewhere { .. }
             | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_)
             | CaseEvent::MediaStored(_)
             | CaseEvent::MediaFailed { .. } => return None,
         };

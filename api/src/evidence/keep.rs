@@ -24,7 +24,8 @@ const BACKLOG: i64 = 5_000;
 pub struct Keeper {
     app: App,
     outlets: Outlets,
-    trouble: Option<String>,
+    /// What was noted last: a restart does not know.
+    trouble: Option<Option<String>>,
     is_behind: bool,
 }
 
@@ -68,12 +69,12 @@ impl Keeper {
             Err(EvidenceError::Tree(tree::TreeError::Database(error))) => return Err(error),
             Err(error) => Some(error.to_string()),
         };
-        if trouble != self.trouble {
+        if self.trouble.as_ref() != Some(&trouble) {
             if let Some(trouble) = &trouble {
                 warn!(trouble, "checkpoints of the log need attention");
             }
             checkpoints::note_trouble(&self.app.pool, trouble.as_deref()).await?;
-            self.trouble = trouble;
+            self.trouble = Some(trouble);
         }
         Ok(())
     }

@@ -92,6 +92,7 @@ const ROUTES: [(&str, &str, May); 72] = [
     ("GET", "/live", May::All),
     ("GET", "/log", May::See),
     ("POST", "/log/export", May::See),
+    ("POST", "/cases/{reference}/bundle", May::See),
     ("GET", "/reports", May::See),
     ("GET", "/reports/{table}", May::See),
     ("GET", "/rows", May::All),

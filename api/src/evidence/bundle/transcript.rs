@@ -89,6 +89,7 @@ pub(super) fn item(item: &ThreadItem) -> Result<String, askama::Error> {
     let who = match &item.author {
         ItemAuthor::User { email, .. } => email.0.clone(),
         ItemAuthor::Automatic => "Automatic reply".to_owned(),
+        ItemAuthor::OptOutConfirmation => "Confirmation of the opt-out".to_owned(),
         ItemAuthor::Contact => "Contact".to_owned(),
         ItemAuthor::Vonage => "Vonage".to_owned(),
         ItemAuthor::System => "Docket".to_owned(),

@@ -62,7 +62,7 @@ fn unpack(bundle: &[u8]) -> Files {
             let mut file = zip.by_index(place).unwrap();
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).unwrap();
-            (file.name().to_owned(), bytes)
+            (file.name().unwrap().into_owned(), bytes)
         })
         .collect()
 }

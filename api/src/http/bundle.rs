@@ -1,6 +1,6 @@
 //! `GET /cases/{reference}/bundle`: a case with its proof, as a zip file.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -73,7 +73,8 @@ pub async fn file(
 ) -> Result<Response, BundleError> {
     let body = if is_head() {
         bundle::extent(&app.pool, reference).await?;
-        Body::empty()
+        // Of no known length, as the stream of GET is.
+        Body::from_stream(stream::empty::<Result<Bytes, BundleError>>())
     } else {
         let key = app.vonage.settings.key();
         let export = Export::begin(app, key, reference, via, metadata).await?;

@@ -32,7 +32,7 @@ async fn case(api: &Api, messages: usize) -> u32 {
     let reply = json!({"text": "Tomorrow at ten"});
     api.does("POST", &format!("/cases/{reference}/replies"), &reply)
         .await
-        .expect(201);
+        .expect(202);
     reference
 }
 

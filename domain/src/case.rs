@@ -33,6 +33,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Progress;
 use crate::ids::{LabelId, MessageId, Reference, UserId};
 use crate::personal::Personal;
@@ -254,9 +255,7 @@ impl Case {
                     text,
                 }])
             }
-            // A case whose move was undone is told nothing more.
-            CaseCommand::RecordOptOut(_) if state.stage == Stage::Withdrawn => Ok(vec![]),
-            CaseCommand::RecordOptOut(change) => Ok(vec![CaseEvent::OptOutChanged(change)]),
+            CaseCommand::RecordOptOut(change) => Ok(state.record_opt_out(change)),
             CaseCommand::MoveOut {
                 message_id,
                 to,
@@ -379,6 +378,15 @@ impl State {
             Stage::Open => Ok(()),
             Stage::Closed => Err(CaseError::Closed),
             Stage::Withdrawn => Err(CaseError::Withdrawn),
+        }
+    }
+
+    /// A case whose move was undone is told nothing more.
+    fn record_opt_out(&self, change: OptOutChange) -> Vec<CaseEvent> {
+        if self.stage == Stage::Withdrawn {
+            vec![]
+        } else {
+            vec![CaseEvent::OptOutChanged(change)]
         }
     }
 

@@ -111,6 +111,7 @@ impl ContactSummary {
 struct ListQuery {
     /// Words of a name, or part of a number in any usual spelling.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::query_text)]
     q: Option<String>,
     /// A survey's id.
     #[serde(default, deserialize_with = "given")]

@@ -83,7 +83,7 @@ fn write(mut bundle: bundle::Export, path: &Path) -> anyhow::Result<()> {
         opened => opened.with_context(cannot)?,
     };
     let mut copy = || {
-        while let Some(bytes) = bundle.next()? {
+        while let Some(bytes) = bundle.read()? {
             file.write_all(&bytes)?;
         }
         file.sync_all()

@@ -208,7 +208,7 @@ impl Export {
         };
         let checkpoint = covering(app, key, extent.last).await?;
         let maker = Maker::new(&app.pool, &signer, &checkpoint, export.file.try_clone()?);
-        export.events = maker.make(reference, extent).await?;
+        export.events = Box::pin(maker.make(reference, extent)).await?;
         export.file.seek(SeekFrom::Start(0))?;
         Ok(export)
     }
@@ -218,10 +218,9 @@ impl Export {
     /// # Errors
     ///
     /// The file could not be read.
-    pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        use io::Read as _;
+    pub fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; 64 * 1024];
-        let length = self.file.read(&mut bytes)?;
+        let length = io::Read::read(&mut self.file, &mut bytes)?;
         bytes.truncate(length);
         self.is_whole = length == 0;
         Ok((length > 0).then_some(bytes))
@@ -322,7 +321,7 @@ impl<'a> Maker<'a> {
                 self.write(line.as_bytes())?;
             }
         }
-        self.end()?;
+        self.end();
         Ok(leaves)
     }
 
@@ -346,7 +345,8 @@ impl<'a> Maker<'a> {
                 self.write(format!("{line}\n").as_bytes())?;
             }
         }
-        self.end()
+        self.end();
+        Ok(())
     }
 
     async fn transcript(
@@ -373,13 +373,15 @@ impl<'a> Maker<'a> {
             after = page.last().map(|item| item.place);
         }
         self.write(Foot.render()?.as_bytes())?;
-        self.end()
+        self.end();
+        Ok(())
     }
 
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
         self.begin(name)?;
         self.write(bytes)?;
-        self.end()
+        self.end();
+        Ok(())
     }
 
     fn begin(&mut self, name: &str) -> Result<(), BundleError> {
@@ -402,11 +404,10 @@ impl<'a> Maker<'a> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), BundleError> {
+    fn end(&mut self) {
         let digest = std::mem::take(&mut self.hash).finalize();
         if let Some(file) = self.files.last_mut() {
             file.sha256 = hex::encode(digest);
         }
-        Ok(())
     }
 }

@@ -79,7 +79,7 @@ pub async fn file(
         let key = app.vonage.settings.key();
         let export = Export::begin(app, key, reference, via, metadata).await?;
         Body::from_stream(stream::try_unfold(export, |mut export| async move {
-            match export.next() {
+            match export.read() {
                 Ok(Some(bytes)) => Ok(Some((bytes, export))),
                 Ok(None) => Ok(None),
                 Err(error) => {

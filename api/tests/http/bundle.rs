@@ -153,6 +153,7 @@ async fn a_bundle_proves_a_case_to_somebody_who_has_nothing_else() {
 
 #[tokio::test]
 async fn whatever_is_changed_in_a_bundle_is_found() {
+    type Spoil = fn(&mut Files);
     let api = Api::start().await;
     let reference = case(&api, 4).await;
     let folder = tempfile::tempdir().unwrap();
@@ -167,7 +168,6 @@ async fn whatever_is_changed_in_a_bundle_is_found() {
         report.faults.iter().map(|fault| fault.kind).collect()
     };
 
-    type Spoil = fn(&mut Files);
     let spoils: [(Spoil, FaultKind); 9] = [
         (
             |files| replace(files, "events.jsonl", "Message 1", "Message 9"),
@@ -186,7 +186,7 @@ async fn whatever_is_changed_in_a_bundle_is_found() {
                     "manifest.json",
                     "docket-bundle/1",
                     "docket-bundle/1 ",
-                )
+                );
             },
             FaultKind::Signature,
         ),

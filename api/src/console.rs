@@ -10,6 +10,7 @@
 
 mod act;
 mod answers;
+mod bar;
 mod begin;
 mod bulk;
 mod case;
@@ -18,6 +19,8 @@ mod counter;
 mod device;
 mod history;
 mod inbox;
+mod list;
+mod list_words;
 mod live;
 mod log;
 mod owners;
@@ -79,6 +82,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/console.css"),
     include_str!("../assets/case.css"),
     include_str!("../assets/log.css"),
+    include_str!("../assets/list.css"),
 );
 
 /// What every answer of the console carries, unless it says otherwise itself.
@@ -247,6 +251,13 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/list.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/list.js"),
+            ),
+        )
+        .route(
             "/assets/history.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -313,14 +324,16 @@ fn as_page(answer: Response) -> Response {
 }
 
 /// The answer where no page is.
-async fn unknown_page() -> Response {
-    failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned())
+async fn unknown_page(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let answer = failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned());
+    session::failing(&console, &headers, answer).await
 }
 
 /// The answer where a page is, but not for that method.
-async fn wrong_method() -> Response {
+async fn wrong_method(State(console): State<Console>, headers: HeaderMap) -> Response {
     let sentence = words::NOT_THAT_METHOD.to_owned();
-    failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
+    let answer = failure(StatusCode::METHOD_NOT_ALLOWED, sentence);
+    session::failing(&console, &headers, answer).await
 }
 
 /// A page made from its template.
@@ -334,15 +347,23 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
+/// What the page of a failure says, so that it can be made again with the bar.
+#[derive(Clone, Debug)]
+struct Failing {
+    title: &'static str,
+    sentence: String,
+}
+
 /// A page that says why there is no other.
 fn failure(status: StatusCode, sentence: String) -> Response {
-    page(
-        status,
-        &pages::Failure {
-            title: words::failure_title(status),
-            sentence,
-        },
-    )
+    let title = words::failure_title(status);
+    let template = pages::Failure {
+        title,
+        sentence: sentence.clone(),
+    };
+    let mut answer = page(status, &template);
+    answer.extensions_mut().insert(Failing { title, sentence });
+    answer
 }
 
 /// A problem as a page; what is wrong on our side is logged with it.

@@ -562,7 +562,7 @@ async fn an_owner_is_led_from_the_survey_to_the_line() {
         .shows("aria-current=\"step\"");
     assert_eq!(page.text.matches("To do").count(), 3);
     // It can be left, and gone on with.
-    owner.get("/").await.is(200).shows("No cases here.");
+    owner.get("/").await.is(200).shows("No open cases.");
     let page = owner.get("/setup?step=line").await;
     page.shows("so add the survey first");
     let page = owner.get(&page.link("/setup?step=survey")).await;

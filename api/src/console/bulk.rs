@@ -203,18 +203,27 @@ fn reason(problem: &Problem) -> &'static str {
     }
 }
 
-/// Does it with each of the chosen cases.
-pub(super) async fn act(
-    State(Console { app, .. }): State<Console>,
-    Query(place): Query<Place>,
-    session: Session,
-    posted: Posted,
-) -> Result<Response, Failed> {
+/// The cases that a form is about.
+struct Selection {
+    chosen: Vec<Chosen>,
+    /// The versions on which it was decided.
+    seen: BTreeMap<Reference, u64>,
+    /// Whether more match than are done at once.
+    has_more: bool,
+}
+
+/// Those that were chosen, and all that match where that is asked for.
+async fn selected(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    posted: &Posted,
+) -> Result<Selection, Failed> {
     let mut chosen: Vec<Chosen> = posted.all("case").filter_map(Chosen::of).collect();
-    let mut seen = seen_versions(&posted);
+    let mut seen = seen_versions(posted);
     let mut has_more = false;
     if posted.field("all") == "yes" {
-        let matching = inbox::matching(&app, &session, &place, MAX_CASES + 1).await?;
+        let matching = inbox::matching(app, session, place, MAX_CASES + 1).await?;
         has_more = matching.len() > MAX_CASES;
         for row in matching.into_iter().take(MAX_CASES) {
             chosen.push(Chosen {
@@ -228,6 +237,25 @@ pub(super) async fn act(
     chosen.sort_unstable();
     chosen.dedup_by_key(|chosen| chosen.reference);
     chosen.truncate(MAX_CASES);
+    Ok(Selection {
+        chosen,
+        seen,
+        has_more,
+    })
+}
+
+/// Does it with each of the chosen cases.
+pub(super) async fn act(
+    State(Console { app, .. }): State<Console>,
+    Query(place): Query<Place>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let Selection {
+        mut chosen,
+        seen,
+        has_more,
+    } = selected(&app, &session, &place, &posted).await?;
     let refuse = |sentence: &str| {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Ok(failure(status, sentence.to_owned()))

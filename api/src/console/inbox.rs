@@ -370,7 +370,6 @@ impl Shelf {
             },
             waits: waits.map_or_else(String::new, |since| waited((now - since).num_seconds())),
             has_failed: preview.last_reply_failed,
-            is_closed: row.state == CaseState::Closed,
             assignee_initials: row
                 .assignee
                 .as_ref()

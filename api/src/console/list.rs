@@ -46,11 +46,17 @@ pub(super) struct CaseEntry {
     pub(super) waits: String,
     /// Whether the last reply failed.
     pub(super) has_failed: bool,
-    pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) assignee_initials: String,
     pub(super) when: When,
     pub(super) is_current: bool,
+}
+
+impl CaseEntry {
+    /// Whether messages can reach the case no more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.tone == "closed"
+    }
 }
 
 /// A part of a line, which can be what was searched for.

@@ -111,7 +111,6 @@ fn entry(reference: u32) -> CaseEntry {
         unread: String::new(),
         waits: "2 h".to_owned(),
         has_failed: false,
-        is_closed: false,
         assignee: None,
         assignee_initials: String::new(),
         when: when(0),
@@ -188,7 +187,6 @@ fn an_inbox() {
         is_ours: true,
         has_failed: true,
         waits: String::new(),
-        is_closed: true,
         ..entry(101)
     };
     let list = List {

@@ -28,6 +28,7 @@ mod pages;
 mod place;
 mod presence;
 mod reading;
+mod saved;
 mod session;
 mod settings;
 mod sign_in;
@@ -111,7 +112,7 @@ struct Console {
     feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/rows`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/views`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
@@ -124,6 +125,8 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
+        .route("/views", post(saved::keep))
+        .route("/views/{view_id}/remove", post(saved::remove))
         .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))

@@ -49,6 +49,8 @@ const tab = (page, name) => page.getByRole("navigation", { name: "Settings" }).g
 asOwner("an owner of a new installation is led through the set-up", async ({ page, url }) => {
   assert.equal(new URL(page.url()).pathname, "/setup");
   assert.equal(await says(AMIRA, HELP_DESK, "Too early"), 503);
+  await page.getByRole("heading", { level: 2, name: "The first survey" }).waitFor();
+  await page.getByRole("list", { name: "Steps" }).getByRole("link", { name: "Vonage" }).click();
   await look(page, "setup-vonage");
   await page.getByLabel("Application id").fill(APPLICATION);
   await page.getByLabel("Signature secret").fill(SECRET);

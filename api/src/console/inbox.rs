@@ -15,12 +15,14 @@ use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::preview::{self, MAX_UNREAD, Preview};
 use docket_projections::read::cases::{self, CaseRow, CaseState, Cursor, waiting};
 use docket_projections::read::surveys::SurveyRow;
+use docket_projections::saved_views;
 use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
 use super::list::{CaseEntry, Filters, List, Nothing, ViewLink, colour, initials, marked, waited};
 use super::pages::{self, Choice, Frame, When};
 use super::place::{Place, View};
+use super::saved::SavedEntry;
 use super::session::Session;
 use super::{Console, Failed, go, list_words, page, thread, words};
 use crate::app::App;
@@ -81,6 +83,7 @@ pub(super) struct Shelf {
     rows: Vec<CaseRow>,
     previews: HashMap<Reference, Preview>,
     counts: Counts,
+    saved: Vec<saved_views::SavedView>,
     /// Where the next page begins.
     next: Option<Cursor>,
     pub(super) around: Around,
@@ -115,6 +118,11 @@ impl Shelf {
             MAX_COUNT + 1,
         )
         .await?;
+        let saved = if session.may_act() && matches!(wanted, Wanted::Page) {
+            saved_views::of_user(&app.pool, session.user_id).await?
+        } else {
+            vec![]
+        };
         let settings = app
             .ledger
             .settings_since(&app.pool, around.settings_position)
@@ -123,6 +131,7 @@ impl Shelf {
             rows,
             previews,
             counts,
+            saved,
             next,
             around,
             settings,
@@ -146,6 +155,12 @@ impl Shelf {
             heading: words::view(place.view()),
             entries: self.entries(app, session, place),
             nothing: None,
+            saved: self.saved(session, place),
+            query: if session.may_act() && place.is_filtered() {
+                place.query()
+            } else {
+                String::new()
+            },
             bulk: Bulk::of(
                 app,
                 session,
@@ -172,6 +187,12 @@ impl Shelf {
             return Ok(None);
         }
         let view = place.view();
+        if session.may_set_up() && self.settings.lines().next().is_none() {
+            return Ok(Some(Nothing {
+                sentence: list_words::NO_LINE.to_owned(),
+                link: Some(("/setup".to_owned(), list_words::SETUP_LINK.to_owned())),
+            }));
+        }
         if place.q().is_empty() && !place.is_filtered() {
             let link = match view {
                 View::Mine | View::Unread => list_words::see_unassigned(&self.counts)
@@ -201,6 +222,13 @@ impl Shelf {
             sentence: list_words::nothing_found(&place.q(), words::view(view)),
             link,
         }))
+    }
+
+    fn saved(&self, session: &Session, place: &Place) -> Vec<SavedEntry> {
+        let views = self.saved.iter();
+        views
+            .map(|view| SavedEntry::of(view, session, place))
+            .collect()
     }
 
     /// The views, with how many cases each has.

@@ -2,6 +2,7 @@
 
 use super::bulk::Bulk;
 use super::pages::{Choice, When};
+use super::saved::SavedEntry;
 use super::words;
 
 /// A link to another view of the list.
@@ -101,6 +102,10 @@ pub(super) struct List {
     pub(super) nothing: Option<Nothing>,
     pub(super) older: Option<String>,
     pub(super) newest: Option<String>,
+    /// The views that people keep.
+    pub(super) saved: Vec<SavedEntry>,
+    /// The list as it is, to be kept under a name; empty where there is nothing to keep.
+    pub(super) query: String,
     /// What can be done with several cases; nothing where the person only looks.
     pub(super) bulk: Option<Bulk>,
     /// What was just done with several.

@@ -29,6 +29,21 @@ pub(in crate::console) const SEARCH_PLACEHOLDER: &str = "Name, number, #referenc
 pub(in crate::console) const IS_UNASSIGNED: &str = "Unassigned";
 pub(in crate::console) const ASSIGNED_TO: &str = "Assigned to";
 pub(in crate::console) const UNREAD_MESSAGES: &str = "unread";
+pub(in crate::console) const NO_LINE: &str = "No message can come in yet: there is no line.";
+pub(in crate::console) const SETUP_LINK: &str = "Set up Docket";
+pub(in crate::console) const SETUP_TO_INBOX: &str = "Not now, go to the inbox";
+pub(in crate::console) const ADD_LINE: &str = "Add line";
+pub(in crate::console) const HEALTH_REPLIES: &str = "Replies";
+pub(in crate::console) const HEALTH_REPLIES_GOOD: &str = "No case has a last reply that failed.";
+pub(in crate::console) const HEALTH_REPLIES_ADVICE: &str =
+    "Send them again, answer another way, or close the cases.";
+pub(in crate::console) const SAVED_VIEWS: &str = "Saved views";
+pub(in crate::console) const SAVE_VIEW: &str = "Save this view";
+pub(in crate::console) const SAVED_NAME: &str = "Name of the view";
+pub(in crate::console) const SAVED_SHARED: &str = "For everybody";
+pub(in crate::console) const SAVED_IS_SHARED: &str = "shared";
+pub(in crate::console) const SAVED_REMOVE: &str = "Remove the view";
+pub(in crate::console) const NO_SUCH_VIEW: &str = "There is no such view of yours.";
 pub(in crate::console) const SELECT_A_CASE: &str = "Select a case";
 pub(in crate::console) const REPORTS_LINK: &str = "Reports";
 
@@ -86,4 +101,23 @@ pub(in crate::console) fn all_that_match(most: usize) -> String {
 /// What is said where a list had more cases than were changed at once.
 pub(in crate::console) fn more_match(most: usize) -> String {
     format!("More than {most} cases match. Apply again for the next ones.")
+}
+
+/// How many cases have a last reply that failed.
+pub(in crate::console) fn replies_failed(count: usize) -> String {
+    match count {
+        1 => "The last reply in 1 case failed.".to_owned(),
+        2..=99 => format!("The last replies in {count} cases failed."),
+        _ => "The last replies in more than 99 cases failed.".to_owned(),
+    }
+}
+
+/// Why a view was not kept under that name.
+pub(in crate::console) fn saved_name(most: usize) -> String {
+    format!("The name of a view has 1 to {most} characters on one line.")
+}
+
+/// Why no more views are kept.
+pub(in crate::console) fn saved_too_many(most: i64) -> String {
+    format!("You have {most} saved views already. Remove one first.")
 }

@@ -240,6 +240,20 @@ impl Place {
         self.address("/", self.view(), cursor.as_deref(), &[])
     }
 
+    /// The address of the list from its beginning.
+    pub(super) fn first_page(&self) -> String {
+        self.list_from(None)
+    }
+
+    /// What that address says beside its path.
+    pub(super) fn query(&self) -> String {
+        let address = self.first_page();
+        address
+            .split_once('?')
+            .map_or("", |(_, query)| query)
+            .to_owned()
+    }
+
     /// The address of a case beside the same list.
     pub(super) fn case(&self, reference: Reference) -> String {
         self.link(&format!("/cases/{reference}"))

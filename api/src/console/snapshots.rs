@@ -13,6 +13,7 @@ use super::bulk::Bulk;
 use super::counter::Counter;
 use super::list::{Filters, Hit, Nothing};
 use super::pages::*;
+use super::saved::SavedEntry;
 use super::window::Window;
 use super::words;
 
@@ -154,6 +155,14 @@ fn list(entries: Vec<CaseEntry>) -> List {
         heading: "Open",
         entries,
         nothing: None,
+        saved: vec![SavedEntry {
+            name: "Late <ones>".to_owned(),
+            href: "/?view=waiting".to_owned(),
+            is_current: true,
+            shared: true,
+            remove: Some("/views/v1/remove".to_owned()),
+        }],
+        query: "status=New".to_owned(),
         older: None,
         newest: None,
         bulk: Some(Bulk {

@@ -1079,7 +1079,6 @@ words! {
     UNROUTED_NEWEST = "the last came";
     UNROUTED_FROM = "From";
     UNROUTED_TO = "To";
-    UNROUTED_SAID = "Text";
     UNROUTED_CARRIED = "Says";
     UNROUTED_AT = "Sent";
     UNROUTED_WHY = "Why";

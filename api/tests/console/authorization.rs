@@ -104,6 +104,8 @@ const ROUTES: [(&str, &str, May); 58] = [
     ("POST", "/users/services", May::SetUp),
     ("GET", "/users/services/new", May::SetUp),
     ("GET", "/users/{user_id}", May::See),
+    ("POST", "/views", May::Act),
+    ("POST", "/views/{view_id}/remove", May::Act),
     ("GET", "/vonage", May::See),
 ];
 

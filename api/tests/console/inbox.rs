@@ -252,6 +252,70 @@ async fn something_is_done_with_all_that_match() {
 }
 
 #[tokio::test]
+async fn a_view_is_kept_for_oneself_or_for_everybody() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    assert!(!agent.get("/").await.has_form("/views"), "nothing is set");
+    let page = agent.get("/?view=waiting&channel=sms&q=hello").await;
+    let kept = agent
+        .send(&page, "/views", &[("name", " Late <SMS> ")])
+        .await;
+    kept.is(200).shows(">Late &#60;SMS&#62;</a>");
+    assert_eq!(kept.at, "/?view=waiting&channel=sms&q=hello");
+    agent
+        .send(&page, "/views", &[("name", "All of us"), ("shared", "yes")])
+        .await;
+    for (name, status) in [
+        ("", 422),
+        ("\u{200b}", 422),
+        (&*"x".repeat(41), 422),
+        ("a\nb", 422),
+    ] {
+        agent
+            .send(&page, "/views", &[("name", name)])
+            .await
+            .is(status);
+    }
+    let outside = [
+        ("name", "x"),
+        ("query", "view=mine&next=//example.com&status=%22%3E"),
+    ];
+    assert_eq!(
+        agent.send(&page, "/views", &outside).await.at,
+        "/?view=mine&status=%22%3E"
+    );
+
+    // Others see what is shared, and forget it only as owners.
+    let mut owner = house.signed_in("owner").await;
+    let page = owner.get("/").await;
+    page.shows(">All of us<").lacks("Late &#60;SMS");
+    let remove = |page: &Page| {
+        let rest = page.text.split("action=\"/views/").nth(1).unwrap();
+        format!("/views/{}", rest.split('"').next().unwrap())
+    };
+    let path = remove(&page);
+    owner
+        .send(&page, &path, &[])
+        .await
+        .is(200)
+        .lacks(">All of us<");
+    let again = agent.get("/").await;
+    again.lacks(">All of us<").shows("Late &#60;SMS");
+    let path = remove(&again);
+    let (_, body) = Browser::filled(&page, "/sign-out", &[]);
+    owner.post(&path, &body).await.is(404);
+    agent.send(&again, &path, &[]).await.is(200).lacks("Late");
+    house
+        .signed_in("auditor")
+        .await
+        .get("/?status=New")
+        .await
+        .lacks("action=\"/views\"");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn every_page_has_the_bar_with_its_own_entry_marked() {
     let house = House::start().await;
     let operation = HoldWebhook {

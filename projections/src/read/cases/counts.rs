@@ -44,6 +44,23 @@ pub async fn counts(
     }
 }
 
+/// How many cases have a last reply that failed, counted to `limit`.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn failed(executor: impl PgExecutor<'_>, limit: i64) -> Result<usize, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $1
+           ) c"#,
+        limit,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(usize::try_from(found).unwrap_or_default())
+}
+
 macro_rules! counted {
     ($found:expr) => {{
         let found = $found;

@@ -17,6 +17,7 @@ mod case;
 mod changes;
 mod counter;
 mod device;
+mod errors;
 mod history;
 mod inbox;
 mod list;
@@ -127,6 +128,8 @@ pub fn router(app: App) -> Router {
         .route("/cases/several", post(bulk::act))
         .route("/views", post(saved::keep))
         .route("/views/{view_id}/remove", post(saved::remove))
+        .route("/cases/new/saved-replies", get(answers::of_new_case))
+        .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
@@ -247,6 +250,13 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/case.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/case.js"),
+            ),
+        )
+        .route(
             "/assets/live.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -342,6 +352,9 @@ async fn wrong_method(State(console): State<Console>, headers: HeaderMap) -> Res
 /// A page made from its template.
 fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
+        Ok(html) if status.is_client_error() => {
+            (status, Html(errors::pointed(html))).into_response()
+        }
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
             error!(%error, "a page could not be rendered");

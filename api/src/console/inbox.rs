@@ -9,6 +9,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
+use docket_domain::text::phone;
 use docket_domain::text::references;
 use docket_projections::read::cases::counts::{Counts, counts};
 use docket_projections::read::cases::desk::{self, Around, Asked};
@@ -514,5 +515,5 @@ pub(super) fn survey_name(
 
 /// A number as people write it.
 pub(super) fn plus(number: &str) -> String {
-    format!("+{number}")
+    phone::shown(number)
 }

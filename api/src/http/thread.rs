@@ -265,6 +265,7 @@ impl ThreadItem {
                 message_id,
                 to,
                 comment,
+                undone: _,
             } => Self {
                 message_id: Some(message_id.0),
                 ..self
@@ -289,6 +290,7 @@ impl ThreadItem {
                 message_id,
                 from,
                 comment,
+                undone: _,
             }
             | What::RemovedElsewhere {
                 message_id,

@@ -11,12 +11,14 @@
 pub mod cases;
 pub mod contacts;
 pub mod installation;
+pub mod labels;
 pub mod lines;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
 pub mod reports;
 pub mod rows;
+pub mod snoozes;
 pub mod surveys;
 pub mod thread;
 pub mod unrouted;
@@ -133,4 +135,8 @@ read_models! {
     unrouted: unrouted::UnroutedHandler,
     /// What reports ask.
     reports: reports::ReportsHandler,
+    /// Labels, and which cases have them.
+    labels: labels::LabelsHandler,
+    /// The cases that are put off.
+    snoozes: snoozes::SnoozesHandler,
 }

@@ -20,6 +20,7 @@ use docket_projections::saved_views;
 use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
+use super::labels::{self, Marks};
 use super::list::{CaseEntry, Filters, List, Nothing, ViewLink, colour, initials, marked, waited};
 use super::pages::{self, Choice, Frame, When};
 use super::place::{Place, View};
@@ -252,6 +253,7 @@ impl Shelf {
                     View::Unassigned => counts.unassigned,
                     View::Waiting => counts.waiting,
                     View::Failed => counts.failed,
+                    View::Snoozed => counts.snoozed,
                     View::Closed | View::All => 0,
                 }),
                 is_alarming: view == View::Failed && counts.failed > 0,
@@ -321,6 +323,7 @@ impl Shelf {
                     )
                 })
                 .collect(),
+            labels: labels::choices(self.settings.labels(), place),
             since: day(since),
             until: day(until),
             by_waiting: place.sorts_by_waiting() || place.view() == View::Waiting,
@@ -408,6 +411,7 @@ impl Shelf {
                 .as_ref()
                 .map(|assignee| assignee.email.0.clone()),
             when: When::of(last.map_or(row.last_message_at, |last| last.at), now),
+            marks: Marks::of(row, &self.settings, now),
             is_current: Some(row.reference) == self.open,
         }
     }

@@ -1,6 +1,7 @@
 //! What the list pane's templates are filled with.
 
 use super::bulk::Bulk;
+use super::labels::Marks;
 use super::pages::{Choice, When};
 use super::saved::SavedEntry;
 use super::words;
@@ -50,6 +51,7 @@ pub(super) struct CaseEntry {
     pub(super) assignee: Option<String>,
     pub(super) assignee_initials: String,
     pub(super) when: When,
+    pub(super) marks: Marks,
     pub(super) is_current: bool,
 }
 
@@ -74,6 +76,7 @@ pub(super) struct Filters {
     pub(super) people: Vec<Choice>,
     pub(super) lines: Vec<Choice>,
     pub(super) channels: Vec<Choice>,
+    pub(super) labels: Vec<Choice>,
     pub(super) since: String,
     pub(super) until: String,
     pub(super) by_waiting: bool,

@@ -17,6 +17,7 @@ pub(in crate::console) const FILTER_STATUS: &str = "Status";
 pub(in crate::console) const FILTER_ASSIGNEE: &str = "Assigned to";
 pub(in crate::console) const FILTER_ME: &str = "Me";
 pub(in crate::console) const FILTER_UNASSIGNED: &str = "Unassigned";
+pub(in crate::console) const FILTER_LABEL: &str = "Label";
 pub(in crate::console) const FILTER_LINE: &str = "Line";
 pub(in crate::console) const FILTER_CHANNEL: &str = "Channel";
 pub(in crate::console) const FILTER_SINCE: &str = "Last message from (UTC)";
@@ -56,6 +57,7 @@ pub(in crate::console) const fn nothing_in(view: View) -> &'static str {
         View::Unassigned => "Every open case is assigned.",
         View::Waiting => "Nobody waits for an answer.",
         View::Failed => "No reply has failed.",
+        View::Snoozed => "No case is snoozed.",
         View::Closed => "No closed cases.",
         View::All => "No cases yet.",
     }

@@ -9,6 +9,7 @@ use docket_domain::ids::MessageId;
 use super::answers::Answers;
 use super::bar::Bar;
 use super::counter::Counter;
+use super::labels::{LabelsForm, Marks, SnoozeForm};
 pub(super) use super::list::{CaseEntry, List, ViewLink};
 use super::session::Session;
 use super::window::Window;
@@ -412,6 +413,9 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    pub(super) marks: Marks,
+    pub(super) labels: LabelsForm,
+    pub(super) snooze: SnoozeForm,
 }
 
 impl Case {
@@ -450,6 +454,9 @@ pub(super) struct MoveForm {
     /// A reference that was typed.
     pub(super) typed: String,
     pub(super) comment: String,
+    /// The offer to move the messages that follow with it; empty where none does.
+    pub(super) following: String,
+    pub(super) and_following: bool,
     pub(super) once: String,
     pub(super) refusal: String,
 }

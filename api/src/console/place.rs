@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use docket_domain::channel::Channel;
-use docket_domain::ids::{LineId, Reference, SurveyId, UserId};
+use docket_domain::ids::{LabelId, LineId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::text::normalise;
 use docket_projections::read::cases::{AssigneeFilter, CaseFilter, CaseState, Cursor};
@@ -27,6 +27,8 @@ pub(super) enum View {
     Waiting,
     /// Those whose last reply failed, open or closed.
     Failed,
+    /// Open ones that are put off.
+    Snoozed,
     /// Closed ones.
     Closed,
     /// All.
@@ -34,13 +36,14 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Open,
         Self::Unread,
         Self::Mine,
         Self::Unassigned,
         Self::Waiting,
         Self::Failed,
+        Self::Snoozed,
         Self::Closed,
         Self::All,
     ];
@@ -53,6 +56,7 @@ impl View {
             Self::Unassigned => "unassigned",
             Self::Waiting => "waiting",
             Self::Failed => "failed",
+            Self::Snoozed => "snoozed",
             Self::Closed => "closed",
             Self::All => "all",
         }
@@ -77,6 +81,8 @@ pub(super) struct Place {
     until: String,
     /// `waiting` for the longest wait first.
     sort: String,
+    /// The id of a label.
+    label: String,
     q: String,
     cursor: String,
     /// What was just done.
@@ -97,6 +103,10 @@ impl Place {
 
     pub(super) fn survey(&self) -> Option<SurveyId> {
         self.survey.parse().ok()
+    }
+
+    pub(super) fn label(&self) -> Option<LabelId> {
+        self.label.parse().ok()
     }
 
     /// What is searched for; no NUL, which the database takes in no text.
@@ -214,6 +224,8 @@ impl Place {
             channel: self.channel(),
             since: since.map(midnight),
             until: until.and_then(|day| day.succ_opt()).map(midnight),
+            label: self.label(),
+            snoozed: (state == Some(CaseState::Open)).then_some(view == View::Snoozed),
             q: (!q.is_empty()).then_some(Personal(q)),
         }
     }
@@ -276,6 +288,7 @@ impl Place {
         };
         let mut filters = vec![
             ("survey", text(self.survey().map(|id| id.to_string()))),
+            ("label", text(self.label().map(|id| id.to_string()))),
             ("status", self.status()),
             ("assignee", self.assignee()),
             ("line", text(self.line().map(|id| id.to_string()))),

@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::bar::Bar;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::labels::{Chip, LabelsForm, Marks, SnoozeForm};
 use super::list::{Filters, Hit, Nothing};
 use super::pages::*;
 use super::saved::SavedEntry;
@@ -116,7 +117,23 @@ fn entry(reference: u32) -> CaseEntry {
         assignee: None,
         assignee_initials: String::new(),
         when: when(0),
+        marks: marks(),
         is_current: false,
+    }
+}
+
+fn marks() -> Marks {
+    Marks {
+        labels: vec![chip()],
+        snoozed: Some(when(0)),
+    }
+}
+
+fn chip() -> Chip {
+    Chip {
+        name: "Urgent <now>".to_owned(),
+        colour: "red",
+        is_current: true,
     }
 }
 
@@ -143,6 +160,7 @@ fn list(entries: Vec<CaseEntry>) -> List {
             statuses: vec![choice("New", false)],
             people: vec![choice("Me", false), choice("agent@example.com", true)],
             lines: vec![choice("+447700900000 (SMS)", false)],
+            labels: vec![choice("Urgent <now>", false)],
             channels: vec![choice("SMS", false)],
             since: "2026-03-01".to_owned(),
             until: String::new(),
@@ -467,6 +485,19 @@ fn case() -> Case {
         said_since: false,
         closes_anyway: false,
         undo_status: None,
+        marks: marks(),
+        labels: LabelsForm {
+            action: "/cases/101/labels".to_owned(),
+            choices: vec![chip()],
+            is_open: false,
+        },
+        snooze: SnoozeForm {
+            action: "/cases/101/snooze".to_owned(),
+            wake_action: "/cases/101/wake".to_owned(),
+            choices: vec![choice("hour", false)],
+            at: "2026-03-02T09:00".to_owned(),
+            is_open: true,
+        },
     }
 }
 
@@ -586,6 +617,8 @@ fn a_message_is_moved() {
         }],
         typed: "#103".to_owned(),
         comment: "Another <subject>".to_owned(),
+        following: words::and_following(2),
+        and_following: true,
         once: "o3".to_owned(),
         refusal: "The case is closed.".to_owned(),
     }));

@@ -13,6 +13,7 @@ mod head;
 mod health;
 mod history;
 mod inbox;
+mod labels;
 mod live;
 mod log;
 mod manners;

@@ -5,12 +5,15 @@
 //! that nobody changes one that they do not reach.
 
 pub mod case;
+pub mod contact;
 pub mod delivery;
 pub mod held;
 pub mod installation;
 pub mod label;
 pub mod line;
+pub mod media;
 pub mod message_move;
+pub mod opt_out;
 pub mod people;
 pub mod probe;
 pub mod receive;

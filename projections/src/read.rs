@@ -9,10 +9,12 @@
 //! [`ReadModels`]. What it writes with nearly every message gets a target in [`writes`]; all else is statements of its own.
 
 pub mod cases;
+pub mod contact_details;
 pub mod contacts;
 pub mod installation;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
@@ -121,6 +123,8 @@ read_models! {
     users: users::UsersHandler,
     /// Contacts.
     contacts: contacts::ContactsHandler,
+    /// What is recorded about contacts themselves.
+    contact_details: contact_details::ContactDetailsHandler,
     /// Open cases of a contact.
     open_cases: open_cases::OpenCasesHandler,
     /// The list of cases.
@@ -129,6 +133,8 @@ read_models! {
     thread: thread::ThreadHandler,
     /// Messages by id and by Vonage's id.
     messages: messages::MessagesHandler,
+    /// The files that messages carry.
+    media: media::MediaHandler,
     /// What waits to be sent.
     outbox: outbox::OutboxHandler,
     /// What could not be routed.

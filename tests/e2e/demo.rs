@@ -34,7 +34,7 @@ async fn a_new_user_texts_answers_and_leaves_nothing_behind() {
         .find(|rest| rest.contains("/thread"))
         .unwrap();
     let answered: u32 = rest.split('/').next().unwrap().parse().unwrap();
-    assert!(!owner.thread(answered).await.is_empty());
+    assert!(!owner.thread(answered.into()).await.is_empty());
     // It is the end of a week in which this and that happened.
     let opened = |case: &serde_json::Value| case["opened_at"].as_str().unwrap()[..10].to_owned();
     let days: std::collections::BTreeSet<String> = cases.iter().map(opened).collect();

@@ -151,6 +151,7 @@ fn own_settings(
         database_url: None,
         data_dir: folder.to_owned(),
         vonage_api_url: simulator.url(),
+        media: given.media.clone().in_demo(&simulator.url()),
         vonage_application_id: Some(APPLICATION_ID.to_owned()),
         vonage_signature_secret: Some(signature_secret),
         vonage_private_key: Some(private_key),
@@ -209,7 +210,7 @@ async fn begin(past: &Store, simulator: &Simulator) -> anyhow::Result<()> {
     let app = week::app(past).await?;
     let done = async {
         set_up(&app).await?;
-        let photo = format!("{}/phone.photo.svg", simulator.url());
+        let photo = format!("{}/phone.photo.png", simulator.url());
         week::live_through(&app, &photo).await
     };
     let done = done.await;
@@ -471,6 +472,7 @@ async fn reply(
     let reply = Reply {
         reference,
         text: text.to_owned(),
+        media: None,
         seen_version: None,
         message_id,
         asked: asked.clone(),

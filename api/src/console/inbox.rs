@@ -26,7 +26,7 @@ use super::pages::{self, Choice, Frame, When};
 use super::place::{Place, View};
 use super::saved::SavedEntry;
 use super::session::Session;
-use super::{Console, Failed, go, list_words, page, thread, words};
+use super::{Console, Failed, contact_words, go, list_words, page, thread, words};
 use crate::app::App;
 use crate::reach;
 
@@ -377,6 +377,11 @@ impl Shelf {
             initials: name.as_deref().map_or_else(String::new, initials),
             colour: colour(&row.number),
             name,
+            opt_out: match self.around.opt_outs.get(&row.contact_id) {
+                Some(outs) if !outs.opted_out.is_empty() => contact_words::OPTED_OUT,
+                Some(_) => contact_words::MAY_OPT_OUT,
+                None => "",
+            },
             reference: row.reference.get(),
             order,
             version: row.version,

@@ -53,6 +53,8 @@ pub(super) struct CaseEntry {
     pub(super) when: When,
     pub(super) marks: Marks,
     pub(super) is_current: bool,
+    /// That the contact opted out, or may want to; empty where neither is so.
+    pub(super) opt_out: &'static str,
 }
 
 impl CaseEntry {

@@ -119,6 +119,7 @@ fn entry(reference: u32) -> CaseEntry {
         when: when(0),
         marks: marks(),
         is_current: false,
+        opt_out: "",
     }
 }
 
@@ -257,7 +258,9 @@ fn message(is_ours: bool) -> Message {
         is_other_channel: false,
         quote: None,
         cards: vec![],
+        files: vec![],
         text: Some(text("Hello\n<you>")),
+        may_opt_out: !is_ours,
         time_note: "",
         why: vec![],
         why_matters: false,
@@ -427,6 +430,8 @@ fn items() -> Vec<Item> {
 fn case() -> Case {
     Case {
         reference: 101,
+        opt_out: None,
+        contact: "/contacts/c1".to_owned(),
         title: "The lift".to_owned(),
         number: "+447700900123".to_owned(),
         name: None,
@@ -480,6 +485,7 @@ fn case() -> Case {
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: String::new(),
         said_since: false,
@@ -532,6 +538,7 @@ fn a_case_by_whatsapp_after_a_refusal() {
         draft: Draft {
             text: text.to_owned(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: words::SAID_SINCE.to_owned(),
         said_since: true,
@@ -568,6 +575,7 @@ fn a_case_that_was_just_closed() {
         draft: Draft {
             text: "For colleagues".to_owned(),
             is_note: true,
+            media_id: String::new(),
         },
         ..case()
     };

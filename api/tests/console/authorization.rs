@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 67] = [
+const ROUTES: [(&str, &str, May); 74] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -71,6 +71,11 @@ const ROUTES: [(&str, &str, May); 67] = [
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/wake", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
+    ("GET", "/contacts", May::All),
+    ("GET", "/contacts/{contact_id}", May::All),
+    ("POST", "/contacts/{contact_id}", May::Act),
+    ("POST", "/contacts/{contact_id}/opt-out", May::Act),
+    ("POST", "/media", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
     ("GET", "/labels", May::See),

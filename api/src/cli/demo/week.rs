@@ -24,6 +24,7 @@ use super::{AGENT, CLINIC, HELP_DESK, MAYA, TOM, change, submit};
 use crate::ambient;
 use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
+use crate::media::Media;
 use crate::operations::Asked;
 use crate::operations::case::Change;
 use crate::operations::delivery::{BeginSending, RecordOutcome};
@@ -531,6 +532,7 @@ pub(super) async fn app(store: &Store) -> anyhow::Result<App> {
         pool: store.pool(),
         reports: Arc::default(),
         vonage: Arc::new(Vonage::default()),
+        media: Media::default(),
         clock,
         new_id: ambient::new_id,
         metrics: metrics::handle(),
@@ -709,6 +711,7 @@ async fn reply(
         text: text.to_owned(),
         seen_version: None,
         message_id,
+        media: None,
         asked: asked.clone(),
     };
     submit(app, reply).await?;

@@ -1,5 +1,6 @@
 //! `/health`: how Docket is doing, and what to do about it.
 
+mod media;
 pub(in crate::console) mod webhooks;
 
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use docket_projections::activity::{self as counted, Total};
 use docket_projections::health::{self, Model, Store};
 use docket_projections::read::cases::counts;
 use docket_projections::read::lines::{self, LineRow};
+use docket_projections::read::media::{Standing, standing};
 use docket_projections::read::outbox::{self, Depth};
 use docket_projections::read::unrouted;
 
@@ -174,6 +176,7 @@ struct Known {
     /// How many cases have a last reply that failed, counted to 100.
     failed: usize,
     waiting: u64,
+    media: Standing,
     lines: Vec<LineRow>,
     store: Store,
     models: Vec<Model>,
@@ -217,6 +220,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         depth: outbox::depth(&app.pool).await?,
         failed: counts::failed(&app.pool, MAX_FAILED).await?,
         waiting: unrouted::count(&app.pool).await?,
+        media: standing(&app.pool, now).await?,
         lines: lines::all(&app.pool).await?,
         store: health::store(&app.pool).await?,
         models: health::models(&app.pool).await?,
@@ -247,6 +251,7 @@ impl Known {
             self.calls(),
             self.outbox(),
             self.replies(),
+            self.media(),
             self.lines(),
             self.unrouted(),
             self.writing(),
@@ -304,6 +309,11 @@ impl Known {
         } else {
             Check::good(title, sentence)
         }
+    }
+
+    fn media(&self) -> Check {
+        let oldest = self.media.oldest.map(|at| self.ago(at));
+        media::judge(&self.media, &oldest.unwrap_or_default())
     }
 
     fn halted(&self) -> impl Iterator<Item = &LineRow> {

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 73] = [
+const ROUTES: [(&str, &str, May); 75] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -119,6 +119,8 @@ const ROUTES: [(&str, &str, May); 73] = [
     ("POST", "/users/services", May::SetUp),
     ("GET", "/users/services/new", May::SetUp),
     ("GET", "/users/{user_id}", May::See),
+    ("POST", "/views", May::Act),
+    ("POST", "/views/{view_id}/remove", May::Act),
     ("GET", "/vonage", May::See),
 ];
 

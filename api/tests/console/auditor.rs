@@ -24,8 +24,9 @@ const FORMS: [(&str, &str); 8] = [
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
 /// What is everybody's own: signing out, ending a session, a password.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "/log/export",
+    "/first-steps/close",
     "/sign-out",
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",

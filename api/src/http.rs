@@ -7,6 +7,7 @@
 //! and a row in the tests' table of who may call what, which fails without it.
 
 pub mod auth;
+pub mod bundle;
 pub mod case_list;
 pub mod cases;
 pub mod checkpoints;
@@ -133,6 +134,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(checkpoints::routes())
+        .merge(bundle::routes())
         .merge(users::routes())
         .merge(tokens::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())

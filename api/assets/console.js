@@ -13,18 +13,23 @@
   };
 
   const language = document.documentElement.lang;
+  // The zone that the person or the installation chose, or else the browser's own.
+  const timeZone = document.documentElement.dataset.zone || undefined;
+  const form = (parts) => new Intl.DateTimeFormat(language, { ...parts, timeZone });
   const forms = {
-    day: new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }),
-    year: new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" }),
-    clock: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
-    exact: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" }),
+    day: form({ day: "numeric", month: "short" }),
+    year: form({ day: "numeric", month: "short", year: "numeric" }),
+    clock: form({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+    exact: form({ dateStyle: "long", timeStyle: "long" }),
   };
+  const dayOf = (at) => forms.year.format(at);
   function localise(within) {
     const now = new Date();
     for (const time of all("time[data-when]", within)) {
       const at = new Date(time.dateTime);
-      const isToday = at.toDateString() === now.toDateString();
-      const day = at.getFullYear() === now.getFullYear() ? forms.day.format(at) : forms.year.format(at);
+      const isToday = dayOf(at) === dayOf(now);
+      const isThisYear = dayOf(at).slice(-4) === dayOf(now).slice(-4);
+      const day = isThisYear ? forms.day.format(at) : dayOf(at);
       const clock = forms.clock.format(at);
       if (time.dataset.when === "short") time.textContent = isToday ? clock : day;
       else time.textContent = isToday ? clock : `${day}, ${clock}`;

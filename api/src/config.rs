@@ -18,12 +18,14 @@ pub mod numbers;
 pub mod public_url;
 pub mod secrets;
 mod tables;
+mod times;
 pub mod vonage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use docket_domain::text::phone::Country;
+use docket_domain::text::time_zone::TimeZone;
 use secrecy::SecretString;
 
 pub use self::given::{Given, Values};
@@ -67,12 +69,13 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
     numbers::SECTION,
+    times::SECTION,
     secrets::SECTION,
     first_owner::SECTION,
     logging::SECTION,
@@ -107,6 +110,8 @@ pub struct Config {
     pub delivery: DeliveryOptions,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
+    /// The time zone of those who chose none.
+    pub time_zone: Option<TimeZone>,
     /// The first owner's address and password.
     pub owner: Option<(String, SecretString)>,
 }
@@ -145,6 +150,7 @@ impl Values {
         let secret_key = secrets::key(self, &mut mistakes);
         let delivery = mistakes.note(delivery::options(self));
         let default_country = mistakes.note(numbers::default_country(self));
+        let time_zone = mistakes.note(times::time_zone(self));
         let owner = first_owner::owner(self, &mut mistakes);
         mistakes.note(logging::filter(self));
         let (
@@ -155,6 +161,7 @@ impl Values {
             Some(trusted_proxies),
             Some(delivery),
             Some(default_country),
+            Some(time_zone),
             Some(vonage),
             true,
         ) = (
@@ -165,6 +172,7 @@ impl Values {
             trusted_proxies,
             delivery,
             default_country,
+            time_zone,
             vonage,
             mistakes.0.is_empty(),
         )
@@ -185,6 +193,7 @@ impl Values {
             secret_key,
             delivery,
             default_country,
+            time_zone,
             owner,
         };
         config.client()?;

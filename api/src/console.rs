@@ -20,6 +20,7 @@ mod history;
 mod inbox;
 mod live;
 mod log;
+mod next_case;
 mod owners;
 mod pages;
 mod place;
@@ -37,6 +38,7 @@ mod unsent;
 mod window;
 mod words;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
@@ -50,6 +52,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use docket_domain::user::preferences::Theme;
 use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
@@ -194,11 +197,38 @@ fn is_compressed(
         .any(|known| media_type.starts_with(known.as_bytes()))
 }
 
+/// The name of the stylesheet with these colours.
+pub(crate) const fn stylesheet(theme: Theme) -> &'static str {
+    match theme {
+        Theme::System => "console.css",
+        Theme::Light => "console-light.css",
+        Theme::Dark => "console-dark.css",
+    }
+}
+
+/// The stylesheet with these colours: those of one theme hold whatever the system asks for.
+fn styles(theme: Theme) -> Cow<'static, str> {
+    let styles = include_str!("../assets/console.css");
+    let (colours, holds) = match theme {
+        Theme::System => return Cow::Borrowed(styles),
+        Theme::Light => ("light", "not all"),
+        Theme::Dark => ("dark", "all"),
+    };
+    let styles = styles.replace(
+        "color-scheme: light dark",
+        &format!("color-scheme: {colours}"),
+    );
+    Cow::Owned(styles.replace("(prefers-color-scheme: dark)", holds))
+}
+
 /// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
 fn assets() -> Router<Console> {
-    let asset = |content_type: &'static str, body: &'static str| {
+    let asset = |content_type: &'static str, body: Cow<'static, str>| {
         // Weak: the same content is sent compressed and as it is.
-        let tag = format!("W/\"{}\"", &hex::encode(Sha256::digest(body))[..16]);
+        let tag = format!(
+            "W/\"{}\"",
+            &hex::encode(Sha256::digest(body.as_bytes()))[..16]
+        );
         get(move |headers: HeaderMap| async move {
             let known = headers.get_all(IF_NONE_MATCH).iter();
             let is_known = known
@@ -209,49 +239,57 @@ fn assets() -> Router<Console> {
             if is_known {
                 (StatusCode::NOT_MODIFIED, about).into_response()
             } else {
-                (about, [(CONTENT_TYPE, content_type)], body).into_response()
+                (about, [(CONTENT_TYPE, content_type)], body.clone()).into_response()
             }
         })
     };
     Router::new()
         .route(
             "/assets/console.css",
-            asset(
-                "text/css; charset=utf-8",
-                include_str!("../assets/console.css"),
-            ),
+            asset("text/css; charset=utf-8", styles(Theme::System)),
+        )
+        .route(
+            "/assets/console-light.css",
+            asset("text/css; charset=utf-8", styles(Theme::Light)),
+        )
+        .route(
+            "/assets/console-dark.css",
+            asset("text/css; charset=utf-8", styles(Theme::Dark)),
         )
         .route(
             "/assets/console.js",
             asset(
                 "text/javascript; charset=utf-8",
-                include_str!("../assets/console.js"),
+                include_str!("../assets/console.js").into(),
             ),
         )
         .route(
             "/assets/desk.js",
             asset(
                 "text/javascript; charset=utf-8",
-                include_str!("../assets/desk.js"),
+                include_str!("../assets/desk.js").into(),
             ),
         )
         .route(
             "/assets/live.js",
             asset(
                 "text/javascript; charset=utf-8",
-                include_str!("../assets/live.js"),
+                include_str!("../assets/live.js").into(),
             ),
         )
         .route(
             "/assets/history.js",
             asset(
                 "text/javascript; charset=utf-8",
-                include_str!("../assets/history.js"),
+                include_str!("../assets/history.js").into(),
             ),
         )
         .route(
             "/assets/console.svg",
-            asset("image/svg+xml", include_str!("../assets/console.svg")),
+            asset(
+                "image/svg+xml",
+                include_str!("../assets/console.svg").into(),
+            ),
         )
 }
 

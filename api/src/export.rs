@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request_id::is_head;
 use crate::operations::people::RecordExport;
+use crate::people::Names;
 
 /// How many events are in memory at once.
 const PAGE: i64 = 1_000;
@@ -119,6 +120,9 @@ struct CloudEvent<'a> {
     userid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     useremail: Option<String>,
+    /// What the user was called when the export was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +138,7 @@ struct CloudEvent<'a> {
 }
 
 impl<'a> CloudEvent<'a> {
-    fn new(event: &'a LogEvent, source: &'a str) -> Result<Self, serde_json::Error> {
+    fn new(event: &'a LogEvent, source: &'a str, names: &Names) -> Result<Self, serde_json::Error> {
         let metadata: Metadata = serde_json::from_str(event.metadata.get())?;
         let (userid, useremail) = match &metadata.actor {
             Actor::User { user_id, email } => (Some(user_id.to_string()), Some(email.clone())),
@@ -152,6 +156,7 @@ impl<'a> CloudEvent<'a> {
             sequence: event.sequence,
             actor: metadata.actor.kind(),
             userid,
+            username: useremail.as_deref().and_then(|email| names.of(email)),
             useremail,
             via: metadata.via.map(recorded::Via::as_str),
             tokenid: metadata.token_id.map(|id| id.to_string()),
@@ -168,6 +173,7 @@ pub struct Lines {
     pool: PgPool,
     period: Period,
     source: String,
+    names: Names,
     /// The last position that was read.
     after: i64,
     first: i64,
@@ -275,10 +281,13 @@ impl Lines {
         if asked > head {
             return Err(ExportError::Beyond { head, asked });
         }
+        // The log is given out without them too: read models can be missing.
+        let names = Names::read(&pool, 0).await.unwrap_or_default();
         Ok(Self {
             pool,
             period,
             source: format!("{public_url}{SOURCE}"),
+            names,
             after: first - 1,
             first,
             last,
@@ -287,7 +296,7 @@ impl Lines {
     }
 
     /// The same without any line left to give out.
-    const fn at_the_end(mut self) -> Self {
+    fn at_the_end(mut self) -> Self {
         self.after = self.last;
         self
     }
@@ -321,7 +330,7 @@ impl Lines {
                         position: event.position,
                         source,
                     };
-                    let line = CloudEvent::new(event, &self.source).map_err(form)?;
+                    let line = CloudEvent::new(event, &self.source, &self.names).map_err(form)?;
                     serde_json::to_writer(&mut lines, &line).map_err(form)?;
                     lines.push(b'\n');
                     self.given += 1;
@@ -381,7 +390,12 @@ mod tests {
     #[test]
     fn an_event_is_a_cloud_event() {
         let event = event();
-        let line = CloudEvent::new(&event, "https://docket.example.com/api/v1/events").unwrap();
+        let line = CloudEvent::new(
+            &event,
+            "https://docket.example.com/api/v1/events",
+            &Names::default(),
+        )
+        .unwrap();
         assert_eq!(
             serde_json::to_value(line).unwrap(),
             json!({
@@ -409,7 +423,9 @@ mod tests {
     #[test]
     fn attributes_are_named_as_cloud_events_asks() {
         let event = event();
-        let line = serde_json::to_value(CloudEvent::new(&event, SOURCE).unwrap()).unwrap();
+        let line =
+            serde_json::to_value(CloudEvent::new(&event, SOURCE, &Names::default()).unwrap())
+                .unwrap();
         let Value::Object(attributes) = line else {
             panic!("an event is an object")
         };

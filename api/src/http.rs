@@ -6,6 +6,7 @@
 //! the same routes. To add an endpoint: a handler with `#[utoipa::path]` in the file of its group, a line in that file's `routes`,
 //! and a row in the tests' table of who may call what, which fails without it.
 
+pub mod account;
 pub mod auth;
 pub mod cases;
 pub mod client_address;
@@ -53,6 +54,7 @@ use uuid::Uuid;
 use self::problem::Problem;
 use self::request_id::{ClientRequestId, RequestId};
 use crate::app::App;
+use crate::people;
 use crate::site;
 
 /// The largest body that is read, in bytes.
@@ -100,6 +102,7 @@ pub fn observed(router: Router, new_id: fn() -> Uuid) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(trace))
+        .layer(middleware::from_fn(people::middleware))
         .layer(middleware::from_fn_with_state(
             new_id,
             request_id::middleware,
@@ -122,6 +125,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(lines::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
+        .merge(account::routes())
         .merge(users::routes())
         .merge(tokens::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())

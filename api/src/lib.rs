@@ -18,6 +18,7 @@ pub mod http;
 pub mod maintenance;
 pub mod operations;
 pub mod passwords;
+pub mod people;
 pub mod reach;
 pub mod rebuilding;
 pub mod reports;

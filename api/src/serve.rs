@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::connections::{self, Limits};
 use crate::delivery::Delivery;
 use crate::http::problem::Problem;
+use crate::people::People;
 use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
@@ -183,6 +184,7 @@ impl Service {
                 .unwrap_or_else(|| format!("http://{address}"))
                 .into(),
             default_country: config.default_country,
+            people: Arc::new(People::in_zone(config.time_zone)),
             proxies: Arc::new(config.trusted_proxies.clone()),
             stopping: CancellationToken::new(),
         });

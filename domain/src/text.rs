@@ -9,4 +9,5 @@ pub mod references;
 pub mod search;
 pub mod segments;
 pub mod template;
+pub mod time_zone;
 pub mod title;

@@ -35,6 +35,7 @@ use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings, Template};
+use docket_domain::user::preferences::{Notify, Preferences, Theme};
 use docket_domain::user::{Role, User, UserEvent};
 use serde_json::{Number, Value, json};
 use uuid::Uuid;
@@ -745,6 +746,23 @@ fn user_examples() -> Vec<Example> {
             surveys: Some(vec![SurveyId(id(6)), SurveyId(id(10))]),
         }),
         shape("all", UserEvent::SurveyAccessChanged { surveys: None }),
+        full(UserEvent::UserNamed {
+            name: Some("Invented Person".into()),
+        }),
+        shape("none", UserEvent::UserNamed { name: None }),
+        full(UserEvent::PreferencesChanged {
+            preferences: Preferences {
+                theme: Theme::Dark,
+                time_zone: Some("Europe/Berlin".to_owned()),
+                next_case: true,
+                notify: Notify {
+                    assignment: true,
+                    mention: true,
+                    message: false,
+                    sound: true,
+                },
+            },
+        }),
         full(UserEvent::PasswordChanged {}),
         full(UserEvent::UserRemoved {}),
         full(UserEvent::TokenCreated {
@@ -1039,7 +1057,7 @@ fn the_lists_of_event_types_are_complete() {
     let (line, line_name) =
         variants!(LineEvent: LineAdded, LineChanged, LineRemoved, SendingHalted, SendingResumed);
     let (held, held_name) = variants!(HeldEvent: WebhookHeld, WebhookRouted);
-    let (user, user_name) = variants!(UserEvent: UserAdded, ServiceAccountAdded, RoleChanged, SurveyAccessChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
+    let (user, user_name) = variants!(UserEvent: UserAdded, ServiceAccountAdded, RoleChanged, SurveyAccessChanged, UserNamed, PreferencesChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
     assert_eq!(BTreeSet::from(CaseEvent::TYPES), case);
     assert_eq!(BTreeSet::from(SurveyEvent::TYPES), survey);
     assert_eq!(BTreeSet::from(LineEvent::TYPES), line);

@@ -8,6 +8,7 @@
 //! Some of what is shown of a case is told by events of the same contact's other cases: that another case follows this one, and
 //! what the person calls themselves.
 
+mod names;
 mod words;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +17,7 @@ use docket_domain::ids::Reference;
 use docket_domain::personal::Personal;
 use sqlx::PgPool;
 
+pub use self::names::with_names;
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::append;
 use crate::log::reader::{self, Located, ReadError};

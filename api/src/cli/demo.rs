@@ -198,8 +198,8 @@ async fn start(config: Config) -> anyhow::Result<Service> {
 /// Gives the owner's token, and the case that a message was moved out of.
 async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretString, Reference)> {
     let password = SecretString::from(PASSWORD);
-    users::add(app, AGENT, Role::Agent, Some(&password)).await?;
-    users::add(app, AUDITOR, Role::Auditor, Some(&password)).await?;
+    users::add(app, AGENT, None, Role::Agent, Some(&password)).await?;
+    users::add(app, AUDITOR, None, Role::Auditor, Some(&password)).await?;
     let help_desk = add_survey(
         app,
         "Help desk",

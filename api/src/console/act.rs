@@ -15,6 +15,7 @@ use docket_projections::read::{surveys, thread as threads, users};
 
 use super::bulk::asked_for;
 use super::case::{self, Refused, no_such_case, reference_of};
+use super::next_case;
 use super::pages::{self, Choice, Frame};
 use super::place::Place;
 use super::session::{Posted, Session};
@@ -103,8 +104,27 @@ impl Sent {
             .status
             .filter(|before| *before != question.closed_value);
         said.extend(before.as_deref().map(|before| ("undo", before)));
-        let path = format!("/cases/{}", self.reference);
-        Ok(go(&self.place.link_with(&path, &said)))
+        self.after_closing(&said).await
+    }
+
+    /// To the case that was just closed, or to the next one of the list where the person wants that; both offer to undo it.
+    async fn after_closing(&self, said: &[(&str, &str)]) -> Result<Response, Failed> {
+        let next = next_case::after(&self.app, &self.session, &self.place, self.reference).await?;
+        Ok(go(&match next {
+            Some(next) => {
+                let closed = self.reference.to_string();
+                let said: Vec<_> = said
+                    .iter()
+                    .copied()
+                    .chain([("closed", closed.as_str())])
+                    .collect();
+                self.place.link_with(&format!("/cases/{next}"), &said)
+            }
+            None => {
+                let path = format!("/cases/{}", self.reference);
+                self.place.link_with(&path, said)
+            }
+        }))
     }
 
     async fn change(&self, change: Change) -> Result<(), Problem> {
@@ -206,6 +226,9 @@ pub(super) async fn status(
     let mut said = vec![("done", if closes { "closed" } else { "status" })];
     let before = before.status.filter(|before| *before != value);
     said.extend(before.as_deref().map(|before| ("undo", before)));
+    if closes {
+        return sent.after_closing(&said).await;
+    }
     let path = format!("/cases/{}", sent.reference);
     Ok(go(&sent.place.link_with(&path, &said)))
 }

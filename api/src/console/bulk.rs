@@ -22,7 +22,9 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::act::submit;
+use super::case::colleague_name;
 use super::case::reference_of;
+use super::pages::Choice;
 use super::place::Place;
 use super::session::{Posted, Session};
 use super::{Console, Failed, failure, go, words};
@@ -42,7 +44,7 @@ pub(super) struct Bulk {
     /// The case beside the list, which is led back to.
     pub(super) open: Option<u32>,
     /// Who cases can be assigned to.
-    pub(super) colleagues: Vec<String>,
+    pub(super) colleagues: Vec<Choice>,
 }
 
 impl Bulk {
@@ -56,15 +58,19 @@ impl Bulk {
         if !session.may_act() {
             return None;
         }
-        let colleagues = colleagues
+        let listed = colleagues
             .iter()
             .take(usize::try_from(MAX_COLLEAGUES).unwrap_or_default());
         Some(Self {
             action: place.link("/cases/several"),
             once: (app.new_id)().to_string(),
             open: open.map(Reference::get),
-            colleagues: colleagues
-                .map(|colleague| colleague.email.0.clone())
+            colleagues: listed
+                .map(|colleague| Choice {
+                    name: colleague_name(colleague, colleagues),
+                    value: colleague.email.0.clone(),
+                    is_current: false,
+                })
                 .collect(),
         })
     }

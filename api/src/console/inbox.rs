@@ -18,6 +18,7 @@ use super::place::{Place, View};
 use super::session::Session;
 use super::{Console, Failed, page, thread, words};
 use crate::app::App;
+use crate::people;
 
 /// So many cases on a page.
 pub(super) const LIMIT: u32 = 25;
@@ -186,7 +187,7 @@ impl Shelf {
             assignee: row
                 .assignee
                 .as_ref()
-                .map(|assignee| assignee.email.0.clone()),
+                .map(|assignee| people::shown(&assignee.email)),
             when: When::of(row.last_message_at, now),
             is_current: Some(row.reference) == self.open,
         }

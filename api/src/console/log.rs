@@ -154,7 +154,9 @@ impl Owners {
             return Ok(known.clone());
         }
         let name = match stream {
-            StreamId::User(id) => users::find(&app.pool, id).await?.map(|user| user.email.0),
+            StreamId::User(id) => users::find(&app.pool, id)
+                .await?
+                .map(|user| user.shown().to_owned()),
             StreamId::Line(id) => lines::find(&app.pool, id)
                 .await?
                 .map(|line| plus(&line.number)),

@@ -12,9 +12,11 @@ use super::session::Session;
 use super::window::Window;
 use super::words;
 use crate::app::App;
+use crate::people;
 use crate::site::HttpsAddress;
 
-/// A time, as people read it and exactly. Without the script it is UTC, and says so; the script makes it the reader's own.
+/// A time, as people read it and exactly, in the reader's time zone, which it names. Where neither they nor the installation chose
+/// one it is UTC, and the script makes it the browser's own.
 pub(super) struct When {
     pub(super) iso: String,
     pub(super) short: String,
@@ -24,6 +26,7 @@ pub(super) struct When {
 
 impl When {
     pub(super) fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let (at, now) = (people::local(at), people::local(now));
         let short = if at.date_naive() == now.date_naive() {
             "%H:%M"
         } else if at.year() == now.year() {
@@ -32,10 +35,10 @@ impl When {
             "%-d %b %Y"
         };
         Self {
-            iso: at.to_rfc3339(),
+            iso: at.with_timezone(&Utc).to_rfc3339(),
             short: at.format(short).to_string(),
-            long: at.format("%-d %b, %H:%M UTC").to_string(),
-            exact: at.format("%-d %B %Y, %H:%M:%S UTC").to_string(),
+            long: at.format("%-d %b, %H:%M %Z").to_string(),
+            exact: at.format("%-d %B %Y, %H:%M:%S %Z").to_string(),
         }
     }
 }
@@ -43,6 +46,8 @@ impl When {
 /// What stands around every page of somebody who is signed in.
 pub(super) struct Frame {
     pub(super) email: String,
+    /// What colleagues call them; their address where they have no name.
+    pub(super) shown: String,
     /// The person's id, by which the script keeps one person's drafts from another.
     pub(super) person: String,
     pub(super) role: &'static str,
@@ -63,6 +68,7 @@ impl Frame {
     pub(super) fn of(app: &App, session: &Session) -> Self {
         Self {
             email: session.email.clone(),
+            shown: session.shown().to_owned(),
             person: session.user_id.to_string(),
             role: words::role(session.role),
             csrf: session.csrf.clone(),
@@ -332,6 +338,7 @@ pub(super) struct Case {
     pub(super) question: String,
     pub(super) statuses: Vec<Choice>,
     pub(super) assignee: Option<String>,
+    pub(super) assignee_email: Option<String>,
     pub(super) is_mine: bool,
     pub(super) colleagues: Vec<Choice>,
     /// Whether there are more than are listed.
@@ -368,6 +375,8 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    /// Where the form that undoes it goes.
+    pub(super) undo_action: String,
 }
 
 #[derive(Template)]

@@ -61,6 +61,8 @@ pub(super) struct Place {
     pub(super) done: String,
     /// The status before, where that can be undone.
     pub(super) undo: String,
+    /// The case that was just closed, where another is shown by now.
+    pub(super) closed: String,
     /// The sequence before which the thread is shown.
     pub(super) before: String,
     /// The name of the template of an answer that is to be the draft.
@@ -80,6 +82,11 @@ impl Place {
     /// What is searched for; no NUL, which the database takes in no text.
     pub(super) fn q(&self) -> String {
         normalise::typed(&self.q.replace('\0', "")).into_owned()
+    }
+
+    /// The case that was just closed, where another is shown by now.
+    pub(super) fn closed(&self) -> Option<Reference> {
+        self.closed.parse().ok()
     }
 
     pub(super) fn cursor(&self) -> Option<Cursor> {

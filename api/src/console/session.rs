@@ -18,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
+use docket_domain::user::preferences::Preferences;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::log::recorded::Via;
 use docket_projections::sessions;
@@ -62,6 +63,10 @@ pub(super) struct Session {
     pub(super) id: Uuid,
     pub(super) user_id: UserId,
     pub(super) email: String,
+    /// What colleagues call them.
+    pub(super) name: Option<String>,
+    /// How they want the console to be.
+    pub(super) preferences: Preferences,
     pub(super) role: Role,
     /// Which surveys' cases they reach.
     pub(super) access: Access,
@@ -73,6 +78,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// What they are shown as: their name, or else their address.
+    pub(super) fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.email)
+    }
+
     /// Who asks, in this request.
     pub(super) fn asked(&self) -> Asked {
         Asked {
@@ -556,6 +566,9 @@ async fn about_case(
     let Some(found) = sessions::find(&app.pool, token_hash, case, now).await? else {
         return Ok(None);
     };
+    app.people
+        .answer(&app.pool, found.users_state, &found.preferences)
+        .await?;
     let idle = now - found.last_seen_at;
     if idle > TimeDelta::days(IDLE_DAYS) {
         return Ok(None);
@@ -574,6 +587,8 @@ async fn about_case(
         id: found.session_id,
         user_id: found.user_id,
         email: found.email.0,
+        name: found.name.map(|name| name.0),
+        preferences: found.preferences,
         role: found.role,
         access: found.access,
         // Forms name their owner, so that what they hold goes to nobody else.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
 use super::words;
+use crate::people;
 
 /// At most so many characters of a quoted message are shown.
 const QUOTE_CHARS: usize = 140;
@@ -322,7 +323,7 @@ impl Shown<'_> {
 
 fn author(author: &ItemAuthor) -> String {
     match author {
-        ItemAuthor::User { email, .. } => email.0.clone(),
+        ItemAuthor::User { email, .. } => people::shown(email),
         ItemAuthor::Automatic => words::AUTOMATIC.to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),
         ItemAuthor::Vonage => words::VONAGE.to_owned(),

@@ -14,11 +14,12 @@ use docket_projections::read::users;
 use super::place::with_query;
 use super::words;
 use crate::app::App;
+use crate::people;
 
 /// How much earlier a moved message is looked at from both cases: before all that was recorded with the move, and a minute before.
 const BEFORE: [TimeDelta; 2] = [TimeDelta::microseconds(1), TimeDelta::minutes(1)];
 
-/// A time as an auditor reads it: in UTC, whatever the browser's own zone is, and to the second.
+/// A time as an auditor reads it: to the second and in the time zone that they chose, never by itself in the browser's.
 pub(super) struct Stamp {
     /// To the microsecond, as RFC 3339.
     pub(super) iso: String,
@@ -29,7 +30,7 @@ impl Stamp {
     pub(super) fn of(at: DateTime<Utc>) -> Self {
         Self {
             iso: exactly(at),
-            text: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            text: people::local(at).format("%Y-%m-%d %H:%M:%S %Z").to_string(),
         }
     }
 }
@@ -75,7 +76,7 @@ pub(super) struct Told {
 impl Told {
     /// Shows an event. One that this version of Docket cannot read is shown too, with what stands in the log.
     pub(super) fn of(event: &LogEvent, upcasters: &[AnyUpcaster]) -> Self {
-        let recorded = event.decode(upcasters).ok();
+        let recorded = event.decode(upcasters).ok().map(people::with_names);
         let metadata: Option<Metadata> = serde_json::from_str(event.metadata.get()).ok();
         let stream = StreamId::parse(&event.aggregate_type, &event.aggregate_id);
         let case = match stream {
@@ -238,6 +239,8 @@ fn facts(
     if let Some(metadata) = metadata {
         let user = metadata.actor.user_id();
         facts.extend(user.map(|id| (words::FACT_USER, id.to_string())));
+        let email = metadata.actor.email().map(str::to_owned);
+        facts.extend(email.map(|email| (words::FACT_EMAIL, email)));
         let via = metadata.via.map(|via| via.as_str().to_owned());
         facts.extend(via.map(|via| (words::FACT_VIA, via)));
         let token = metadata.token_id.map(|id| id.to_string());

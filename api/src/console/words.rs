@@ -32,9 +32,13 @@ use crate::vonage_settings::Source;
 
 macro_rules! words {
     ($($name:ident = $text:literal;)+) => {
-        $(pub(super) const $name: &str = $text;)+
+        $(pub(in crate::console) const $name: &str = $text;)+
     };
 }
+
+mod people;
+
+pub(super) use self::people::*;
 
 words! {
     LANGUAGE = "en";
@@ -924,6 +928,9 @@ pub(super) fn done_with_people(what: &str) -> &'static str {
         "password" => "The password was set, and they were signed out everywhere.",
         "own-password" => "Your password was changed. You are signed out everywhere else.",
         "removed" => "The user was removed.",
+        "named" => "The name was saved.",
+        "own-name" => "Your name was saved.",
+        "preferences" => "Your preferences were saved.",
         "revoked" => "The token was ended.",
         "resumed" => "The line sends again. What waited goes out now.",
         _ => "",

@@ -30,6 +30,7 @@ use super::schemas;
 use crate::app::App;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
+use crate::people;
 use crate::reach;
 use crate::site;
 
@@ -81,6 +82,9 @@ pub struct CaseSummary {
     /// The address of who sees to it; null for nobody.
     #[schema(required = true)]
     pub assignee: Option<String>,
+    /// What they are called today; null where they have no name, and in a case as it was.
+    #[schema(required = true)]
+    pub assignee_name: Option<String>,
     /// The sequence of its last event; give it as `seen_version` with a reply.
     pub version: u64,
     /// How many messages stand in it.
@@ -105,6 +109,10 @@ impl From<CaseRow> for CaseSummary {
             contact_id: row.contact_id.0,
             origin: row.origin.as_str(),
             withdrawn: row.withdrawn,
+            assignee_name: row
+                .assignee
+                .as_ref()
+                .and_then(|assignee| people::name(&assignee.email)),
             assignee: row.assignee.map(|assignee| assignee.email.0),
             version: row.version,
             message_count: row.message_count,

@@ -47,7 +47,10 @@ pub(super) async fn find(app: &App, reference: Reference, at: At) -> Result<Foun
 pub(crate) async fn case(pool: &PgPool, found: Found) -> Result<CaseView, AsOfError> {
     let was = history::case(pool, found).await?;
     let notes = history::notes(pool, found).await?;
-    Ok(CaseView::new(was.row, was.contact.name, &notes, &was.links))
+    let mut case = CaseView::new(was.row, was.contact.name, &notes, &was.links);
+    // Names are today's, and a case as it was stays the same.
+    case.summary.assignee_name = None;
+    Ok(case)
 }
 
 impl From<AsOfError> for Problem {

@@ -22,6 +22,7 @@ use super::paging::{self, Page};
 use super::problem::Problem;
 use super::schemas;
 use crate::app::App;
+use crate::people;
 
 /// What the cursors of threads are called.
 const LIST: &str = "thread";
@@ -43,6 +44,9 @@ pub struct ThreadItem {
     pub recorded_at: DateTime<Utc>,
     /// Who did or said it: a user's address, or else `author_kind` again.
     pub author: String,
+    /// What the user is called today; null where they have no name, for others, and in a case as it was.
+    #[schema(required = true)]
+    pub author_name: Option<String>,
     /// `user`, `contact`, `automatic` (the automatic reply), `vonage` or `system`.
     pub author_kind: &'static str,
     /// Of a message, and of a move: the message's id, the same in every case that it stands in.
@@ -196,6 +200,16 @@ pub struct DeliveryView {
     pub attempt: u32,
 }
 
+impl ThreadItem {
+    /// An item of a thread as it was, which stays the same whatever people are called today.
+    pub(crate) fn as_it_was(item: thread::ThreadItem) -> Self {
+        Self {
+            author_name: None,
+            ..Self::from(item)
+        }
+    }
+}
+
 impl From<thread::ThreadItem> for ThreadItem {
     fn from(item: thread::ThreadItem) -> Self {
         let view = Self {
@@ -204,6 +218,7 @@ impl From<thread::ThreadItem> for ThreadItem {
             at: item.at,
             recorded_at: item.recorded_at,
             author: item.author.name().to_owned(),
+            author_name: people::name(item.author.name()),
             author_kind: item.author.kind(),
             message_id: None,
             direction: None,
@@ -419,7 +434,7 @@ async fn list(
         let found = history::find(&app, reference, at).await?;
         let items = as_of::thread(&app.pool, found, after, limit as usize + 1).await?;
         caller.looks(&app, reference).await;
-        return Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)));
+        return Ok(Json(Page::of(items, limit, cursor, ThreadItem::as_it_was)));
     }
     let items = thread::page(&app.pool, reference, after, limit + 1).await?;
     if items.is_empty() && cases::find(&app.pool, reference).await?.is_none() {

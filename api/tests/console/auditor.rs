@@ -21,14 +21,16 @@ const FORMS: [(&str, &str); 6] = [
     ("GET", "/users/services/new"),
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
-/// What is everybody's own: signing out, ending a session, a password.
-const OWN: [&str; 6] = [
+/// What is everybody's own: signing out, ending a session, a password, a name, preferences.
+const OWN: [&str; 8] = [
     "/log/export",
     "/sign-out",
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",
     "/password",
+    "/account/name",
     "/account/password",
+    "/account/preferences",
 ];
 
 /// Every route of the console behind the sign-in page: method and path.

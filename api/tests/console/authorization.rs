@@ -30,10 +30,12 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 58] = [
+const ROUTES: [(&str, &str, May); 60] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
+    ("POST", "/account/name", May::All),
     ("POST", "/account/password", May::All),
+    ("POST", "/account/preferences", May::All),
     ("POST", "/cases", May::Act),
     ("GET", "/cases/new", May::Act),
     ("POST", "/cases/several", May::Act),
@@ -108,10 +110,11 @@ const ROUTES: [(&str, &str, May); 58] = [
 ];
 
 /// The rest of them, where there are several forms about one thing.
-const MORE: [(&str, &str, May); 7] = [
+const MORE: [(&str, &str, May); 8] = [
     ("POST", "/users/{user_id}/cases", May::SetUp),
     ("POST", "/users/{user_id}/password", May::SetUp),
     ("POST", "/users/{user_id}/remove", May::SetUp),
+    ("POST", "/users/{user_id}/name", May::SetUp),
     ("POST", "/users/{user_id}/rights", May::SetUp),
     ("POST", "/users/{user_id}/tokens", May::SetUp),
     ("POST", "/vonage", May::SetUp),

@@ -11,6 +11,7 @@ mod evidence;
 mod idempotency;
 mod moves;
 mod openapi;
+mod people;
 mod permissions;
 mod problems;
 mod quotes;

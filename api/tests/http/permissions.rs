@@ -21,7 +21,9 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 36] = [
+pub(crate) const ROUTES: [(&str, &str, May); 38] = [
+    ("GET", "/api/v1/account", May::Read),
+    ("PATCH", "/api/v1/account", May::Work),
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),

@@ -23,6 +23,7 @@ use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{SurveyEvent, SurveySettings};
 use docket_domain::user::UserEvent;
+use docket_domain::user::preferences::{Notify, Preferences};
 
 use crate::log::recorded::{Actor, Recorded};
 
@@ -430,6 +431,36 @@ fn of_held(event: &HeldEvent) -> String {
     }
 }
 
+fn preferred(preferences: &Preferences) -> String {
+    let zone = preferences.time_zone.as_deref();
+    let next = if preferences.next_case { "on" } else { "off" };
+    let Notify {
+        assignment,
+        mention,
+        message,
+        sound,
+    } = preferences.notify;
+    let told: Vec<&str> = [
+        (assignment, "assignments"),
+        (mention, "mentions"),
+        (message, "messages"),
+        (sound, "a sound"),
+    ]
+    .into_iter()
+    .filter_map(|(is_on, what)| is_on.then_some(what))
+    .collect();
+    let told = if told.is_empty() {
+        "none".to_owned()
+    } else {
+        told.join(", ")
+    };
+    format!(
+        "The user's preferences: theme {}, time zone {}, next case after closing {next}, notifications {told}",
+        preferences.theme.as_str(),
+        zone.unwrap_or("of the installation"),
+    )
+}
+
 fn of_user(event: &UserEvent) -> String {
     match event {
         UserEvent::UserAdded { email, role, .. } => {
@@ -464,6 +495,11 @@ fn of_user(event: &UserEvent) -> String {
                 ids.join(", ")
             )
         }
+        UserEvent::UserNamed { name: Some(name) } => {
+            format!("The user is called {}", quoted(name))
+        }
+        UserEvent::UserNamed { name: None } => "The user has no name any more".to_owned(),
+        UserEvent::PreferencesChanged { preferences } => preferred(preferences),
         UserEvent::PasswordChanged {} => {
             "The user's password was changed, which ended their other sessions".to_owned()
         }

@@ -1,0 +1,154 @@
+//! What people are called.
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, text};
+
+#[tokio::test]
+async fn a_person_has_a_name_that_an_owner_gives_and_takes() {
+    let api = Api::start().await;
+    let new = json!({"email": "ada@example.com", "name": " Ada Lovelace ", "role": "agent"});
+    let added = api.owner_does("POST", "/users", &new).await.expect(201);
+    assert_eq!(added["name"], "Ada Lovelace");
+    assert_eq!(added["initials"], "AL");
+    let path = format!("/users/{}", text(&added["id"]));
+    let named = api
+        .owner_does("PATCH", &path, &json!({"name": "Ada King"}))
+        .await
+        .expect(200);
+    assert_eq!(named["name"], "Ada King");
+    assert_eq!(named["role"], "agent");
+    // A name comes with rights in one request, and stays where it is left out.
+    let auditor = json!({"role": "auditor", "name": "Ada"});
+    let both = api.owner_does("PATCH", &path, &auditor).await.expect(200);
+    assert_eq!(
+        (&both["role"], &both["name"]),
+        (&json!("auditor"), &json!("Ada"))
+    );
+    let agent = api
+        .owner_does("PATCH", &path, &json!({"role": "agent"}))
+        .await
+        .expect(200);
+    assert_eq!(agent["name"], "Ada");
+    for wrong in ["", " ", "two\nlines", "ada@example.com", &"x".repeat(101)] {
+        let problem = api
+            .owner_does("PATCH", &path, &json!({"name": wrong}))
+            .await
+            .problem(422, "invalid-value");
+        assert!(text(&problem["detail"]).contains("name"), "{problem}");
+    }
+    let nameless = api
+        .owner_does("PATCH", &path, &json!({"name": null}))
+        .await
+        .expect(200);
+    assert_eq!(nameless["name"], Value::Null);
+    assert_eq!(nameless["initials"], "AD");
+    api.equals_its_log().await;
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_service_account_keeps_its_name() {
+    let api = Api::start().await;
+    let new = json!({"kind": "service", "name": "Night import", "role": "agent"});
+    let added = api.owner_does("POST", "/users", &new).await.expect(201);
+    assert_eq!(added["initials"], "NI");
+    let path = format!("/users/{}", text(&added["id"]));
+    api.owner_does("PATCH", &path, &json!({"name": "Day import"}))
+        .await
+        .problem(422, "invalid-value");
+    api.close().await;
+}
+
+#[tokio::test]
+async fn cases_and_threads_say_what_people_are_called_today() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let (references, _) = api.receives("Hello").await;
+    let case = format!("/cases/{}", references[0]);
+    let users = api
+        .owner_does("GET", "/users", &json!({}))
+        .await
+        .expect(200);
+    let agent = users["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|user| user["role"] == "agent")
+        .unwrap()
+        .clone();
+    let note = json!({"text": "A note"});
+    api.does("POST", &format!("{case}/notes"), &note)
+        .await
+        .expect(201);
+    api.does(
+        "PUT",
+        &format!("{case}/assignee"),
+        &json!({"email": agent["email"]}),
+    )
+    .await;
+    let before = api.get(&format!("{case}?at=3")).await.expect(200);
+    for name in ["Ada Lovelace", "Ada King"] {
+        let path = format!("/users/{}", text(&agent["id"]));
+        api.owner_does("PATCH", &path, &json!({"name": name}))
+            .await
+            .expect(200);
+        let shown = api.get(&case).await.expect(200);
+        assert_eq!(shown["assignee"], agent["email"]);
+        assert_eq!(shown["assignee_name"], name);
+        let thread = api.get(&format!("{case}/thread")).await.expect(200);
+        let items = thread["items"].as_array().unwrap();
+        let noted = items.iter().find(|item| item["kind"] == "note").unwrap();
+        assert_eq!(noted["author"], agent["email"]);
+        assert_eq!(noted["author_name"], name);
+        // What was answered about the past stays as it was answered.
+        let then = api.get(&format!("{case}?at=3")).await.expect(200);
+        assert_eq!(then, before);
+        let then = api.get(&format!("{case}/thread?at=3")).await.expect(200);
+        assert!(!then.to_string().contains("Ada"), "{then}");
+    }
+    api.close().await;
+}
+
+#[tokio::test]
+async fn an_account_keeps_what_its_person_prefers() {
+    let api = Api::start().await;
+    let account = api.get("/account").await.expect(200);
+    assert_eq!(
+        (
+            &account["theme"],
+            &account["time_zone"],
+            &account["next_case"]
+        ),
+        (&json!("system"), &Value::Null, &json!(false))
+    );
+    let change = json!({
+        "name": "Ada Lovelace", "theme": "dark", "time_zone": "Europe/Berlin", "next_case": true,
+        "notify": {"mention": true, "sound": true},
+    });
+    let changed = api.does("PATCH", "/account", &change).await.expect(200);
+    assert_eq!(changed["initials"], "AL");
+    assert_eq!(changed["theme"], "dark");
+    assert_eq!(
+        changed["notify"],
+        json!({"assignment": false, "mention": true, "message": false, "sound": true})
+    );
+    // What is left out stays.
+    let zone = json!({"time_zone": null});
+    let changed = api.does("PATCH", "/account", &zone).await.expect(200);
+    assert_eq!(changed["time_zone"], Value::Null);
+    assert_eq!(changed["name"], "Ada Lovelace");
+    assert_eq!(changed["theme"], "dark");
+    assert_eq!(api.get("/account").await.expect(200), changed);
+    for wrong in [
+        json!({"theme": "pink"}),
+        json!({"time_zone": "Mars/Olympus"}),
+        json!({"name": ""}),
+    ] {
+        api.does("PATCH", "/account", &wrong)
+            .await
+            .problem(422, "invalid-value");
+    }
+    api.equals_its_log().await;
+    api.close().await;
+}

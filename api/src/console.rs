@@ -77,6 +77,13 @@ const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The styles of all pages, one file after another; a later one can say what an earlier one said otherwise.
+const STYLES: &str = concat!(
+    include_str!("../assets/console.css"),
+    include_str!("../assets/case.css"),
+    include_str!("../assets/log.css"),
+);
+
 /// What every answer of the console carries, unless it says otherwise itself.
 const HEADERS: [(HeaderName, &str); 7] = [
     (CACHE_CONTROL, "no-store"),
@@ -208,13 +215,12 @@ pub(crate) const fn stylesheet(theme: Theme) -> &'static str {
 
 /// The stylesheet with these colours: those of one theme hold whatever the system asks for.
 fn styles(theme: Theme) -> Cow<'static, str> {
-    let styles = include_str!("../assets/console.css");
     let (colours, holds) = match theme {
-        Theme::System => return Cow::Borrowed(styles),
+        Theme::System => return Cow::Borrowed(STYLES),
         Theme::Light => ("light", "not all"),
         Theme::Dark => ("dark", "all"),
     };
-    let styles = styles.replace(
+    let styles = STYLES.replace(
         "color-scheme: light dark",
         &format!("color-scheme: {colours}"),
     );

@@ -37,6 +37,7 @@ mod told;
 mod unsent;
 mod window;
 mod words;
+mod writing;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -124,6 +125,7 @@ pub fn router(app: App) -> Router {
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
         .route("/cases/{reference}/write", post(act::write))
+        .route("/cases/{reference}/writing", post(writing::say))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
@@ -267,6 +269,20 @@ fn assets() -> Router<Console> {
             asset(
                 "text/javascript; charset=utf-8",
                 include_str!("../assets/console.js").into(),
+            ),
+        )
+        .route(
+            "/assets/people.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/people.js").into(),
+            ),
+        )
+        .route(
+            "/assets/console-unread.svg",
+            asset(
+                "image/svg+xml",
+                include_str!("../assets/console-unread.svg").into(),
             ),
         )
         .route(

@@ -15,6 +15,7 @@ pub mod history;
 pub mod input;
 mod integers;
 pub mod lines;
+pub mod mentions;
 pub mod moves;
 pub mod openapi;
 pub mod paging;
@@ -126,6 +127,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(account::routes())
+        .merge(mentions::routes())
         .merge(users::routes())
         .merge(tokens::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())

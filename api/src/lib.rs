@@ -16,6 +16,7 @@ pub mod export;
 pub mod housekeeping;
 pub mod http;
 pub mod maintenance;
+pub mod mentions;
 pub mod operations;
 pub mod passwords;
 pub mod people;

@@ -232,6 +232,11 @@ impl Case {
                     text,
                 }])
             }
+            CaseCommand::Mention { note_id, users } => {
+                let is_anybody = !users.is_empty();
+                let mentioned = CaseEvent::PeopleMentioned { note_id, users };
+                Ok(is_anybody.then_some(mentioned).into_iter().collect())
+            }
             CaseCommand::MoveOut {
                 message_id,
                 to,

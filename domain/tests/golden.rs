@@ -482,6 +482,10 @@ fn changes() -> Vec<Example> {
             author: author(),
             text: "An invented note".into(),
         }),
+        full(CaseEvent::PeopleMentioned {
+            note_id: NoteId(id(5)),
+            users: vec![UserId(id(2)), UserId(id(13))],
+        }),
     ]
 }
 
@@ -1050,7 +1054,7 @@ fn an_event_is_named_by_its_variant() {
 fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
-        AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
+        AssigneeChanged, TitleChanged, NoteAdded, PeopleMentioned, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
         MessageRemovedElsewhere, ReactionReceived);
     let (survey, survey_name) =
         variants!(SurveyEvent: SurveyCreated, SurveyChanged, TemplatesChanged);

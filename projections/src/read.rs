@@ -12,6 +12,7 @@ pub mod cases;
 pub mod contacts;
 pub mod installation;
 pub mod lines;
+pub mod mentions;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
@@ -127,6 +128,8 @@ read_models! {
     thread: thread::ThreadHandler,
     /// Messages by id and by Vonage's id.
     messages: messages::MessagesHandler,
+    /// Where people are mentioned.
+    mentions: mentions::MentionsHandler,
     /// What waits to be sent.
     outbox: outbox::OutboxHandler,
     /// What could not be routed.

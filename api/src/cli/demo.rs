@@ -315,6 +315,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
     let note = Change::Note {
         note_id: ambient::new_id().into(),
         text: "Third time this month: ask the fitters for a report.".to_owned(),
+        mentions: vec![],
     };
     change(app, &asked, lift, note).await?;
     says(

@@ -20,10 +20,11 @@ use super::pages::{self, Choice, Frame};
 use super::place::Place;
 use super::session::{Posted, Session};
 use super::thread::Shown;
-use super::{Console, Failed, failure, go, page, words};
+use super::{Console, Failed, failure, go, page, words, writing};
 use crate::app::App;
 use crate::http::moves::source;
 use crate::http::problem::{Kind, Problem};
+use crate::mentions;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
 use crate::operations::reply::{Reply, Resend};
@@ -165,9 +166,12 @@ pub(super) async fn write(
     let is_note = sent.posted.field("as") == "note";
     let seen: Option<u64> = sent.posted.field("seen_version").parse().ok();
     let result = if is_note {
-        let note_id = NoteId((sent.app.new_id)());
-        let text = text.clone();
-        sent.change(Change::Note { note_id, text }).await
+        let change = Change::Note {
+            note_id: NoteId((sent.app.new_id)()),
+            mentions: mentions::of(&sent.app, &text).await?,
+            text: text.clone(),
+        };
+        sent.change(change).await
     } else {
         let reply = Reply {
             reference: sent.reference,
@@ -179,6 +183,9 @@ pub(super) async fn write(
         };
         submit(&sent.app, reply).await.map(drop)
     };
+    if result.is_ok() {
+        writing::stop(&sent.app, &sent.session, sent.reference).await;
+    }
     match result {
         Ok(()) if is_note => Ok(go(&sent.done(sent.reference, "noted"))),
         Ok(()) if sent.posted.field("then") == "close" => sent.close_after_reply(seen).await,

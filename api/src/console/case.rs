@@ -274,7 +274,7 @@ pub(super) fn around_thread(
         messages: words::messages(row.message_count),
         version: row.version,
         read_to: None,
-        presence: presence::sentence(&about.present),
+        presence: presence::sentence(&about.present, &[]),
         unread_action: action("unread"),
         is_closed,
         is_withdrawn: row.withdrawn,

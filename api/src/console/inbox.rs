@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
 use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
+use docket_projections::read::mentions::{self, Mention};
 use docket_projections::read::surveys::SurveyRow;
 use docket_projections::settings::Settings;
 
@@ -24,6 +25,9 @@ use crate::people;
 pub(super) const LIMIT: u32 = 25;
 /// At most so many unread cases are counted; how many more there are, nobody needs to know.
 const MAX_COUNT: i64 = 99;
+
+/// So many cases in which notes mention the person are listed.
+const MAX_MENTIONS: i64 = 100;
 
 /// The list alone.
 pub(super) async fn list(
@@ -55,6 +59,8 @@ pub(super) enum Wanted<'a> {
 /// What is read for a list of cases and for what stands around it.
 pub(super) struct Shelf {
     rows: Vec<CaseRow>,
+    /// Where notes mention the person, where the list is of these cases.
+    mentions: Vec<Mention>,
     pub(super) around: Around,
     pub(super) settings: Arc<Settings>,
     open: Option<Reference>,
@@ -71,7 +77,17 @@ impl Shelf {
     ) -> Result<Self, Failed> {
         let filter = place.filter(session);
         let cursor = place.cursor();
+        let mentions = if place.view() == View::Mentions {
+            let surveys = session.access.narrow(None);
+            mentions::of(&app.pool, session.user_id, surveys.as_deref(), MAX_MENTIONS).await?
+        } else {
+            vec![]
+        };
         let rows = match wanted {
+            Wanted::Page if place.view() == View::Mentions => {
+                let mentioned: Vec<_> = mentions.iter().map(|mention| mention.reference).collect();
+                desk::among(&app.pool, &filter, cursor, &mentioned).await?
+            }
             Wanted::Page => cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?,
             Wanted::Among([]) => vec![],
             Wanted::Among(references) => {
@@ -93,6 +109,7 @@ impl Shelf {
             .await?;
         Ok(Self {
             rows,
+            mentions,
             around,
             settings,
             open: open.map(|row| row.reference),
@@ -133,11 +150,15 @@ impl Shelf {
                 let most = usize::try_from(MAX_COUNT).unwrap_or_default();
                 words::count_up_to(self.around.unread, most)
             }
+            View::Mentions => {
+                let most = usize::try_from(MAX_COUNT).unwrap_or_default();
+                words::count_up_to(self.around.mentions, most)
+            }
             _ => String::new(),
         };
         View::ALL
             .into_iter()
-            .filter(|view| *view != View::Unread || session.may_act())
+            .filter(|view| !matches!(view, View::Unread | View::Mentions) || session.may_act())
             .map(|view| ViewLink {
                 name: words::view(view),
                 href: place.list(view),
@@ -163,7 +184,10 @@ impl Shelf {
         now: DateTime<Utc>,
     ) -> CaseEntry {
         let read_to = self.around.read_to.get(&row.reference).copied();
-        let is_unread = session.may_act() && row.is_unread(read_to.unwrap_or_default());
+        let is_mentioned = |mention: &Mention| mention.is_unread && mention.reference == row.reference;
+        let is_unread = session.may_act()
+            && (row.is_unread(read_to.unwrap_or_default())
+                || self.mentions.iter().any(is_mentioned));
         let name = self.around.names.get(&row.contact_id);
         CaseEntry {
             is_unread,

@@ -54,6 +54,10 @@ pub(super) fn router() -> Router<Console> {
         .route("/account", get(account::show))
         .route("/account/name", post(preferences::name))
         .route(
+            "/account/notifications",
+            post(preferences::change_notifications),
+        )
+        .route(
             "/account/preferences",
             post(preferences::change_preferences),
         )

@@ -59,6 +59,8 @@ pub(super) struct Frame {
     pub(super) may_set_up: bool,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
+    /// Whether the person wants to be notified on their desktop.
+    pub(super) notifies: bool,
     /// What was just done.
     pub(super) notice: Cow<'static, str>,
 }
@@ -76,6 +78,10 @@ impl Frame {
             oversees: session.oversees(),
             may_set_up: session.may_set_up(),
             position: *app.ledger.head().borrow(),
+            notifies: {
+                let notify = session.preferences.notify;
+                notify.assignment || notify.mention || notify.message
+            },
             notice: Cow::Borrowed(""),
         }
     }

@@ -21,6 +21,8 @@ pub(super) enum View {
     Mine,
     /// Open ones that nobody sees to.
     Unassigned,
+    /// Those in which a note mentions the person, open or closed.
+    Mentions,
     /// Closed ones.
     Closed,
     /// All.
@@ -28,11 +30,12 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Open,
         Self::Unread,
         Self::Mine,
         Self::Unassigned,
+        Self::Mentions,
         Self::Closed,
         Self::All,
     ];
@@ -43,6 +46,7 @@ impl View {
             Self::Unread => "unread",
             Self::Mine => "mine",
             Self::Unassigned => "unassigned",
+            Self::Mentions => "mentions",
             Self::Closed => "closed",
             Self::All => "all",
         }
@@ -103,7 +107,7 @@ impl Place {
             ),
             View::Unassigned => (Some(CaseState::Open), Some(AssigneeFilter::Nobody)),
             View::Closed => (Some(CaseState::Closed), None),
-            View::All => (None, None),
+            View::All | View::Mentions => (None, None),
         };
         let q = self.q();
         CaseFilter {

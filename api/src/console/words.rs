@@ -208,6 +208,7 @@ pub(super) const fn view(view: View) -> &'static str {
         View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
+        View::Mentions => "Mentions",
         View::Closed => "Closed",
         View::All => "All",
     }

@@ -30,6 +30,7 @@ use super::schemas;
 use crate::app::App;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
+use crate::mentions;
 use crate::people;
 use crate::reach;
 use crate::site;
@@ -648,6 +649,8 @@ struct NewNote {
 }
 
 /// Writes a note, which is internal and never sent.
+///
+/// `@` and the name or address of a colleague mentions them: `GET /mentions` tells them.
 #[utoipa::path(
     post,
     path = "/cases/{reference}/notes",
@@ -665,6 +668,7 @@ async fn add_note(
 ) -> Result<(StatusCode, Json<CaseView>), Problem> {
     let change = Change::Note {
         note_id: NoteId((app.new_id)()),
+        mentions: mentions::of(&app, &body.text).await?,
         text: body.text,
     };
     let case = changed(

@@ -2,7 +2,7 @@
 
 use docket_domain::case::{Assignee, CaseCommand, CaseError};
 use docket_domain::event::StreamId;
-use docket_domain::ids::{NoteId, Reference};
+use docket_domain::ids::{NoteId, Reference, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserState};
 use docket_projections::ledger::operation::{Decided, Needs, Operation};
@@ -44,6 +44,8 @@ pub enum Change {
         note_id: NoteId,
         /// What it says.
         text: String,
+        /// Whom it mentions.
+        mentions: Vec<UserId>,
     },
 }
 
@@ -151,13 +153,21 @@ impl Operation for ChangeCase {
             Change::Title(title) => CaseCommand::Rename {
                 title: Personal(title),
             },
-            Change::Note { note_id, text } => CaseCommand::AddNote {
+            Change::Note { note_id, text, .. } => CaseCommand::AddNote {
                 note_id,
                 author: self.asked.author(),
                 text: Personal(text),
             },
         };
-        let events = case.decide(command)?;
+        let mut events = case.decide(command)?;
+        if let Change::Note {
+            note_id, mentions, ..
+        } = &self.change
+        {
+            let note_id = *note_id;
+            let users = mentions.clone();
+            events.extend(case.decide(CaseCommand::Mention { note_id, users })?);
+        }
         let version = case.version() + events.len() as u64;
         Ok(Decided::on(
             StreamId::Case(self.reference),

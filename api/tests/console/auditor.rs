@@ -22,13 +22,14 @@ const FORMS: [(&str, &str); 6] = [
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
 /// What is everybody's own: signing out, ending a session, a password, a name, preferences.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "/log/export",
     "/sign-out",
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",
     "/password",
     "/account/name",
+    "/account/notifications",
     "/account/password",
     "/account/preferences",
 ];

@@ -30,10 +30,11 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 60] = [
+const ROUTES: [(&str, &str, May); 62] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
+    ("POST", "/account/notifications", May::All),
     ("POST", "/account/password", May::All),
     ("POST", "/account/preferences", May::All),
     ("POST", "/cases", May::Act),
@@ -42,6 +43,7 @@ const ROUTES: [(&str, &str, May); 60] = [
     ("GET", "/cases/{reference}", May::All),
     ("POST", "/cases/{reference}/assignee", May::Act),
     ("GET", "/cases/{reference}/changes", May::All),
+    ("POST", "/cases/{reference}/writing", May::Act),
     ("GET", "/cases/{reference}/earlier", May::All),
     ("GET", "/cases/{reference}/history", May::All),
     (

@@ -25,9 +25,10 @@ enum May {
 const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 
 /// Every route of `console/owners.rs`; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 26] = [
+const ROUTES: [(&str, &str, May); 27] = [
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
+    ("POST", "/account/notifications", May::All),
     ("POST", "/account/password", May::All),
     ("POST", "/account/preferences", May::All),
     ("GET", "/tokens", May::All),

@@ -1,5 +1,9 @@
 //! What people are called, and how they want the console to be.
 
+use docket_domain::ids::{Reference, UserId};
+use docket_projections::writing;
+
+use crate::live::next;
 use crate::support::{Browser, House, Page, wait};
 
 async fn called(browser: &mut Browser, name: &str) -> Page {
@@ -199,5 +203,105 @@ async fn the_next_case_opens_after_closing_for_those_who_want_it() {
     let last = agent.send(&page, "/cases/102/status", &resolved).await;
     last.is(200).shows("The case was closed.");
     assert!(last.at.starts_with("/cases/102?"), "{}", last.at);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_note_mentions_colleagues_until_they_look() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    house.receives("#0 Another").await;
+    let mut owner = house.signed_in("owner").await;
+    called(&mut owner, "Grace Hopper").await.is(200);
+    owner.get("/?view=mentions").await.lacks("data-case=");
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    let note = [("text", "Would you look, @Grace Hopper?"), ("as", "note")];
+    agent.send(&page, "/cases/101/write", &note).await.is(200);
+    agent
+        .get("/cases/101/history")
+        .await
+        .shows("The note mentions a colleague");
+    let mentions = owner.get("/?view=mentions").await;
+    mentions
+        .shows("Mentions <span class=\"count\">1</span>")
+        .shows("data-case=\"101\"")
+        .lacks("data-case=\"102\"");
+    owner.get("/cases/101").await.is(200);
+    owner
+        .get("/?view=mentions")
+        .await
+        .shows("data-case=\"101\"")
+        .lacks("Mentions <span");
+    // Who wrote it is mentioned nowhere.
+    agent.get("/?view=mentions").await.lacks("data-case=");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn colleagues_see_who_writes() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    called(&mut agent, "Ada Lovelace").await.is(200);
+    let owner = house.signed_in("owner").await;
+    let mut stream = owner.live("/live?case=101", None).await;
+    let page = agent.get("/cases/101").await;
+    let csrf = page
+        .text
+        .split("name=\"csrf\" value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let said = format!("csrf={csrf}");
+    agent.post("/cases/101/writing", &said).await.is(204);
+    let told = next(&mut stream).await.unwrap();
+    assert!(told.contains("event: presence"), "{told}");
+    assert!(told.contains("Ada Lovelace is writing."), "{told}");
+    // What was sent is not being written any more.
+    agent
+        .send(&page, "/cases/101/write", &[("text", "A note"), ("as", "note")])
+        .await
+        .is(200);
+    let app = &house.app;
+    let case = [Reference::FIRST];
+    let nobody = UserId(uuid::Uuid::nil());
+    let writers = writing::others(&app.pool, nobody, &case, (app.clock)())
+        .await
+        .unwrap();
+    assert!(writers.is_empty(), "{writers:?}");
+    // A form that is not ours says nothing.
+    agent.post("/cases/101/writing", "csrf=x").await.is(403);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_browser_is_told_of_what_the_person_chose() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/account").await;
+    agent
+        .send(&page, "/account/notifications", &[("message", "on"), ("sound", "on")])
+        .await
+        .is(200)
+        .shows("name=\"message\" value=\"on\" checked");
+    let page = agent.get("/cases/101").await;
+    page.shows("data-notifies");
+    agent
+        .send(&page, "/cases/101/assignee", &[("email", "agent@example.com")])
+        .await;
+    let position = *house.app.ledger.head().borrow();
+    let mut stream = agent.live(&format!("/live?after={position}"), None).await;
+    house.receives("A secret").await;
+    let mut told = String::new();
+    while !told.contains("event: notice") {
+        told = next(&mut stream).await.unwrap();
+        assert!(!told.contains("secret"), "{told}");
+    }
+    assert!(told.contains(r#"{"case":101,"sentence":"New message in #101","sound":true}"#), "{told}");
     house.close().await;
 }

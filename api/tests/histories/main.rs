@@ -552,6 +552,7 @@ impl History {
                     Change::Note {
                         note_id,
                         text: "A note".into(),
+                        mentions: vec![UserId(Uuid::from_u128(100))],
                     },
                 )
                 .await;

@@ -152,3 +152,33 @@ async fn an_account_keeps_what_its_person_prefers() {
     api.equals_its_log().await;
     api.close().await;
 }
+
+#[tokio::test]
+async fn a_note_mentions_those_whom_it_names() {
+    let api = Api::start().await;
+    api.set_up().await;
+    let (references, _) = api.receives("Hello").await;
+    let case = format!("/cases/{}", references[0]);
+    let named = json!({"name": "Ada Lovelace"});
+    let account = api.does("PATCH", "/account", &named).await.expect(200);
+    let nothing = api.get("/mentions").await.expect(200);
+    assert_eq!(nothing["items"], json!([]));
+    let note = json!({"text": "@ada lovelace and @nobody: please look"});
+    api.owner_does("POST", &format!("{case}/notes"), &note)
+        .await
+        .expect(201);
+    let events = api.get(&format!("{case}/events")).await.expect(200);
+    let last = events["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["type"], "PeopleMentioned");
+    assert_eq!(last["data"]["users"], json!([account["user_id"]]));
+    let mentions = api.get("/mentions").await.expect(200);
+    assert_eq!(mentions["items"][0]["reference"], references[0]);
+    assert_eq!(mentions["items"][0]["is_unread"], true);
+    let others = api
+        .owner_does("GET", "/mentions", &json!({}))
+        .await
+        .expect(200);
+    assert_eq!(others["items"], json!([]));
+    api.equals_its_log().await;
+    api.close().await;
+}

@@ -21,7 +21,8 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 38] = [
+pub(crate) const ROUTES: [(&str, &str, May); 39] = [
+    ("GET", "/api/v1/mentions", May::Read),
     ("GET", "/api/v1/account", May::Read),
     ("PATCH", "/api/v1/account", May::Work),
     ("GET", "/api/v1/cases", May::Read),

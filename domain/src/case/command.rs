@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
 use crate::delivery::Status;
-use crate::ids::{LineId, MessageId, NoteId, Reference};
+use crate::ids::{LineId, MessageId, NoteId, Reference, UserId};
 use crate::personal::Personal;
 use crate::routing::Routed;
 
@@ -96,6 +96,13 @@ pub enum CaseCommand {
         /// What it says.
         text: Personal<String>,
     },
+    /// Note whom a note mentions.
+    Mention {
+        /// The note, which is added in the same decision.
+        note_id: NoteId,
+        /// Who.
+        users: Vec<UserId>,
+    },
     /// Take a message out.
     MoveOut {
         /// The message.
@@ -170,7 +177,8 @@ impl CaseCommand {
             | Self::SetStatus { .. }
             | Self::Assign { .. }
             | Self::Rename { .. }
-            | Self::AddNote { .. } => None,
+            | Self::AddNote { .. }
+            | Self::Mention { .. } => None,
         }
     }
 }

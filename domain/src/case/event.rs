@@ -156,6 +156,13 @@ pub enum CaseEvent {
         /// What it says.
         text: Personal<String>,
     },
+    /// The note that was just added mentions people.
+    PeopleMentioned {
+        /// The note.
+        note_id: NoteId,
+        /// Who, each once, ordered.
+        users: Vec<UserId>,
+    },
     /// A message was taken out of this case.
     MessageMovedOut {
         /// The message.
@@ -363,7 +370,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 22] = [
+    pub const TYPES: [&'static str; 23] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -381,6 +388,7 @@ impl CaseEvent {
         "AssigneeChanged",
         "TitleChanged",
         "NoteAdded",
+        "PeopleMentioned",
         "MessageMovedOut",
         "MessageMovedIn",
         "MoveUndone",
@@ -408,6 +416,7 @@ impl CaseEvent {
             Self::AssigneeChanged { .. } => "AssigneeChanged",
             Self::TitleChanged { .. } => "TitleChanged",
             Self::NoteAdded { .. } => "NoteAdded",
+            Self::PeopleMentioned { .. } => "PeopleMentioned",
             Self::MessageMovedOut { .. } => "MessageMovedOut",
             Self::MessageMovedIn { .. } => "MessageMovedIn",
             Self::MoveUndone { .. } => "MoveUndone",
@@ -441,7 +450,8 @@ impl CaseEvent {
             | Self::StatusChanged { .. }
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
-            | Self::NoteAdded { .. } => None,
+            | Self::NoteAdded { .. }
+            | Self::PeopleMentioned { .. } => None,
         }
     }
 

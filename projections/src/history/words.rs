@@ -141,6 +141,10 @@ fn of_case(event: &CaseEvent) -> String {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
             Author::Automatic => format!("Noted: {}", quoted(text)),
         },
+        CaseEvent::PeopleMentioned { users, .. } => match users.len() {
+            1 => "The note mentions a colleague".to_owned(),
+            count => format!("The note mentions {count} colleagues"),
+        },
         CaseEvent::MessageMovedOut {
             message_id,
             to,

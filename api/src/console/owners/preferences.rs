@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use docket_domain::personal::Personal;
 use docket_domain::text::time_zone;
 use docket_domain::user::UserCommand;
-use docket_domain::user::preferences::{PreferencesChange, Theme};
+use docket_domain::user::preferences::{Notify, PreferencesChange, Theme};
 
 use super::account;
 use crate::app::App;
@@ -24,6 +24,7 @@ pub(super) struct Form {
     /// What "no zone of one's own" means here.
     pub(super) no_zone: String,
     pub(super) next_case: bool,
+    pub(super) notify: Notify,
 }
 
 impl Form {
@@ -48,6 +49,7 @@ impl Form {
                 .collect(),
             no_zone: words::zone_of_installation(app.people.installation_zone()),
             next_case: preferences.next_case,
+            notify: preferences.notify,
         }
     }
 }
@@ -77,6 +79,26 @@ pub(super) async fn change_preferences(
         theme: Theme::from_name(posted.field("theme")),
         time_zone: Some((!zone.is_empty()).then(|| zone.to_owned())),
         next_case: Some(!posted.field("next_case").is_empty()),
+        ..PreferencesChange::default()
+    });
+    Ok(match change(&app, &session, &posted, command).await {
+        Ok(()) => go("/account?done=preferences"),
+        Err(problem) => refused(&app, &session, &posted, problem),
+    })
+}
+
+/// Changes what a browser tells of.
+pub(super) async fn change_notifications(
+    State(Console { app, .. }): State<Console>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let is_on = |name: &str| Some(!posted.field(name).is_empty());
+    let command = UserCommand::ChangePreferences(PreferencesChange {
+        assignment: is_on("assignment"),
+        mention: is_on("mention"),
+        message: is_on("message"),
+        sound: is_on("sound"),
         ..PreferencesChange::default()
     });
     Ok(match change(&app, &session, &posted, command).await {

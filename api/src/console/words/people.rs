@@ -14,7 +14,26 @@ words! {
     TIME_ZONE_HINT = "Pages show times in it.";
     NEXT_CASE = "Open the next case after closing one";
 
+    NOTIFICATIONS = "Notifications";
+    NOTIFICATIONS_ABOUT = "What your browser tells you on the desktop while Docket is open in a tab. It says which case, not what was said.";
+    NOTIFY_ASSIGNMENT = "A case is assigned to me";
+    NOTIFY_MENTION = "A note mentions me";
+    NOTIFY_MESSAGE = "A message comes in one of my cases";
+    NOTIFY_SOUND = "Play a sound with it";
+    NOTIFY_ALLOW = "Allow notifications in this browser";
+    NOTIFY_ALLOWED = "This browser shows notifications.";
+    NOTIFY_DENIED = "This browser does not let Docket notify you. Change it in the browser's settings for this site.";
+
     FACT_EMAIL = "Email";
+}
+
+/// What a notification says.
+pub(in crate::console) fn notification(event_type: &str, reference: u32) -> String {
+    match event_type {
+        "AssigneeChanged" => format!("#{reference} was assigned to you"),
+        "PeopleMentioned" => format!("A note in #{reference} mentions you"),
+        _ => format!("New message in #{reference}"),
+    }
 }
 
 /// A theme, as its choice says it.
@@ -50,6 +69,15 @@ pub(in crate::console) fn next_after(done: &str, closed: u32) -> String {
             format!("Your reply is on its way, and #{closed} was closed. This is the next case.")
         }
         _ => format!("#{closed} was closed. This is the next case."),
+    }
+}
+
+/// Who writes in a case.
+pub(in crate::console) fn writing(writers: &[String]) -> String {
+    match writers {
+        [] => String::new(),
+        [writer] => format!("{writer} is writing."),
+        [writers @ .., last] => format!("{} and {last} are writing.", writers.join(", ")),
     }
 }
 

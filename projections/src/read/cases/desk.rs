@@ -29,6 +29,8 @@ pub const MAX_COLLEAGUES: i64 = 100;
 pub struct Around {
     /// How many cases the person has yet to read, up to the limit that was given.
     pub unread: usize,
+    /// In how many cases a note mentions the person that they have yet to read, up to the same limit.
+    pub mentions: usize,
     /// The position of the event that last changed a survey or a line.
     pub settings_position: i64,
     /// How far the person has read each of the cases; those that they never opened are missing.
@@ -87,6 +89,14 @@ pub async fn around(
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $3
                    ) unread) AS "unread!",
+                  (SELECT count(*) FROM (
+                       SELECT DISTINCT t.reference FROM mentions t
+                         JOIN cases c ON c.reference = t.reference
+                         LEFT JOIN read_marks m ON m.user_id = t.user_id AND m.reference = t.reference
+                        WHERE t.user_id = $1 AND t.sequence > COALESCE(m.read_to, 0)
+                            AND ($2::uuid[] IS NULL OR c.survey_id = ANY ($2))
+                        LIMIT $3
+                   ) mentioned) AS "mentions!",
                   (SELECT coalesce(jsonb_object_agg(m.reference, m.read_to), '{}') FROM read_marks m
                     WHERE m.user_id = $1 AND m.reference = ANY ($4)) AS "read_to!: Json<HashMap<Reference, u64>>",
                   (SELECT coalesce(jsonb_object_agg(k.contact_id, k.name), '{}') FROM contacts k
@@ -112,6 +122,7 @@ pub async fn around(
     let names = found.names.0.into_iter();
     Ok(Around {
         unread: usize::try_from(found.unread).unwrap_or(usize::MAX),
+        mentions: usize::try_from(found.mentions).unwrap_or(usize::MAX),
         settings_position: found.settings_position,
         read_to: found.read_to.0,
         names: names.map(|(id, name)| (ContactId(id), name)).collect(),

@@ -292,6 +292,7 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
+            | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::ReactionReceived { .. } => {}
         }
     }

@@ -230,6 +230,7 @@ impl Step {
             | CaseEvent::AssigneeChanged { .. }
             | CaseEvent::TitleChanged { .. }
             | CaseEvent::NoteAdded { .. }
+            | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::MessageMovedOut { .. }
             | CaseEvent::MessageMovedIn { .. }
             | CaseEvent::MoveUndone { .. }

@@ -364,6 +364,8 @@ impl ThreadHandler {
                 attempt,
                 provider_id,
             } => self.set_provider_id(reference, *message_id, to_i32(*attempt), provider_id),
+            // The note says so itself.
+            CaseEvent::PeopleMentioned { .. } => {}
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }

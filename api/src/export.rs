@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::ExportId;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
 use docket_projections::PgPool;
+use docket_projections::log::circumstances::Circumstances;
 use docket_projections::log::reader::{self, LogEvent, ReadError};
 use docket_projections::log::recorded::{self, Actor, Metadata};
 use serde::Serialize;
@@ -37,12 +38,17 @@ pub struct Period {
     pub since: Option<DateTime<Utc>>,
     /// Only events that were recorded before.
     pub until: Option<DateTime<Utc>>,
+    /// Only what was done so.
+    pub how: Circumstances,
 }
 
 impl Period {
     fn includes(&self, event: &LogEvent) -> bool {
         self.since.is_none_or(|since| event.recorded_at >= since)
             && self.until.is_none_or(|until| event.recorded_at < until)
+            && (self.how.is_all()
+                || serde_json::from_str(event.metadata.get())
+                    .is_ok_and(|metadata| self.how.include(&metadata)))
     }
 }
 
@@ -132,6 +138,9 @@ struct CloudEvent<'a> {
     /// What the caller called the request, which proves nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     clientrequestid: Option<String>,
+    /// The network address that the user's request came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clientaddress: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     data: &'a RawValue,
@@ -162,6 +171,7 @@ impl<'a> CloudEvent<'a> {
             tokenid: metadata.token_id.map(|id| id.to_string()),
             requestid: metadata.request_id,
             clientrequestid: metadata.client_request_id,
+            clientaddress: metadata.client_address.map(|address| address.0),
             cause: metadata.cause,
             data: event.data(),
         })
@@ -448,6 +458,7 @@ mod tests {
             to: None,
             since,
             until,
+            how: Circumstances::default(),
         };
         assert!(export(None, None).includes(&event));
         assert!(export(Some(at), Some(later)).includes(&event));

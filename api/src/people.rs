@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::extract::Request;
+use axum::http::{Extensions, HeaderMap};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -23,6 +24,8 @@ use docket_projections::history;
 use docket_projections::log::recorded::Recorded;
 use docket_projections::read::users;
 use docket_projections::{DatabaseError, PgPool};
+
+use crate::http::client_address::TrustedProxies;
 
 /// The names of people by their addresses.
 #[derive(Debug, Default)]
@@ -109,6 +112,7 @@ impl People {
             names: self.names(pool, state).await?,
             zone: self.zone(preferences),
             theme: preferences.theme,
+            client_address: client_address(),
         };
         // Outside of a request nobody is answered.
         let _ = READER.try_with(|known| *known.borrow_mut() = reader);
@@ -122,6 +126,8 @@ struct Reader {
     names: Arc<Names>,
     zone: Option<TimeZone>,
     theme: Theme,
+    /// The network address that the request came from, where it is known.
+    client_address: Option<String>,
 }
 
 tokio::task_local! {
@@ -149,6 +155,18 @@ where
     READER
         .try_with(|reader| asked(&reader.borrow()))
         .unwrap_or_default()
+}
+
+/// Says from where the request came that this task answers, as far as trusted proxies say.
+pub fn came_from(proxies: &TrustedProxies, headers: &HeaderMap, extensions: &Extensions) {
+    let client = proxies.client_of(headers, extensions);
+    let from = client.map(|client| client.to_string());
+    let _ = READER.try_with(|known| known.borrow_mut().client_address = from);
+}
+
+/// The network address that the request of this task came from, where that is known.
+pub fn client_address() -> Option<String> {
+    reader(|reader| reader.client_address.clone())
 }
 
 /// The name of the person with that address; `None` where they have none.

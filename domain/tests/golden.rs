@@ -29,7 +29,7 @@ use docket_domain::ids::{
 use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
-use docket_domain::people::export::{Export, ExportEvent, Exported, Reading, Via};
+use docket_domain::people::export::{Export, ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{Session, SessionEvent, SignOut};
 use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::personal::Personal;
@@ -856,6 +856,25 @@ fn people_examples() -> Vec<Example> {
             events: 150,
             to: 4_860,
             until: at("2026-03-02T09:48:02Z"),
+        }),
+        full(ExportEvent::CasesListed {
+            export_id: ExportId(id(12)),
+            via: Via::Api,
+            how: Listing::Search,
+            at: at("2026-03-02T09:15:30.125Z"),
+        }),
+        shape(
+            "list",
+            ExportEvent::CasesListed {
+                export_id: ExportId(id(12)),
+                via: Via::Console,
+                how: Listing::List,
+                at: at("2026-03-02T09:15:30.125Z"),
+            },
+        ),
+        full(ExportEvent::CasesListedOn {
+            times: 7,
+            until: at("2026-03-02T09:45:30.125Z"),
         }),
     ]
 }

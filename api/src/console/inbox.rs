@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
+use docket_domain::people::export::{Listing, Via};
 use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
 use docket_projections::read::mentions::{self, Mention};
@@ -39,6 +40,12 @@ pub(super) async fn list(
     let mut frame = Frame::of(&app, &session);
     frame.notice = words::done(&place.done).into();
     let shelf = Shelf::read(&app, &session, &place, None, Wanted::Page).await?;
+    let how = if place.q().is_empty() {
+        Listing::List
+    } else {
+        Listing::Search
+    };
+    app.audit.listed(&session.asked(), Via::Console, how);
     let template = pages::Inbox {
         frame,
         list: shelf.list(&app, &session, &place, &outcome),
@@ -184,7 +191,8 @@ impl Shelf {
         now: DateTime<Utc>,
     ) -> CaseEntry {
         let read_to = self.around.read_to.get(&row.reference).copied();
-        let is_mentioned = |mention: &Mention| mention.is_unread && mention.reference == row.reference;
+        let is_mentioned =
+            |mention: &Mention| mention.is_unread && mention.reference == row.reference;
         let is_unread = session.may_act()
             && (row.is_unread(read_to.unwrap_or_default())
                 || self.mentions.iter().any(is_mentioned));

@@ -37,6 +37,7 @@ use crate::http::problem::Problem;
 use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
+use crate::people;
 use crate::reach;
 use crate::site;
 use crate::users::hash_token;
@@ -241,6 +242,7 @@ pub(super) async fn inside(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let case = reach::named(&mut parts).await;
+    people::came_from(&console.app.proxies, &parts.headers, &parts.extensions);
     let mut request = Request::from_parts(parts, body);
     let session = match request.extensions().get::<Session>() {
         // Set only where we ask ourselves for a page, in the name of who has just signed in.

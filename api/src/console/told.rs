@@ -123,14 +123,19 @@ impl Told {
             Some(StreamId::Views(case, _)) => Some((case, format!("/cases/{case}/history"))),
             _ => None,
         };
+        let metadata: Option<Metadata> = serde_json::from_str(event.metadata.get()).ok();
+        let address = metadata.and_then(|metadata| metadata.client_address);
+        let told = Self::of(event, upcasters);
+        let address = address.map(|address| (words::FACT_ADDRESS, address.0));
         Self {
+            facts: told.facts.into_iter().chain(address).collect(),
             number: event.position,
             subject: subject.map(|(case, href)| Link {
                 href,
                 text: words::history_of(case.get()),
             }),
             moment: None,
-            ..Self::of(event, upcasters)
+            ..told
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::app::App;
 use crate::audit::{LogReading, Look};
 use crate::operations::people::ViewCase;
 use crate::operations::{Administrator, Asked};
+use crate::people;
 use crate::reach;
 use crate::users::hash_token;
 
@@ -139,6 +140,7 @@ pub async fn authenticate(State(app): State<App>, request: Request, next: Next) 
 }
 
 async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
+    people::came_from(&app.proxies, &parts.headers, &parts.extensions);
     let token = bearer(&parts.headers).ok_or_else(Problem::without_token)?;
     let token_hash = hash_token(token);
     let account = accounts::by_token_hash(&app.pool, token_hash).await?;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::case::Assignee;
 use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId};
+use docket_domain::people::export::{self, Listing};
 use docket_domain::personal::Personal;
 use docket_domain::text::{phone, title};
 use docket_domain::user::{Role, normalise_email};
@@ -28,9 +29,9 @@ use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
 use super::schemas;
 use crate::app::App;
+use crate::mentions;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
-use crate::mentions;
 use crate::people;
 use crate::reach;
 use crate::site;
@@ -311,6 +312,12 @@ async fn list(
         q: query.q.map(Personal),
         unread_by: None,
     };
+    let how = if filter.q.is_some() {
+        Listing::Search
+    } else {
+        Listing::List
+    };
+    app.audit.listed(&caller.asked(), export::Via::Api, how);
     let rows = match place {
         Place::Newest(cursor) => cases::list(&app.pool, &filter, cursor, limit + 1).await?,
         Place::ByReference(after) => {

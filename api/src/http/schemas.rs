@@ -14,6 +14,7 @@ use docket_domain::survey::{
 use docket_domain::text::{normalise, time_zone};
 use docket_domain::user::Role;
 use docket_domain::user::preferences::Theme;
+use docket_projections::log::recorded::Via;
 use utoipa::openapi::schema::{
     AllOfBuilder, AnyOfBuilder, ArrayBuilder, Components, KnownFormat, Object, ObjectBuilder,
     OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
@@ -398,6 +399,11 @@ fn alternative(one: &Alternative) -> Object {
         object = object.property(field, any_type.enum_values(Some(words)));
     }
     object.build()
+}
+
+/// By which way something was done.
+pub(super) fn via() -> Object {
+    one_of(Via::ALL.map(Via::as_str))
 }
 
 /// The console's colours, or none.

@@ -263,7 +263,11 @@ async fn colleagues_see_who_writes() {
     assert!(told.contains("Ada Lovelace is writing."), "{told}");
     // What was sent is not being written any more.
     agent
-        .send(&page, "/cases/101/write", &[("text", "A note"), ("as", "note")])
+        .send(
+            &page,
+            "/cases/101/write",
+            &[("text", "A note"), ("as", "note")],
+        )
         .await
         .is(200);
     let app = &house.app;
@@ -285,14 +289,22 @@ async fn a_browser_is_told_of_what_the_person_chose() {
     let mut agent = house.signed_in("agent").await;
     let page = agent.get("/account").await;
     agent
-        .send(&page, "/account/notifications", &[("message", "on"), ("sound", "on")])
+        .send(
+            &page,
+            "/account/notifications",
+            &[("message", "on"), ("sound", "on")],
+        )
         .await
         .is(200)
         .shows("name=\"message\" value=\"on\" checked");
     let page = agent.get("/cases/101").await;
     page.shows("data-notifies");
     agent
-        .send(&page, "/cases/101/assignee", &[("email", "agent@example.com")])
+        .send(
+            &page,
+            "/cases/101/assignee",
+            &[("email", "agent@example.com")],
+        )
         .await;
     let position = *house.app.ledger.head().borrow();
     let mut stream = agent.live(&format!("/live?after={position}"), None).await;
@@ -302,6 +314,9 @@ async fn a_browser_is_told_of_what_the_person_chose() {
         told = next(&mut stream).await.unwrap();
         assert!(!told.contains("secret"), "{told}");
     }
-    assert!(told.contains(r#"{"case":101,"sentence":"New message in #101","sound":true}"#), "{told}");
+    assert!(
+        told.contains(r#"{"case":101,"sentence":"New message in #101","sound":true}"#),
+        "{told}"
+    );
     house.close().await;
 }

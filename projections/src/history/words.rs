@@ -16,7 +16,7 @@ use docket_domain::ids::{MessageId, Reference};
 use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, LineEvent};
 use docket_domain::people::attempts::{AttemptsEvent, Refusal};
-use docket_domain::people::export::{ExportEvent, Exported, Reading, Via};
+use docket_domain::people::export::{ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{SessionEvent, SignOut};
 use docket_domain::people::views::CaseViewsEvent;
 use docket_domain::personal::Personal;
@@ -636,6 +636,17 @@ fn of_export(event: &ExportEvent) -> String {
             };
             format!("The log was {how} by {via}: {from}")
         }
+        ExportEvent::CasesListed { via, how, .. } => {
+            let how = match how {
+                Listing::List => "listed",
+                Listing::Search => "searched",
+            };
+            format!("Cases were {how} by {}", way(*via))
+        }
+        ExportEvent::CasesListedOn { times, until } => format!(
+            "Cases were listed or searched {times} times more within the hour, the last time at {}",
+            until.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
         ExportEvent::LogReadOn { events, to, until } => format!(
             "{events} events more of the log were read within the hour, up to position {to}, the last at {}",
             until.format("%Y-%m-%d %H:%M:%S UTC")

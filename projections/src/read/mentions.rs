@@ -40,10 +40,8 @@ impl Projection for MentionsHandler {
     const STATEMENTS: &'static [&'static str] = &[ADD];
 
     fn apply(&mut self, recorded: &Recorded) {
-        let (
-            StreamId::Case(reference),
-            Event::Case(CaseEvent::PeopleMentioned { users, .. }),
-        ) = (recorded.stream, &recorded.event)
+        let (StreamId::Case(reference), Event::Case(CaseEvent::PeopleMentioned { users, .. })) =
+            (recorded.stream, &recorded.event)
         else {
             return;
         };

@@ -1,5 +1,6 @@
 //! `/health`: how Docket is doing, and what to do about it.
 
+mod people;
 pub(in crate::console) mod webhooks;
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use docket_domain::ids::LineId;
 use docket_domain::line::LineCommand;
 use docket_projections::activity::{self as counted, Total};
 use docket_projections::health::{self, Model, Store};
+use docket_projections::log::alerts::{self, Alerts};
 use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::outbox::{self, Depth};
 use docket_projections::read::unrouted;
@@ -178,6 +180,8 @@ struct Known {
     written_in: Option<Duration>,
     queue: usize,
     has_client: bool,
+    /// What people did.
+    alerts: Alerts,
 }
 
 /// What is known of the webhooks that came.
@@ -218,6 +222,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         written_in,
         queue,
         has_client: app.vonage.client.load().is_some(),
+        alerts: alerts::at(&app.pool, now).await?,
     })
 }
 
@@ -245,6 +250,7 @@ impl Known {
             self.writing(),
             self.models(),
             self.database(),
+            people::check(&self.alerts),
         ]
     }
 

@@ -1,11 +1,12 @@
 //! What the pages about people say: names, and how a person wants the console to be.
 
 use docket_domain::user::preferences::Theme;
+use docket_projections::log::recorded::Via;
 
 words! {
     PERSON_NAME = "Name";
     PERSON_NAME_ABOUT = "Colleagues read it in place of your email address, in cases and in the log.";
-    PERSON_NAME_HINT = "Such as: Ada Lovelace. Left empty, colleagues read the email address.";
+    PERSON_NAME_HINT = "Such as: Maya Okoro. Left empty, colleagues read the email address.";
 
     PREFERENCES = "Preferences";
     PREFERENCES_ABOUT = "They are kept for you, in every browser that you sign in with.";
@@ -24,6 +25,15 @@ words! {
     NOTIFY_ALLOWED = "This browser shows notifications.";
     NOTIFY_DENIED = "This browser does not let Docket notify you. Change it in the browser's settings for this site.";
 
+    HEALTH_PEOPLE = "People";
+    HEALTH_PEOPLE_QUIET = "Nobody viewed many cases, exported the log or failed to sign in often.";
+    HEALTH_PEOPLE_ADVICE = "Check in the log whether this is their work.";
+    LOG_VIA = "By which way";
+    LOG_TOKEN = "Token id";
+    LOG_ADDRESS = "From address";
+    LOG_EMAIL = "Email of who did it";
+    NO_SUCH_TOKEN_ID = "A token id is a UUID, as the log shows it behind Ids and raw event.";
+    FACT_ADDRESS = "From address";
     FACT_EMAIL = "Email";
 }
 
@@ -69,6 +79,36 @@ pub(in crate::console) fn next_after(done: &str, closed: u32) -> String {
             format!("Your reply is on its way, and #{closed} was closed. This is the next case.")
         }
         _ => format!("#{closed} was closed. This is the next case."),
+    }
+}
+
+/// That somebody looked at many cases.
+pub(in crate::console) fn many_views(who: &str, count: i64) -> String {
+    format!("{who} viewed cases {count} times in the last hour.")
+}
+
+/// That somebody exported.
+pub(in crate::console) fn exports(who: &str, count: i64) -> String {
+    match count {
+        1 => format!("{who} began an export in the last 24 hours."),
+        _ => format!("{who} began {count} exports in the last 24 hours."),
+    }
+}
+
+/// That many attempts to sign in failed.
+pub(in crate::console) fn many_failures(count: i64) -> String {
+    format!("{count} attempts to sign in failed in the last hour.")
+}
+
+/// By which way something was done.
+pub(in crate::console) const fn via(via: Via) -> &'static str {
+    match via {
+        Via::Console => "Console",
+        Via::Api => "API",
+        Via::Cli => "Command line",
+        Via::Webhook => "Webhook",
+        Via::Delivery => "Delivery",
+        Via::System => "Docket itself",
     }
 }
 

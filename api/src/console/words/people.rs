@@ -5,7 +5,7 @@ use docket_domain::user::preferences::Theme;
 words! {
     PERSON_NAME = "Name";
     PERSON_NAME_ABOUT = "Colleagues read it in place of your email address, in cases and in the log.";
-    PERSON_NAME_HINT = "Such as: Ada Lovelace. Left empty, colleagues read the email address.";
+    PERSON_NAME_HINT = "Such as: Maya Okoro. Left empty, colleagues read the email address.";
 
     PREFERENCES = "Preferences";
     PREFERENCES_ABOUT = "They are kept for you, in every browser that you sign in with.";

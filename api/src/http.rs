@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod auth;
+pub mod case_list;
 pub mod cases;
 pub mod client_address;
 pub mod events;

@@ -14,3 +14,6 @@ CREATE UNLOGGED TABLE public.writing (
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (user_id, reference)
 );
+
+-- Whether somebody else set a person's password, so that they should choose their own.
+ALTER TABLE docket_read.users ADD COLUMN password_given boolean NOT NULL DEFAULT false;

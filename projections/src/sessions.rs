@@ -48,6 +48,8 @@ pub struct SignedIn {
     pub name: Option<Personal<String>>,
     /// How they want the console to be.
     pub preferences: Preferences,
+    /// Whether somebody else set their password.
+    pub password_given: bool,
     /// How many events all users have: another number than before says that some user has changed.
     pub users_state: i64,
     /// What they may do.
@@ -116,7 +118,7 @@ pub async fn find(
 ) -> Result<Option<SignedIn>, sqlx::Error> {
     let found = sqlx::query!(
         r#"SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys, users.name,
-                  users.preferences AS "preferences: Json<Preferences>",
+                  users.preferences AS "preferences: Json<Preferences>", users.password_given,
                   (SELECT coalesce(sum(version), 0)::bigint FROM users) AS "users_state!",
                   (SELECT survey_id FROM cases WHERE reference = $3) AS "survey_of_case?"
          FROM sessions
@@ -142,6 +144,7 @@ pub async fn find(
         email: Personal(found.email),
         name: found.name.map(Personal),
         preferences: found.preferences.0,
+        password_given: found.password_given,
         users_state: found.users_state,
         role,
         access: reach(role, found.surveys),

@@ -20,7 +20,7 @@ use docket_projections::log::upcasters::upcasters;
 use docket_projections::read::{lines, users};
 use serde::Deserialize;
 
-use super::history::time;
+use super::history::{field, time};
 use super::inbox::plus;
 use super::pages::{Choice, Frame};
 use super::place::with_query;
@@ -92,11 +92,6 @@ pub(super) async fn show(
         Err(refusal) => (None, refusal, StatusCode::BAD_REQUEST),
     };
     let upcasters = upcasters();
-    let field = |text: &str| {
-        time(text)
-            .map(|time| time.format("%Y-%m-%dT%H:%M:%S").to_string())
-            .unwrap_or_default()
-    };
     let next = found.as_ref().map_or(Next::End, |found| found.next);
     let mut owners = Owners::default();
     let mut events = vec![];

@@ -59,6 +59,8 @@ pub(super) struct Frame {
     pub(super) may_set_up: bool,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
+    /// Whether somebody else set the person's password, so that they should choose their own.
+    pub(super) password_given: bool,
     /// Whether the person wants to be notified on their desktop.
     pub(super) notifies: bool,
     /// What was just done.
@@ -78,6 +80,7 @@ impl Frame {
             oversees: session.oversees(),
             may_set_up: session.may_set_up(),
             position: *app.ledger.head().borrow(),
+            password_given: session.password_given,
             notifies: {
                 let notify = session.preferences.notify;
                 notify.assignment || notify.mention || notify.message

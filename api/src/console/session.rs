@@ -68,6 +68,8 @@ pub(super) struct Session {
     pub(super) name: Option<String>,
     /// How they want the console to be.
     pub(super) preferences: Preferences,
+    /// Whether somebody else set their password.
+    pub(super) password_given: bool,
     pub(super) role: Role,
     /// Which surveys' cases they reach.
     pub(super) access: Access,
@@ -591,6 +593,7 @@ async fn about_case(
         email: found.email.0,
         name: found.name.map(|name| name.0),
         preferences: found.preferences,
+        password_given: found.password_given,
         role: found.role,
         access: found.access,
         // Forms name their owner, so that what they hold goes to nobody else.

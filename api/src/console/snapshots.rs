@@ -33,6 +33,7 @@ fn frame(may_act: bool) -> Frame {
         oversees: !may_act,
         may_set_up: false,
         position: 12,
+        password_given: false,
         notifies: false,
         notice: "".into(),
     }

@@ -523,7 +523,7 @@ words! {
     EVENTS = "Events";
     MOMENT = "The case at a moment";
     MOMENT_AFTER = "After event number";
-    MOMENT_AT = "At a time (UTC)";
+    MOMENT_AT = "At a time";
     MOMENT_SHOW = "Show";
     MOMENT_FIRST = "First";
     MOMENT_PREVIOUS = "Previous";
@@ -1407,13 +1407,13 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
 
 words! {
     LOG = "Log";
-    LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it. Times are in UTC.";
+    LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it.";
     LOG_SEARCH = "Search the log";
     LOG_ACTOR_HINT = "An email, Vonage or Docket";
     LOG_CASE = "Case";
     LOG_NUMBER = "Contact’s number";
-    LOG_SINCE = "From (UTC)";
-    LOG_UNTIL = "Before (UTC)";
+    LOG_SINCE = "From";
+    LOG_UNTIL = "Before";
     LOG_ALL = "Show all";
     WHOSE = "Of";
     LOG_NEWEST = "Newest events";

@@ -320,3 +320,103 @@ async fn a_browser_is_told_of_what_the_person_chose() {
     );
     house.close().await;
 }
+
+#[tokio::test]
+async fn the_log_says_from_where_and_by_which_way() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut owner = house.signed_in("owner").await;
+    owner.peer = Some("192.0.2.7".parse().unwrap());
+    owner.get("/cases/101").await.is(200);
+    house.app.audit.settled().await;
+    let log = owner.get("/log?type=CaseViewed").await;
+    log.is(200)
+        .shows("From address")
+        .shows("192.0.2.7")
+        .shows("Case #101 was looked at");
+    owner
+        .get("/log?type=CaseViewed&address=192.0.2.7&via=console&actor=owner@example.com")
+        .await
+        .shows("Case #101 was looked at");
+    for other in [
+        "address=192.0.2.8",
+        "via=api",
+        "token=00000000-0000-0000-0000-000000000001",
+    ] {
+        owner
+            .get(&format!("/log?type=CaseViewed&{other}"))
+            .await
+            .is(200)
+            .lacks("Case #101 was looked at");
+    }
+    owner
+        .get("/log?token=none")
+        .await
+        .is(400)
+        .shows("role=\"alert\"");
+    let page = owner.get("/log").await;
+    let export = owner
+        .send(&page, "/log/export", &[("address", "192.0.2.7")])
+        .await;
+    export
+        .is(200)
+        .shows("\"clientaddress\":\"192.0.2.7\"")
+        .lacks("MessageReceived");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn health_tells_of_many_views_and_of_exports() {
+    let house = House::start().await;
+    let mut auditor = house.signed_in("auditor").await;
+    auditor
+        .get("/health")
+        .await
+        .shows("Nobody viewed many cases, exported the log or failed to sign in often.");
+    let page = auditor.get("/log").await;
+    auditor.send(&page, "/log/export", &[]).await.is(200);
+    auditor
+        .get("/health")
+        .await
+        .shows("auditor@example.com began an export in the last 24 hours.");
+    wait(25 * 3600);
+    auditor.get("/health").await.lacks("began an export");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn whose_password_another_set_is_asked_to_choose_their_own() {
+    let house = House::start().await;
+    let mut owner = house.signed_in("owner").await;
+    owner.get("/").await.lacks("Choose your own password");
+    let form = owner.get("/users/new").await;
+    let fields = [
+        ("email", "grace@example.com"),
+        ("role", "agent"),
+        ("reach", "all"),
+        ("password", "correct horse"),
+    ];
+    owner.send(&form, "/users", &fields).await.is(200);
+    let mut grace = house.browser();
+    let page = grace.get("/sign-in").await;
+    let signs_in = [
+        ("email", "grace@example.com"),
+        ("password", "correct horse"),
+    ];
+    grace
+        .send(&page, "/sign-in", &signs_in)
+        .await
+        .shows("Choose your own password");
+    let page = grace.get("/account").await;
+    let fields = [
+        ("old-password", "correct horse"),
+        ("new-password", "battery staple"),
+        ("again-password", "battery staple"),
+    ];
+    grace
+        .send(&page, "/account/password", &fields)
+        .await
+        .is(200)
+        .lacks("Choose your own password");
+    house.close().await;
+}

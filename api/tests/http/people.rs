@@ -1,8 +1,9 @@
 //! What people are called.
 
+use docket_projections::log::reader;
 use serde_json::{Value, json};
 
-use crate::support::{Api, text};
+use crate::support::{Api, text, wait};
 
 #[tokio::test]
 async fn a_person_has_a_name_that_an_owner_gives_and_takes() {
@@ -180,5 +181,86 @@ async fn a_note_mentions_those_whom_it_names() {
         .expect(200);
     assert_eq!(others["items"], json!([]));
     api.equals_its_log().await;
+    api.close().await;
+}
+
+/// The types of what people did, in order.
+async fn recorded(api: &Api) -> Vec<String> {
+    api.app.audit.settled().await;
+    let events = reader::page(&api.app.pool, 0, 1_000).await.unwrap();
+    events
+        .into_iter()
+        .filter(|event| event.aggregate_type == "Export")
+        .map(|event| event.event_type)
+        .collect()
+}
+
+#[tokio::test]
+async fn lists_and_searches_are_counted_by_the_hour() {
+    let api = Api::start().await;
+    api.set_up().await;
+    for _ in 0..3 {
+        api.get("/cases").await.expect(200);
+    }
+    assert_eq!(recorded(&api).await, ["CasesListed"]);
+    api.get("/cases?q=secret").await.expect(200);
+    assert_eq!(recorded(&api).await, ["CasesListed", "CasesListed"]);
+    wait(3_600);
+    api.get("/cases").await.expect(200);
+    assert_eq!(
+        recorded(&api).await,
+        ["CasesListed", "CasesListed", "CasesListedOn", "CasesListed"]
+    );
+    let events = reader::page(&api.app.pool, 0, 1_000).await.unwrap();
+    let on = events
+        .iter()
+        .find(|event| event.event_type == "CasesListedOn")
+        .unwrap();
+    assert!(on.payload.get().contains(r#""times":2"#), "{on:?}");
+    assert!(
+        events
+            .iter()
+            .all(|event| !event.payload.get().contains("secret"))
+    );
+    api.close().await;
+}
+
+#[tokio::test]
+async fn the_log_is_narrowed_by_who_and_how() {
+    let api = Api::start().await;
+    api.set_up().await;
+    api.receives("Hello").await;
+    let types = async |query: &str| -> Vec<String> {
+        let page = api.owner_does("GET", query, &json!({})).await.expect(200);
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|event| text(&event["type"])).collect()
+    };
+    let webhook = types("/events?via=webhook").await;
+    assert!(
+        webhook.contains(&"MessageReceived".to_owned()),
+        "{webhook:?}"
+    );
+    assert!(!webhook.contains(&"LineAdded".to_owned()), "{webhook:?}");
+    let owners = types("/events?via=api&actor=Owner@example.com").await;
+    assert!(owners.contains(&"LineAdded".to_owned()), "{owners:?}");
+    assert!(
+        !owners.contains(&"MessageReceived".to_owned()),
+        "{owners:?}"
+    );
+    let none = types("/events?token_id=00000000-0000-0000-0000-000000000001").await;
+    assert!(none.is_empty(), "{none:?}");
+    assert!(types("/events?client_address=192.0.2.7").await.is_empty());
+    api.owner_does("GET", "/events?via=pigeon", &json!({}))
+        .await
+        .problem(400, "invalid-query");
+    let export = api
+        .owner_does("GET", "/events/export?via=webhook", &json!({}))
+        .await;
+    assert_eq!(export.status.as_u16(), 200);
+    let lines = &export.text;
+    assert!(
+        lines.contains("MessageReceived") && !lines.contains("LineAdded"),
+        "{lines}"
+    );
     api.close().await;
 }

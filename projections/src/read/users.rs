@@ -30,6 +30,8 @@ pub struct UserRow {
     pub name: Option<Personal<String>>,
     /// How they want the console to be.
     pub preferences: Preferences,
+    /// Whether somebody else set their password, at the console or the API, so that they should choose their own.
+    pub password_given: bool,
     /// What they may do.
     pub role: Role,
     /// Which surveys' cases they reach when they are an agent; [`UserRow::reach`] says what they reach as what they are.
@@ -111,6 +113,7 @@ pub struct UsersHandler {
 struct Change {
     name: Option<Option<Personal<String>>>,
     preferences: Option<Preferences>,
+    password_given: Option<bool>,
     role: Option<Role>,
     access: Option<Access>,
     removed: bool,
@@ -122,6 +125,7 @@ impl Change {
     fn and(&mut self, later: Self) {
         self.name = later.name.or(self.name.take());
         self.preferences = later.preferences.or(self.preferences.take());
+        self.password_given = later.password_given.or(self.password_given);
         self.role = later.role.or(self.role);
         self.access = later.access.or(self.access.take());
         self.removed |= later.removed;
@@ -134,6 +138,7 @@ impl Change {
         if let Some(preferences) = self.preferences {
             row.preferences = preferences;
         }
+        row.password_given = self.password_given.unwrap_or(row.password_given);
         row.role = self.role.unwrap_or(row.role);
         if let Some(access) = self.access {
             row.access = access;
@@ -145,7 +150,7 @@ impl Change {
 
 impl Projection for UsersHandler {
     const NAME: &'static str = "users";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["users", "tokens"];
     const STATEMENTS: &'static [&'static str] = &[CHANGE, ADD, REVOKE, ADD_TOKENS];
 
@@ -165,6 +170,7 @@ impl Projection for UsersHandler {
                     email: email.clone(),
                     name: None,
                     preferences: Preferences::default(),
+                    password_given: is_by_another(user_id, recorded),
                     role: *role,
                     access: Access::All,
                     removed: false,
@@ -182,7 +188,9 @@ impl Projection for UsersHandler {
             UserEvent::PreferencesChanged { preferences } => {
                 change.preferences = Some(preferences.clone());
             }
-            UserEvent::PasswordChanged {} => {}
+            UserEvent::PasswordChanged {} => {
+                change.password_given = Some(is_by_another(user_id, recorded));
+            }
             UserEvent::UserRemoved {} => {
                 change.removed = true;
                 for token in self.tokens.values_mut() {
@@ -237,6 +245,12 @@ impl Projection for UsersHandler {
     }
 }
 
+/// Whether another person at the console or the API did it.
+fn is_by_another(user_id: UserId, recorded: &Recorded) -> bool {
+    let by = recorded.metadata.actor.user_id();
+    by.is_some_and(|by| by != user_id)
+}
+
 /// What changes of a row that is there.
 #[derive(Serialize)]
 struct ChangedUser {
@@ -249,6 +263,7 @@ struct ChangedUser {
     has_name: bool,
     name: Option<String>,
     preferences: Option<Preferences>,
+    password_given: Option<bool>,
 }
 
 impl ChangedUser {
@@ -263,6 +278,7 @@ impl ChangedUser {
             has_name: change.name.is_some(),
             name: change.name.flatten().map(|name| name.0),
             preferences: change.preferences,
+            password_given: change.password_given,
         }
     }
 }
@@ -272,10 +288,11 @@ const CHANGE: &str = "
        SET role = coalesce(r.role, u.role), removed = u.removed OR r.removed, version = r.version,
            surveys = CASE WHEN r.has_access THEN r.surveys ELSE u.surveys END,
            name = CASE WHEN r.has_name THEN r.name ELSE u.name END,
-           preferences = coalesce(r.preferences, u.preferences)
+           preferences = coalesce(r.preferences, u.preferences),
+           password_given = coalesce(r.password_given, u.password_given)
       FROM jsonb_to_recordset($1)
            AS r (user_id uuid, role text, removed boolean, version bigint, has_access boolean, surveys uuid[],
-                 has_name boolean, name text, preferences jsonb)
+                 has_name boolean, name text, preferences jsonb, password_given boolean)
      WHERE u.user_id = r.user_id";
 
 #[derive(Serialize)]
@@ -289,6 +306,7 @@ struct AddedUser {
     surveys: Option<Vec<Uuid>>,
     name: Option<String>,
     preferences: Preferences,
+    password_given: bool,
 }
 
 impl AddedUser {
@@ -299,6 +317,7 @@ impl AddedUser {
             email: row.email.0,
             name: row.name.map(|name| name.0),
             preferences: row.preferences,
+            password_given: row.password_given,
             role: row.role.as_str(),
             removed: row.removed,
             created_at: row.created_at,
@@ -308,11 +327,12 @@ impl AddedUser {
 }
 
 const ADD: &str = "
-    INSERT INTO users (user_id, email, role, removed, created_at, version, surveys, name, preferences)
-    SELECT r.user_id, r.email, r.role, r.removed, dated(r.created_at, $2), r.version, r.surveys, r.name, r.preferences
+    INSERT INTO users (user_id, email, role, removed, created_at, version, surveys, name, preferences, password_given)
+    SELECT r.user_id, r.email, r.role, r.removed, dated(r.created_at, $2), r.version, r.surveys, r.name, r.preferences,
+           r.password_given
       FROM jsonb_to_recordset($1)
            AS r (user_id uuid, email text, role text, removed boolean, created_at timestamptz, version bigint,
-                 surveys uuid[], name text, preferences jsonb)";
+                 surveys uuid[], name text, preferences jsonb, password_given boolean)";
 
 /// A token, or all tokens of a user.
 #[derive(Serialize)]
@@ -364,6 +384,7 @@ struct Columnwise {
     surveys: Option<Vec<Uuid>>,
     name: Option<String>,
     preferences: Json<Preferences>,
+    password_given: bool,
 }
 
 impl TryFrom<Columnwise> for UserRow {
@@ -379,6 +400,7 @@ impl TryFrom<Columnwise> for UserRow {
             email: Personal(row.email),
             name: row.name.map(Personal),
             preferences: row.preferences.0,
+            password_given: row.password_given,
             role: known.some("role", Role::from_name(&row.role))?,
             access: access(row.surveys),
             removed: row.removed,
@@ -397,7 +419,7 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, sqlx::Er
     let rows = sqlx::query_as!(
         Columnwise,
         r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
-                  preferences AS "preferences: Json<Preferences>"
+                  preferences AS "preferences: Json<Preferences>", password_given
          FROM users
          WHERE NOT removed
          ORDER BY email"#,
@@ -460,7 +482,7 @@ pub async fn find(
     let row = sqlx::query_as!(
         Columnwise,
         r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
-                  preferences AS "preferences: Json<Preferences>"
+                  preferences AS "preferences: Json<Preferences>", password_given
          FROM users
          WHERE user_id = $1"#,
         user_id.0,
@@ -482,7 +504,7 @@ pub async fn find_by_email(
     let row = sqlx::query_as!(
         Columnwise,
         r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
-                  preferences AS "preferences: Json<Preferences>"
+                  preferences AS "preferences: Json<Preferences>", password_given
          FROM users
          WHERE email = $1 AND NOT removed"#,
         email,
@@ -504,7 +526,7 @@ pub async fn find_by_email_or_name(
     let row = sqlx::query_as!(
         Columnwise,
         r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
-                  preferences AS "preferences: Json<Preferences>"
+                  preferences AS "preferences: Json<Preferences>", password_given
          FROM users
          WHERE lower(email) = lower($1) AND NOT removed"#,
         email_or_name.trim(),

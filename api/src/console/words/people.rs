@@ -28,6 +28,9 @@ words! {
     HEALTH_PEOPLE = "People";
     HEALTH_PEOPLE_QUIET = "Nobody viewed many cases, exported the log or failed to sign in often.";
     HEALTH_PEOPLE_ADVICE = "Check in the log whether this is their work.";
+    CHOOSE_PASSWORD = "Choose your own password";
+    COPY_PASSWORD = "Copy the password";
+    COPIED = "Copied";
     LOG_VIA = "By which way";
     LOG_TOKEN = "Token id";
     LOG_ADDRESS = "From address";

@@ -83,6 +83,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/console.css"),
     include_str!("../assets/case.css"),
     include_str!("../assets/log.css"),
+    include_str!("../assets/people.css"),
 );
 
 /// What every answer of the console carries, unless it says otherwise itself.

@@ -40,11 +40,7 @@ pub(super) async fn list(
     let mut frame = Frame::of(&app, &session);
     frame.notice = words::done(&place.done).into();
     let shelf = Shelf::read(&app, &session, &place, None, Wanted::Page).await?;
-    let how = if place.q().is_empty() {
-        Listing::List
-    } else {
-        Listing::Search
-    };
+    let how = Listing::of(!place.q().is_empty());
     app.audit.listed(&session.asked(), Via::Console, how);
     let template = pages::Inbox {
         frame,
@@ -97,6 +93,14 @@ impl Shelf {
             }
             Wanted::Page => cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?,
             Wanted::Among([]) => vec![],
+            Wanted::Among(references) if place.view() == View::Mentions => {
+                let is_mentioned = |reference: &&Reference| {
+                    let mut all = mentions.iter();
+                    all.any(|mention| mention.reference == **reference)
+                };
+                let mentioned: Vec<_> = references.iter().filter(is_mentioned).copied().collect();
+                desk::among(&app.pool, &filter, cursor, &mentioned).await?
+            }
             Wanted::Among(references) => {
                 desk::among(&app.pool, &filter, cursor, references).await?
             }

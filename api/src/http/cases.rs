@@ -342,11 +342,7 @@ async fn list(
         since: query.since,
         until: query.until,
     };
-    let how = if filter.q.is_some() {
-        Listing::Search
-    } else {
-        Listing::List
-    };
+    let how = Listing::of(filter.q.is_some());
     app.audit.listed(&caller.asked(), export::Via::Api, how);
     let (rows, next) = match place {
         Place::Newest(cursor) => {

@@ -50,6 +50,13 @@ pub enum Listing {
     Search,
 }
 
+impl Listing {
+    /// A search where something was searched for, else a list.
+    pub const fn of(is_search: bool) -> Self {
+        if is_search { Self::Search } else { Self::List }
+    }
+}
+
 /// An event of an [`Export`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExportEvent {

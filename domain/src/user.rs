@@ -339,43 +339,7 @@ impl User {
     /// A [`UserError`] that says why nothing can be recorded.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
         let Some(state) = &self.state else {
-            return match command {
-                UserCommand::Add {
-                    user_id,
-                    email,
-                    name,
-                    role,
-                    access,
-                } => {
-                    let email = normalise_email(&email).ok_or(UserError::Email)?.into();
-                    let added = UserEvent::UserAdded {
-                        user_id,
-                        email,
-                        role,
-                    };
-                    let named =
-                        read_name(name)?.map(|name| UserEvent::UserNamed { name: Some(name) });
-                    Ok(with_access(added, &access)
-                        .into_iter()
-                        .chain(named)
-                        .collect())
-                }
-                UserCommand::AddService {
-                    user_id,
-                    name,
-                    role,
-                    access,
-                } => {
-                    let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
-                    let added = UserEvent::ServiceAccountAdded {
-                        user_id,
-                        name: name.into(),
-                        role,
-                    };
-                    Ok(with_access(added, &access))
-                }
-                _ => Err(UserError::NotAdded),
-            };
+            return add(command);
         };
         if state.removed {
             return if command == UserCommand::Remove {
@@ -485,6 +449,46 @@ impl User {
     }
 }
 
+/// Decides the first command to a user.
+fn add(command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
+    match command {
+        UserCommand::Add {
+            user_id,
+            email,
+            name,
+            role,
+            access,
+        } => {
+            let email = normalise_email(&email).ok_or(UserError::Email)?.into();
+            let added = UserEvent::UserAdded {
+                user_id,
+                email,
+                role,
+            };
+            let named = read_name(name)?.map(|name| UserEvent::UserNamed { name: Some(name) });
+            Ok(with_access(added, &access)
+                .into_iter()
+                .chain(named)
+                .collect())
+        }
+        UserCommand::AddService {
+            user_id,
+            name,
+            role,
+            access,
+        } => {
+            let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
+            let added = UserEvent::ServiceAccountAdded {
+                user_id,
+                name: name.into(),
+                role,
+            };
+            Ok(with_access(added, &access))
+        }
+        _ => Err(UserError::NotAdded),
+    }
+}
+
 /// What adds a user, and what keeps them to some surveys where that is asked for.
 fn with_access(added: UserEvent, access: &Access) -> Vec<UserEvent> {
     let surveys = access.surveys();
@@ -523,9 +527,10 @@ impl UserState {
             let known = time_zone::find(zone).ok_or(UserError::TimeZone)?;
             known.name().clone_into(zone);
         }
-        let changes = preferences != self.preferences;
-        let changed = changes.then_some(UserEvent::PreferencesChanged { preferences });
-        Ok(changed.into_iter().collect())
+        if preferences == self.preferences {
+            return Ok(vec![]);
+        }
+        Ok(vec![UserEvent::PreferencesChanged { preferences }])
     }
 }
 

@@ -60,6 +60,10 @@ struct AccountView {
 
 /// What a browser tells of.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a box that the person ticks on its own"
+)]
 struct NotifyView {
     /// A case was assigned to them.
     assignment: bool,

@@ -37,6 +37,10 @@ impl Theme {
 /// What a browser tells a person of on their desktop, where they let it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a box that the person ticks on its own"
+)]
 pub struct Notify {
     /// A case was assigned to them.
     pub assignment: bool,

@@ -109,6 +109,7 @@ pub struct UsersHandler {
 /// What the events since the last write changed of a user's row in the database.
 #[derive(Default)]
 struct Change {
+    #[expect(clippy::option_option, reason = "a name can be taken away")]
     name: Option<Option<Personal<String>>>,
     preferences: Option<Preferences>,
     role: Option<Role>,

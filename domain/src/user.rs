@@ -452,42 +452,41 @@ impl User {
 /// Decides the first command to a user.
 fn add(command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
     match command {
-                UserCommand::Add {
-                    user_id,
-                    email,
-                    name,
-                    role,
-                    access,
-                } => {
-                    let email = normalise_email(&email).ok_or(UserError::Email)?.into();
-                    let added = UserEvent::UserAdded {
-                        user_id,
-                        email,
-                        role,
-                    };
-                    let named =
-                        read_name(name)?.map(|name| UserEvent::UserNamed { name: Some(name) });
-                    Ok(with_access(added, &access)
-                        .into_iter()
-                        .chain(named)
-                        .collect())
-                }
-                UserCommand::AddService {
-                    user_id,
-                    name,
-                    role,
-                    access,
-                } => {
-                    let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
-                    let added = UserEvent::ServiceAccountAdded {
-                        user_id,
-                        name: name.into(),
-                        role,
-                    };
-                    Ok(with_access(added, &access))
-                }
-                _ => Err(UserError::NotAdded),
-            }
+        UserCommand::Add {
+            user_id,
+            email,
+            name,
+            role,
+            access,
+        } => {
+            let email = normalise_email(&email).ok_or(UserError::Email)?.into();
+            let added = UserEvent::UserAdded {
+                user_id,
+                email,
+                role,
+            };
+            let named = read_name(name)?.map(|name| UserEvent::UserNamed { name: Some(name) });
+            Ok(with_access(added, &access)
+                .into_iter()
+                .chain(named)
+                .collect())
+        }
+        UserCommand::AddService {
+            user_id,
+            name,
+            role,
+            access,
+        } => {
+            let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
+            let added = UserEvent::ServiceAccountAdded {
+                user_id,
+                name: name.into(),
+                role,
+            };
+            Ok(with_access(added, &access))
+        }
+        _ => Err(UserError::NotAdded),
+    }
 }
 
 /// What adds a user, and what keeps them to some surveys where that is asked for.

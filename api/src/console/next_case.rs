@@ -1,7 +1,7 @@
 //! The case that opens when one was closed, for those who want that.
 
 use docket_domain::ids::Reference;
-use docket_projections::read::cases::{self, CaseState, Cursor};
+use docket_projections::read::cases::{self, CaseState};
 
 use super::Failed;
 use super::place::Place;
@@ -24,10 +24,7 @@ pub(super) async fn after(
     };
     let mut filter = place.filter(session);
     filter.state = Some(CaseState::Open);
-    let behind = Cursor {
-        last_message_at: row.last_message_at,
-        reference: closed,
-    };
+    let behind = row.cursor();
     for cursor in [Some(behind), None] {
         let rows = cases::list(&app.pool, &filter, cursor, 2).await?;
         let next = rows.iter().find(|row| row.reference != closed);

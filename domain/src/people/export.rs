@@ -207,7 +207,7 @@ impl Export {
     }
 }
 
-aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded, LogRead, LogReadOn, CasesListed, CasesListedOn }
+aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded, LogRead, CasesListed, CasesListedOn, LogReadOn }
 
 #[cfg(test)]
 mod tests {

@@ -141,10 +141,7 @@ fn of_case(event: &CaseEvent) -> String {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
             Author::Automatic => format!("Noted: {}", quoted(text)),
         },
-        CaseEvent::PeopleMentioned { users, .. } => match users.len() {
-            1 => "The note mentions a colleague".to_owned(),
-            count => format!("The note mentions {count} colleagues"),
-        },
+        CaseEvent::PeopleMentioned { users, .. } => mentioned(users.len()),
         CaseEvent::MessageMovedOut {
             message_id,
             to,
@@ -219,6 +216,13 @@ fn of_case(event: &CaseEvent) -> String {
         | CaseEvent::MessageFailed { .. }
         | CaseEvent::MessageUncertain { .. }
         | CaseEvent::MessageRequeued { .. } => delivery(event),
+    }
+}
+
+fn mentioned(colleagues: usize) -> String {
+    match colleagues {
+        1 => "The note mentions a colleague".to_owned(),
+        count => format!("The note mentions {count} colleagues"),
     }
 }
 

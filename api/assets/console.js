@@ -21,22 +21,50 @@
     year: form({ day: "numeric", month: "short", year: "numeric" }),
     clock: form({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
     exact: form({ dateStyle: "long", timeStyle: "long" }),
+    weekday: form({ weekday: "long", day: "numeric", month: "long" }),
+    weekdayYear: form({ weekday: "long", day: "numeric", month: "long", year: "numeric" }),
   };
   const dayOf = (at) => forms.year.format(at);
+  const yearOf = (at) => dayOf(at).slice(-4);
+  /// A date as it stands above a day of a thread.
+  function day(at, today, yesterday) {
+    const now = new Date();
+    if (dayOf(at) === dayOf(now)) return today;
+    now.setDate(now.getDate() - 1);
+    if (dayOf(at) === dayOf(now)) return yesterday;
+    return (yearOf(at) === yearOf(new Date()) ? forms.weekday : forms.weekdayYear).format(at);
+  }
   function localise(within) {
     const now = new Date();
     for (const time of all("time[data-when]", within)) {
       const at = new Date(time.dateTime);
       const isToday = dayOf(at) === dayOf(now);
-      const isThisYear = dayOf(at).slice(-4) === dayOf(now).slice(-4);
+      const isThisYear = yearOf(at) === yearOf(now);
       const day = isThisYear ? forms.day.format(at) : dayOf(at);
       const clock = forms.clock.format(at);
-      if (time.dataset.when === "short") time.textContent = isToday ? clock : day;
+      if (time.dataset.when === "time") time.textContent = clock;
+      else if (time.dataset.when === "exact") time.textContent = forms.exact.format(at);
+      else if (time.dataset.when === "short") time.textContent = isToday ? clock : day;
       else time.textContent = isToday ? clock : `${day}, ${clock}`;
       time.title = forms.exact.format(at);
     }
   }
   localise(document);
+
+  // Menus close by Escape, which gives the focus back, and by a click elsewhere.
+  const openMenus = () => all("details.account[open], details[data-menu][open]");
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = openMenus().at(-1);
+    if (!menu) return;
+    const hadFocus = menu.contains(document.activeElement);
+    menu.open = false;
+    if (hadFocus) find("summary", menu).focus();
+    event.preventDefault();
+  }, true);
+  addEventListener("click", (event) => {
+    for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+  });
 
   // Settings: what the automatic reply becomes, shown as one types, and addresses to copy.
   const preview = find("#preview");
@@ -75,5 +103,5 @@
   });
 
   // For the other scripts, which come after this one.
-  globalThis.docket = { base, find, all, remember, localise, person };
+  globalThis.docket = { base, find, all, remember, localise, day, person };
 })();

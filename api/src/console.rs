@@ -16,6 +16,7 @@ mod case;
 mod changes;
 mod counter;
 mod device;
+mod errors;
 mod history;
 mod inbox;
 mod live;
@@ -125,6 +126,8 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
+        .route("/cases/new/saved-replies", get(answers::of_new_case))
+        .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/writing", post(writing::say))
         .route("/cases/{reference}/status", post(act::status))
@@ -294,6 +297,13 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/case.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/case.js"),
+            ),
+        )
+        .route(
             "/assets/live.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -383,6 +393,9 @@ async fn wrong_method() -> Response {
 /// A page made from its template.
 fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
+        Ok(html) if status.is_client_error() => {
+            (status, Html(errors::pointed(html))).into_response()
+        }
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
             error!(%error, "a page could not be rendered");

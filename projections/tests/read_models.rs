@@ -1119,7 +1119,8 @@ async fn a_thread_tells_what_happened() {
         What::MovedOut {
             message_id: photo_id,
             to: other,
-            comment: comment.clone()
+            comment: comment.clone(),
+            undone: false,
         }
     );
     assert_eq!(
@@ -1160,7 +1161,8 @@ async fn a_thread_tells_what_happened() {
         What::MovedIn {
             message_id: photo_id,
             from: case,
-            comment
+            comment,
+            undone: false,
         }
     );
     assert_eq!(

@@ -8,6 +8,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
 use docket_domain::people::export::{Listing, Via};
+use docket_domain::text::phone;
 use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
 use docket_projections::read::mentions::{self, Mention};
@@ -255,5 +256,5 @@ pub(super) fn survey_name(
 
 /// A number as people write it.
 pub(super) fn plus(number: &str) -> String {
-    format!("+{number}")
+    phone::shown(number)
 }

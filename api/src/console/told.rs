@@ -23,14 +23,21 @@ const BEFORE: [TimeDelta; 2] = [TimeDelta::microseconds(1), TimeDelta::minutes(1
 pub(super) struct Stamp {
     /// To the microsecond, as RFC 3339.
     pub(super) iso: String,
+    /// Date and time.
     pub(super) text: String,
+    /// The time of day, below a date.
+    pub(super) clock: String,
+    pub(super) day: String,
 }
 
 impl Stamp {
     pub(super) fn of(at: DateTime<Utc>) -> Self {
+        let local = people::local(at);
         Self {
             iso: exactly(at),
-            text: people::local(at).format("%Y-%m-%d %H:%M:%S %Z").to_string(),
+            text: local.format("%Y-%m-%d %H:%M:%S %Z").to_string(),
+            clock: local.format("%H:%M:%S").to_string(),
+            day: local.format("%A %-d %B %Y, %Z").to_string(),
         }
     }
 }
@@ -71,6 +78,20 @@ pub(super) struct Told {
     /// The event as the log has it, as JSON on several lines.
     pub(super) raw: String,
     pub(super) is_current: bool,
+    /// The date, where the event is the first of its day in a list.
+    pub(super) day: Option<String>,
+}
+
+/// Puts its date before the first event of each day.
+pub(super) fn date(events: &mut [Told]) {
+    let mut last = None;
+    for event in events {
+        let day = Some(event.recorded.day.clone());
+        if day != last {
+            event.day.clone_from(&day);
+        }
+        last = day;
+    }
 }
 
 impl Told {
@@ -110,6 +131,7 @@ impl Told {
             facts: facts(event, metadata.as_ref(), recorded.as_ref()),
             raw: raw(event),
             is_current: false,
+            day: None,
         }
     }
 

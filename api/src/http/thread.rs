@@ -280,6 +280,7 @@ impl ThreadItem {
                 message_id,
                 to,
                 comment,
+                undone: _,
             } => Self {
                 message_id: Some(message_id.0),
                 ..self
@@ -304,6 +305,7 @@ impl ThreadItem {
                 message_id,
                 from,
                 comment,
+                undone: _,
             }
             | What::RemovedElsewhere {
                 message_id,

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 62] = [
+const ROUTES: [(&str, &str, May); 64] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
@@ -39,6 +39,8 @@ const ROUTES: [(&str, &str, May); 62] = [
     ("POST", "/account/preferences", May::All),
     ("POST", "/cases", May::Act),
     ("GET", "/cases/new", May::Act),
+    ("GET", "/cases/new/saved-replies", May::Act),
+    ("GET", "/cases/{reference}/saved-replies", May::Act),
     ("POST", "/cases/several", May::Act),
     ("GET", "/cases/{reference}", May::All),
     ("POST", "/cases/{reference}/assignee", May::Act),

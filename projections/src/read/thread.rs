@@ -157,6 +157,8 @@ pub enum What {
         to: Reference,
         /// What the agent said of it.
         comment: Option<Personal<String>>,
+        /// Whether it went back, since its move here was undone.
+        undone: bool,
     },
     /// The contact reacted to a message that is not known, or took such a reaction off.
     Reaction {
@@ -182,6 +184,8 @@ pub enum What {
         from: Reference,
         /// What the agent said of it.
         comment: Option<Personal<String>>,
+        /// Whether it came back, since its move to there was undone.
+        undone: bool,
     },
 }
 
@@ -427,6 +431,7 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 to: other(self.other)?,
                 comment: self.comment.map(Personal),
+                undone: self.value.as_deref() == Some(handler::UNDONE),
             },
             "reaction" => What::Reaction {
                 routed: self.routed()?,
@@ -441,6 +446,7 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 from: other(self.other)?,
                 comment: self.comment.map(Personal),
+                undone: self.value.as_deref() == Some(handler::UNDONE),
             },
             _ => return Err(row.broken("kind")),
         })

@@ -103,5 +103,5 @@
   });
 
   // For the other scripts, which come after this one.
-  globalThis.docket = { base, find, all, remember, localise, day, person };
+  globalThis.docket = { base, find, all, remember, localise, day, person, dayOf };
 })();

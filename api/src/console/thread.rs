@@ -155,9 +155,9 @@ impl Shown<'_> {
                 comment: None,
             },
             What::Assigned { before, to } => {
-                let (before, to) = (before.as_deref(), to.as_deref());
-                let sentence =
-                    words::assigned(&who, before.map(String::as_str), to.map(String::as_str));
+                let shown = |email: &Personal<String>| people::shown(email);
+                let (before, to) = (before.as_ref().map(shown), to.as_ref().map(shown));
+                let sentence = words::assigned(&who, before.as_deref(), to.as_deref());
                 self.marker("person", &sentence)
             }
             // Titles are the contact's words, in which a number is no link of ours.

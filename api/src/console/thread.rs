@@ -9,6 +9,7 @@ use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
 use docket_domain::ids::{Reference, UserId};
+use docket_domain::personal::Personal;
 use docket_domain::routing::Rule;
 use docket_projections::read::cases::{CaseOrigin, CaseRow};
 use docket_projections::read::thread::{

@@ -73,7 +73,7 @@ impl People {
 
     /// The name of the installation's time zone; `None` where it says none.
     pub fn installation_zone(&self) -> Option<&'static str> {
-        self.zone.map(|zone| zone.name())
+        self.zone.as_ref().map(TimeZone::name)
     }
 
     /// The names, which are read anew where the users have other events than those that are known.

@@ -26,7 +26,7 @@ const TIME_ZONE: Setting = Setting {
 pub(super) fn time_zone(values: &Values) -> Result<Option<TimeZone>, String> {
     match values.text(&TIME_ZONE) {
         None => Ok(None),
-        Some(name) => time_zone::find(&name).map(Some).ok_or_else(|| {
+        Some(name) => time_zone::find(name).map(Some).ok_or_else(|| {
             format!(
                 "{} must be the name of an IANA time zone, such as Europe/Berlin",
                 TIME_ZONE.name

@@ -111,21 +111,11 @@ impl Sent {
     /// To the case that was just closed, or to the next one of the list where the person wants that; both offer to undo it.
     async fn after_closing(&self, said: &[(&str, &str)]) -> Result<Response, Failed> {
         let next = next_case::after(&self.app, &self.session, &self.place, self.reference).await?;
-        Ok(go(&match next {
-            Some(next) => {
-                let closed = self.reference.to_string();
-                let said: Vec<_> = said
-                    .iter()
-                    .copied()
-                    .chain([("closed", closed.as_str())])
-                    .collect();
-                self.place.link_with(&format!("/cases/{next}"), &said)
-            }
-            None => {
-                let path = format!("/cases/{}", self.reference);
-                self.place.link_with(&path, said)
-            }
-        }))
+        let closed = self.reference.to_string();
+        let mut said = said.to_vec();
+        said.extend(next.map(|_| ("closed", closed.as_str())));
+        let shown = next.unwrap_or(self.reference);
+        Ok(go(&self.place.link_with(&format!("/cases/{shown}"), &said)))
     }
 
     async fn change(&self, change: Change) -> Result<(), Problem> {

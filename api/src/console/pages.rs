@@ -48,6 +48,10 @@ impl When {
 }
 
 /// What stands around every page of somebody who is signed in.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that the template asks on its own"
+)]
 pub(super) struct Frame {
     pub(super) email: String,
     /// What colleagues call them; their address where they have no name.

@@ -30,7 +30,6 @@ words! {
     HEALTH_PEOPLE_ADVICE = "Check in the log whether this is their work.";
     CHOOSE_PASSWORD = "Choose your own password";
     COPY_PASSWORD = "Copy the password";
-    COPIED = "Copied";
     LOG_VIA = "By which way";
     LOG_TOKEN = "Token id";
     LOG_ADDRESS = "From address";

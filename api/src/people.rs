@@ -73,7 +73,7 @@ impl People {
 
     /// The name of the installation's time zone; `None` where it says none.
     pub fn installation_zone(&self) -> Option<&'static str> {
-        self.zone.as_ref().map(TimeZone::name)
+        self.zone.map(TimeZone::name)
     }
 
     /// The names, which are read anew where the users have other events than those that are known.
@@ -181,7 +181,7 @@ pub fn shown(email: &str) -> String {
 
 /// The name of the reader's time zone, where they or the installation chose one; empty otherwise.
 pub fn zone_name() -> &'static str {
-    reader(|reader| reader.zone).map_or("", |zone| zone.name())
+    reader(|reader| reader.zone).map_or("", TimeZone::name)
 }
 
 /// The reader's time zone.

@@ -19,6 +19,7 @@ pub mod private_postgres;
 pub mod read;
 pub mod read_marks;
 pub mod rebuild;
+pub mod replay;
 pub mod schema;
 pub mod secrets;
 pub mod sessions;

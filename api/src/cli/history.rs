@@ -1,5 +1,7 @@
 //! `docket history`: what happened in a case, or the case as it was, in the terminal.
 
+mod replayed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -99,6 +101,7 @@ async fn show(pool: &PgPool, asked: &History) -> anyhow::Result<()> {
     history::settle(pool, moment, ambient::now()).await?;
     let found = history::find(pool, reference, moment).await?;
     let was = history::case(pool, found).await?;
+    replayed::compare(pool, &was).await?;
     let thread = whole_thread(pool, found).await?;
     let text = if asked.json {
         let case = case_view(pool, found).await?;

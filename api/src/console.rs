@@ -300,7 +300,7 @@ fn assets() -> Router<Console> {
             "/assets/case.js",
             asset(
                 "text/javascript; charset=utf-8",
-                include_str!("../assets/case.js"),
+                include_str!("../assets/case.js").into(),
             ),
         )
         .route(

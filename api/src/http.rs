@@ -15,6 +15,7 @@ pub mod events;
 pub mod history;
 pub mod input;
 mod integers;
+pub mod labels;
 pub mod lines;
 pub mod mentions;
 pub mod moves;
@@ -24,6 +25,7 @@ pub mod problem;
 pub mod replies;
 pub mod request_id;
 mod schemas;
+pub mod snoozes;
 pub mod surveys;
 pub mod thread;
 pub mod tokens;
@@ -123,6 +125,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(thread::routes())
         .merge(replies::routes())
         .merge(moves::routes())
+        .merge(labels::routes())
+        .merge(snoozes::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
         .merge(unrouted::routes())

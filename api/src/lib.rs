@@ -28,6 +28,7 @@ pub mod secrets;
 pub mod serve;
 pub mod simulator;
 pub mod site;
+pub mod snoozes;
 pub mod store;
 pub mod users;
 pub mod vonage;

@@ -37,7 +37,7 @@ use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, housekeeping, http, rebuilding, reports, site, users,
+    activity, ambient, console, housekeeping, http, rebuilding, reports, site, snoozes, users,
     vonage_settings, webhooks,
 };
 
@@ -217,6 +217,7 @@ impl Service {
             tokio::spawn(activity::run(app.clone())),
             tokio::spawn(reports::run(app.clone())),
             tokio::spawn(housekeeping::run(app.clone())),
+            tokio::spawn(snoozes::run(app.clone())),
         ];
         Ok((app, tasks))
     }

@@ -11,6 +11,7 @@ use crate::held::{Held, HeldEvent};
 use crate::ids::{AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId};
 use crate::installation::{self, Installation, InstallationEvent};
 use crate::json::read_stored;
+use crate::label::{self, LabelEvent, Labels};
 use crate::line::{Line, LineEvent};
 use crate::people::attempts::{Attempts, AttemptsEvent};
 use crate::people::export::{Export, ExportEvent};
@@ -43,6 +44,8 @@ pub enum Event {
     Export(ExportEvent),
     /// Of the installation.
     Installation(InstallationEvent),
+    /// Of the labels.
+    Labels(LabelEvent),
 }
 
 /// The stream that an event belongs to: which aggregate, and which one of them.
@@ -68,6 +71,8 @@ pub enum StreamId {
     Export(ExportId),
     /// The installation.
     Installation,
+    /// The labels.
+    Labels,
 }
 
 impl StreamId {
@@ -84,11 +89,12 @@ impl StreamId {
             Self::Views(..) => CaseViews::TYPE,
             Self::Export(_) => Export::TYPE,
             Self::Installation => Installation::TYPE,
+            Self::Labels => Labels::TYPE,
         }
     }
 
     /// The aggregate's id, as the log writes it: a case's reference in digits, with the day behind it (`101-2026-03-01`) for the
-    /// looks at it, the word `installation` for the one that there is, and a UUID for the rest.
+    /// looks at it, the words `installation` and `labels` for those of which there is one, and a UUID for the rest.
     pub fn aggregate_id(self) -> String {
         match self {
             Self::Case(reference) => reference.to_string(),
@@ -101,6 +107,7 @@ impl StreamId {
             Self::Views(reference, day) => format!("{reference}-{day}"),
             Self::Export(id) => id.to_string(),
             Self::Installation => installation::STREAM.to_owned(),
+            Self::Labels => label::STREAM.to_owned(),
         }
     }
 
@@ -120,6 +127,7 @@ impl StreamId {
             }
             Export::TYPE => Self::Export(aggregate_id.parse().ok()?),
             Installation::TYPE if aggregate_id == installation::STREAM => Self::Installation,
+            Labels::TYPE if aggregate_id == label::STREAM => Self::Labels,
             _ => return None,
         })
     }
@@ -145,6 +153,7 @@ impl Event {
             Self::Views(event) => event.type_name(),
             Self::Export(event) => event.type_name(),
             Self::Installation(event) => event.type_name(),
+            Self::Labels(event) => event.type_name(),
         }
     }
 
@@ -161,6 +170,7 @@ impl Event {
             Self::Views(event) => event.version(),
             Self::Export(event) => event.version(),
             Self::Installation(event) => event.version(),
+            Self::Labels(event) => event.version(),
         }
     }
 
@@ -181,6 +191,7 @@ impl Event {
             CaseViews::TYPE => read_stored(payload).map(Self::Views),
             Export::TYPE => read_stored(payload).map(Self::Export),
             Installation::TYPE => read_stored(payload).map(Self::Installation),
+            Labels::TYPE => read_stored(payload).map(Self::Labels),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),
@@ -209,6 +220,7 @@ from_event! {
     CaseViewsEvent => Views,
     ExportEvent => Export,
     InstallationEvent => Installation,
+    LabelEvent => Labels,
 }
 
 /// Every aggregate's type with its events' types.
@@ -223,6 +235,7 @@ pub const TYPES: &[(&str, &[&str])] = &[
     (CaseViews::TYPE, &CaseViewsEvent::TYPES),
     (Export::TYPE, &ExportEvent::TYPES),
     (Installation::TYPE, &InstallationEvent::TYPES),
+    (Labels::TYPE, &LabelEvent::TYPES),
 ];
 
 /// Whether streams of that type tell what people do at Docket beside their work, which is for auditors and owners.

@@ -11,6 +11,7 @@
 pub mod cases;
 pub mod contacts;
 pub mod installation;
+pub mod labels;
 pub mod lines;
 pub mod mentions;
 pub mod messages;
@@ -18,6 +19,7 @@ pub mod open_cases;
 pub mod outbox;
 pub mod reports;
 pub mod rows;
+pub mod snoozes;
 pub mod surveys;
 pub mod thread;
 pub mod unrouted;
@@ -136,4 +138,8 @@ read_models! {
     unrouted: unrouted::UnroutedHandler,
     /// What reports ask.
     reports: reports::ReportsHandler,
+    /// Labels, and which cases have them.
+    labels: labels::LabelsHandler,
+    /// The cases that are put off.
+    snoozes: snoozes::SnoozesHandler,
 }

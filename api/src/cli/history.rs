@@ -557,6 +557,23 @@ fn said(item: &threads::ThreadItem) -> String {
             )
         }
         What::Renamed { title, .. } => format!("called the case “{}”", folded(title)),
+        What::Labels { added, removed } => {
+            let of = |sign, names: &[String]| -> Vec<String> {
+                names
+                    .iter()
+                    .map(|name| format!("{sign}“{}”", folded(name)))
+                    .collect()
+            };
+            let labels = [of('+', added), of('-', removed)].concat();
+            format!("changed the labels: {}", labels.join(" "))
+        }
+        What::Snoozed { until } => format!(
+            "snoozed the case until {}",
+            until.format("%Y-%m-%d %H:%M UTC")
+        ),
+        What::Woken { reason } => {
+            format!("ended the snooze ({})", reason.as_str().replace('_', " "))
+        }
         What::MovedOut { to, comment, .. } => {
             format!("moved a message to #{to}{}", comment_of(comment.as_ref()))
         }

@@ -9,6 +9,7 @@ use docket_domain::ids::MessageId;
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::session::Session;
 use super::window::Window;
 use super::words;
@@ -202,6 +203,7 @@ pub(super) struct CaseEntry {
     pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) when: When,
+    pub(super) marks: Marks,
     pub(super) is_current: bool,
 }
 
@@ -209,6 +211,7 @@ pub(super) struct CaseEntry {
 pub(super) struct List {
     pub(super) views: Vec<ViewLink>,
     pub(super) surveys: Vec<Choice>,
+    pub(super) labels: Vec<Choice>,
     pub(super) view: &'static str,
     pub(super) q: String,
     pub(super) heading: &'static str,
@@ -480,6 +483,9 @@ pub(super) struct Case {
     pub(super) undo_status: Option<String>,
     /// Where the form that undoes it goes.
     pub(super) undo_action: String,
+    pub(super) marks: Marks,
+    pub(super) labels: LabelsForm,
+    pub(super) snooze: SnoozeForm,
 }
 
 impl Case {
@@ -518,6 +524,9 @@ pub(super) struct MoveForm {
     /// A reference that was typed.
     pub(super) typed: String,
     pub(super) comment: String,
+    /// The offer to move the messages that follow with it; empty where none does.
+    pub(super) following: String,
+    pub(super) and_following: bool,
     pub(super) once: String,
     pub(super) refusal: String,
 }

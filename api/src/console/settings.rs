@@ -7,6 +7,7 @@
 //! [`oversees`]: super::session::oversees
 //! [`may_set_up`]: super::session::may_set_up
 
+mod labels;
 mod lines;
 mod setup;
 pub(super) mod since;
@@ -30,7 +31,7 @@ use crate::operations::Administrator;
 
 pub(super) use self::setup::beginning;
 
-/// The pages of set-up, surveys, lines and Vonage.
+/// The pages of set-up, surveys, lines, labels and Vonage.
 pub(super) fn routes() -> Router<Console> {
     let read = Router::new()
         .route("/setup", get(setup::show))
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/surveys/{survey_id}", get(surveys::show))
         .route("/lines", get(lines::list))
         .route("/lines/{line_id}", get(lines::show))
+        .route("/labels", get(labels::list))
         .route("/vonage", get(vonage::show))
         .route_layer(middleware::from_fn(session::oversees));
     let changed = Router::new()
@@ -53,6 +55,9 @@ pub(super) fn routes() -> Router<Console> {
         .route("/lines/{line_id}", post(lines::change))
         .route("/lines/{line_id}/remove", post(lines::remove))
         .route("/lines/{line_id}/resume", post(lines::resume))
+        .route("/labels", post(labels::create))
+        .route("/labels/{label_id}", post(labels::change))
+        .route("/labels/{label_id}/delete", post(labels::delete))
         .route("/vonage", post(vonage::change))
         .route("/vonage/test", post(vonage::test))
         .route_layer(middleware::from_fn(session::may_set_up));
@@ -157,6 +162,7 @@ pub(super) enum Tab {
     Setup,
     Surveys,
     Lines,
+    Labels,
     Vonage,
     Users,
     Tokens,
@@ -166,10 +172,11 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Setup,
         Self::Surveys,
         Self::Lines,
+        Self::Labels,
         Self::Vonage,
         Self::Users,
         Self::Tokens,
@@ -183,6 +190,7 @@ impl Tab {
             Self::Setup => "/setup",
             Self::Surveys => "/surveys",
             Self::Lines => "/lines",
+            Self::Labels => "/labels",
             Self::Vonage => "/vonage",
             Self::Users => "/users",
             Self::Tokens => "/tokens",
@@ -197,6 +205,7 @@ impl Tab {
             Self::Setup => words::TAB_SETUP,
             Self::Surveys => words::TAB_SURVEYS,
             Self::Lines => words::TAB_LINES,
+            Self::Labels => words::labels::LABELS,
             Self::Vonage => words::TAB_VONAGE,
             Self::Users => words::TAB_USERS,
             Self::Tokens => words::TAB_TOKENS,

@@ -3,6 +3,8 @@
 //! Refusals of the domain, reasons of delivery and the history's sentences come from where they are made
 //! (`docket_projections::history`, the errors).
 
+pub(super) mod labels;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -220,6 +222,7 @@ pub(super) const fn view(view: View) -> &'static str {
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
         View::Mentions => "Mentions",
+        View::Snoozed => "Snoozed",
         View::Closed => "Closed",
         View::All => "All",
     }
@@ -351,6 +354,15 @@ pub(super) fn status_changed(
     }
 }
 
+/// The offer to move the messages behind one with it; nothing where there are none.
+pub(super) fn and_following(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "Also move the message of the contact that follows".to_owned(),
+        count => format!("Also move the {count} messages of the contact that follow"),
+    }
+}
+
 pub(super) fn assigned(who: &str, before: Option<&str>, to: Option<&str>) -> String {
     match (before, to) {
         (_, Some(to)) if to == who => format!("{who} took the case"),
@@ -416,6 +428,9 @@ pub(super) fn done(what: &str) -> &'static str {
         "resent" => "The message is sent again.",
         "begun" => "Case created.",
         "unread" => "The case is marked as unread.",
+        "labelled" => "The labels were set.",
+        "snoozed" => "The case is snoozed.",
+        "woken" => "The snooze was ended.",
         _ => "",
     }
 }
@@ -641,6 +656,7 @@ pub(super) fn event_kind(kind: &str) -> &'static str {
         "status" => "Status",
         "assignee" => "Who sees to it",
         "title" => "Beginning and titles",
+        "labels" => "Labels and snoozes",
         "notes" => "Notes",
         "moves" => "Moves",
         _ => EVERYTHING,
@@ -794,6 +810,8 @@ pub(super) fn bulk_done(what: &str, count: usize) -> String {
         "close" => "closed",
         "read" => "marked as read",
         "unread" => "marked as unread",
+        "label" => "given the label",
+        "unlabel" => "freed of the label",
         _ => "assigned",
     };
     format!("{cases} {done}.")
@@ -1137,6 +1155,9 @@ pub(super) fn settings_done(what: &str) -> &'static str {
         }
         "line" => "The line was saved.",
         "line-removed" => "The line was removed.",
+        "label-created" => "The label was created.",
+        "label-changed" => "The label was changed.",
+        "label-deleted" => "The label was deleted.",
         "resumed" => "Sending goes on.",
         _ => "",
     }
@@ -1501,6 +1522,7 @@ pub(super) fn aggregate(aggregate: &str) -> &'static str {
         "CaseViews" => "Looks at cases",
         "Export" => "Exports",
         "Installation" => "Vonage's settings",
+        "Labels" => "Labels",
         _ => "Others",
     }
 }

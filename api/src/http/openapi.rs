@@ -61,6 +61,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("cases", "Cases: subjects, each with one contact"),
             tag("replies", "What agents say"),
             tag("moves", "Moving a message to where it belongs"),
+            tag("labels", "Words with a colour that people put on cases"),
             tag("surveys", "What messages are organised under"),
             tag("lines", "Our own numbers, each on one channel"),
             tag("unrouted", "Webhooks that could not be routed"),

@@ -1,6 +1,7 @@
 //! Random histories: whatever people and Vonage do, in whatever order, the read models are what the log gives when it is
 //! replayed from its first event, and positions have no gap.
 
+mod labels;
 mod then;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
-use docket_domain::ids::{HeldId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::ids::{HeldId, LabelId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
 use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
@@ -42,6 +43,8 @@ use docket_projections::{PgPool, rebuild};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
+
+use self::labels::LabelStep;
 
 /// How many histories are tried; each has a database of its own.
 const HISTORIES: u32 = 12;
@@ -142,6 +145,7 @@ enum Step {
         name: Option<u8>,
         zone: bool,
     },
+    Labels(LabelStep),
 }
 
 #[derive(Clone, Debug)]
@@ -209,6 +213,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|resume| Step::Halt { resume }),
         1 => (0u8..2, any::<bool>()).prop_map(|(n, remove)| Step::User { n, remove }),
         1 => (0u8..2, proptest::option::of(0u8..3), any::<bool>()).prop_map(|(n, name, zone)| Step::Person { n, name, zone }),
+        10 => labels::step().prop_map(Step::Labels),
     ]
 }
 
@@ -224,6 +229,7 @@ struct History {
     inbound: Vec<(Reference, MessageId, String)>,
     outbound: Vec<(Reference, MessageId)>,
     held: Vec<(HeldId, Inbound)>,
+    label_ids: Vec<LabelId>,
     last: Option<ReceiveMessage>,
 }
 
@@ -291,6 +297,7 @@ impl History {
             inbound: vec![],
             outbound: vec![],
             held: vec![],
+            label_ids: vec![],
             last: None,
         };
         let (survey_id, settings) = (history.survey_id, history.settings());
@@ -548,6 +555,7 @@ impl History {
                 self.change(case, Change::Title(format!("Title {}", title % 4)))
                     .await;
             }
+            Step::Labels(step) => self.labels(step).await,
             Step::Note { case } => {
                 let note_id = self.id().into();
                 self.change(
@@ -576,6 +584,13 @@ impl History {
                 let moved = MoveMessage {
                     from,
                     message_id,
+                    // Often those that follow go with it.
+                    following: there
+                        .iter()
+                        .skip(message % there.len().max(1) + 1)
+                        .map(|(_, following, _)| *following)
+                        .filter(|_| message < 2)
+                        .collect(),
                     to: to.and_then(|to| self.case(to)),
                     comment: (message % 2 == 0).then(|| "Another matter".into()),
                     note_id: self.id().into(),
@@ -609,6 +624,7 @@ impl History {
                         reference,
                         source,
                         message_id,
+                        others: there.iter().map(|(_, other, _)| *other).collect(),
                         asked: self.asked.clone(),
                     };
                     if self.does(undo).await.is_some() {

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 39] = [
+pub(crate) const ROUTES: [(&str, &str, May); 47] = [
     ("GET", "/api/v1/mentions", May::Read),
     ("GET", "/api/v1/account", May::Read),
     ("PATCH", "/api/v1/account", May::Work),
@@ -35,6 +35,14 @@ pub(crate) const ROUTES: [(&str, &str, May); 39] = [
     ("PUT", "/api/v1/cases/{reference}/assignee", May::Work),
     ("PUT", "/api/v1/cases/{reference}/title", May::Work),
     ("POST", "/api/v1/cases/{reference}/notes", May::Work),
+    ("PUT", "/api/v1/cases/{reference}/labels", May::Work),
+    ("PUT", "/api/v1/cases/{reference}/snooze", May::Work),
+    ("DELETE", "/api/v1/cases/{reference}/snooze", May::Work),
+    ("GET", "/api/v1/labels", May::Read),
+    ("POST", "/api/v1/labels", May::Own),
+    ("GET", "/api/v1/labels/{id}", May::Read),
+    ("PATCH", "/api/v1/labels/{id}", May::Own),
+    ("DELETE", "/api/v1/labels/{id}", May::Own),
     (
         "POST",
         "/api/v1/cases/{reference}/messages/{message_id}/move",

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::{Assignee, Body, Case, CaseEvent, Opened, Said, Stage, State};
 use crate::delivery::Status;
-use crate::ids::MessageId;
+use crate::ids::{LabelId, MessageId};
 use crate::personal::Personal;
 
 /// So many of the newest answers that are on their way stay known: what becomes of them is told soon.
@@ -35,6 +37,10 @@ pub struct Summary {
     pub said: Said,
     /// How many messages stand in it.
     pub standing: u32,
+    /// Its labels, ordered by their ids.
+    pub labels: Vec<LabelId>,
+    /// Until when it is put off, where it is.
+    pub snoozed_until: Option<DateTime<Utc>>,
 }
 
 impl Case {
@@ -50,6 +56,8 @@ impl Case {
             last_said,
             said,
             standing,
+            labels,
+            snoozed_until,
         } = summary;
         Self {
             version,
@@ -65,6 +73,8 @@ impl Case {
                 last_said,
                 said,
                 standing,
+                labels,
+                snoozed_until,
                 is_brief: true,
                 is_outdated: false,
                 origin,
@@ -85,6 +95,8 @@ impl Case {
             last_said: state.last_said,
             said: state.said.clone(),
             standing: state.standing,
+            labels: state.labels.clone(),
+            snoozed_until: state.snoozed_until,
         })
     }
 

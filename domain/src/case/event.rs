@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{CaseLabel, WakeReason};
 use crate::channel::Channel;
 use crate::content::Content;
 use crate::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
@@ -216,6 +217,27 @@ pub enum CaseEvent {
         /// The agent's comment.
         comment: Option<Personal<String>>,
     },
+    /// The case got other labels.
+    LabelsChanged {
+        /// The labels before, but for those that were deleted since.
+        from: Vec<CaseLabel>,
+        /// The labels now.
+        to: Vec<CaseLabel>,
+    },
+    /// The case was put off until later. It stays open, and messages reach it.
+    CaseSnoozed {
+        /// Until when it had been put off before, where it was.
+        from: Option<DateTime<Utc>>,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The case is not put off any more.
+    CaseWoken {
+        /// Until when it had been put off.
+        until: DateTime<Utc>,
+        /// Why it ended.
+        reason: WakeReason,
+    },
 }
 
 /// How a case began.
@@ -370,7 +392,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 23] = [
+    pub const TYPES: [&'static str; 26] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -394,6 +416,9 @@ impl CaseEvent {
         "MoveUndone",
         "MessageReturned",
         "MessageRemovedElsewhere",
+        "LabelsChanged",
+        "CaseSnoozed",
+        "CaseWoken",
     ];
 
     /// The event's type: its variant's name.
@@ -422,6 +447,9 @@ impl CaseEvent {
             Self::MoveUndone { .. } => "MoveUndone",
             Self::MessageReturned { .. } => "MessageReturned",
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
+            Self::LabelsChanged { .. } => "LabelsChanged",
+            Self::CaseSnoozed { .. } => "CaseSnoozed",
+            Self::CaseWoken { .. } => "CaseWoken",
         }
     }
 
@@ -451,7 +479,10 @@ impl CaseEvent {
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
             | Self::NoteAdded { .. }
-            | Self::PeopleMentioned { .. } => None,
+            | Self::PeopleMentioned { .. }
+            | Self::LabelsChanged { .. }
+            | Self::CaseSnoozed { .. }
+            | Self::CaseWoken { .. } => None,
         }
     }
 

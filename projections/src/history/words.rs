@@ -1,5 +1,7 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+mod labels;
+
 use std::fmt::Write as _;
 
 use std::fmt;
@@ -114,6 +116,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Views(event) => of_views(event),
         Event::Export(event) => of_export(event),
         Event::Installation(event) => of_installation(event),
+        Event::Labels(event) => labels::of_labels(event),
     }
 }
 
@@ -134,9 +137,7 @@ fn of_case(event: &CaseEvent) -> String {
             closed,
         } => status(question.as_deref(), from.as_deref(), to, *closed),
         CaseEvent::AssigneeChanged { from, to } => assigned(from.as_ref(), to.as_ref()),
-        CaseEvent::TitleChanged { from, to } => {
-            format!("The title changed from {} to {}", quoted(from), quoted(to))
-        }
+        CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
             Author::Automatic => format!("Noted: {}", quoted(text)),
@@ -207,6 +208,9 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
+        CaseEvent::LabelsChanged { .. }
+        | CaseEvent::CaseSnoozed { .. }
+        | CaseEvent::CaseWoken { .. } => labels::of_case(event),
         CaseEvent::MessageSending { .. }
         | CaseEvent::MessageDeferred { .. }
         | CaseEvent::MessageSent { .. }
@@ -224,6 +228,10 @@ fn mentioned(colleagues: usize) -> String {
         1 => "The note mentions a colleague".to_owned(),
         count => format!("The note mentions {count} colleagues"),
     }
+}
+
+fn renamed(from: &str, to: &str) -> String {
+    format!("The title changed from {} to {}", quoted(from), quoted(to))
 }
 
 fn delivery(event: &CaseEvent) -> String {

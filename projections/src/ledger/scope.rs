@@ -13,6 +13,7 @@ use docket_domain::ids::{
     UserId,
 };
 use docket_domain::installation::Installation;
+use docket_domain::label::Labels;
 use docket_domain::line::Line;
 use docket_domain::people::attempts::Attempts;
 use docket_domain::people::export::Export;
@@ -36,6 +37,7 @@ pub(crate) enum Aggregate {
     Views(CaseViews),
     Export(Export),
     Installation(Installation),
+    Labels(Labels),
 }
 
 impl Aggregate {
@@ -54,6 +56,7 @@ impl Aggregate {
             StreamId::Views(..) => Self::Views(CaseViews::default()),
             StreamId::Export(_) => Self::Export(Export::default()),
             StreamId::Installation => Self::Installation(Installation::default()),
+            StreamId::Labels => Self::Labels(Labels::default()),
         }
     }
 
@@ -68,6 +71,7 @@ impl Aggregate {
             Self::Views(views) => views.version(),
             Self::Export(export) => export.version(),
             Self::Installation(installation) => installation.version(),
+            Self::Labels(labels) => labels.version(),
         }
     }
 
@@ -85,6 +89,7 @@ impl Aggregate {
             (Self::Installation(installation), Event::Installation(event)) => {
                 installation.evolve(event);
             }
+            (Self::Labels(labels), Event::Labels(event)) => labels.evolve(event),
             _ => {}
         }
     }
@@ -461,6 +466,14 @@ impl Scope<'_> {
     pub fn installation(&self) -> Option<&Installation> {
         match self.loaded.streams.get(&StreamId::Installation)? {
             Aggregate::Installation(installation) => Some(installation),
+            _ => None,
+        }
+    }
+
+    /// The labels.
+    pub fn labels(&self) -> Option<&Labels> {
+        match self.loaded.streams.get(&StreamId::Labels)? {
+            Aggregate::Labels(labels) => Some(labels),
             _ => None,
         }
     }

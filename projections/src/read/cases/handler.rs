@@ -335,7 +335,10 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::PeopleMentioned { .. }
-            | CaseEvent::ReactionReceived { .. } => {}
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. } => {}
         }
     }
 

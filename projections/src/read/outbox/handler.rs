@@ -229,6 +229,9 @@ impl Step {
             | CaseEvent::StatusChanged { .. }
             | CaseEvent::AssigneeChanged { .. }
             | CaseEvent::TitleChanged { .. }
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. }
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::MessageMovedOut { .. }

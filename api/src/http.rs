@@ -10,6 +10,7 @@ pub mod account;
 pub mod auth;
 pub mod case_list;
 pub mod cases;
+pub mod checkpoints;
 pub mod client_address;
 pub mod events;
 pub mod history;
@@ -133,6 +134,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(events::routes())
         .merge(account::routes())
         .merge(mentions::routes())
+        .merge(checkpoints::routes())
         .merge(users::routes())
         .merge(tokens::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())
@@ -140,7 +142,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .split_for_parts();
     document.paths.paths = std::mem::take(&mut document.paths.paths)
         .into_iter()
-        .map(|(path, item)| (format!("/api{path}"), item))
+        // A parameter that holds slashes is one like others in the document.
+        .map(|(path, item)| (format!("/api{path}").replace("{*", "{"), item))
         .collect();
     openapi::complete(&mut document);
     (routes, document)

@@ -12,6 +12,7 @@ pub mod config;
 pub mod connections;
 pub mod console;
 pub mod delivery;
+pub mod evidence;
 pub mod export;
 pub mod housekeeping;
 pub mod http;

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod activity;
 pub mod append;
 pub mod connect;
+pub mod evidence;
 pub mod health;
 pub mod history;
 pub mod idempotency;

@@ -66,6 +66,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("lines", "Our own numbers, each on one channel"),
             tag("unrouted", "Webhooks that could not be routed"),
             tag("events", "The log"),
+            tag("evidence", "Proof that the log was not altered"),
             tag("users", "Who signs in"),
             tag("tokens", "API tokens"),
         ]))

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 47] = [
+pub(crate) const ROUTES: [(&str, &str, May); 51] = [
     ("GET", "/api/v1/mentions", May::Read),
     ("GET", "/api/v1/account", May::Read),
     ("PATCH", "/api/v1/account", May::Work),
@@ -73,6 +73,10 @@ pub(crate) const ROUTES: [(&str, &str, May); 47] = [
     ("GET", "/api/v1/events", May::Read),
     ("GET", "/api/v1/events/export", May::Oversee),
     ("GET", "/api/v1/events/stream", May::Read),
+    ("GET", "/api/v1/checkpoints", May::Oversee),
+    ("GET", "/api/v1/checkpoints/latest", May::Oversee),
+    ("GET", "/api/v1/log/checkpoint", May::Oversee),
+    ("GET", "/api/v1/log/tile/{level}/{tile}", May::Oversee),
     ("GET", "/api/v1/users", May::Oversee),
     ("POST", "/api/v1/users", May::Own),
     ("PATCH", "/api/v1/users/{id}", May::Own),

@@ -50,6 +50,21 @@
       photo.height = 180;
       box.append(photo);
     }
+    if (message.kind === "file") {
+      const name = { image: "img", audio: "audio", video: "video" }[message.media] ?? "a";
+      const file = document.createElement(name);
+      if (name === "a") {
+        file.href = message.url;
+        file.download = message.name;
+        file.textContent = message.name;
+      } else {
+        file.src = message.url;
+        if (name === "img") file.alt = message.name;
+        else file.controls = true;
+        if (name !== "audio") file.width = 240;
+      }
+      box.append(file);
+    }
     if (message.kind === "location") box.append(element("p", "text place", "Royal Observatory, Greenwich, London"));
     if (message.text) box.append(element("p", "text", message.text));
   };

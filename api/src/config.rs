@@ -15,6 +15,7 @@ pub mod first_owner;
 pub mod given;
 pub mod listen;
 pub mod logging;
+pub mod media;
 pub mod numbers;
 pub mod public_url;
 pub mod secrets;
@@ -76,6 +77,7 @@ pub const SECTIONS: [Section; 9] = [
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
+    media::SECTION,
     numbers::SECTION,
     times::SECTION,
     secrets::SECTION,
@@ -113,6 +115,8 @@ pub struct Config {
     pub checkpoints: OutletsConfig,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
+    /// Where media are kept, and from where they are fetched.
+    pub media: media::MediaSettings,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
     /// The time zone of those who chose none.
@@ -155,6 +159,8 @@ impl Values {
         let secret_key = secrets::key(self, &mut mistakes);
         let checkpoints = mistakes.note(checkpoints::outlets(self));
         let delivery = mistakes.note(delivery::options(self));
+        let api_url = vonage.as_ref().map(|vonage| vonage.api_url.as_str());
+        let media = media::check(self, api_url, &mut mistakes);
         let default_country = mistakes.note(numbers::default_country(self));
         let time_zone = mistakes.note(times::time_zone(self));
         let owner = first_owner::owner(self, &mut mistakes);
@@ -167,6 +173,7 @@ impl Values {
             Some(trusted_proxies),
             Some(checkpoints),
             Some(delivery),
+            Some(media),
             Some(default_country),
             Some(time_zone),
             Some(vonage),
@@ -179,6 +186,7 @@ impl Values {
             trusted_proxies,
             checkpoints,
             delivery,
+            media,
             default_country,
             time_zone,
             vonage,
@@ -201,6 +209,7 @@ impl Values {
             secret_key,
             checkpoints,
             delivery,
+            media,
             default_country,
             time_zone,
             owner,

@@ -10,21 +10,22 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{CaseError, News};
-use docket_domain::ids::LineId;
+use docket_domain::ids::{LineId, MessageId};
 use docket_domain::line::{HaltReason, LineCommand};
 use docket_projections::DatabaseError;
 use docket_projections::ledger::operation::{Answer, LedgerError};
-use docket_projections::outbox_claims::{self, Claim, Wanted};
+use docket_projections::outbox_claims::{self, Claim, ClaimedMedia, Wanted};
 use docket_projections::read::outbox::{self, OutboxRow};
 use metrics::counter;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use crate::app::App;
+use crate::media;
 use crate::operations::Administrator;
 use crate::operations::delivery::{BeginSending, FailWithoutLine, RecordOutcome};
 use crate::operations::line::ChangeLine;
-use crate::vonage::client::{self, Client, OutboundText, SendOutcome};
+use crate::vonage::client::{self, Client, OutboundFile, OutboundText, SendOutcome};
 
 /// The clock by which claims and pauses are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -356,6 +357,7 @@ impl Delivery {
         let Claim {
             message,
             from_number,
+            media,
         } = claim;
         tokio::time::sleep_until(slot.turn.into()).await;
         if self.app.stopping.is_cancelled() {
@@ -385,6 +387,10 @@ impl Delivery {
             return Used::Done;
         }
         let client_ref = message.message_id.client_ref(message.attempt);
+        let address = media
+            .as_ref()
+            .map(|file| self.address_of(message.message_id, file, slot.clock.now()));
+        let media = media.as_ref().zip(address.as_deref());
         let call = OutboundText {
             channel: message.channel,
             from: &from_number.0,
@@ -392,6 +398,11 @@ impl Delivery {
             text: &message.sent_text,
             client_ref: &client_ref,
             quoted: None,
+            media: media.map(|(file, url)| OutboundFile {
+                kind: &file.kind,
+                url,
+                name: file.name.as_ref().map(|name| name.0.as_str()),
+            }),
         };
         let outcome = client.send(&call).await;
         counter!("docket_delivery_calls_total", "result" => label(&outcome)).increment(1);
@@ -403,6 +414,20 @@ impl Delivery {
         let news = self.news(deferrals, outcome, slot.clock.now());
         self.record(message, news).await;
         Used::Done
+    }
+
+    /// Where Vonage fetches the file of a message; the address ends with the file's name, whose ending tells Vonage the type.
+    fn address_of(&self, message_id: MessageId, file: &ClaimedMedia, now: DateTime<Utc>) -> String {
+        let pass = self.app.media.link_key().pass(message_id, now);
+        let ending = media::link::ending(
+            &file.media_type,
+            file.name.as_ref().map(|name| name.0.as_str()),
+        );
+        format!(
+            "{}{}/{message_id}/{pass}/file{ending}",
+            self.app.public_url,
+            media::link::PATH
+        )
     }
 
     /// What is recorded of a call; `now` is the database's time, by which it is judged when the message is due again.

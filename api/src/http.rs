@@ -18,6 +18,7 @@ pub mod input;
 mod integers;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod mentions;
 pub mod moves;
 pub mod openapi;
@@ -130,6 +131,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(snoozes::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
+        .merge(media::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(account::routes())

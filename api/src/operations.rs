@@ -10,6 +10,7 @@ pub mod held;
 pub mod installation;
 pub mod label;
 pub mod line;
+pub mod media;
 pub mod message_move;
 pub mod people;
 pub mod probe;

@@ -8,6 +8,7 @@
 //! Nothing is kept beyond the process. It guards nothing but invented data, so it should listen on this machine alone.
 
 mod account;
+mod files;
 mod keys;
 mod link;
 mod messages_api;
@@ -194,10 +195,24 @@ pub struct AcceptedMessage {
     pub channel: Channel,
     /// What was sent.
     pub text: String,
+    /// The file that it carries; the text then stands beneath it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<AcceptedFile>,
     /// The `message_uuid` of the message that it quotes.
     pub quoted: Option<String>,
     /// When it was taken.
     pub at: DateTime<Utc>,
+}
+
+/// A file that a message from Docket carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptedFile {
+    /// `image`, `audio`, `video` or `file`.
+    pub kind: String,
+    /// Where the account fetched it.
+    pub url: String,
+    /// Its name, where one was given.
+    pub name: Option<String>,
 }
 
 /// Something that a customer sends.
@@ -271,6 +286,7 @@ impl Simulator {
         let router = Router::new()
             .merge(messages_api::router())
             .merge(phone::router())
+            .merge(files::router())
             .with_state(Arc::clone(&account));
         let serving = axum::serve(
             CuttableListener(listener),

@@ -20,6 +20,7 @@ pub mod installation;
 pub mod json;
 pub mod label;
 pub mod line;
+pub mod media;
 pub mod people;
 pub mod personal;
 pub mod routing;

@@ -118,6 +118,7 @@ fn outbound(number: u128, author: Author) -> OutboundMessage {
         sent_text: "Tomorrow at nine #101".into(),
         author,
         references: vec![reference(HERE)],
+        media: None,
     }
 }
 

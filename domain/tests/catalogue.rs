@@ -490,7 +490,7 @@ impl Catalogue<'_> {
             ("DateTime", _) => "time".to_owned(),
             ("String", _) => "text".to_owned(),
             ("bool", _) => "true or false".to_owned(),
-            ("u32" | "u64" | "i64" | "Number", _) => "number".to_owned(),
+            ("u16" | "u32" | "u64" | "i64" | "Number", _) => "number".to_owned(),
             ("Value", _) => "any JSON".to_owned(),
             ("Reference", _) => "reference".to_owned(),
             (id, _) if id.ends_with("Id") => "UUID".to_owned(),

@@ -16,20 +16,21 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
 use docket_domain::case::{
-    Assignee, Author, Case, CaseEvent, CaseLabel, InboundMessage, Opened, Origin, OutboundMessage,
-    Reaction, WakeReason,
+    Assignee, Author, Case, CaseEvent, CaseLabel, InboundMessage, MediaKind, Opened, Origin,
+    OutboundMedia, OutboundMessage, Reaction, StoredMedia, WakeReason,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media, MoreMedia};
 use docket_domain::event::Event;
 use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{
-    AttemptsId, ContactId, ExportId, HeldId, LabelId, LineId, MessageId, NoteId, Reference,
-    SessionId, SurveyId, TokenId, UserId,
+    AttemptsId, ContactId, ExportId, HeldId, LabelId, LineId, MediaId, MessageId, NoteId,
+    Reference, SessionId, SurveyId, TokenId, UserId,
 };
 use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
 use docket_domain::label::{LabelColour, LabelEvent, Labels};
 use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
+use docket_domain::media::{MediaFailure, StoredFile};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
 use docket_domain::people::export::{Export, ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{Session, SessionEvent, SignOut};
@@ -208,6 +209,7 @@ fn outbound(author: Author) -> OutboundMessage {
         sent_text: "An invented answer: from nine to five #124".into(),
         author,
         references: vec![reference(124)],
+        media: None,
     }
 }
 
@@ -301,6 +303,7 @@ fn case_examples() -> Vec<Example> {
     examples.extend(moves());
     examples.extend(labels_and_snoozes());
     examples.extend(reactions());
+    examples.extend(media_events());
     examples
 }
 
@@ -344,6 +347,14 @@ fn messages() -> Vec<Example> {
         emoji: None,
         removed: true,
     };
+    let with_media = OutboundMessage {
+        media: Some(Box::new(OutboundMedia {
+            media_id: MediaId(id(11)),
+            kind: MediaKind::Image,
+            file: stored_file(),
+        })),
+        ..outbound(author())
+    };
     let automatic = OutboundMessage {
         channel: Channel::Sms,
         references: vec![reference(123), reference(124)],
@@ -364,6 +375,7 @@ fn messages() -> Vec<Example> {
         ),
         full(CaseEvent::MessageQueued(outbound(author()))),
         shape("automatic", CaseEvent::MessageQueued(automatic)),
+        shape("media", CaseEvent::MessageQueued(with_media)),
     ]);
     examples
 }
@@ -659,6 +671,62 @@ fn reactions() -> Vec<Example> {
     vec![
         full(received(reaction(), Rule::Reaction, &[123, 124])),
         shape("minimal", received(unknown, Rule::Newest, &[123])),
+    ]
+}
+
+fn stored_file() -> StoredFile {
+    StoredFile {
+        sha256: "a".repeat(64),
+        size: 182_044,
+        media_type: "image/jpeg".into(),
+        name: Some("roof.jpg".into()),
+        width: Some(1_600),
+        height: Some(1_200),
+    }
+}
+
+fn media_events() -> Vec<Example> {
+    let nothing_more = StoredFile {
+        media_type: "application/octet-stream".into(),
+        name: None,
+        width: None,
+        height: None,
+        ..stored_file()
+    };
+    let failed = |reason| CaseEvent::MediaFailed {
+        message_id: message_id(),
+        item: 0,
+        reason,
+    };
+    let host = || "files.example.com".to_owned();
+    vec![
+        full(CaseEvent::MediaStored(StoredMedia::new(
+            message_id(),
+            0,
+            stored_file(),
+        ))),
+        shape(
+            "minimal",
+            CaseEvent::MediaStored(StoredMedia::new(message_id(), 1, nothing_more)),
+        ),
+        full(failed(MediaFailure::TooLarge { max_mb: 100 })),
+        shape("address", failed(MediaFailure::Address)),
+        shape("host", failed(MediaFailure::Host { host: host() })),
+        shape(
+            "private_address",
+            failed(MediaFailure::PrivateAddress { host: host() }),
+        ),
+        shape(
+            "unreachable",
+            failed(MediaFailure::Unreachable { host: host() }),
+        ),
+        shape("answered", failed(MediaFailure::Answered { status: 404 })),
+        shape(
+            "redirected",
+            failed(MediaFailure::Redirected { host: host() }),
+        ),
+        shape("store", failed(MediaFailure::Store)),
+        shape("expired", failed(MediaFailure::Expired)),
     ]
 }
 
@@ -1127,7 +1195,7 @@ fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
         AssigneeChanged, TitleChanged, NoteAdded, PeopleMentioned, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
-        MessageRemovedElsewhere, ReactionReceived, LabelsChanged, CaseSnoozed, CaseWoken);
+        MessageRemovedElsewhere, ReactionReceived, MediaStored, MediaFailed, LabelsChanged, CaseSnoozed, CaseWoken);
     let (label, label_name) = variants!(LabelEvent: LabelCreated, LabelChanged, LabelDeleted);
     assert_eq!(BTreeSet::from(LabelEvent::TYPES), label);
     let (survey, survey_name) =

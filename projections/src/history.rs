@@ -18,6 +18,7 @@ use docket_domain::personal::Personal;
 use sqlx::PgPool;
 
 pub use self::names::with_names;
+pub use self::words::media::{failure as media_failure, size as file_size};
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::append;
 use crate::log::reader::{self, Located, ReadError};
@@ -114,6 +115,15 @@ impl Found {
     /// The sequence of the case's last event up to the moment.
     pub const fn sequence(&self) -> u64 {
         self.moment.sequence
+    }
+
+    /// The time up to which things are shown: what was recorded later, in another case too, had not happened yet.
+    pub fn shown_until(&self) -> DateTime<Utc> {
+        if self.time == LAST_TIME {
+            self.recorded_at
+        } else {
+            self.time
+        }
     }
 }
 

@@ -69,6 +69,19 @@ pub struct Claim {
     pub message: OutboxRow,
     /// The number of its line.
     pub from_number: Personal<String>,
+    /// The file that goes out with it.
+    pub media: Option<ClaimedMedia>,
+}
+
+/// A file that goes out with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedMedia {
+    /// `image`, `audio`, `video` or `file`.
+    pub kind: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its name, where it has one.
+    pub name: Option<Personal<String>>,
 }
 
 /// What a worker asks for.
@@ -152,11 +165,13 @@ pub async fn claim(
            )
            SELECT locked.message_id AS "message_id!", contact_id AS "contact_id!", line_id AS "line_id!",
                   locked.channel AS "channel!", to_number AS "to_number!", sent_text AS "sent_text!",
-                  case_references AS "case_references!", state AS "state!", attempt AS "attempt!",
-                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!", lines.number AS "from_number!"
+                  case_references AS "case_references!", locked.state AS "state!", attempt AS "attempt!",
+                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!", lines.number AS "from_number!",
+                  media.kind AS "media_kind?", media.media_type AS "media_type?", media.name AS "media_name?"
            FROM locked
            JOIN claimed ON claimed.message_id = locked.message_id
            JOIN lines USING (line_id)
+           LEFT JOIN media ON media.message_id = locked.message_id AND media.item = 0
            ORDER BY due_at, locked.message_id"#,
         wanted.now,
         wanted.until,
@@ -168,6 +183,12 @@ pub async fn claim(
     rows.into_iter()
         .map(|row| {
             let from_number = Personal(row.from_number);
+            let media = row.media_kind.zip(row.media_type);
+            let media = media.map(|(kind, media_type)| ClaimedMedia {
+                kind,
+                media_type,
+                name: row.media_name.map(Personal),
+            });
             let message = OutboxRow::try_from(Columnwise {
                 message_id: row.message_id,
                 contact_id: row.contact_id,
@@ -185,6 +206,7 @@ pub async fn claim(
             Ok(Claim {
                 message,
                 from_number,
+                media,
             })
         })
         .collect()

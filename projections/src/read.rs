@@ -13,6 +13,7 @@ pub mod contacts;
 pub mod installation;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod mentions;
 pub mod messages;
 pub mod open_cases;
@@ -132,6 +133,8 @@ read_models! {
     messages: messages::MessagesHandler,
     /// Where people are mentioned.
     mentions: mentions::MentionsHandler,
+    /// The files that messages carry.
+    media: media::MediaHandler,
     /// What waits to be sent.
     outbox: outbox::OutboxHandler,
     /// What could not be routed.

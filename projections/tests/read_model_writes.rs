@@ -297,6 +297,7 @@ impl Contact {
                 email: "agent@example.com".into(),
             },
             references: vec![reference(self.number)],
+            media: None,
         }));
     }
 

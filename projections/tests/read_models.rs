@@ -243,6 +243,7 @@ impl World {
             },
             author,
             references,
+            media: None,
         }
     }
 

@@ -137,6 +137,7 @@ impl Story {
             sent_text: "Good morning".into(),
             author,
             references: vec![Reference::new(case).unwrap()],
+            media: None,
         };
         self.record(case, at(time), by, CaseEvent::MessageQueued(message));
     }

@@ -234,6 +234,7 @@ fn message(message: u128, contact: u128, line: u128) -> OutboundMessage {
         sent_text: "Good morning #101".into(),
         author: Author::Automatic,
         references: vec![reference(101), reference(102)],
+        media: None,
     }
 }
 

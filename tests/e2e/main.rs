@@ -17,6 +17,7 @@ mod deliveries;
 mod demo;
 mod growth;
 mod history;
+mod media;
 mod neighbours;
 mod personal_data;
 mod poolers;

@@ -142,6 +142,7 @@ fn own_settings(
         database_url: None,
         data_dir: folder.to_owned(),
         vonage_api_url: simulator.url(),
+        media: given.media.clone().in_demo(&simulator.url()),
         vonage_application_id: Some(APPLICATION_ID.to_owned()),
         vonage_signature_secret: Some(signature_secret),
         vonage_private_key: Some(private_key),
@@ -431,6 +432,7 @@ async fn reply(
     let reply = Reply {
         reference,
         text: text.to_owned(),
+        media: None,
         seen_version: None,
         message_id,
         asked: asked.clone(),

@@ -24,6 +24,7 @@ use super::{Console, Failed, failure, go, page, words, writing};
 use crate::app::App;
 use crate::http::moves::{MadeByMove, following, made_by_move};
 use crate::http::problem::{Kind, Problem};
+use crate::http::replies::attached;
 use crate::mentions;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
@@ -153,6 +154,7 @@ pub(super) async fn write(
 ) -> Result<Response, Failed> {
     let sent = sent!(console, reference, place, session, posted);
     let text = sent.posted.field("text").to_owned();
+    let media_id = sent.posted.field("media_id").to_owned();
     let is_note = sent.posted.field("as") == "note";
     let seen: Option<u64> = sent.posted.field("seen_version").parse().ok();
     let result = if is_note {
@@ -163,13 +165,15 @@ pub(super) async fn write(
         };
         sent.change(change).await
     } else {
+        let asked = sent.posted.asked(&sent.session);
         let reply = Reply {
             reference: sent.reference,
             text: text.clone(),
+            media: attached(&sent.app, &asked, media_id.parse().ok()).await?,
             // A form without a version has been tampered with; whoever sends it has seen nothing.
             seen_version: Some(seen.unwrap_or_default()),
             message_id: MessageId((sent.app.new_id)()),
-            asked: sent.posted.asked(&sent.session),
+            asked,
         };
         submit(&sent.app, reply).await.map(drop)
     };
@@ -184,6 +188,7 @@ pub(super) async fn write(
             let refused = Refused {
                 text,
                 is_note,
+                media_id,
                 seen,
                 ..Refused::default()
             };

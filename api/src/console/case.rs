@@ -22,6 +22,7 @@ use docket_projections::settings::{LineSnapshot, Settings};
 use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
+use super::files;
 use super::inbox::{self, Shelf, Wanted as Rows};
 use super::labels::{LabelsForm, Marks, SnoozeForm, TypedSnooze};
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
@@ -47,6 +48,8 @@ pub(super) struct Refused {
     /// What the case was to be called.
     pub(super) title: Option<String>,
     pub(super) is_note: bool,
+    /// The file that was to go with it.
+    pub(super) media_id: String,
     /// Until when the case was to be snoozed.
     pub(super) snooze: Option<TypedSnooze>,
     /// The version that the person had seen, where something new is the reason.
@@ -162,7 +165,9 @@ async fn with(
     let shelf = Shelf::read(app, session, place, Some(&about.row), Rows::Page).await?;
     let list = shelf.list(app, session, place, outcome);
     let beside = Beside::read(app, &about.others, &part.items).await?;
-    let case = pane(app, wanted, &shelf, &about, &part, beside, refused);
+    let mut case = pane(app, wanted, &shelf, &about, &part, beside, refused);
+    let known = files::read(app, &part.items).await?;
+    files::show(&mut case.items, &known);
     let template = pages::Inbox {
         frame,
         list,
@@ -238,6 +243,7 @@ fn pane(
         draft: Draft {
             text: draft,
             is_note: refused.is_note,
+            media_id: refused.media_id,
         },
         said_since: is_refused && !refused.is_closing,
         focuses_box: (is_refused && !refused.is_closing)
@@ -345,6 +351,7 @@ pub(super) fn around_thread(
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         marks: Marks::of(row, &shelf.settings, now),
         labels: LabelsForm::of(row, &shelf.settings, place),

@@ -9,6 +9,7 @@ use docket_domain::ids::MessageId;
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::files::FileView;
 use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::session::Session;
 use super::window::Window;
@@ -281,6 +282,7 @@ pub(super) struct Message {
     pub(super) is_other_channel: bool,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
+    pub(super) files: Vec<FileView>,
     pub(super) text: Option<Vec<Span>>,
     /// What is to be said of its time, where anything is.
     pub(super) time_note: &'static str,
@@ -403,6 +405,8 @@ pub(super) struct LinkedCase {
 pub(super) struct Draft {
     pub(super) text: String,
     pub(super) is_note: bool,
+    /// The file that goes with it, where one was chosen.
+    pub(super) media_id: String,
 }
 
 /// The thread and the details of a case.

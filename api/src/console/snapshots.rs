@@ -208,6 +208,7 @@ fn message(is_ours: bool) -> Message {
         is_other_channel: false,
         quote: None,
         cards: vec![],
+        files: vec![],
         text: Some(text("Hello\n<you>")),
         time_note: "",
         why: vec![],
@@ -437,6 +438,7 @@ fn case() -> Case {
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: String::new(),
         said_since: false,
@@ -490,6 +492,7 @@ fn a_case_by_whatsapp_after_a_refusal() {
         draft: Draft {
             text: text.to_owned(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: words::SAID_SINCE.to_owned(),
         said_since: true,
@@ -526,6 +529,7 @@ fn a_case_that_was_just_closed() {
         draft: Draft {
             text: "For colleagues".to_owned(),
             is_note: true,
+            media_id: String::new(),
         },
         ..case()
     };

@@ -298,6 +298,7 @@ impl Shown<'_> {
                 .as_deref()
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
+            files: vec![],
             text: text.map(|text| text::spans(&text, self.beside.country)),
             time_note: if message.at_is_arrival {
                 words::TIME_OF_ARRIVAL
@@ -350,7 +351,9 @@ impl Shown<'_> {
             is_other_channel: message.channel != self.case.channel,
             quote: None,
             cards: vec![],
-            text: Some(text::spans(&message.text, self.beside.country)),
+            files: vec![],
+            text: (!message.text.is_empty())
+                .then(|| text::spans(&message.text, self.beside.country)),
             time_note: "",
             why: vec![],
             why_matters: false,

@@ -4,6 +4,7 @@
 //! (`docket_projections::history`, the errors).
 
 pub(super) mod labels;
+pub(super) mod media;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -653,6 +654,7 @@ pub(super) fn event_kind(kind: &str) -> &'static str {
     match kind {
         "said" => "Messages",
         "delivery" => "Delivery",
+        "media" => "Files",
         "status" => "Status",
         "assignee" => "Who sees to it",
         "title" => "Beginning and titles",
@@ -1753,6 +1755,7 @@ pub(super) fn changed_by(who: &str) -> String {
 
 words! {
     WRITE_HERE = "Write here, / for saved replies";
+    WRITE_HERE_ALONE = "Write here";
     SEND_AND_CLOSE = "Send and close";
     NO_LINE = "The line that this person wrote to was removed, so no reply can be sent. Ask an owner to add it again. Notes can still be written.";
     NOT_CONNECTED = "Sending is not set up yet, so replies wait. Ask an owner to connect Vonage in Settings.";

@@ -64,6 +64,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("labels", "Words with a colour that people put on cases"),
             tag("surveys", "What messages are organised under"),
             tag("lines", "Our own numbers, each on one channel"),
+            tag("media", "Files that messages carry"),
             tag("unrouted", "Webhooks that could not be routed"),
             tag("events", "The log"),
             tag("evidence", "Proof that the log was not altered"),

@@ -144,6 +144,10 @@ kinds! {
     AlreadyRouted = "already-routed", CONFLICT, "It was routed already";
     /// The cause for which it was kept is still there.
     NotRoutable = "not-routable", CONFLICT, "It cannot be routed yet";
+    /// The file cannot be sent to that contact.
+    MediaNotSendable = "media-not-sendable", CONFLICT, "The file cannot be sent";
+    /// Vonage could not fetch the file from us.
+    PublicUrlMissing = "public-url-missing", CONFLICT, "Docket's public address is not set";
     /// The body is larger than 1 MiB.
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not said to be JSON.
@@ -447,6 +451,9 @@ impl From<CaseError> for Problem {
             CaseError::NotMadeByMove | CaseError::OtherMessageHere | CaseError::SaidSinceMove => {
                 Kind::NotUndoable
             }
+            CaseError::MediaNotTaken { .. }
+            | CaseError::MediaTooLarge { .. }
+            | CaseError::MediaWithoutCaption => Kind::MediaNotSendable,
             CaseError::Empty(_)
             | CaseError::TooLong { .. }
             | CaseError::TooManyLabels
@@ -466,6 +473,8 @@ impl From<ReplyError> for Problem {
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
+            ReplyError::NoMms => Self::new(Kind::MediaNotSendable, error.to_string()),
+            ReplyError::NoPublicUrl => Self::new(Kind::PublicUrlMissing, error.to_string()),
             ReplyError::Number => Self::invalid(error.to_string()),
         }
     }

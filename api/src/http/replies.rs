@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use docket_domain::case::CaseError;
-use docket_domain::ids::{MessageId, Reference};
+use docket_domain::ids::{MediaId, MessageId, Reference};
 use docket_projections::ledger::operation::LedgerError;
+use docket_projections::media_uploads;
 use docket_projections::read::thread;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,7 +23,9 @@ use super::problem::{Kind, Problem};
 use super::schemas;
 use super::thread::ThreadItem;
 use crate::app::App;
-use crate::operations::reply::{Queued, Reply, ReplyError, Resend};
+use crate::media::shown::{self, Moment};
+use crate::operations::Asked;
+use crate::operations::reply::{Attached, Queued, Reply, ReplyError, Resend};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -34,9 +37,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReply {
-    /// What to say; the reference is appended to what is sent.
-    #[schema(schema_with = schemas::reply)]
+    /// What to say; the reference is appended to what is sent. A file can go without a text, and a sound has none.
+    #[serde(default)]
+    #[schema(schema_with = schemas::reply, required = false)]
     text: String,
+    /// The id of a file that you uploaded with `POST /media`, to go out with the text.
+    #[serde(default)]
+    media_id: Option<Uuid>,
     /// The `version` of the case that you have read. If something was said since, the reply is refused with what is new. Left
     /// out, the reply is taken in any case.
     #[serde(default)]
@@ -94,9 +101,11 @@ async fn reply(
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewReply>,
 ) -> Result<(StatusCode, Json<QueuedView>), Problem> {
+    let media = attached(&app, &asked, body.media_id).await?;
     let operation = Reply {
         reference,
         text: body.text,
+        media,
         seen_version: body.seen_version,
         message_id: MessageId((app.new_id)()),
         asked,
@@ -108,6 +117,30 @@ async fn reply(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The upload of that id, if whoever asks made it.
+///
+/// # Errors
+///
+/// They made none.
+pub(crate) async fn attached(
+    app: &App,
+    asked: &Asked,
+    media_id: Option<Uuid>,
+) -> Result<Option<Attached>, Problem> {
+    let Some(media_id) = media_id.map(MediaId) else {
+        return Ok(None);
+    };
+    let file = media_uploads::find(&app.pool, media_id, asked.user_id).await?;
+    let file = file.ok_or_else(|| {
+        Problem::invalid("media_id names no file that you uploaded; POST /api/v1/media gives one")
+    })?;
+    Ok(Some(Attached {
+        media_id,
+        file,
+        media: app.media.clone(),
+    }))
 }
 
 async fn said_since(
@@ -125,7 +158,11 @@ async fn said_since(
     } else {
         version.max(last)
     };
-    let new: Vec<ThreadItem> = items.into_iter().map(ThreadItem::from).collect();
+    let mut files = shown::files(&app.pool, &items, Moment::Now((app.clock)())).await?;
+    let new: Vec<ThreadItem> = items
+        .into_iter()
+        .map(|item| ThreadItem::with_files(item, &mut files))
+        .collect();
     let detail = CaseError::SaidSince { seen, version }.to_string();
     Ok(Problem::new(Kind::SaidSince, detail)
         .with("version", version)

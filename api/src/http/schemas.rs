@@ -275,6 +275,22 @@ pub(super) fn reply() -> Object {
     lines(Channel::Whatsapp.max_text_chars())
 }
 
+/// A file's name.
+pub(super) fn file_name() -> Object {
+    string()
+        .max_length(Some(255))
+        .pattern(Some("^[^\0]*$"))
+        .build()
+}
+
+/// A file's bytes.
+pub(super) fn file_bytes() -> Object {
+    string()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .min_length(Some(1))
+        .build()
+}
+
 /// What a note says.
 pub(super) fn note() -> Object {
     lines(MAX_NOTE_CHARS)

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use docket_domain::content::Content;
-use docket_domain::ids::Reference;
+use docket_domain::ids::{MessageId, Reference};
 use docket_domain::routing::Routed;
 use docket_projections::history as as_of;
 use docket_projections::read::thread::{Place, What};
@@ -18,10 +18,12 @@ use uuid::Uuid;
 use super::auth::Reader;
 use super::history;
 use super::input::{Path, PathReference, Query, given, integer, unless_blank};
+use super::media::MediaView;
 use super::paging::{self, Page};
 use super::problem::Problem;
 use super::schemas;
 use crate::app::App;
+use crate::media::shown::{self, Files, Moment};
 use crate::people;
 
 /// What the cursors of threads are called.
@@ -91,6 +93,10 @@ pub struct MoreView {
     /// does not know: what it is; an empty list where such a reaction was taken off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reactions: Option<Vec<ReactionView>>,
+    /// Of a message: the files that it carries; left out where it carries none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub media: Vec<MediaView>,
     /// Of an inbound message: Vonage's id of the message that it quotes. Of `reaction`: of the message that it is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotes: Option<String>,
@@ -250,6 +256,17 @@ impl From<thread::ThreadItem> for ThreadItem {
 }
 
 impl ThreadItem {
+    /// The item with the files of its message.
+    pub fn with_files(item: thread::ThreadItem, files: &mut Files) -> Self {
+        let mut view = Self::from(item);
+        let files = view
+            .message_id
+            .filter(|_| view.kind == "message")
+            .and_then(|message_id| files.remove(&MessageId(message_id)));
+        view.more.media = files.into_iter().flatten().map(Into::into).collect();
+        view
+    }
+
     fn with(self, what: What) -> Self {
         match what {
             What::Inbound(message) => self.inbound(*message),
@@ -460,13 +477,22 @@ async fn list(
     if let Some(at) = history::moment(query.at, query.as_of)? {
         let found = history::find(&app, reference, at).await?;
         let items = as_of::thread(&app.pool, found, after, limit as usize + 1).await?;
+        let moment = Moment::AsOf(found.shown_until());
+        let mut files = shown::files(&app.pool, &items, moment).await?;
         caller.looks(&app, reference).await;
-        return Ok(Json(Page::of(items, limit, cursor, ThreadItem::as_it_was)));
+        return Ok(Json(Page::of(items, limit, cursor, |item| ThreadItem {
+            author_name: None,
+            ..ThreadItem::with_files(item, &mut files)
+        })));
     }
     let items = thread::page(&app.pool, reference, after, limit + 1).await?;
     if items.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
         return Err(super::cases::no_such_case(reference));
     }
+    let moment = Moment::Now((app.clock)());
+    let mut files = shown::files(&app.pool, &items, moment).await?;
     caller.looks(&app, reference).await;
-    Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)))
+    Ok(Json(Page::of(items, limit, cursor, |item| {
+        ThreadItem::with_files(item, &mut files)
+    })))
 }

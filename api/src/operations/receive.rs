@@ -426,6 +426,7 @@ fn automatic_reply(
         sent_text: Personal(text),
         author: Author::Automatic,
         references: cases.to_vec(),
+        media: None,
     })
 }
 

@@ -1,12 +1,14 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
 use docket_domain::case::{
-    Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State, check_title,
+    Case, CaseCommand, CaseError, MediaKind, Opened, Origin, OutboundMedia, OutboundMessage, State,
+    check_title,
 };
-use docket_domain::channel::{is_international_number, normalise_number};
+use docket_domain::channel::{Channel, is_international_number, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
-use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
+use docket_domain::ids::{ContactId, LineId, MediaId, MessageId, Reference, SurveyId};
+use docket_domain::media::StoredFile;
 use docket_domain::personal::Personal;
 use docket_domain::text::{normalise, references, title};
 use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::receive::{initial_status, run};
 use super::{Asked, in_each};
+use crate::media::Media;
 
 /// Why nothing was recorded to be sent.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +38,49 @@ pub enum ReplyError {
     /// There is no such line.
     #[error("there is no such line")]
     UnknownLine,
+    /// The line sends no pictures.
+    #[error(
+        "this line sends no pictures: by MMS only a number can that Vonage has enabled for it; an operator lists it in DOCKET_MMS_LINES"
+    )]
+    NoMms,
+    /// Vonage could not fetch a file from us.
+    #[error(
+        "a file can be sent when Docket has a public address, from which Vonage fetches it: set DOCKET_PUBLIC_URL"
+    )]
+    NoPublicUrl,
     /// The number is none.
     #[error("number must be an international number of 7 to 15 digits, such as 447700900123")]
     Number,
+}
+
+/// A file that an agent uploaded.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// The upload.
+    pub media_id: MediaId,
+    /// What is kept of it.
+    pub file: StoredFile,
+    /// How files can be sent.
+    pub media: Media,
+}
+
+impl Attached {
+    /// The file as that channel's line sends it.
+    fn on(&self, line: &LineSnapshot) -> Result<Box<OutboundMedia>, ReplyError> {
+        let kind = MediaKind::of(line.channel, &self.file.media_type);
+        let is_mms = line.channel == Channel::Sms && kind == MediaKind::Image;
+        if is_mms && !self.media.mms_numbers().contains(&line.number) {
+            return Err(ReplyError::NoMms);
+        }
+        if !self.media.has_public_url() {
+            return Err(ReplyError::NoPublicUrl);
+        }
+        Ok(Box::new(OutboundMedia {
+            media_id: self.media_id,
+            kind,
+            file: self.file.clone(),
+        }))
+    }
 }
 
 /// An agent's reply.
@@ -47,6 +90,8 @@ pub struct Reply {
     pub reference: Reference,
     /// What the agent wrote.
     pub text: String,
+    /// The file that goes with it.
+    pub media: Option<Attached>,
     /// The case version that the agent had seen.
     pub seen_version: Option<u64>,
     /// A fresh id.
@@ -85,21 +130,28 @@ impl Operation for Reply {
         let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
         let text = normalise::typed(&self.text);
-        let sent_text = if state.origin.origin == Origin::Record {
-            // A record of its own has no reference that anybody could write.
+        let media = self.media.as_ref().map(|file| file.on(line)).transpose()?;
+        let is_sound = media
+            .as_ref()
+            .is_some_and(|media| media.kind == MediaKind::Audio);
+        let sent_text = if state.origin.origin == Origin::Record || is_sound {
+            // A record of its own has no reference that anybody could write, and a sound has no text at all.
             text.clone().into_owned()
         } else {
             sent_text(scope, state.origin.survey_id, &text, self.reference)
         };
-        let message = outbound(
-            line,
-            contact,
-            &text,
-            sent_text,
-            self.message_id,
-            self.reference,
-            &self.asked,
-        );
+        let message = OutboundMessage {
+            media,
+            ..outbound(
+                line,
+                contact,
+                &text,
+                sent_text,
+                self.message_id,
+                self.reference,
+                &self.asked,
+            )
+        };
         let events = case.decide(CaseCommand::Reply {
             message,
             seen_version: self.seen_version,
@@ -158,6 +210,7 @@ fn outbound(
         sent_text: Personal(sent_text),
         author: asked.author(),
         references: vec![reference],
+        media: None,
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::files::Files;
 use super::{AcceptedMessage, Fault, SimulatedCustomer, SimulatedLine, SimulatorOptions};
 use crate::vonage::{Clock, NewId};
 
@@ -49,6 +50,7 @@ pub(super) struct State {
     pub(super) lines: Vec<SimulatedLine>,
     pub(super) faults: VecDeque<Fault>,
     pub(super) accepted: Vec<AcceptedMessage>,
+    pub(super) files: Files,
     entries: Vec<(Parties, Entry)>,
     index: HashMap<String, usize>,
     version: u64,
@@ -117,6 +119,17 @@ pub enum EntryKind {
         #[serde(default)]
         text: String,
     },
+    /// A file, with what is written beneath it.
+    File {
+        /// `image`, `audio`, `video` or `file`.
+        media: String,
+        /// Where the account serves it: a path.
+        url: String,
+        /// Its name.
+        name: String,
+        /// What is written beneath it; may be empty.
+        text: String,
+    },
     /// A sample place.
     Location,
 }
@@ -135,6 +148,7 @@ impl EntryKind {
                 short
             }
             Self::Photo { .. } => "Photo".to_owned(),
+            Self::File { name, .. } => name.clone(),
             Self::Location => "Location".to_owned(),
         }
     }
@@ -197,17 +211,15 @@ impl Account {
         (self.options.new_id)().to_string()
     }
 
-    /// Keeps a message that Docket has sent, and shows it on the customer's phone if it arrives there.
-    pub(super) fn accept(&self, message: AcceptedMessage, arrives: bool) {
+    /// Keeps a message that Docket has sent, and shows it on the customer's phone as what arrives there.
+    pub(super) fn accept(&self, message: AcceptedMessage, kind: Option<EntryKind>) {
         let parties = Parties::new(&message.to, &message.from, message.channel);
         let mut state = self.state();
-        if arrives {
+        if let Some(kind) = kind {
             let entry = Entry {
                 id: message.message_uuid.clone(),
                 is_mine: false,
-                kind: EntryKind::Text {
-                    text: message.text.clone(),
-                },
+                kind,
                 at: message.at,
                 state: EntryState::Delivered,
                 quoted: message.quoted.clone(),

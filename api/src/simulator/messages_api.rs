@@ -16,9 +16,10 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::{Account, EntryKind};
+use super::files;
 use super::link::Link;
-use super::{AcceptedMessage, Fault, webhooks};
+use super::{AcceptedFile, AcceptedMessage, Fault, webhooks};
 
 /// How long Vonage lets a token live at most.
 const MAX_TOKEN_LIFE: TimeDelta = TimeDelta::hours(24);
@@ -84,7 +85,12 @@ async fn send(
         Fault::ReversedStatuses => statuses.reverse(),
         _ => {}
     }
-    account.accept(message, rejected_with.is_none());
+    let kind = if rejected_with.is_some() {
+        None
+    } else {
+        Some(arriving(&account, &message).await)
+    };
+    account.accept(message, kind);
 
     let under_way = account.under_way();
     let posting = webhooks::post_statuses(Arc::clone(&account), statuses, under_way);
@@ -124,6 +130,25 @@ async fn send(
         Json(json!({"message_uuid": message_uuid})),
     )
         .into_response())
+}
+
+/// What arrives on the phone: a file is fetched from Docket, as Vonage does.
+async fn arriving(account: &Account, message: &AcceptedMessage) -> EntryKind {
+    let text = message.text.clone();
+    let Some(file) = &message.media else {
+        return EntryKind::Text { text };
+    };
+    match files::fetch(account, &file.url).await {
+        Ok((media_type, bytes)) => EntryKind::File {
+            media: file.kind.clone(),
+            url: files::keep(account, &media_type, bytes),
+            name: file.name.clone().unwrap_or_else(|| file.kind.clone()),
+            text,
+        },
+        Err(why) => EntryKind::Text {
+            text: format!("(The file did not arrive: {why}.) {text}"),
+        },
+    }
 }
 
 fn ordered_answer(status: u16, retry_after_s: Option<u64>) -> Response {
@@ -211,7 +236,7 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
     };
 
     let channel = match text_of("channel") {
-        "sms" => Channel::Sms,
+        "sms" | "mms" => Channel::Sms,
         "whatsapp" => Channel::Whatsapp,
         _ => {
             return Err(unprocessable(
@@ -221,13 +246,25 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
             ));
         }
     };
-    if text_of("message_type") != "text" {
+    let kind = text_of("message_type");
+    let takes: &[&str] = match text_of("channel") {
+        "whatsapp" => &["text", "image", "audio", "video", "file"],
+        "mms" => &["image"],
+        _ => &["text"],
+    };
+    if !takes.contains(&kind) {
         return Err(unprocessable(
             1140,
             "Invalid message type",
-            "The simulated account takes texts alone.",
+            "The channel takes no messages of that type.",
         ));
     }
+    let file = &body[kind];
+    let media = (kind != "text").then(|| AcceptedFile {
+        kind: kind.to_owned(),
+        url: file["url"].as_str().unwrap_or_default().to_owned(),
+        name: file["name"].as_str().map(str::to_owned),
+    });
     if text_of("from").trim().is_empty() {
         return Err(unprocessable(
             1120,
@@ -263,7 +300,11 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
         to: text_of("to").to_owned(),
         from: text_of("from").to_owned(),
         channel,
-        text: text_of("text").to_owned(),
+        text: match &media {
+            Some(_) => file["caption"].as_str().unwrap_or_default().to_owned(),
+            None => text_of("text").to_owned(),
+        },
+        media,
         quoted: body["context"]["message_uuid"].as_str().map(str::to_owned),
         at: account.now(),
     })
@@ -285,8 +326,21 @@ fn invalid_parameters(body: &Value, channel: Channel) -> Vec<Value> {
             "must be a number of 7 to 15 digits without + or 00.".to_owned(),
         );
     }
+    let kind = text_of("message_type");
     let text = text_of("text");
-    if text.is_empty() {
+    if kind != "text" {
+        let url = body[kind]["url"].as_str().unwrap_or_default();
+        if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+            invalid(
+                &format!("{kind}.url"),
+                "must be a public https address.".to_owned(),
+            );
+        }
+        let caption = &body[kind]["caption"];
+        if !caption.is_null() && (kind == "audio" || caption.as_str().is_none_or(str::is_empty)) {
+            invalid(&format!("{kind}.caption"), "is not possible.".to_owned());
+        }
+    } else if text.is_empty() {
         invalid("text", "is required.".to_owned());
     } else if text.chars().count() > channel.max_text_chars() {
         invalid(

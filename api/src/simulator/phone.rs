@@ -27,7 +27,7 @@ use super::account::{Account, Entry, EntryKind, EntryState, Parties};
 use super::{CustomerMessage, SimulatedLine, webhooks};
 
 /// Everything that the page loads is served here, and nothing is inline.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn router() -> Router<Arc<Account>> {
@@ -52,7 +52,10 @@ pub(super) fn router() -> Router<Arc<Account>> {
             "/phone.css",
             asset(
                 "text/css; charset=utf-8",
-                include_str!("../../assets/phone.css"),
+                concat!(
+                    include_str!("../../assets/phone.css"),
+                    include_str!("../../assets/phone-files.css")
+                ),
             ),
         )
         .route(
@@ -68,6 +71,15 @@ pub(super) fn router() -> Router<Arc<Account>> {
                 "image/svg+xml",
                 include_str!("../../assets/phone.photo.svg"),
             ),
+        )
+        .route(
+            "/phone.photo.png",
+            get(async || {
+                (
+                    [(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, "max-age=3600")],
+                    &include_bytes!("../../assets/phone.photo.png")[..],
+                )
+            }),
         )
         .layer(middleware::from_fn(guard))
 }
@@ -263,7 +275,7 @@ fn chosen_line(query: &PageQuery, lines: &[SimulatedLine]) -> (String, Channel) 
     (given, query.channel.or(known).unwrap_or(Channel::Sms))
 }
 
-const fn outcome(answer: Result<u16, webhooks::NoAnswer>) -> &'static str {
+pub(super) const fn outcome(answer: Result<u16, webhooks::NoAnswer>) -> &'static str {
     match answer {
         Ok(200..=299) => "taken",
         Ok(429 | 500..=599) | Err(webhooks::NoAnswer) => "again",

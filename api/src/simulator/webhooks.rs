@@ -192,11 +192,27 @@ fn inbound_payload(account: &Account, id: &str, message: &CustomerMessage) -> Va
         }
         EntryKind::Photo { text } => {
             payload["message_type"] = json!("image");
-            let mut image = json!({"url": format!("http://{}/phone.photo.svg", account.address), "name": "photo.svg"});
+            let mut image = json!({"url": format!("http://{}/phone.photo.png", account.address), "name": "photo.png"});
             if !text.is_empty() {
                 image["caption"] = json!(text);
             }
             payload["image"] = image;
+            if message.channel == Channel::Sms {
+                payload["channel"] = json!("mms");
+            }
+        }
+        EntryKind::File {
+            media,
+            url,
+            name,
+            text,
+        } => {
+            payload["message_type"] = json!(media);
+            let mut file = json!({"url": format!("http://{}{url}", account.address), "name": name});
+            if !text.is_empty() && media != "audio" {
+                file["caption"] = json!(text);
+            }
+            payload[media.as_str()] = file;
             if message.channel == Channel::Sms {
                 payload["channel"] = json!("mms");
             }

@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Clock, NewId, code_in_type, mask_numbers};
@@ -156,6 +156,19 @@ pub struct OutboundText<'a> {
     pub client_ref: &'a str,
     /// The `message_uuid` of the message that it quotes; WhatsApp alone can.
     pub quoted: Option<&'a str>,
+    /// The file that it carries; the text then stands beneath it.
+    pub media: Option<OutboundFile<'a>>,
+}
+
+/// A file on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct OutboundFile<'a> {
+    /// `image`, `audio`, `video` or `file`.
+    pub kind: &'a str,
+    /// Where Vonage fetches it.
+    pub url: &'a str,
+    /// What the person sees as its name.
+    pub name: Option<&'a str>,
 }
 
 impl fmt::Debug for OutboundText<'_> {
@@ -171,12 +184,26 @@ impl fmt::Debug for OutboundText<'_> {
 impl OutboundText<'_> {
     /// The body of the call.
     fn to_json(self) -> Vec<u8> {
+        let is_mms = self.media.is_some() && self.channel == Channel::Sms;
+        let mut file = Map::new();
+        if let Some(media) = self.media {
+            let caption = Some(self.text).filter(|text| !text.is_empty());
+            let name = media.name.filter(|_| media.kind == "file" && !is_mms);
+            let value = BodyFile {
+                url: media.url,
+                caption,
+                name,
+            };
+            let value = serde_json::to_value(value).expect("strings serialise");
+            file.insert(media.kind.to_owned(), value);
+        }
         let body = Body {
-            message_type: "text",
-            channel: self.channel,
+            message_type: self.media.map_or("text", |media| media.kind),
+            channel: if is_mms { "mms" } else { self.channel.as_str() },
             to: self.to,
             from: self.from,
-            text: self.text,
+            text: self.media.is_none().then_some(self.text),
+            file,
             client_ref: self.client_ref,
             context: self.quoted.map(|message_uuid| BodyContext { message_uuid }),
         };
@@ -280,14 +307,27 @@ struct TokenClaims<'a> {
 
 #[derive(Serialize)]
 struct Body<'a> {
-    message_type: &'static str,
-    channel: Channel,
+    message_type: &'a str,
+    channel: &'static str,
     to: &'a str,
     from: &'a str,
-    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    /// The file under the name of its kind.
+    #[serde(flatten)]
+    file: Map<String, Value>,
     client_ref: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<BodyContext<'a>>,
+}
+
+#[derive(Serialize)]
+struct BodyFile<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -384,6 +424,11 @@ impl Client {
             400 | 422 => Trial::Accepted,
             status => Trial::Unclear { status },
         }
+    }
+
+    /// The `Authorization` header for a call of another kind; `None` where none can be made.
+    pub fn authorization_header(&self) -> Option<HeaderValue> {
+        self.authorization().ok()
     }
 
     /// The `Authorization` header, made anew when the last one is about to expire, or was made later than now, after the clock was set

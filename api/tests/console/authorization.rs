@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 71] = [
+const ROUTES: [(&str, &str, May); 72] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
@@ -75,6 +75,7 @@ const ROUTES: [(&str, &str, May); 71] = [
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/wake", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
+    ("POST", "/media", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
     ("GET", "/labels", May::See),

@@ -416,7 +416,7 @@ async fn a_line_is_added_previewed_changed_and_removed() {
     added
         .is(200)
         .shows("The line was added.")
-        .shows("+12025550100 · WhatsApp");
+        .shows("+1 202-555-0100 · WhatsApp");
     let path = added.at.split('?').next().unwrap().to_owned();
     let id = path.trim_start_matches("/lines/").parse().unwrap();
     let row = lines::find(&house.app.pool, id).await.unwrap().unwrap();

@@ -516,6 +516,7 @@ impl History {
                 let reply = Reply {
                     reference,
                     text: format!("Answer {text}"),
+                    media: None,
                     seen_version: (text % 3 == 0).then_some(u64::from(text)),
                     message_id,
                     asked: self.asked.clone(),

@@ -334,6 +334,7 @@ async fn no_operation_changes_a_case_out_of_reach() {
         let reply = Reply {
             reference,
             text: "Hello".to_owned(),
+            media: None,
             seen_version: None,
             message_id: MessageId(new_id()),
             asked: asked.clone(),

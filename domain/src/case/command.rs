@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::CaseLabel;
+use super::MediaNews;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
 use crate::delivery::Status;
 use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference, UserId};
@@ -70,6 +71,15 @@ pub enum CaseCommand {
         message_id: MessageId,
         /// The line of the same channel that it goes out from now, where its own is gone.
         line_id: Option<LineId>,
+    },
+    /// Record what became of fetching a file that a message of the contact carries.
+    RecordMedia {
+        /// The message.
+        message_id: MessageId,
+        /// Which file of it, from 0.
+        item: u16,
+        /// What became of it.
+        news: MediaNews,
     },
     /// Answer the status question.
     SetStatus {
@@ -198,7 +208,8 @@ impl CaseCommand {
             | Self::MoveOut { message_id, .. }
             | Self::RecordRemovedElsewhere { message_id, .. }
             | Self::UndoMove { message_id, .. }
-            | Self::TakeBack { message_id, .. } => Some(*message_id),
+            | Self::TakeBack { message_id, .. }
+            | Self::RecordMedia { message_id, .. } => Some(*message_id),
             Self::Open(_)
             | Self::SetStatus { .. }
             | Self::Assign { .. }

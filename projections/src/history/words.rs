@@ -1,6 +1,7 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
 mod labels;
+pub(super) mod media;
 
 use std::fmt::Write as _;
 
@@ -211,15 +212,7 @@ fn of_case(event: &CaseEvent) -> String {
         CaseEvent::LabelsChanged { .. }
         | CaseEvent::CaseSnoozed { .. }
         | CaseEvent::CaseWoken { .. } => labels::of_case(event),
-        CaseEvent::MessageSending { .. }
-        | CaseEvent::MessageDeferred { .. }
-        | CaseEvent::MessageSent { .. }
-        | CaseEvent::MessageIdentified { .. }
-        | CaseEvent::MessageDelivered { .. }
-        | CaseEvent::MessageRead { .. }
-        | CaseEvent::MessageFailed { .. }
-        | CaseEvent::MessageUncertain { .. }
-        | CaseEvent::MessageRequeued { .. } => delivery(event),
+        _ => media::of_media(event).unwrap_or_else(|| delivery(event)),
     }
 }
 
@@ -802,10 +795,11 @@ fn queued(message: &OutboundMessage) -> String {
         format!(", to be sent as {}", quoted(&message.sent_text))
     };
     format!(
-        "{by} {} to {} by {}{sent}, message {}",
+        "{by} {} to {} by {}{sent}{}, message {}",
         quoted(&message.text),
         message.to.0,
         channel_name(message.channel),
+        media::with_media(message.media.as_deref()),
         short(message.message_id),
     )
 }

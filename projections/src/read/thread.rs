@@ -263,6 +263,8 @@ pub struct Outbound {
     pub text: Personal<String>,
     /// What is sent: the text with the reference appended.
     pub sent_text: Personal<String>,
+    /// Whether a file goes out with it.
+    pub has_file: bool,
     /// What is known of its delivery.
     pub delivery: Delivery,
 }
@@ -515,6 +517,7 @@ impl RawItem {
             line_id: LineId(row.some("line_id", self.line_id)?),
             sent_text: Personal(self.sent_text.unwrap_or_else(|| text.clone())),
             text: Personal(text),
+            has_file: self.content.is_some(),
             delivery: Delivery {
                 status: row.some("delivery", Status::from_name(&status))?,
                 reason: self.delivery_reason,

@@ -59,6 +59,7 @@ const KINDS: [(&str, &[&str]); 8] = [
             "MessageRequeued",
         ],
     ),
+    ("media", &["MediaStored", "MediaFailed"]),
     ("status", &["StatusChanged"]),
     ("assignee", &["AssigneeChanged"]),
     ("title", &["CaseOpened", "TitleChanged"]),

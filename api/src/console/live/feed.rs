@@ -139,6 +139,8 @@ fn is_in_lists(event_type: &str) -> bool {
     !matches!(
         event_type,
         "NoteAdded"
+            | "MediaStored"
+            | "MediaFailed"
             | "ReactionReceived"
             | "MessageSending"
             | "MessageDeferred"

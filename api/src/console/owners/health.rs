@@ -1,5 +1,6 @@
 //! `/health`: how Docket is doing, and what to do about it.
 
+mod media;
 mod people;
 pub(in crate::console) mod webhooks;
 
@@ -16,6 +17,7 @@ use docket_projections::activity::{self as counted, Total};
 use docket_projections::health::{self, Model, Store};
 use docket_projections::log::alerts::{self, Alerts};
 use docket_projections::read::lines::{self, LineRow};
+use docket_projections::read::media::{Standing, standing};
 use docket_projections::read::outbox::{self, Depth};
 use docket_projections::read::unrouted;
 
@@ -171,6 +173,7 @@ struct Known {
     last_call: Option<DateTime<Utc>>,
     depth: Depth,
     waiting: u64,
+    media: Standing,
     lines: Vec<LineRow>,
     store: Store,
     models: Vec<Model>,
@@ -215,6 +218,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         last_call: counted::last(&app.pool, &["send"], &["accepted"]).await?,
         depth: outbox::depth(&app.pool).await?,
         waiting: unrouted::count(&app.pool).await?,
+        media: standing(&app.pool, now).await?,
         lines: lines::all(&app.pool).await?,
         store: health::store(&app.pool).await?,
         models: health::models(&app.pool).await?,
@@ -245,6 +249,7 @@ impl Known {
             self.webhooks(),
             self.calls(),
             self.outbox(),
+            self.media(),
             self.lines(),
             self.unrouted(),
             self.writing(),
@@ -294,6 +299,11 @@ impl Known {
         } else {
             Check::good(title, sentence)
         }
+    }
+
+    fn media(&self) -> Check {
+        let oldest = self.media.oldest.map(|at| self.ago(at));
+        media::judge(&self.media, &oldest.unwrap_or_default())
     }
 
     fn halted(&self) -> impl Iterator<Item = &LineRow> {

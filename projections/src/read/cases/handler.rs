@@ -336,6 +336,8 @@ impl Projection for CasesHandler {
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. }
             | CaseEvent::LabelsChanged { .. }
             | CaseEvent::CaseSnoozed { .. }
             | CaseEvent::CaseWoken { .. } => {}

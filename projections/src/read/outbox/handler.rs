@@ -239,7 +239,9 @@ impl Step {
             | CaseEvent::MoveUndone { .. }
             | CaseEvent::MessageReturned { .. }
             | CaseEvent::MessageRemovedElsewhere { .. }
-            | CaseEvent::ReactionReceived { .. } => return None,
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. } => return None,
         };
         Some((
             message_id,

@@ -390,6 +390,8 @@ impl ThreadHandler {
             } => self.set_provider_id(reference, *message_id, to_i32(*attempt), provider_id),
             // The note says so itself.
             CaseEvent::PeopleMentioned { .. } => {}
+            // Files stand in a table of their own.
+            CaseEvent::MediaStored(_) | CaseEvent::MediaFailed { .. } => {}
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }

@@ -7,6 +7,7 @@ use docket_domain::delivery::Status;
 use docket_domain::ids::Reference;
 use docket_domain::routing::Routed;
 use docket_domain::text::search;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
@@ -282,13 +283,17 @@ impl NewThreadItem {
 
     pub(super) fn outbound(self, message: &OutboundMessage) -> Self {
         let sent = &message.sent_text;
+        let file = message.media.as_deref();
+        let name = file.and_then(|file| file.file.name.as_ref());
+        let words = std::iter::once(message.text.as_str()).chain(name.map(|name| name.as_str()));
         Self {
             message_id: Some(message.message_id.0),
             direction: Some("outbound"),
             channel: Some(message.channel.as_str()),
             line_id: Some(message.line_id.0),
             said: Some(message.text.0.clone()),
-            words: search::index([message.text.as_str()]),
+            words: search::index(words),
+            content: file.map(|file| json!({ "type": file.kind.as_str() }).to_string()),
             sent_text: (*sent != message.text).then(|| sent.0.clone()),
             delivery: Some(Status::Queued.as_str()),
             attempt: Some(1),

@@ -72,7 +72,7 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 11] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,

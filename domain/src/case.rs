@@ -34,7 +34,7 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::Progress;
-use crate::ids::{LabelId, MessageId, Reference, UserId};
+use crate::ids::{LabelId, MessageId, NoteId, Reference, UserId};
 use crate::personal::Personal;
 use crate::text::{normalise, title};
 
@@ -254,11 +254,7 @@ impl Case {
                     text,
                 }])
             }
-            CaseCommand::Mention { note_id, users } => {
-                let is_anybody = !users.is_empty();
-                let mentioned = CaseEvent::PeopleMentioned { note_id, users };
-                Ok(is_anybody.then_some(mentioned).into_iter().collect())
-            }
+            CaseCommand::Mention { note_id, users } => Ok(mentioned(note_id, users)),
             CaseCommand::MoveOut {
                 message_id,
                 to,
@@ -658,6 +654,13 @@ impl State {
                 .insert(message_id, Box::new(reaction.clone()));
         }
     }
+}
+
+/// That a note mentions people; nothing where it mentions nobody.
+fn mentioned(note_id: NoteId, users: Vec<UserId>) -> Vec<CaseEvent> {
+    let is_anybody = !users.is_empty();
+    let mentioned = CaseEvent::PeopleMentioned { note_id, users };
+    is_anybody.then_some(mentioned).into_iter().collect()
 }
 
 /// Whether a title that somebody typed can be kept.

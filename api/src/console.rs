@@ -15,6 +15,8 @@ mod begin;
 mod bulk;
 mod case;
 mod changes;
+mod contact_words;
+mod contacts;
 mod counter;
 mod device;
 mod errors;
@@ -149,7 +151,7 @@ struct Console {
     feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/rows`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
@@ -184,6 +186,7 @@ pub fn router(app: App) -> Router {
             "/cases/{reference}/messages/{message_id}/resend",
             post(act::resend),
         )
+        .merge(contacts::acting())
         .route_layer(middleware::from_fn(session::may_act));
     let overseeing = Router::new()
         .route("/log", get(log::show))
@@ -201,6 +204,7 @@ pub fn router(app: App) -> Router {
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .merge(contacts::own())
         .route_layer(middleware::from_fn(session::anybody));
     // Forms that carry a file, whose size is bounded where it is read.
     let carrying = Router::new()

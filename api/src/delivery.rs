@@ -23,7 +23,7 @@ use tracing::{error, warn};
 use crate::app::App;
 use crate::media;
 use crate::operations::Administrator;
-use crate::operations::delivery::{BeginSending, FailWithoutLine, RecordOutcome};
+use crate::operations::delivery::{BeginSending, Claimed, FailUnsendable, RecordOutcome};
 use crate::operations::line::ChangeLine;
 use crate::vonage::client::{self, Client, OutboundFile, OutboundText, SendOutcome};
 
@@ -221,7 +221,7 @@ impl Delivery {
         let clock = DatabaseClock { read, at };
         if is_housework_due {
             self.mark_cut_off(read).await?;
-            self.fail_without_line().await?;
+            self.fail_unsendable().await?;
         }
         let Some(client) = self.app.vonage.client.load_full() else {
             return Ok(0);
@@ -296,10 +296,10 @@ impl Delivery {
         Ok(())
     }
 
-    /// Messages whose line was removed while they waited: an agent is to learn of it, and can send them again from another.
-    async fn fail_without_line(&self) -> Result<(), DatabaseError> {
-        for message in outbox_claims::without_line(&self.app.pool, 100).await? {
-            let fail = FailWithoutLine {
+    /// Messages whose line was removed while they waited, or whose contact opted out: an agent is to learn of it.
+    async fn fail_unsendable(&self) -> Result<(), DatabaseError> {
+        for message in outbox_claims::unsendable(&self.app.pool, 100).await? {
+            let fail = FailUnsendable {
                 message_id: message.message_id,
                 attempt: message.attempt,
             };
@@ -307,10 +307,10 @@ impl Delivery {
                 Ok(_) => {}
                 // The others must not wait behind it.
                 Err(LedgerError::Refused(error)) => {
-                    error!(%error, message_id = %message.message_id, "that a message lost its line was refused");
+                    error!(%error, message_id = %message.message_id, "that a message cannot be sent any more was refused");
                 }
                 Err(error) => {
-                    warn!(%error, message_id = %message.message_id, "that a message lost its line could not be recorded; trying again");
+                    warn!(%error, message_id = %message.message_id, "that a message cannot be sent any more could not be recorded; trying again");
                     break;
                 }
             }
@@ -368,7 +368,10 @@ impl Delivery {
             attempt: message.attempt,
         };
         let deferrals = match self.app.ledger.submit(begin).await {
-            Ok(Answer::Done(deferrals) | Answer::Repeated(deferrals)) => deferrals,
+            Ok(Answer::Done(claimed) | Answer::Repeated(claimed)) => match claimed {
+                Claimed::ToSend { deferrals } => deferrals,
+                Claimed::OptedOut => return Used::Done,
+            },
             Ok(Answer::Duplicate) => 0,
             // The row is behind the log, or was when it was read.
             Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return Used::Not,

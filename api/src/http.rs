@@ -12,6 +12,7 @@ pub mod case_list;
 pub mod cases;
 pub mod checkpoints;
 pub mod client_address;
+pub mod contacts;
 pub mod events;
 pub mod history;
 pub mod input;
@@ -124,6 +125,7 @@ pub fn document() -> OpenApi {
 fn parts() -> (Router<App>, OpenApi) {
     let v1 = OpenApiRouter::new()
         .merge(cases::routes())
+        .merge(contacts::routes())
         .merge(thread::routes())
         .merge(replies::routes())
         .merge(moves::routes())

@@ -5,6 +5,7 @@
 //! that nobody changes one that they do not reach.
 
 pub mod case;
+pub mod contact;
 pub mod delivery;
 pub mod held;
 pub mod installation;
@@ -12,6 +13,7 @@ pub mod label;
 pub mod line;
 pub mod media;
 pub mod message_move;
+pub mod opt_out;
 pub mod people;
 pub mod probe;
 pub mod receive;

@@ -255,6 +255,7 @@ impl Case {
                 }])
             }
             CaseCommand::Mention { note_id, users } => Ok(mentioned(note_id, users)),
+            CaseCommand::RecordOptOut(change) => Ok(vec![CaseEvent::OptOutChanged(change)]),
             CaseCommand::MoveOut {
                 message_id,
                 to,
@@ -310,7 +311,7 @@ impl Case {
         media::check_outbound(&message)?;
         let user = match &message.author {
             Author::User { user_id, .. } => Some(*user_id),
-            Author::Automatic => None,
+            Author::Automatic | Author::OptOutConfirmation => None,
         };
         self.must_have_been_heard(seen_version, user)?;
         Ok(vec![CaseEvent::MessageQueued(message)])

@@ -8,6 +8,7 @@ use std::{env, fs};
 
 use cqrs_es::Aggregate;
 use docket_domain::case::{Case, CaseEvent};
+use docket_domain::contact::profile::{Contact, ContactEvent};
 use docket_domain::held::{Held, HeldEvent};
 use docket_domain::installation::{Installation, InstallationEvent};
 use docket_domain::label::{LabelEvent, Labels};
@@ -90,12 +91,18 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 11] = [
+const AGGREGATES: [AggregateEvents; 12] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
         events: "CaseEvent",
         types: &CaseEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Contact::TYPE,
+        what: "One outside number within one survey: its name, the note about it, and its opt-outs.",
+        events: "ContactEvent",
+        types: &ContactEvent::TYPES,
     },
     AggregateEvents {
         aggregate: Survey::TYPE,

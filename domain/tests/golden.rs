@@ -20,6 +20,7 @@ use docket_domain::case::{
     OutboundMedia, OutboundMessage, Reaction, StoredMedia, WakeReason,
 };
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile::{Contact, ContactEvent, OptOutCause, OptOutChange};
 use docket_domain::content::{Content, Media, MoreMedia};
 use docket_domain::event::Event;
 use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
@@ -98,6 +99,7 @@ impl Example {
 fn aggregate_type(event: &Event) -> &'static str {
     match event {
         Event::Case(_) => Case::TYPE,
+        Event::Contact(_) => Contact::TYPE,
         Event::Survey(_) => Survey::TYPE,
         Event::Line(_) => Line::TYPE,
         Event::Held(_) => Held::TYPE,
@@ -768,6 +770,85 @@ fn survey_examples() -> Vec<Example> {
     ]
 }
 
+fn opt_out(opted_out: bool, cause: OptOutCause, reason: Option<&str>) -> OptOutChange {
+    OptOutChange {
+        channel: Channel::Sms,
+        opted_out,
+        cause,
+        reason: reason.map(Into::into),
+    }
+}
+
+fn opt_outs_of_cases() -> Vec<Example> {
+    let by_message = OptOutCause::Message {
+        message_id: MessageId(id(1)),
+    };
+    let reason = Some("Asked for it by phone");
+    let confirmation = OutboundMessage {
+        channel: Channel::Sms,
+        references: vec![reference(123)],
+        ..outbound(Author::OptOutConfirmation)
+    };
+    vec![
+        full(CaseEvent::OptOutChanged(opt_out(
+            true,
+            OptOutCause::Person,
+            reason,
+        ))),
+        shape(
+            "minimal",
+            CaseEvent::OptOutChanged(opt_out(false, by_message, None)),
+        ),
+        shape(
+            "opt_out_confirmation",
+            CaseEvent::MessageQueued(confirmation),
+        ),
+    ]
+}
+
+fn contact_examples() -> Vec<Example> {
+    let by_message = OptOutCause::Message {
+        message_id: MessageId(id(1)),
+    };
+    let reason = || Some(Personal("Asked for it by phone".to_owned()));
+    let out = |cause, reason| ContactEvent::ContactOptedOut {
+        channel: Channel::Sms,
+        cause,
+        reason,
+    };
+    let back = |cause, reason| ContactEvent::ContactOptedIn {
+        channel: Channel::Whatsapp,
+        cause,
+        reason,
+    };
+    let renamed = |from: Option<&str>, to: Option<&str>| ContactEvent::ContactRenamed {
+        from: from.map(Into::into),
+        to: to.map(Into::into),
+    };
+    vec![
+        full(ContactEvent::ContactAdded {
+            contact_id: ContactId(id(3)),
+            survey_id: SurveyId(id(4)),
+            number: "447700900123".into(),
+        }),
+        full(renamed(Some("J. Example"), Some("Jane Example"))),
+        shape("minimal", renamed(None, None)),
+        full(ContactEvent::ContactNoted {
+            note: Some("Prefers mornings.".into()),
+        }),
+        shape("minimal", ContactEvent::ContactNoted { note: None }),
+        full(out(OptOutCause::Person, reason())),
+        shape("minimal", out(by_message, None)),
+        shape("vonage", out(OptOutCause::Vonage { code: 1240 }, None)),
+        full(back(OptOutCause::Person, reason())),
+        shape("minimal", back(by_message, None)),
+        full(ContactEvent::OptOutSuspected {
+            channel: Channel::Sms,
+            message_id: MessageId(id(1)),
+        }),
+    ]
+}
+
 fn line_examples() -> Vec<Example> {
     let settings = |multi_case_reply: Option<&str>| LineSettings {
         survey_id: SurveyId(id(4)),
@@ -1022,6 +1103,8 @@ fn installation_examples() -> Vec<Example> {
 fn examples() -> Vec<Example> {
     [
         case_examples(),
+        contact_examples(),
+        opt_outs_of_cases(),
         survey_examples(),
         line_examples(),
         held_examples(),
@@ -1129,6 +1212,7 @@ fn every_event_type_has_a_full_example() {
     let sorted = |types: &[&'static str]| -> BTreeSet<_> { types.iter().copied().collect() };
     for (aggregate, types) in [
         (Case::TYPE, CaseEvent::TYPES.as_slice()),
+        (Contact::TYPE, ContactEvent::TYPES.as_slice()),
         (Survey::TYPE, SurveyEvent::TYPES.as_slice()),
         (Line::TYPE, LineEvent::TYPES.as_slice()),
         (Held::TYPE, HeldEvent::TYPES.as_slice()),
@@ -1174,6 +1258,7 @@ fn an_event_is_named_by_its_variant() {
         assert_eq!(names, [example.event.type_name()], "{}", example.path());
         let (event_type, version) = match &example.event {
             Event::Case(event) => (event.event_type(), event.event_version()),
+            Event::Contact(event) => (event.event_type(), event.event_version()),
             Event::Survey(event) => (event.event_type(), event.event_version()),
             Event::Line(event) => (event.event_type(), event.event_version()),
             Event::Held(event) => (event.event_type(), event.event_version()),
@@ -1195,7 +1280,7 @@ fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
         AssigneeChanged, TitleChanged, NoteAdded, PeopleMentioned, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
-        MessageRemovedElsewhere, ReactionReceived, MediaStored, MediaFailed, LabelsChanged, CaseSnoozed, CaseWoken);
+        MessageRemovedElsewhere, ReactionReceived, OptOutChanged, MediaStored, MediaFailed, LabelsChanged, CaseSnoozed, CaseWoken);
     let (label, label_name) = variants!(LabelEvent: LabelCreated, LabelChanged, LabelDeleted);
     assert_eq!(BTreeSet::from(LabelEvent::TYPES), label);
     let (survey, survey_name) =
@@ -1214,6 +1299,7 @@ fn the_lists_of_event_types_are_complete() {
     for example in examples() {
         let variant = match &example.event {
             Event::Case(event) => case_name(event),
+            Event::Contact(event) => event.type_name(),
             Event::Survey(event) => survey_name(event),
             Event::Line(event) => line_name(event),
             Event::Held(event) => held_name(event),
@@ -1237,7 +1323,7 @@ fn every_kind_of_content_rule_and_origin_has_an_example() {
     let (rules, rule) = variants!(Rule: First, OnlyOpen, AllOpen, Reference, Quote, NewRequested, Follows, CasesDisabled, Moved,
         Reaction, Newest);
     let (origins, origin) = variants!(Origin: Message, Record, Agent, Move);
-    let (authors, author) = variants!(Author: User, Automatic);
+    let (authors, author) = variants!(Author: User, Automatic, OptOutConfirmation);
     let (channels, channel) = variants!(Channel: Sms, Whatsapp);
     let mut shown = [const { BTreeSet::new() }; 5];
     for example in examples() {

@@ -24,6 +24,7 @@ use crate::append;
 use crate::log::reader::{self, Located, ReadError};
 use crate::log::recorded::to_database_precision;
 use crate::read::cases::{self, CaseLink, CaseRow};
+use crate::read::contact_details;
 use crate::read::contacts::{self, ContactRow};
 use crate::read::thread::as_of::{self, Moment};
 use crate::read::thread::page::Part;
@@ -234,10 +235,13 @@ pub async fn case(pool: &PgPool, found: Found) -> Result<CaseAsOf, AsOfError> {
     let now = now.ok_or_else(no_such_case)?;
     let contact = contacts::find(&mut *conn, now.contact_id).await?;
     let mut contact = contact.ok_or_else(no_such_case)?;
-    if contact.name.is_some() {
+    if contact.profile_name.is_some() {
         let name = cases::as_of::name(&mut conn, moment, position, time).await?;
-        contact.name = name.map(Personal);
+        contact.profile_name = name.map(Personal);
     }
+    contact.details = contact_details::as_of(&mut conn, now.contact_id, position, time).await?;
+    let given = contact.details.name.clone();
+    contact.name = given.or_else(|| contact.profile_name.clone());
     Ok(CaseAsOf {
         row: cases::as_of::row(&mut conn, moment, now).await?,
         recorded_at,

@@ -289,12 +289,13 @@ pub async fn orphans(
     rows.into_iter().map(OutboxRow::try_from).collect()
 }
 
-/// Up to `limit` messages that wait on a line which was removed, oldest first: nobody sends them from there any more.
+/// Up to `limit` messages, oldest first, that wait on a line which was removed, or for a contact that opted out: nobody sends them any
+/// more. What confirms an opt-out is sent all the same.
 ///
 /// # Errors
 ///
 /// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
-pub async fn without_line(
+pub async fn unsendable(
     executor: impl PgExecutor<'_>,
     limit: u32,
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
@@ -304,7 +305,12 @@ pub async fn without_line(
                   attempt, queued_at, due_at, since
            FROM lines
            JOIN outbox AS waiting ON waiting.line_id = lines.line_id AND waiting.state = 'queued'
+           LEFT JOIN contact_details AS d USING (contact_id)
            WHERE lines.removed
+              OR waiting.channel = ANY (d.opted_out) AND NOT EXISTS (
+                     SELECT FROM thread_items AS t
+                      WHERE t.message_id = waiting.message_id AND t.direction = 'outbound'
+                          AND t.author_kind = 'opt_out_confirmation')
            ORDER BY queued_at, message_id
            LIMIT $1"#,
         i64::from(limit),

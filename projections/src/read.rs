@@ -9,6 +9,7 @@
 //! [`ReadModels`]. What it writes with nearly every message gets a target in [`writes`]; all else is statements of its own.
 
 pub mod cases;
+pub mod contact_details;
 pub mod contacts;
 pub mod installation;
 pub mod labels;
@@ -123,6 +124,8 @@ read_models! {
     users: users::UsersHandler,
     /// Contacts.
     contacts: contacts::ContactsHandler,
+    /// What is recorded about contacts themselves.
+    contact_details: contact_details::ContactDetailsHandler,
     /// Open cases of a contact.
     open_cases: open_cases::OpenCasesHandler,
     /// The list of cases.

@@ -239,7 +239,7 @@ impl World {
             text: text.into(),
             sent_text: match &author {
                 Author::User { .. } => Personal(format!("{text} #{}", references[0])),
-                Author::Automatic => text.into(),
+                Author::Automatic | Author::OptOutConfirmation => text.into(),
             },
             author,
             references,

@@ -32,7 +32,7 @@ use super::session::Session;
 use super::thread::arrange::arrange;
 use super::thread::{self, Beside, Shown};
 use super::window::Window;
-use super::{Console, Failed, failure, page, presence, words};
+use super::{Console, Failed, contact_words, failure, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 use crate::people;
@@ -360,7 +360,28 @@ pub(super) fn around_thread(
         closes_anyway: false,
         refusal: String::new(),
         title: row.title.0.clone(),
+        opt_out: opt_out(about, answered.channel),
+        contact: format!("/contacts/{}", row.contact_id),
     }
+}
+
+/// That nothing can be sent, or that somebody has to decide whether it can.
+fn opt_out(about: &About, channel: Channel) -> Option<pages::OptOut> {
+    let is_out = about.opt_outs.opted_out.contains(&channel);
+    let name = thread::channel(channel);
+    let sentence = if is_out {
+        contact_words::nothing_is_sent(name)
+    } else if about.opt_outs.suspected.contains(&channel) {
+        contact_words::may_want_to_opt_out(name)
+    } else {
+        return None;
+    };
+    Some(pages::OptOut {
+        sentence,
+        is_out,
+        action: format!("/contacts/{}/opt-out", about.row.contact_id),
+        channel: channel.as_str(),
+    })
 }
 
 /// How a case's status is coloured: a case is new as long as it has the first status of its survey.

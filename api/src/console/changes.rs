@@ -27,7 +27,7 @@ use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::arrange::arrange;
 use super::thread::{Beside, Shown};
-use super::{Console, Failed, page, words};
+use super::{Console, Failed, contact_words, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
 

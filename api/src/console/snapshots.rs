@@ -91,6 +91,7 @@ fn entry(reference: u32) -> CaseEntry {
         when: when(0),
         marks: marks(),
         is_current: false,
+        opt_out: "",
     }
 }
 
@@ -210,6 +211,7 @@ fn message(is_ours: bool) -> Message {
         cards: vec![],
         files: vec![],
         text: Some(text("Hello\n<you>")),
+        may_opt_out: !is_ours,
         time_note: "",
         why: vec![],
         why_matters: false,
@@ -384,6 +386,8 @@ fn case() -> Case {
     };
     Case {
         reference: 101,
+        opt_out: None,
+        contact: "/contacts/c1".to_owned(),
         title: "The lift".to_owned(),
         number: "+447700900123".to_owned(),
         name: None,

@@ -21,6 +21,7 @@ use serde_json::{Number, Value};
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
 use super::words;
+use crate::operations::opt_out;
 use crate::people;
 
 pub(super) use self::standing::Beside;
@@ -110,7 +111,13 @@ impl Shown<'_> {
             })),
             What::Outbound(message) => Body::Message(Box::new(Message {
                 reaction: self.reaction(item.reaction.as_ref()),
-                ..self.outbound(message, matches!(item.author, ItemAuthor::Automatic))
+                ..self.outbound(
+                    message,
+                    matches!(
+                        item.author,
+                        ItemAuthor::Automatic | ItemAuthor::OptOutConfirmation
+                    ),
+                )
             })),
             // The emoji is the contact's, in which a number is no link of ours; the reason is ours.
             What::Reaction { routed, .. } => {
@@ -169,6 +176,19 @@ impl Shown<'_> {
                     href: None,
                 }],
                 comment: None,
+            },
+            What::OptOut {
+                channel: by,
+                opted_out,
+                reason,
+                ..
+            } => Body::Marker {
+                icon: "dot",
+                sentence: vec![Piece {
+                    text: words::opt_out_changed(&who, channel(*by), *opted_out),
+                    href: None,
+                }],
+                comment: reason.as_ref().map(|reason| reason.0.clone()),
             },
             What::Labels { .. } | What::Snoozed { .. } | What::Woken { .. } => {
                 self.sorted(&who, &item.what)
@@ -300,6 +320,7 @@ impl Shown<'_> {
             cards,
             files: vec![],
             text: text.map(|text| text::spans(&text, self.beside.country)),
+            may_opt_out: opt_out::may_be_meant(message.content.said()),
             time_note: if message.at_is_arrival {
                 words::TIME_OF_ARRIVAL
             } else {
@@ -345,6 +366,7 @@ impl Shown<'_> {
                 warning,
             });
         Message {
+            may_opt_out: false,
             is_ours: true,
             is_automatic,
             channel: channel(message.channel),
@@ -443,6 +465,7 @@ fn author(author: &ItemAuthor) -> String {
     match author {
         ItemAuthor::User { email, .. } => people::shown(email),
         ItemAuthor::Automatic => words::AUTOMATIC.to_owned(),
+        ItemAuthor::OptOutConfirmation => words::OPT_OUT_CONFIRMATION.to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),
         ItemAuthor::Vonage => words::VONAGE.to_owned(),
         ItemAuthor::System => words::SYSTEM.to_owned(),

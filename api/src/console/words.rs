@@ -378,6 +378,17 @@ pub(super) fn renamed(who: &str, before: &str, title: &str) -> String {
     format!("{who} renamed the case from “{before}” to “{title}”")
 }
 
+/// The author of the message that confirms an opt-out.
+pub(super) const OPT_OUT_CONFIRMATION: &str = "Opt-out confirmation";
+
+pub(super) fn opt_out_changed(who: &str, channel: &str, opted_out: bool) -> String {
+    if opted_out {
+        format!("{who} set “opted out of {channel}”: nothing is sent to the contact by {channel}")
+    } else {
+        format!("{who} set “may be sent messages by {channel}” again")
+    }
+}
+
 pub(super) fn moved_out(who: &str, to: u32) -> String {
     format!("{who} moved a message to #{to}")
 }
@@ -429,6 +440,8 @@ pub(super) fn done(what: &str) -> &'static str {
         "resent" => "The message is sent again.",
         "begun" => "Case created.",
         "unread" => "The case is marked as unread.",
+        "opted-out" => "The contact is opted out.",
+        "opted-in" => "Messages may be sent to the contact.",
         "labelled" => "The labels were set.",
         "snoozed" => "The case is snoozed.",
         "woken" => "The snooze was ended.",
@@ -1485,6 +1498,7 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
 // The log.
 
 words! {
+    CONTACTS = "Contacts";
     LOG = "Log";
     LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it.";
     LOG_SEARCH = "Search the log";

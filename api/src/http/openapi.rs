@@ -59,6 +59,7 @@ pub(super) fn beginning() -> OpenApi {
         )
         .tags(Some([
             tag("cases", "Cases: subjects, each with one contact"),
+            tag("contacts", "People: outside numbers, each within one survey"),
             tag("replies", "What agents say"),
             tag("moves", "Moving a message to where it belongs"),
             tag("labels", "Words with a colour that people put on cases"),

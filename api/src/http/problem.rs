@@ -13,6 +13,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::CaseError;
+use docket_domain::contact::profile::ContactError;
 use docket_domain::held::HeldError;
 use docket_domain::installation::InstallationError;
 use docket_domain::label::LabelError;
@@ -30,6 +31,7 @@ use tracing::error;
 use super::request_id::RequestId;
 use crate::audit::NotRecorded;
 use crate::operations::case::ChangeCaseError;
+use crate::operations::contact::ChangeContactError;
 use crate::operations::held::RouteHeldError;
 use crate::operations::line::ChangeLineError;
 use crate::operations::message_move::MoveError;
@@ -126,6 +128,8 @@ kinds! {
     NotUndoable = "not-undoable", CONFLICT, "The move cannot be undone";
     /// The message is not one that can be sent again.
     NotResendable = "not-resendable", CONFLICT, "The message cannot be sent again";
+    /// The contact opted out on the channel.
+    OptedOut = "opted-out", CONFLICT, "The contact opted out";
     /// The line to answer from was removed.
     LineRemoved = "line-removed", CONFLICT, "The line was removed";
     /// Another line has the number.
@@ -470,6 +474,7 @@ impl From<ReplyError> for Problem {
             ReplyError::NoLine | ReplyError::NoLineOfMessage => {
                 Self::new(Kind::LineRemoved, error.to_string())
             }
+            ReplyError::OptedOut(_) => Self::new(Kind::OptedOut, error.to_string()),
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
@@ -510,6 +515,20 @@ impl From<ChangeCaseError> for Problem {
             ChangeCaseError::UnknownStatus { ref choices } => {
                 Self::new(Kind::UnknownStatus, error.to_string()).with("choices", choices)
             }
+        }
+    }
+}
+
+impl From<ChangeContactError> for Problem {
+    fn from(error: ChangeContactError) -> Self {
+        match error {
+            ChangeContactError::Case(error) => error.into(),
+            ChangeContactError::Contact(error) => match error {
+                ContactError::NotKnown => {
+                    Self::not_found("there is no such contact; GET /api/v1/contacts lists them")
+                }
+                ContactError::TooLong { .. } => Self::invalid(error.to_string()),
+            },
         }
     }
 }

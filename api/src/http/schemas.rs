@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use docket_domain::case::{MAX_CASE_LABELS, MAX_NOTE_CHARS, MAX_TITLE_CHARS};
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile;
 use docket_domain::ids::Reference;
 use docket_domain::label::{LabelColour, MAX_LABEL_CHARS};
 use docket_domain::line::MAX_REPLY_CHARS;
@@ -190,6 +191,37 @@ pub(super) fn cases_cursor() -> Object {
             "^(cases(-by-waiting)?:[0-9]{1,15}-[1-9][0-9]{0,8}|cases-by-reference:[1-9][0-9]{0,8})?$",
         ))
         .build()
+}
+
+/// What an earlier page of contacts gave as `next`.
+pub(super) fn contacts_cursor() -> Object {
+    let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+    string()
+        .pattern(Some(format!("^(contacts:[0-9]{{1,15}}\\.{id})?$")))
+        .build()
+}
+
+/// A contact's name, or none.
+pub(super) fn contact_name_or_null() -> Schema {
+    text_or_null(profile::MAX_NAME_CHARS)
+}
+
+/// The note about a contact, or none.
+pub(super) fn contact_note_or_null() -> Schema {
+    text_or_null(profile::MAX_NOTE_CHARS)
+}
+
+/// Why a contact is opted out, or nothing.
+pub(super) fn opt_out_reason_or_null() -> Schema {
+    text_or_null(profile::MAX_REASON_CHARS)
+}
+
+/// A text, perhaps an empty one, or none.
+fn text_or_null(max_chars: usize) -> Schema {
+    let text = string()
+        .max_length(Some(max_chars))
+        .pattern(Some("^[^\0]*$"));
+    or_null(text.build())
 }
 
 /// What an earlier page of a thread gave as `next`.

@@ -24,6 +24,7 @@ use super::problem::Problem;
 use super::schemas;
 use crate::app::App;
 use crate::media::shown::{self, Files, Moment};
+use crate::operations::opt_out;
 use crate::people;
 
 /// What the cursors of threads are called.
@@ -38,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 pub struct ThreadItem {
     /// The sequence of the event that it comes from.
     pub sequence: u64,
-    /// `opened`, `message`, `reaction`, `note`, `status`, `moved_out`, `moved_in`, `removed_elsewhere`, `assigned` or `renamed`.
+    /// `opened`, `message`, `reaction`, `note`, `status`, `moved_out`, `moved_in`, `removed_elsewhere`, `assigned`, `renamed` or
+    /// `opt_out` (the contact opted out on a channel, or in again).
     pub kind: &'static str,
     /// When it happened: Vonage's time of a message that came in, the time of recording of all else.
     pub at: DateTime<Utc>,
@@ -49,7 +51,7 @@ pub struct ThreadItem {
     /// What the user is called today; null where they have no name, for others, and in a case as it was.
     #[schema(required = true)]
     pub author_name: Option<String>,
-    /// `user`, `contact`, `automatic` (the automatic reply), `vonage` or `system`.
+    /// `user`, `contact`, `automatic` (the automatic reply), `opt_out_confirmation`, `vonage` or `system`.
     pub author_kind: &'static str,
     /// Of a message, and of a move: the message's id, the same in every case that it stands in.
     #[schema(required = true)]
@@ -57,7 +59,7 @@ pub struct ThreadItem {
     /// Of a message: `inbound` or `outbound`.
     #[schema(required = true)]
     pub direction: Option<&'static str>,
-    /// Of a message: `sms` or `whatsapp`.
+    /// Of a message, and of `opt_out`: `sms` or `whatsapp`.
     #[schema(required = true)]
     pub channel: Option<&'static str>,
     /// What was said or written, as it was written: a message's text or caption, a note's text.
@@ -144,7 +146,16 @@ pub struct MoreView {
     /// Of `moved_in` and `removed_elsewhere`: the case that the message came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<u32>,
-    /// Of `moved_out`, `moved_in` and `removed_elsewhere`: what the agent said of it.
+    /// Of `opt_out`: whether nothing is sent to the contact on the channel from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opted_out: Option<bool>,
+    /// Of `opt_out`: what made them, `message`, `person` or `vonage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Of an inbound message: true where it begins with a word that opts out, and says more; else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_opt_out: bool,
+    /// Of `moved_out`, `moved_in` and `removed_elsewhere`: what the agent said of it. Of `opt_out`: the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
@@ -332,6 +343,21 @@ impl ThreadItem {
                 comment: comment.map(|comment| comment.0),
                 ..MoreView::default()
             }),
+            What::OptOut {
+                channel,
+                opted_out,
+                cause,
+                reason,
+            } => Self {
+                channel: Some(channel.as_str()),
+                ..self
+            }
+            .and(MoreView {
+                opted_out: Some(opted_out),
+                cause: Some(cause),
+                comment: reason.map(|reason| reason.0),
+                ..MoreView::default()
+            }),
             What::Reaction {
                 target_provider_id,
                 routed,
@@ -370,6 +396,7 @@ impl ThreadItem {
     }
 
     fn inbound(self, message: thread::Inbound) -> Self {
+        let may_opt_out = opt_out::may_be_meant(message.content.said());
         Self {
             message_id: Some(message.message_id.0),
             direction: Some("inbound"),
@@ -378,6 +405,7 @@ impl ThreadItem {
             routed: Some((&message.routed).into()),
             content: Some(message.content.0),
             more: MoreView {
+                may_opt_out,
                 line_id: Some(message.line_id.0),
                 provider_id: Some(message.provider_id),
                 quotes: message.quotes,

@@ -4,6 +4,7 @@ use docket_domain::case::{
     Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin,
     OutboundMessage, Reaction,
 };
+use docket_domain::contact::profile::ContactEvent;
 use docket_domain::content::Content;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
@@ -13,8 +14,8 @@ use docket_domain::routing::{
     self, ContactCases, Decision, MAX_NAMED, ReactionCases, Routed, Rule, Target, TooManyOpenCases,
 };
 use docket_domain::text::auto_reply::{self, OpenCase};
-use docket_domain::text::references::{self, mentions};
-use docket_domain::text::{opt_out, title};
+use docket_domain::text::references::mentions;
+use docket_domain::text::title;
 use docket_projections::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -22,6 +23,7 @@ use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::held::hold;
+use super::opt_out::{self, Heard};
 use super::{in_each, of_case, of_webhook};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::Inbound;
@@ -225,12 +227,19 @@ pub(super) fn route(
     let Decision { target, routed } =
         decide(scope, contact, inbound, line).map_err(Unroutable::TooMany)?;
     let rule = routed.rule;
+    let heard = opt_out::heard(message.content.said());
+    let changes = opt_out::of_message(scope, contact, heard, line.channel, message.message_id);
     let (references, events) = match target {
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
-            let first = CaseCommand::Receive { message, routed };
-            (vec![opened.reference], into_new(opened, first)?)
+            let mut commands = vec![CaseCommand::Receive { message, routed }];
+            let changed = changes.iter().filter_map(ContactEvent::opt_out_change);
+            commands.extend(changed.map(CaseCommand::RecordOptOut));
+            let reference = opened.reference;
+            let mut events = into_new(opened, commands)?;
+            events.extend(opt_out::recorded(scope, contact, changes, &[])?);
+            (vec![reference], events)
         }
         Target::Existing(references) => {
             let mut events = in_each(scope, &references, |case| {
@@ -239,7 +248,15 @@ pub(super) fn route(
                     routed: routed.clone(),
                 })
             })?;
+            events.extend(opt_out::recorded(scope, contact, changes, &references)?);
+            let may_be_sent = match heard {
+                Heard::Nothing => scope.may_be_sent_to(contact, line.channel),
+                Heard::In => true,
+                // It is never answered by the text for several open cases.
+                Heard::Out | Heard::Perhaps => false,
+            };
             if rule == Rule::AllOpen
+                && may_be_sent
                 && let Some(reply) =
                     automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
             {
@@ -296,7 +313,7 @@ fn route_reaction(
         Target::New { follows } => {
             let title = title::title(&inbound.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
-            (vec![opened.reference], into_new(opened, command)?)
+            (vec![opened.reference], into_new(opened, vec![command])?)
         }
         Target::Existing(references) => {
             let events = in_each(scope, &references, |case| case.decide(command.clone()))?;
@@ -339,11 +356,16 @@ fn opened(
 }
 
 /// A message or reaction into a case that begins with it.
-fn into_new(opened: Opened, first: CaseCommand) -> Result<Vec<(StreamId, Event)>, CaseError> {
+fn into_new(
+    opened: Opened,
+    commands: Vec<CaseCommand>,
+) -> Result<Vec<(StreamId, Event)>, CaseError> {
     let reference = opened.reference;
     let mut case = Case::default();
     let mut events = run(&mut case, CaseCommand::Open(opened))?;
-    events.extend(run(&mut case, first)?);
+    for command in commands {
+        events.extend(run(&mut case, command)?);
+    }
     Ok(of_case(reference, events).collect())
 }
 
@@ -388,7 +410,7 @@ fn decide(
     )
 }
 
-/// The automatic reply for several open cases, unless none is due.
+/// The automatic reply for several open cases, unless none is due; to somebody who may be sent one.
 fn automatic_reply(
     scope: &Scope<'_>,
     contact: ContactId,
@@ -398,12 +420,7 @@ fn automatic_reply(
     reply_id: MessageId,
 ) -> Option<OutboundMessage> {
     let template = line.multi_case_reply.as_deref()?;
-    // A reference that names nothing is as if it were not there.
-    let opts_out = |said| opt_out::begins_with_opt_out(&references::strip_spaced_too(said));
-    if cases.len() < 2
-        || inbound.content.said().is_some_and(opts_out)
-        || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR
-    {
+    if cases.len() < 2 || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR {
         return None;
     }
     let open: Vec<OpenCase<'_>> = cases

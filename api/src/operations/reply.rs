@@ -35,6 +35,12 @@ pub enum ReplyError {
         "the line that the message went out from was removed; add it again to send the message again, or write a new reply"
     )]
     NoLineOfMessage,
+    /// The contact opted out on the channel that the message would go by.
+    #[error(
+        "the contact opted out of {}, so that nothing is sent to them; if they asked for messages again, clear the opt-out first",
+        channel_name(*.0)
+    )]
+    OptedOut(Channel),
     /// There is no such line.
     #[error("there is no such line")]
     UnknownLine,
@@ -128,6 +134,7 @@ impl Operation for Reply {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
         let (case, state) = self.asked.case(scope, self.reference)?;
         let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
+        must_not_be_opted_out(scope, state.origin.contact_id, line.channel)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
         let text = normalise::typed(&self.text);
         let media = self.media.as_ref().map(|file| file.on(line)).transpose()?;
@@ -165,6 +172,26 @@ impl Operation for Reply {
                 version,
             },
         ))
+    }
+}
+
+/// That something may be sent to the contact on the channel.
+fn must_not_be_opted_out(
+    scope: &Scope<'_>,
+    contact: ContactId,
+    channel: Channel,
+) -> Result<(), ReplyError> {
+    if scope.may_be_sent_to(contact, channel) {
+        Ok(())
+    } else {
+        Err(ReplyError::OptedOut(channel))
+    }
+}
+
+const fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "SMS",
+        Channel::Whatsapp => "WhatsApp",
     }
 }
 
@@ -293,6 +320,7 @@ impl Operation for BeginCase {
         };
         check_title(&title)?;
         let contact_id = scope.contact().ok_or(ReplyError::UnknownLine)?;
+        must_not_be_opted_out(scope, contact_id, line.channel)?;
         let reference = scope.new_reference();
         let mut case = Case::default();
         let mut events = run(
@@ -369,6 +397,7 @@ impl Operation for Resend {
         let message_id = self.message_id;
         let (shown, state) = self.asked.case(scope, self.reference)?;
         let (message, _) = state.outbound(message_id)?;
+        must_not_be_opted_out(scope, message.contact_id, message.channel)?;
         let is_gone = scope.settings().line(message.line_id).is_none();
         let line = line_to(scope, state).filter(|line| is_gone && line.channel == message.channel);
         let line_id = line.map(|line| line.line_id);

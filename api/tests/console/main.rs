@@ -8,6 +8,7 @@ mod authorization;
 mod bulk;
 mod cases;
 mod changes;
+mod contacts;
 mod doors;
 mod files;
 mod head;

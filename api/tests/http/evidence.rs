@@ -252,6 +252,8 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
     let api = Api::start().await;
     let ids = api.set_up().await;
     api.receives("Hello").await;
+    let listed = api.get("/contacts").await.expect(200);
+    let contact = text(&listed["items"][0]["contact_id"]);
     let mut keeper = Keeper::new(api.app.clone(), OutletsConfig::default());
     keeper.round().await.unwrap();
     // So that the next use of the token would be noted.
@@ -264,6 +266,8 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
         .map(|(_, template, _)| {
             let id = if template.contains("lines") {
                 &ids.line
+            } else if template.contains("contacts") {
+                &contact
             } else {
                 &ids.survey
             };

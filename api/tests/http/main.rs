@@ -7,6 +7,7 @@ mod auditor;
 mod case_list;
 mod cases;
 mod checkpoints;
+mod contacts;
 mod deliveries;
 mod events;
 mod evidence;

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 54] = [
+pub(crate) const ROUTES: [(&str, &str, May); 58] = [
     ("GET", "/api/v1/mentions", May::Read),
     ("GET", "/api/v1/account", May::Read),
     ("PATCH", "/api/v1/account", May::Work),
@@ -58,6 +58,10 @@ pub(crate) const ROUTES: [(&str, &str, May); 54] = [
         "/api/v1/cases/{reference}/messages/{message_id}/resend",
         May::Work,
     ),
+    ("GET", "/api/v1/contacts", May::Read),
+    ("GET", "/api/v1/contacts/{id}", May::Read),
+    ("PATCH", "/api/v1/contacts/{id}", May::Work),
+    ("PUT", "/api/v1/contacts/{id}/opt-out", May::Work),
     ("GET", "/api/v1/media/{id}", May::Read),
     ("GET", "/api/v1/media/{id}/thumbnail", May::Read),
     ("POST", "/api/v1/media", May::Work),

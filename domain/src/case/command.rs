@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::CaseLabel;
 use super::MediaNews;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Status;
 use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference, UserId};
 use crate::personal::Personal;
@@ -116,6 +117,8 @@ pub enum CaseCommand {
         /// Who.
         users: Vec<UserId>,
     },
+    /// Record that the contact opted out, or in again.
+    RecordOptOut(OptOutChange),
     /// Take a message out.
     MoveOut {
         /// The message.
@@ -216,6 +219,7 @@ impl CaseCommand {
             | Self::Rename { .. }
             | Self::AddNote { .. }
             | Self::Mention { .. }
+            | Self::RecordOptOut(_)
             | Self::SetLabels { .. }
             | Self::Snooze { .. }
             | Self::Wake

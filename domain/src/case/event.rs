@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{CaseLabel, WakeReason};
 use crate::channel::Channel;
+use crate::contact::profile::OptOutChange;
 use crate::content::Content;
 use crate::ids::{ContactId, LineId, MediaId, MessageId, NoteId, Reference, SurveyId, UserId};
 use crate::media::{MediaFailure, StoredFile};
@@ -218,6 +219,8 @@ pub enum CaseEvent {
         /// The agent's comment.
         comment: Option<Personal<String>>,
     },
+    /// The contact opted out on a channel, or in again. The contact's own stream says the same; here it stands for the case's history.
+    OptOutChanged(OptOutChange),
     /// The case got other labels.
     LabelsChanged {
         /// The labels before, but for those that were deleted since.
@@ -507,6 +510,8 @@ pub enum Author {
     },
     /// The automatic reply for several open cases.
     Automatic,
+    /// The confirmation that the contact opted out: the one message that is sent to them after it.
+    OptOutConfirmation,
 }
 
 /// Who sees to a case.
@@ -520,7 +525,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 28] = [
+    pub const TYPES: [&'static str; 29] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -544,6 +549,7 @@ impl CaseEvent {
         "MoveUndone",
         "MessageReturned",
         "MessageRemovedElsewhere",
+        "OptOutChanged",
         "LabelsChanged",
         "CaseSnoozed",
         "CaseWoken",
@@ -577,6 +583,7 @@ impl CaseEvent {
             Self::MoveUndone { .. } => "MoveUndone",
             Self::MessageReturned { .. } => "MessageReturned",
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
+            Self::OptOutChanged(_) => "OptOutChanged",
             Self::MediaStored(_) => "MediaStored",
             Self::MediaFailed { .. } => "MediaFailed",
             Self::LabelsChanged { .. } => "LabelsChanged",
@@ -614,6 +621,7 @@ impl CaseEvent {
             | Self::TitleChanged { .. }
             | Self::NoteAdded { .. }
             | Self::PeopleMentioned { .. }
+            | Self::OptOutChanged(_)
             | Self::LabelsChanged { .. }
             | Self::CaseSnoozed { .. }
             | Self::CaseWoken { .. } => None,

@@ -1,5 +1,6 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+mod contacts;
 mod labels;
 pub(super) mod media;
 
@@ -66,7 +67,7 @@ pub fn who(recorded: &Recorded) -> Who<'_> {
         }
         (Event::Case(CaseEvent::CaseOpened(opened)), Actor::Vonage) => Who::Contact(&opened.number),
         (Event::Case(CaseEvent::MessageQueued(message)), _)
-            if message.author == Author::Automatic =>
+            if !matches!(message.author, Author::User { .. }) =>
         {
             Who::Automatic
         }
@@ -108,6 +109,7 @@ pub fn provider_id(recorded: &Recorded) -> Option<&str> {
 pub fn describe(recorded: &Recorded) -> String {
     match &recorded.event {
         Event::Case(event) => of_case(event),
+        Event::Contact(event) => contacts::of_contact(event),
         Event::Survey(event) => of_survey(event),
         Event::Line(event) => of_line(event),
         Event::Held(event) => of_held(event),
@@ -141,7 +143,7 @@ fn of_case(event: &CaseEvent) -> String {
         CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
-            Author::Automatic => format!("Noted: {}", quoted(text)),
+            Author::Automatic | Author::OptOutConfirmation => format!("Noted: {}", quoted(text)),
         },
         CaseEvent::PeopleMentioned { users, .. } => mentioned(users.len()),
         CaseEvent::MessageMovedOut {
@@ -209,6 +211,7 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
+        CaseEvent::OptOutChanged(change) => contacts::opt_out(change),
         CaseEvent::LabelsChanged { .. }
         | CaseEvent::CaseSnoozed { .. }
         | CaseEvent::CaseWoken { .. } => labels::of_case(event),
@@ -788,6 +791,7 @@ fn queued(message: &OutboundMessage) -> String {
     let by = match &message.author {
         Author::User { email, .. } => format!("{} wrote", email.0),
         Author::Automatic => "The automatic reply for several open cases was written:".to_owned(),
+        Author::OptOutConfirmation => "The confirmation of the opt-out was written:".to_owned(),
     };
     let sent = if message.sent_text == message.text {
         String::new()

@@ -13,9 +13,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::case::CaseEvent;
+use docket_domain::channel::Channel;
+use docket_domain::contact::profile::Contact;
 use docket_domain::contact::{AUTOMATIC_REPLY_WINDOW, ContactState, KnownMessage};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::personal::Personal;
 use docket_domain::text::auto_reply;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -80,6 +83,7 @@ struct Wanted {
     numbers: BTreeSet<(SurveyId, String)>,
     references: BTreeSet<Reference>,
     mentioned: BTreeSet<Reference>,
+    contacts: BTreeSet<ContactId>,
     message_ids: BTreeSet<MessageId>,
     provider_ids: BTreeSet<String>,
     quoted: BTreeSet<String>,
@@ -91,6 +95,7 @@ impl Wanted {
             numbers: BTreeSet::new(),
             references: BTreeSet::new(),
             mentioned: BTreeSet::new(),
+            contacts: BTreeSet::new(),
             message_ids: BTreeSet::new(),
             provider_ids: BTreeSet::new(),
             quoted: BTreeSet::new(),
@@ -101,6 +106,7 @@ impl Wanted {
             }
             wanted.references.extend(&needs.cases);
             wanted.mentioned.extend(&needs.mentioned);
+            wanted.contacts.extend(&needs.contacts);
             wanted.quoted.extend(needs.quoted.clone());
             match &needs.message {
                 Some(MessageKey::Id(id)) => {
@@ -128,12 +134,12 @@ struct Found {
     behind: Vec<Behind>,
 }
 
-/// Takes from the cache what is there; gives the numbers and cases whose contacts are not.
+/// Takes from the cache what is there; gives the numbers and cases whose contacts are not, and the contacts that are not.
 fn take_cached<'a>(
     wanted: &'a Wanted,
     cache: &ContactCache,
     loaded: &mut Loaded,
-) -> (Vec<(SurveyId, &'a str)>, Vec<Reference>) {
+) -> (Vec<(SurveyId, &'a str)>, Vec<Reference>, Vec<Uuid>) {
     let mut numbers = vec![];
     for (survey, number) in &wanted.numbers {
         match cache.take_by_number(*survey, number) {
@@ -152,7 +158,15 @@ fn take_cached<'a>(
             None => references.push(*reference),
         }
     }
-    (numbers, references)
+    let mut missing = vec![];
+    for id in &wanted.contacts {
+        match cache.take(*id) {
+            Some(contact) => loaded.put_contact(contact),
+            None if loaded.contact(*id).is_none() => missing.push(id.0),
+            None => {}
+        }
+    }
+    (numbers, references, missing)
 }
 
 /// Finds the contacts concerned, with their versions.
@@ -163,14 +177,15 @@ async fn find_contacts(
     verify: bool,
     loaded: &mut Loaded,
 ) -> Result<Found, sqlx::Error> {
-    let (numbers, references) = take_cached(wanted, cache, loaded);
+    let (numbers, references, missing) = take_cached(wanted, cache, loaded);
     let known: Vec<(Uuid, i64)> = loaded
         .contacts()
         .map(|contact| (contact.contact_id.0, contact.version.cast_signed()))
         .collect();
     let messages = !(wanted.message_ids.is_empty() && wanted.provider_ids.is_empty());
     let is_verified = !verify || known.is_empty();
-    if numbers.is_empty() && references.is_empty() && !messages && is_verified {
+    let is_named = !(numbers.is_empty() && references.is_empty() && missing.is_empty());
+    if !is_named && !messages && is_verified {
         return Ok(Found::default());
     }
     let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = numbers
@@ -180,7 +195,10 @@ async fn find_contacts(
     let references: Vec<i32> = references.iter().map(|known| known.as_i32()).collect();
     let message_ids: Vec<Uuid> = wanted.message_ids.iter().map(|id| id.0).collect();
     let provider_ids: Vec<String> = wanted.provider_ids.iter().cloned().collect();
-    let (known_ids, known_versions): (Vec<Uuid>, Vec<i64>) = known.into_iter().unzip();
+    // A version that none has, so that these are read.
+    let missing = missing.into_iter().map(|id| (id, -1));
+    let (known_ids, known_versions): (Vec<Uuid>, Vec<i64>) =
+        known.into_iter().chain(missing).unzip();
     let since = loaded.now - AUTOMATIC_REPLY_WINDOW;
     let rows = sqlx::query!(
         r#"WITH concerned AS (
@@ -199,9 +217,13 @@ async fn find_contacts(
                  JOIN contact_ids c ON c.contact_id = v.contact_id AND c.version <> v.version
            )
            SELECT k.contact_id, k.survey_id, k.number, k.version, k.last_wrote_at, k.last_line_id,
-                  r.times AS "times!", r.ids AS "ids!", o.open_references AS "open_references!", o.versions AS "versions!"
+                  r.times AS "times!", r.ids AS "ids!",
+                  d.version AS "profile_version?", d.name AS "name?", d.note AS "note?",
+                  d.opted_out AS "opted_out?", d.suspected AS "suspected?",
+                  o.open_references AS "open_references!", o.versions AS "versions!"
              FROM concerned
              JOIN contact_ids k USING (contact_id)
+             LEFT JOIN contact_details d USING (contact_id)
             CROSS JOIN LATERAL (
                       SELECT coalesce(array_agg(m.recorded_at ORDER BY m.recorded_at, m.message_id), '{}') AS times,
                              coalesce(array_agg(m.message_id ORDER BY m.recorded_at, m.message_id), '{}') AS ids
@@ -244,6 +266,22 @@ async fn find_contacts(
         };
         let mut contact = ContactState::new(id, SurveyId(row.survey_id), row.number);
         contact.version = version;
+        if let Some(version) = row.profile_version {
+            let channels = |names: Option<Vec<String>>| {
+                let names = names.unwrap_or_default();
+                names
+                    .iter()
+                    .filter_map(|name| Channel::from_name(name))
+                    .collect()
+            };
+            contact.put_profile(Contact {
+                version: version.cast_unsigned(),
+                name: row.name.map(Personal),
+                note: row.note.map(Personal),
+                opted_out: channels(row.opted_out),
+                suspected: channels(row.suspected),
+            });
+        }
         if let (Some(at), Some(line_id)) = (row.last_wrote_at, row.last_line_id) {
             contact.put_last_line(at, LineId(line_id));
         }

@@ -75,6 +75,8 @@ pub enum ItemAuthor {
     },
     /// The automatic reply.
     Automatic,
+    /// The confirmation that the contact opted out.
+    OptOutConfirmation,
     /// The contact.
     Contact,
     /// Vonage.
@@ -84,11 +86,12 @@ pub enum ItemAuthor {
 }
 
 impl ItemAuthor {
-    /// `user`, `automatic`, `contact`, `vonage` or `system`.
+    /// `user`, `automatic`, `opt_out_confirmation`, `contact`, `vonage` or `system`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "user",
             Self::Automatic => "automatic",
+            Self::OptOutConfirmation => "opt_out_confirmation",
             Self::Contact => "contact",
             Self::Vonage => "vonage",
             Self::System => "system",
@@ -194,6 +197,17 @@ pub enum What {
         /// What the agent said of it.
         comment: Option<Personal<String>>,
     },
+    /// The contact opted out on a channel, or in again.
+    OptOut {
+        /// The channel.
+        channel: Channel,
+        /// Whether nothing is sent to them on it from then on.
+        opted_out: bool,
+        /// What made them: `message`, `person` or `vonage`.
+        cause: String,
+        /// Why, as a person put it.
+        reason: Option<Personal<String>>,
+    },
     /// A message came from another case, or came back from there.
     MovedIn {
         /// The message.
@@ -209,7 +223,7 @@ pub enum What {
 
 impl What {
     /// The kind's name in the API: `opened`, `message`, `reaction`, `note`, `status`, `assigned`, `renamed`, `labels`,
-    /// `snoozed`, `woken`, `moved_out`, `moved_in` or `removed_elsewhere`.
+    /// `snoozed`, `woken`, `moved_out`, `moved_in`, `removed_elsewhere` or `opt_out`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
@@ -225,6 +239,7 @@ impl What {
             Self::MovedIn { .. } => "moved_in",
             Self::RemovedElsewhere { .. } => "removed_elsewhere",
             Self::Reaction { .. } => "reaction",
+            Self::OptOut { .. } => "opt_out",
         }
     }
 }
@@ -377,6 +392,7 @@ impl RawItem {
                 email: Personal(row.some("author_email", self.author_email.clone())?),
             },
             "automatic" => ItemAuthor::Automatic,
+            "opt_out_confirmation" => ItemAuthor::OptOutConfirmation,
             "contact" => ItemAuthor::Contact,
             "vonage" => ItemAuthor::Vonage,
             "system" => ItemAuthor::System,
@@ -477,6 +493,12 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 from: other(self.other)?,
                 comment: self.comment.map(Personal),
+            },
+            "opt_out" => What::OptOut {
+                channel: row.channel("channel", &row.some("channel", self.channel)?)?,
+                opted_out: row.some("closed", self.closed)?,
+                cause: row.some("value", self.value)?,
+                reason: self.comment.map(Personal),
             },
             "moved_in" => What::MovedIn {
                 message_id: message_id(self.message_id)?,

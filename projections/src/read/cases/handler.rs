@@ -336,6 +336,7 @@ impl Projection for CasesHandler {
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_)
             | CaseEvent::MediaStored(_)
             | CaseEvent::MediaFailed { .. }
             | CaseEvent::LabelsChanged { .. }

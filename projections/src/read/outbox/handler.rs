@@ -240,6 +240,7 @@ impl Step {
             | CaseEvent::MessageReturned { .. }
             | CaseEvent::MessageRemovedElsewhere { .. }
             | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_)
             | CaseEvent::MediaStored(_)
             | CaseEvent::MediaFailed { .. } => return None,
         };

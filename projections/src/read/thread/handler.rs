@@ -383,6 +383,7 @@ impl ThreadHandler {
                     ..new("moved_in")
                 });
             }
+            CaseEvent::OptOutChanged(change) => self.items.push(new("opt_out").opt_out(change)),
             CaseEvent::MessageIdentified {
                 message_id,
                 attempt,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::{Author, CaseEvent, InboundMessage, OutboundMessage, Reaction};
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::content::Content;
 use docket_domain::delivery::Status;
 use docket_domain::ids::Reference;
@@ -225,6 +226,7 @@ impl NewThreadItem {
                 self.author_email = Some(email.0.clone());
             }
             Author::Automatic => self = self.by_nobody("automatic"),
+            Author::OptOutConfirmation => self = self.by_nobody("opt_out_confirmation"),
         }
         self
     }
@@ -298,6 +300,24 @@ impl NewThreadItem {
             delivery: Some(Status::Queued.as_str()),
             attempt: Some(1),
             ..self.by(&message.author)
+        }
+    }
+
+    /// That the contact opted out on a channel, or in again: `closed` says which, `value` what made them.
+    pub(super) fn opt_out(self, change: &OptOutChange) -> Self {
+        let reason = change.reason.as_ref().map(|reason| reason.0.clone());
+        let item = match change.cause {
+            OptOutCause::Message { .. } => self.by_nobody("contact"),
+            OptOutCause::Vonage { .. } => self.by_nobody("vonage"),
+            OptOutCause::Person => self,
+        };
+        Self {
+            channel: Some(change.channel.as_str()),
+            closed: Some(change.opted_out),
+            value: Some(change.cause.as_str().to_owned()),
+            words: search::index(reason.as_deref()),
+            comment: reason,
+            ..item
         }
     }
 

@@ -246,13 +246,7 @@ impl Case {
                 text,
             } => {
                 state.must_not_be_withdrawn()?;
-                let text = Personal(normalise::typed(&text).into_owned());
-                must_fit("the note", &text, MAX_NOTE_CHARS)?;
-                Ok(vec![CaseEvent::NoteAdded {
-                    note_id,
-                    author,
-                    text,
-                }])
+                noted(note_id, author, &text)
             }
             CaseCommand::Mention { note_id, users } => Ok(mentioned(note_id, users)),
             CaseCommand::RecordOptOut(change) => Ok(vec![CaseEvent::OptOutChanged(change)]),
@@ -655,6 +649,21 @@ impl State {
                 .insert(message_id, Box::new(reaction.clone()));
         }
     }
+}
+
+/// That a note was added.
+///
+/// # Errors
+///
+/// [`CaseError::Empty`] or [`CaseError::TooLong`].
+fn noted(note_id: NoteId, author: Author, text: &str) -> Result<Vec<CaseEvent>, CaseError> {
+    let text = Personal(normalise::typed(text).into_owned());
+    must_fit("the note", &text, MAX_NOTE_CHARS)?;
+    Ok(vec![CaseEvent::NoteAdded {
+        note_id,
+        author,
+        text,
+    }])
 }
 
 /// That a note mentions people; nothing where it mentions nobody.

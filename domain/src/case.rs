@@ -33,6 +33,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Progress;
 use crate::ids::{LabelId, MessageId, NoteId, Reference, UserId};
 use crate::personal::Personal;
@@ -248,8 +249,8 @@ impl Case {
                 state.must_not_be_withdrawn()?;
                 noted(note_id, author, &text)
             }
-            CaseCommand::Mention { note_id, users } => Ok(mentioned(note_id, users)),
-            CaseCommand::RecordOptOut(change) => Ok(vec![CaseEvent::OptOutChanged(change)]),
+            CaseCommand::Mention { note_id, users } => state.mention(note_id, users),
+            CaseCommand::RecordOptOut(change) => Ok(state.record_opt_out(change)),
             CaseCommand::MoveOut {
                 message_id,
                 to,
@@ -373,6 +374,23 @@ impl State {
             Stage::Closed => Err(CaseError::Closed),
             Stage::Withdrawn => Err(CaseError::Withdrawn),
         }
+    }
+
+    /// A case whose move was undone is told nothing more.
+    fn record_opt_out(&self, change: OptOutChange) -> Vec<CaseEvent> {
+        if self.stage == Stage::Withdrawn {
+            vec![]
+        } else {
+            vec![CaseEvent::OptOutChanged(change)]
+        }
+    }
+
+    /// That a note mentions people; nothing where it mentions nobody.
+    fn mention(&self, note_id: NoteId, users: Vec<UserId>) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        let is_anybody = !users.is_empty();
+        let mentioned = CaseEvent::PeopleMentioned { note_id, users };
+        Ok(is_anybody.then_some(mentioned).into_iter().collect())
     }
 
     fn must_not_be_withdrawn(&self) -> Result<(), CaseError> {
@@ -664,13 +682,6 @@ fn noted(note_id: NoteId, author: Author, text: &str) -> Result<Vec<CaseEvent>, 
         author,
         text,
     }])
-}
-
-/// That a note mentions people; nothing where it mentions nobody.
-fn mentioned(note_id: NoteId, users: Vec<UserId>) -> Vec<CaseEvent> {
-    let is_anybody = !users.is_empty();
-    let mentioned = CaseEvent::PeopleMentioned { note_id, users };
-    is_anybody.then_some(mentioned).into_iter().collect()
 }
 
 /// Whether a title that somebody typed can be kept.

@@ -20,8 +20,8 @@ fn given(events: Vec<ContactEvent>) -> cqrs_es::test::AggregateTestExecutor<Cont
     TestFramework::<Contact>::with(()).given(events)
 }
 
-fn name(text: &str) -> Option<Personal<String>> {
-    Some(text.into())
+fn name(text: &str) -> Personal<String> {
+    text.into()
 }
 
 fn renamed(from: Option<&str>, to: Option<&str>) -> ContactEvent {
@@ -232,6 +232,6 @@ fn decisions_see_whether_anything_may_be_sent() {
     assert_eq!(contact.evolve_profile(&opted_in(Channel::Sms)), 2);
     assert!(contact.may_be_sent_to(Channel::Sms));
     contact.evolve_profile(&renamed(None, Some("Jane Example")));
-    assert_eq!(contact.profile().name, name("Jane Example"));
+    assert_eq!(contact.profile().name, Some(name("Jane Example")));
     assert!(contact.kept_bytes() >= "Jane Example".len());
 }

@@ -13,6 +13,7 @@ use docket_domain::case::{
     OutboundMessage, Reaction, Stage, State,
 };
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::{Progress, Status};
 use docket_domain::event::Event;
@@ -368,9 +369,16 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         1 => Just(CaseCommand::Snooze { until: noon() + TimeDelta::days(900), now: noon() }),
         1 => Just(CaseCommand::Wake),
         2 => (0_i64..500).prop_map(|days| CaseCommand::WakeWhenDue { until: noon() + TimeDelta::days(days) }),
+        1 => (channel(), any::<bool>()).prop_map(|(channel, opted_out)| {
+            CaseCommand::RecordOptOut(OptOutChange { channel, opted_out, cause: OptOutCause::Person, reason: None })
+        }),
         1 => text().prop_map(|title| CaseCommand::Rename { title }),
         1 => (author(), text()).prop_map(|(author, text)| {
             CaseCommand::AddNote { note_id: NoteId(Uuid::from_u128(30)), author, text }
+        }),
+        1 => (0u128..3).prop_map(|people| CaseCommand::Mention {
+            note_id: NoteId(Uuid::from_u128(30)),
+            users: (0..people).map(|n| UserId(Uuid::from_u128(n))).collect(),
         }),
         2 => (theirs(), reference(), any::<bool>(), proptest::option::of(text())).prop_map(
             |(message_id, to, made_case, comment)| {
@@ -691,15 +699,18 @@ proptest! {
     }
 
     /// A note is told from another by its id alone, which a case does not keep: repeating it is for the ledger to prevent. So are a
-    /// reaction that comes again after another one, and the trace of a move that the other case refuses to do again.
+    /// reaction that comes again after another one, the trace of a move that the other case refuses to do again, and an opt-out, which
+    /// the contact refuses to do again.
     #[test]
     fn what_was_done_is_not_done_again(commands in commands()) {
         for step in play(commands) {
             let leaves_no_key = matches!(
                 step.command,
                 CaseCommand::AddNote { .. }
+                    | CaseCommand::Mention { .. }
                     | CaseCommand::React { .. }
                     | CaseCommand::RecordRemovedElsewhere { .. }
+                    | CaseCommand::RecordOptOut(_)
             );
             if step.result.is_ok() && !leaves_no_key {
                 let again = step.after.decide(step.command.clone());

@@ -12,6 +12,7 @@ mod names;
 mod words;
 
 use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
 use docket_domain::event::StreamId;
 use docket_domain::ids::Reference;
 use docket_domain::personal::Personal;
@@ -53,6 +54,8 @@ pub struct CaseAsOf {
     pub recorded_at: DateTime<Utc>,
     /// Whose case it is, as they were known then.
     pub contact: ContactRow,
+    /// The channel on which the contact had last written, in whichever case.
+    pub last_channel: Option<Channel>,
     /// What it had to do with other cases, ordered by their references.
     pub links: Vec<CaseLink>,
 }
@@ -242,7 +245,10 @@ pub async fn case(pool: &PgPool, found: Found) -> Result<CaseAsOf, AsOfError> {
     contact.details = contact_details::as_of(&mut conn, now.contact_id, position, time).await?;
     let given = contact.details.name.clone();
     contact.name = given.or_else(|| contact.profile_name.clone());
+    let last_channel =
+        cases::as_of::last_channel(&mut conn, now.contact_id, position, time).await?;
     Ok(CaseAsOf {
+        last_channel,
         row: cases::as_of::row(&mut conn, moment, now).await?,
         recorded_at,
         contact,

@@ -113,6 +113,11 @@ async fn forgotten(conn: &mut PgConnection) -> Vec<String> {
 
 /// The columns that a statement inserts into a table or sets in it.
 fn written<'a>(statement: &'a str, table: &str) -> Vec<&'a str> {
+    if let Some((_, aliased)) = statement.split_once(&format!("INSERT INTO {table} AS ")) {
+        let (_, columns) = aliased.split_once(" (").unwrap();
+        let (columns, _) = columns.split_once(')').unwrap();
+        return columns.split(',').map(str::trim).collect();
+    }
     if let Some((_, columns)) = statement.split_once(&format!("INSERT INTO {table} (")) {
         let (columns, _) = columns.split_once(')').unwrap();
         return columns.split(',').map(str::trim).collect();

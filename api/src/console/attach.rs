@@ -1,8 +1,7 @@
 //! The file of a reply: the script of a page uploads it beside the form, and without the script the form carries it.
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
@@ -13,7 +12,7 @@ use serde::Serialize;
 
 use super::session::{MEDIA_ID, Posted, Session};
 use super::words::media as said;
-use super::{Console, Failed, MAX_FORM_BYTES, failure, words};
+use super::{Console, Failed, MAX_FORM_BYTES, failure};
 use crate::http::media::MULTIPART;
 use crate::media::picture::has_thumbnail;
 use crate::site;
@@ -62,24 +61,14 @@ pub(super) async fn upload(
 }
 
 /// Bounds forms that carry no file. One with a file is bounded where its parts are read.
-pub(super) async fn bounded(request: Request, next: Next) -> Response {
+pub(super) async fn bounded(mut request: Request, next: Next) -> Response {
     let has_file = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|media_type| media_type.to_str().ok())
         .is_some_and(|media_type| media_type.starts_with(MULTIPART));
-    if has_file {
-        return next.run(request).await;
+    if !has_file {
+        DefaultBodyLimit::max(MAX_FORM_BYTES).apply(&mut request);
     }
-    let (parts, body) = request.into_parts();
-    match to_bytes(body, MAX_FORM_BYTES).await {
-        Ok(bytes) => {
-            next.run(Request::from_parts(parts, Body::from(bytes)))
-                .await
-        }
-        Err(_) => failure(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            words::FORM_TOO_LARGE.to_owned(),
-        ),
-    }
+    next.run(request).await
 }

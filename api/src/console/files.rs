@@ -11,7 +11,6 @@ use crate::app::App;
 use crate::http::media::answer::is_safe;
 use crate::media::picture::has_thumbnail;
 use crate::media::shown::{self, Files, Moment};
-use crate::site;
 
 /// The longest side at which a picture is shown in a thread, in pixels.
 const SIDE: u32 = 320;
@@ -52,7 +51,7 @@ impl FileView {
             _ => ("file", words::CARD_FILE),
         };
         let name = row.name.as_ref().map(|name| name.0.clone());
-        let href = format!("{}/api/v1/media/{}", site::base(), row.media_id);
+        let href = format!("/api/v1/media/{}", row.media_id);
         let MediaState::Stored(file) = &row.state else {
             return Self {
                 kind: FileKind::Missing,

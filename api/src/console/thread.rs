@@ -178,18 +178,11 @@ impl Shown<'_> {
                 comment: None,
             },
             What::OptOut {
-                channel: by,
+                channel,
                 opted_out,
                 reason,
                 ..
-            } => Body::Marker {
-                icon: "dot",
-                sentence: vec![Piece {
-                    text: words::opt_out_changed(&who, channel(*by), *opted_out),
-                    href: None,
-                }],
-                comment: reason.as_ref().map(|reason| reason.0.clone()),
-            },
+            } => opt_out(&who, *channel, *opted_out, reason.as_ref()),
             What::Labels { .. } | What::Snoozed { .. } | What::Woken { .. } => {
                 self.sorted(&who, &item.what)
             }
@@ -651,4 +644,20 @@ fn texts_of(value: &Value) -> String {
     let mut texts = vec![];
     gather(value, &mut texts);
     texts.join(" · ")
+}
+
+fn opt_out(
+    who: &str,
+    by: docket_domain::channel::Channel,
+    opted_out: bool,
+    reason: Option<&docket_domain::personal::Personal<String>>,
+) -> Body {
+    Body::Marker {
+        icon: "dot",
+        sentence: vec![Piece {
+            text: words::opt_out_changed(who, channel(by), opted_out),
+            href: None,
+        }],
+        comment: reason.map(|reason| reason.0.clone()),
+    }
 }

@@ -111,6 +111,7 @@ impl ContactSummary {
 struct ListQuery {
     /// Words of a name, or part of a number in any usual spelling.
     #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::query_text)]
     q: Option<String>,
     /// A survey's id.
     #[serde(default, deserialize_with = "given")]
@@ -204,6 +205,10 @@ async fn find(
 /// What is to be changed of a contact; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a text mean three things"
+)]
 struct ContactPatch {
     /// What the contact is called, on one line; null or an empty text for what the person calls themselves.
     #[serde(default, deserialize_with = "present")]

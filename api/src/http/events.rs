@@ -42,6 +42,8 @@ use crate::export::{Export, MEDIA_TYPE, Period};
 
 /// How many events a stream reads at once, and so holds at most.
 const STREAM_PAGE: i64 = 500;
+/// So many events are looked through for a page of those that a caller asks for.
+const MAX_LOOKED_THROUGH: i64 = 10_000;
 /// How often a comment is sent where nothing happens, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How an `EventSource` says what it saw last.
@@ -173,8 +175,8 @@ struct ListQuery {
     #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
-    /// Only what the person of that address did. This and the filters below are applied to each page, which so can have fewer
-    /// events than asked for, or none; `next` leads on.
+    /// Only what the person of that address did. For this and the filters below at most 10,000 events are looked through at once: a
+    /// page can have fewer events than asked for, or none, and still a `next` that leads on.
     #[serde(default)]
     actor: Option<String>,
     /// Only what was done that way.
@@ -224,7 +226,7 @@ fn circumstances(
 /// The whole log, from the oldest event on.
 ///
 /// What people do at Docket beside their work (signing in, looking at cases, exporting the log) is for auditors and owners; an
-/// agent's page leaves it out, and so can have fewer events than asked for.
+/// agent's page leaves it out.
 /// Agents who are kept to the cases of some surveys may not read it. Who reads the log is recorded.
 ///
 /// Where `after` lies beyond the log's end, the answer is 409 `position-beyond-log`: the log was restored from an older backup, and
@@ -244,15 +246,7 @@ async fn list(
 ) -> Result<Json<EventPage>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = as_position(query.after.unwrap_or_default());
-    let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
-    if events.is_empty() {
-        must_be_in_log(&app, after).await?;
-    }
-    let mut page = EventPage::of(events, limit, &caller, |event| event.position);
-    page.items
-        .retain(|event| caller.oversees() || !is_about_people(&event.aggregate_type));
-    let how = query.how()?;
-    page.items.retain(|event| event.is_done(&how));
+    let page = look_through(&app, &caller, &query.how()?, after, limit).await?;
     let span = page.items.first().zip(page.items.last());
     if let Some((first, last)) = span.map(|(first, last)| (first.position, last.position)) {
         let events = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
@@ -260,6 +254,51 @@ async fn list(
         app.audit.reads_log(reading).await?;
     }
     Ok(Json(page))
+}
+
+/// The next events that the caller is told and that were done so.
+async fn look_through(
+    app: &App,
+    caller: &Caller,
+    how: &Circumstances,
+    after: i64,
+    limit: u32,
+) -> Result<EventPage, Problem> {
+    let batch = if how.is_all() && caller.oversees() {
+        i64::from(limit) + 1
+    } else {
+        STREAM_PAGE
+    };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut items = vec![];
+    let mut place = after;
+    while place - after < MAX_LOOKED_THROUGH {
+        let events = reader::page(&app.pool, place, batch).await?;
+        if events.is_empty() && place == after {
+            must_be_in_log(app, after).await?;
+        }
+        let is_last = i64::try_from(events.len()).is_ok_and(|events| events < batch);
+        for event in events {
+            if items.len() == most {
+                return Ok(EventPage {
+                    items,
+                    next: Some(place),
+                });
+            }
+            place = event.position;
+            if caller.oversees() || !is_about_people(&event.aggregate_type) {
+                let view = EventView::told(event, caller.oversees());
+                items.extend(view.is_done(how).then_some(view));
+            }
+        }
+        if is_last {
+            return Ok(EventPage { items, next: None });
+        }
+    }
+    Ok(EventPage {
+        items,
+        next: Some(place),
+    })
 }
 
 /// A position as the database counts; what is larger than any lies beyond every log.

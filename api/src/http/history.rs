@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
 use docket_projections::PgPool;
 use docket_projections::history::{self, AsOfError, At, Found};
-use docket_projections::read::contacts::{self, Person};
+use docket_projections::read::contacts::Person;
 
 use super::cases::{CaseView, no_such_case};
 use super::problem::{Kind, Problem};
@@ -48,16 +48,11 @@ pub(super) async fn find(app: &App, reference: Reference, at: At) -> Result<Foun
 pub(crate) async fn case(pool: &PgPool, found: Found) -> Result<CaseView, AsOfError> {
     let was = history::case(pool, found).await?;
     let notes = history::notes(pool, found).await?;
-    // The case's own messages say it, which is the same for good.
-    let last_channel = match was.row.last_inbound {
-        Some((_, line_id)) => contacts::channel_of_line(pool, line_id).await?,
-        None => None,
-    };
     let person = Person {
         name: was.contact.name,
         opted_out: was.contact.details.opted_out,
         suspected: was.contact.details.suspected,
-        last_channel,
+        last_channel: was.last_channel,
     };
     let mut case = CaseView::new(was.row, person, &notes, &was.links);
     // Names are today's, and a case as it was stays the same.

@@ -315,6 +315,11 @@ pub(super) fn file_name() -> Object {
         .build()
 }
 
+/// What is searched for.
+pub(super) fn query_text() -> Object {
+    string().pattern(Some("^[^\0]*$")).build()
+}
+
 /// A file's bytes.
 pub(super) fn file_bytes() -> Object {
     string()

@@ -316,19 +316,10 @@ impl ThreadItem {
                 title: Some(title.0),
                 ..MoreView::default()
             }),
-            What::Labels { added, removed } => self.and(MoreView {
-                labels_added: Some(added),
-                labels_removed: Some(removed),
-                ..MoreView::default()
-            }),
-            What::Snoozed { until } => self.and(MoreView {
-                until: Some(until),
-                ..MoreView::default()
-            }),
-            What::Woken { reason } => self.and(MoreView {
-                reason: Some(reason.as_str()),
-                ..MoreView::default()
-            }),
+            sorted @ (What::Labels { .. }
+            | What::Snoozed { .. }
+            | What::Woken { .. }
+            | What::OptOut { .. }) => self.sorted(sorted),
             What::MovedOut {
                 message_id,
                 to,
@@ -341,21 +332,6 @@ impl ThreadItem {
             .and(MoreView {
                 to: Some(to.get()),
                 comment: comment.map(|comment| comment.0),
-                ..MoreView::default()
-            }),
-            What::OptOut {
-                channel,
-                opted_out,
-                cause,
-                reason,
-            } => Self {
-                channel: Some(channel.as_str()),
-                ..self
-            }
-            .and(MoreView {
-                opted_out: Some(opted_out),
-                cause: Some(cause),
-                comment: reason.map(|reason| reason.0),
                 ..MoreView::default()
             }),
             What::Reaction {
@@ -388,6 +364,41 @@ impl ThreadItem {
                 comment: comment.map(|comment| comment.0),
                 ..MoreView::default()
             }),
+        }
+    }
+
+    /// What says nothing of the conversation: labels, snoozes and opt-outs.
+    fn sorted(self, what: What) -> Self {
+        match what {
+            What::Labels { added, removed } => self.and(MoreView {
+                labels_added: Some(added),
+                labels_removed: Some(removed),
+                ..MoreView::default()
+            }),
+            What::Snoozed { until } => self.and(MoreView {
+                until: Some(until),
+                ..MoreView::default()
+            }),
+            What::Woken { reason } => self.and(MoreView {
+                reason: Some(reason.as_str()),
+                ..MoreView::default()
+            }),
+            What::OptOut {
+                channel,
+                opted_out,
+                cause,
+                reason,
+            } => Self {
+                channel: Some(channel.as_str()),
+                ..self
+            }
+            .and(MoreView {
+                opted_out: Some(opted_out),
+                cause: Some(cause),
+                comment: reason.map(|reason| reason.0),
+                ..MoreView::default()
+            }),
+            _ => self,
         }
     }
 

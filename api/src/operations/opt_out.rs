@@ -72,6 +72,12 @@ pub(super) fn of_message(
     }
 }
 
+/// Puts what happened to the contact before what happened to its cases. So a case as it was after one of these events shows the
+/// contact as it was after all of them.
+pub(super) fn contact_first(events: &mut [(StreamId, Event)]) {
+    events.sort_by_key(|(stream, _)| !matches!(stream, StreamId::Contact(_)));
+}
+
 /// The events of the contact's stream, and those of its open cases and of `references` that tell of them there. A case that begins
 /// with the message is not known here, and records it by itself.
 pub(super) fn recorded(
@@ -93,5 +99,6 @@ pub(super) fn recorded(
         }
         events.push((StreamId::Contact(contact), change.into()));
     }
+    contact_first(&mut events);
     Ok(events)
 }

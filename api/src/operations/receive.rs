@@ -229,13 +229,13 @@ pub(super) fn route(
     let rule = routed.rule;
     let heard = opt_out::heard(message.content.said());
     let changes = opt_out::of_message(scope, contact, heard, line.channel, message.message_id);
-    let (references, events) = match target {
+    let (references, mut events) = match target {
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
             let mut commands = vec![CaseCommand::Receive { message, routed }];
-            let changed = changes.iter().filter_map(ContactEvent::opt_out_change);
-            commands.extend(changed.map(CaseCommand::RecordOptOut));
+            let opt_outs = changes.iter().filter_map(ContactEvent::opt_out_change);
+            commands.extend(opt_outs.map(CaseCommand::RecordOptOut));
             let reference = opened.reference;
             let mut events = into_new(opened, commands)?;
             events.extend(opt_out::recorded(scope, contact, changes, &[])?);
@@ -267,6 +267,7 @@ pub(super) fn route(
             (references, events)
         }
     };
+    opt_out::contact_first(&mut events);
     Ok(RoutedMessage {
         references,
         rule,

@@ -212,7 +212,8 @@ fn sent_text(scope: &Scope<'_>, survey_id: SurveyId, text: &str, reference: Refe
         .survey(survey_id)
         .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
     if append {
-        references::append(text, reference)
+        // A file without a text has the reference alone.
+        references::append(text, reference).trim_start().to_owned()
     } else {
         text.to_owned()
     }

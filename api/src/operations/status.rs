@@ -255,6 +255,7 @@ fn record_status(
             reason: None,
         });
         events.extend(opt_out::recorded(scope, contact, changes, references)?);
+        opt_out::contact_first(&mut events);
     }
     Ok(events)
 }

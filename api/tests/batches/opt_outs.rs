@@ -22,6 +22,7 @@ fn reply(reference: Reference) -> Reply {
     Reply {
         reference,
         text: "Hi".to_owned(),
+        media: None,
         seen_version: None,
         message_id: MessageId(ambient::new_id()),
         asked: asked(),

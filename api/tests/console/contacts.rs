@@ -1,16 +1,10 @@
 //! Contacts in the console: what they are called, and opting out.
 
-use docket_domain::ids::ContactId;
-
 use crate::support::House;
 
 /// The address of the one contact that there is.
 async fn contact_of(house: &House) -> String {
-    let filter = docket_projections::read::contacts::ListFilter::default();
-    let rows = docket_projections::read::contacts::list(&house.app.pool, &filter, None, 2).await;
-    let ids: Vec<ContactId> = rows.unwrap().iter().map(|row| row.contact_id).collect();
-    assert_eq!(ids.len(), 1);
-    format!("/contacts/{}", ids[0])
+    format!("/contacts/{}", house.contact_id().await)
 }
 
 #[tokio::test]

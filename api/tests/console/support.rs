@@ -74,6 +74,15 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// The one contact that there is.
+    pub(crate) async fn contact_id(&self) -> ContactId {
+        let filter = docket_projections::read::contacts::ListFilter::default();
+        let rows = docket_projections::read::contacts::list(&self.app.pool, &filter, None, 2);
+        let rows = rows.await.unwrap();
+        assert_eq!(rows.len(), 1);
+        rows[0].contact_id
+    }
+
     pub(crate) async fn start() -> Self {
         Self::at("http://127.0.0.1").await
     }

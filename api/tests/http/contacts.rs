@@ -206,7 +206,7 @@ async fn after_stop_nothing_is_sent_until_start() {
     api.does("POST", &resend, &json!({})).await.expect(202);
     api.equals_its_log().await;
     // The past stays as it was.
-    let before = api.get("/cases/101?at=4").await.expect(200);
+    let before = api.get("/cases/101?at=3").await.expect(200);
     assert_eq!(before["opted_out"], false);
     api.close().await;
 }

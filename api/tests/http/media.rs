@@ -369,6 +369,7 @@ async fn each_case_of_a_message_shows_its_file_wherever_the_message_goes() {
     );
     let path = format!("/cases/102/messages/{message_id}/move");
     let before = api.get("/cases/102").await.expect(200);
+    wait(1);
     api.media_rounds().await;
     for case in [101, 102] {
         assert_eq!(file(&api, case).await["state"], "stored");

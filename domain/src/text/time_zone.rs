@@ -31,7 +31,7 @@ mod tests {
             ("UTC", "UTC"),
             ("America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
         ] {
-            assert_eq!(find(typed).map(|zone| zone.name()), Some(name));
+            assert_eq!(find(typed).map(TimeZone::name), Some(name));
         }
         for wrong in ["", "Berlin", "+01:00", "Europe", "Mars/Olympus"] {
             assert_eq!(find(wrong), None, "{wrong}");

@@ -13,7 +13,7 @@ use docket_domain::case::CaseEvent;
 use docket_domain::channel::Channel;
 use docket_domain::contact::profile::ContactEvent;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, LineId, SurveyId};
+use docket_domain::ids::{ContactId, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::search;
 use sqlx::PgExecutor;
@@ -195,21 +195,6 @@ pub async fn people(
             (ContactId(row.contact_id), person)
         })
         .collect())
-}
-
-/// The channel of a line, which never changes.
-///
-/// # Errors
-///
-/// The database's error.
-pub async fn channel_of_line(
-    executor: impl PgExecutor<'_>,
-    line_id: LineId,
-) -> Result<Option<Channel>, sqlx::Error> {
-    let found = sqlx::query_scalar!("SELECT channel FROM lines WHERE line_id = $1", line_id.0)
-        .fetch_optional(executor)
-        .await?;
-    Ok(found.as_deref().and_then(Channel::from_name))
 }
 
 /// The contact of that id.

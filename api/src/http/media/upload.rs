@@ -25,6 +25,8 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::schemas;
 use crate::media::store::KeepError;
 
+/// A longer name of a file is refused.
+const MAX_NAME_CHARS: usize = 255;
 /// The media type of a form with a file.
 pub(crate) const MULTIPART: &str = "multipart/form-data";
 /// The field of a form that holds the file.
@@ -118,6 +120,12 @@ pub(super) async fn upload(
         let bytes = request.into_body().into_data_stream();
         (keep(&app, bytes.map_err(drop)).await?, None)
     };
+    if let Some(name) = &query.name
+        && name.chars().count() > MAX_NAME_CHARS
+    {
+        let detail = format!("name must have at most {MAX_NAME_CHARS} characters");
+        return Err(Problem::new(Kind::InvalidQuery, detail));
+    }
     let name = query.name.or(told_name);
     let file = StoredFile {
         name: name.as_deref().and_then(clean_name).map(Personal),

@@ -109,7 +109,7 @@ pub async fn list(
 /// The contacts that a search finds: by a part of the number, or by all of its words in one of the names.
 async fn found(pool: &PgPool, search: &Search) -> Result<Vec<Uuid>, sqlx::Error> {
     let words = (!search.words.is_empty()).then_some(&search.words);
-    let patterns = words.map_or_else(Vec::new, |words| words.patterns());
+    let patterns = words.map_or_else(Vec::new, docket_domain::text::search::Query::patterns);
     let patterns: Vec<&str> = patterns
         .iter()
         .map(|pattern| pattern.like.as_str())
@@ -131,7 +131,7 @@ async fn found(pool: &PgPool, search: &Search) -> Result<Vec<Uuid>, sqlx::Error>
                AND name_words LIKE ALL ($3::text[])
              LIMIT $4)"#,
         search.number_part,
-        words.map(|words| words.tsquery()),
+        words.map(docket_domain::text::search::Query::tsquery),
         &patterns as &[&str],
         MAX_FOUND,
     )

@@ -11,6 +11,7 @@
 mod act;
 mod answers;
 mod attach;
+mod bar;
 mod begin;
 mod bulk;
 mod case;
@@ -24,6 +25,8 @@ mod files;
 mod history;
 mod inbox;
 mod labels;
+mod list;
+mod list_words;
 mod live;
 mod log;
 mod next_case;
@@ -32,6 +35,7 @@ mod pages;
 mod place;
 mod presence;
 mod reading;
+mod saved;
 mod session;
 mod settings;
 mod sign_in;
@@ -121,6 +125,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/case.css"),
     include_str!("../assets/files.css"),
     include_str!("../assets/log.css"),
+    include_str!("../assets/list.css"),
     include_str!("../assets/people.css"),
     include_str!("../assets/labels.css"),
 );
@@ -151,7 +156,7 @@ struct Console {
     feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/rows`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/views`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
@@ -164,6 +169,8 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
+        .route("/views", post(saved::keep))
+        .route("/views/{view_id}/remove", post(saved::remove))
         .route("/cases/new/saved-replies", get(answers::of_new_case))
         .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/writing", post(writing::say))
@@ -291,6 +298,19 @@ fn styles(theme: Theme) -> Cow<'static, str> {
     Cow::Owned(styles.replace("(prefers-color-scheme: dark)", holds))
 }
 
+/// The scripts of pages.
+const SCRIPTS: [(&str, &str); 9] = [
+    ("/assets/console.js", include_str!("../assets/console.js")),
+    ("/assets/people.js", include_str!("../assets/people.js")),
+    ("/assets/desk.js", include_str!("../assets/desk.js")),
+    ("/assets/files.js", include_str!("../assets/files.js")),
+    ("/assets/case.js", include_str!("../assets/case.js")),
+    ("/assets/live.js", include_str!("../assets/live.js")),
+    ("/assets/list.js", include_str!("../assets/list.js")),
+    ("/assets/snooze.js", include_str!("../assets/snooze.js")),
+    ("/assets/history.js", include_str!("../assets/history.js")),
+];
+
 /// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
 fn assets() -> Router<Console> {
     let asset = |content_type: &'static str, body: Cow<'static, str>| {
@@ -313,7 +333,7 @@ fn assets() -> Router<Console> {
             }
         })
     };
-    Router::new()
+    let router = Router::new()
         .route(
             "/assets/console.css",
             asset("text/css; charset=utf-8", styles(Theme::System)),
@@ -327,66 +347,10 @@ fn assets() -> Router<Console> {
             asset("text/css; charset=utf-8", styles(Theme::Dark)),
         )
         .route(
-            "/assets/console.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/console.js").into(),
-            ),
-        )
-        .route(
-            "/assets/people.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/people.js").into(),
-            ),
-        )
-        .route(
             "/assets/console-unread.svg",
             asset(
                 "image/svg+xml",
                 include_str!("../assets/console-unread.svg").into(),
-            ),
-        )
-        .route(
-            "/assets/desk.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/desk.js").into(),
-            ),
-        )
-        .route(
-            "/assets/files.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/files.js").into(),
-            ),
-        )
-        .route(
-            "/assets/case.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/case.js").into(),
-            ),
-        )
-        .route(
-            "/assets/live.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/live.js").into(),
-            ),
-        )
-        .route(
-            "/assets/snooze.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/snooze.js").into(),
-            ),
-        )
-        .route(
-            "/assets/history.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/history.js").into(),
             ),
         )
         .route(
@@ -395,7 +359,10 @@ fn assets() -> Router<Console> {
                 "image/svg+xml",
                 include_str!("../assets/console.svg").into(),
             ),
-        )
+        );
+    SCRIPTS.into_iter().fold(router, |router, (path, script)| {
+        router.route(path, asset("text/javascript; charset=utf-8", script.into()))
+    })
 }
 
 /// Whether a tag that a browser knows is this one, by the weak comparison of RFC 9110.
@@ -452,14 +419,16 @@ fn as_page(answer: Response) -> Response {
 }
 
 /// The answer where no page is.
-async fn unknown_page() -> Response {
-    failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned())
+async fn unknown_page(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let answer = failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned());
+    session::failing(&console, &headers, answer).await
 }
 
 /// The answer where a page is, but not for that method.
-async fn wrong_method() -> Response {
+async fn wrong_method(State(console): State<Console>, headers: HeaderMap) -> Response {
     let sentence = words::NOT_THAT_METHOD.to_owned();
-    failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
+    let answer = failure(StatusCode::METHOD_NOT_ALLOWED, sentence);
+    session::failing(&console, &headers, answer).await
 }
 
 /// A page made from its template.
@@ -476,15 +445,23 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
+/// What the page of a failure says, so that it can be made again with the bar.
+#[derive(Clone, Debug)]
+struct Failing {
+    title: &'static str,
+    sentence: String,
+}
+
 /// A page that says why there is no other.
 fn failure(status: StatusCode, sentence: String) -> Response {
-    page(
-        status,
-        &pages::Failure {
-            title: words::failure_title(status),
-            sentence,
-        },
-    )
+    let title = words::failure_title(status);
+    let template = pages::Failure {
+        title,
+        sentence: sentence.clone(),
+    };
+    let mut answer = page(status, &template);
+    answer.extensions_mut().insert(Failing { title, sentence });
+    answer
 }
 
 /// A problem as a page; what is wrong on our side is logged with it.

@@ -17,7 +17,7 @@ use axum::extract::Request;
 use axum::http::{Extensions, HeaderMap};
 use axum::middleware::Next;
 use axum::response::Response;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use docket_domain::text::time_zone::{self, TimeZone};
 use docket_domain::user::preferences::{Preferences, Theme};
 use docket_projections::history;
@@ -192,6 +192,12 @@ pub fn zone() -> TimeZone {
 /// The time in the reader's time zone.
 pub fn local(at: DateTime<Utc>) -> DateTime<TimeZone> {
     at.with_timezone(&zone())
+}
+
+/// When that day begins by the reader's clocks: of a midnight that they show twice the first, and of one that they leave out what
+/// they show first.
+pub fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    time_zone::midnight(zone(), day)
 }
 
 /// The reader's colours.

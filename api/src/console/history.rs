@@ -11,9 +11,10 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use docket_domain::event::StreamId;
 use docket_domain::ids::Reference;
+use docket_domain::text::time_zone;
 use docket_projections::history::{self, AsOfError, At};
 use docket_projections::log::reader;
 use docket_projections::read::thread::Place as ThreadPlace;
@@ -184,12 +185,8 @@ fn moment(asked: &Asked, last: u64) -> (Option<At>, &'static str) {
 /// shows twice the first is meant, and of one that it leaves out the first after it.
 pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
     exact_time(text).or_else(|| {
-        let naive = local_time(text)?;
-        let zone = people::zone();
-        let hour = TimeDelta::hours(1);
-        let found = zone.from_local_datetime(&naive).earliest();
-        let found = found.or_else(|| zone.from_local_datetime(&(naive + hour)).earliest());
-        Some(found?.to_utc())
+        let shown = local_time(text)?;
+        Some(time_zone::moment(people::zone(), shown))
     })
 }
 

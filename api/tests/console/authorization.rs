@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 76] = [
+const ROUTES: [(&str, &str, May); 78] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
@@ -122,6 +122,8 @@ const ROUTES: [(&str, &str, May); 76] = [
     ("POST", "/users/services", May::SetUp),
     ("GET", "/users/services/new", May::SetUp),
     ("GET", "/users/{user_id}", May::See),
+    ("POST", "/views", May::Act),
+    ("POST", "/views/{view_id}/remove", May::Act),
     ("GET", "/vonage", May::See),
 ];
 

@@ -25,6 +25,8 @@ words! {
     NOTIFY_ALLOWED = "This browser shows notifications.";
     NOTIFY_DENIED = "This browser does not let Docket notify you. Change it in the browser's settings for this site.";
 
+    MENTIONED = "@";
+
     HEALTH_PEOPLE = "People";
     HEALTH_PEOPLE_QUIET = "Nobody viewed many cases, exported the log or failed to sign in often.";
     HEALTH_PEOPLE_ADVICE = "Check in the log whether this is their work.";

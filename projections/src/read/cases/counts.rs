@@ -16,10 +16,14 @@ pub struct Counts {
     pub mine: usize,
     /// Open cases that are assigned to nobody.
     pub unassigned: usize,
+    /// Cases in which a note mentions the person that they have yet to look at, open or closed.
+    pub mentions: usize,
     /// Cases in which the contact waits for an answer.
     pub waiting: usize,
     /// Cases whose last reply failed.
     pub failed: usize,
+    /// Cases that are snoozed.
+    pub snoozed: usize,
     /// Webhooks that wait to be routed; they belong to no survey.
     pub unrouted: usize,
 }
@@ -45,6 +49,23 @@ pub async fn counts(
     }
 }
 
+/// How many cases have a last reply that failed, counted to `limit`.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn failed(executor: impl PgExecutor<'_>, limit: i64) -> Result<usize, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $1
+           ) c"#,
+        limit,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(usize::try_from(found).unwrap_or_default())
+}
+
 macro_rules! counted {
     ($found:expr) => {{
         let found = $found;
@@ -54,8 +75,10 @@ macro_rules! counted {
             unread: count(found.unread),
             mine: count(found.mine),
             unassigned: count(found.unassigned),
+            mentions: count(found.mentions),
             waiting: count(found.waiting),
             failed: count(found.failed),
+            snoozed: count(found.snoozed),
             unrouted: count(found.unrouted),
         })
     }};
@@ -70,7 +93,7 @@ async fn of_all(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM cases c WHERE state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $2
@@ -82,12 +105,20 @@ async fn of_all(
                        SELECT FROM cases c WHERE assignee_id IS NULL AND state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "unassigned!",
                   (SELECT count(*) FROM (
+                       SELECT DISTINCT t.reference FROM mentions t
+                         JOIN cases c ON c.reference = t.reference
+                         LEFT JOIN read_marks m ON m.user_id = t.user_id AND m.reference = t.reference
+                        WHERE t.user_id = $1 AND t.sequence > COALESCE(m.read_to, 0)
+                        LIMIT $2
+                   ) t) AS "mentions!",
+                  (SELECT count(*) FROM (
                        SELECT FROM cases c WHERE c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "waiting!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $2
                    ) c) AS "failed!",
+                  (SELECT count(*) FROM (SELECT FROM snoozes LIMIT $2) z) AS "snoozed!",
                   (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
         user_id.0,
         i64::from(limit),
@@ -109,7 +140,7 @@ async fn of_surveys(
                    ) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "unread!",
@@ -122,9 +153,17 @@ async fn of_surveys(
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "unassigned!",
                   (SELECT count(*) FROM (
+                       SELECT DISTINCT t.reference FROM mentions t
+                         JOIN cases c ON c.reference = t.reference
+                         LEFT JOIN read_marks m ON m.user_id = t.user_id AND m.reference = t.reference
+                        WHERE t.user_id = $1 AND t.sequence > COALESCE(m.read_to, 0)
+                            AND c.survey_id = ANY ($3)
+                        LIMIT $2
+                   ) t) AS "mentions!",
+                  (SELECT count(*) FROM (
                        SELECT FROM cases c
                         WHERE c.survey_id = ANY ($3) AND c.waiting_since IS NOT NULL
-                            AND waits_since(c.reference, c.answered) IS NOT NULL
+                            AND waits_since(c.reference, c.answered) IS NOT NULL AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "waiting!",
@@ -133,6 +172,9 @@ async fn of_surveys(
                         WHERE c.survey_id = ANY ($3) AND c.failed AND is_last_reply_failed(c.reference)
                         LIMIT $2
                    ) c) AS "failed!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM snoozes z JOIN cases c USING (reference) WHERE c.survey_id = ANY ($3) LIMIT $2
+                   ) z) AS "snoozed!",
                   (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
         user_id.0,
         i64::from(limit),

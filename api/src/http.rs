@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod auth;
+pub mod bundle;
 pub mod case_list;
 pub mod cases;
 pub mod checkpoints;
@@ -139,6 +140,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(account::routes())
         .merge(mentions::routes())
         .merge(checkpoints::routes())
+        .merge(bundle::routes())
         .merge(users::routes())
         .merge(tokens::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())

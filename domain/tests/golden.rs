@@ -1008,6 +1008,17 @@ fn people_examples() -> Vec<Example> {
         to: 4_711,
         since,
         until,
+        reference: None,
+    };
+    let case_begun = ExportEvent::ExportBegun {
+        export_id: ExportId(id(12)),
+        what: Exported::Case,
+        via: Via::Api,
+        from: 311,
+        to: 4_711,
+        since: None,
+        until: None,
+        reference: Some(reference(123)),
     };
     let read = |via, how| ExportEvent::LogRead {
         export_id: ExportId(id(14)),
@@ -1045,6 +1056,7 @@ fn people_examples() -> Vec<Example> {
         full(begun(Via::Console, Some(first), Some(last))),
         shape("api", begun(Via::Api, Some(first), None)),
         shape("minimal", begun(Via::CommandLine, None, None)),
+        shape("case", case_begun),
         full(ExportEvent::ExportEnded {
             events: 4_711,
             is_whole: true,
@@ -1057,6 +1069,11 @@ fn people_examples() -> Vec<Example> {
             to: 4_860,
             until: at("2026-03-02T09:48:02Z"),
         }),
+    ]
+}
+
+fn listing_examples() -> Vec<Example> {
+    vec![
         full(ExportEvent::CasesListed {
             export_id: ExportId(id(12)),
             via: Via::Api,
@@ -1110,6 +1127,7 @@ fn examples() -> Vec<Example> {
         held_examples(),
         user_examples(),
         people_examples(),
+        listing_examples(),
         installation_examples(),
     ]
     .into_iter()

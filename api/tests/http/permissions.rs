@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 58] = [
+pub(crate) const ROUTES: [(&str, &str, May); 59] = [
     ("GET", "/api/v1/mentions", May::Read),
     ("GET", "/api/v1/account", May::Read),
     ("PATCH", "/api/v1/account", May::Work),
@@ -80,6 +80,7 @@ pub(crate) const ROUTES: [(&str, &str, May); 58] = [
     ("GET", "/api/v1/events", May::Read),
     ("GET", "/api/v1/events/export", May::Oversee),
     ("GET", "/api/v1/events/stream", May::Read),
+    ("GET", "/api/v1/cases/{reference}/bundle", May::Oversee),
     ("GET", "/api/v1/checkpoints", May::Oversee),
     ("GET", "/api/v1/checkpoints/latest", May::Oversee),
     ("GET", "/api/v1/log/checkpoint", May::Oversee),

@@ -79,6 +79,8 @@ pub(super) struct Frame {
     pub(super) notifies: bool,
     /// What was just done.
     pub(super) notice: Cow<'static, str>,
+    /// Where the phone of a demonstration is.
+    pub(super) phone: Option<String>,
 }
 
 impl Frame {
@@ -101,6 +103,7 @@ impl Frame {
                 notify.assignment || notify.mention || notify.message
             },
             notice: Cow::Borrowed(""),
+            phone: app.vonage.phone.get().cloned(),
         }
     }
 }

@@ -145,6 +145,8 @@ struct Page {
     entries: Vec<Entry>,
     version: u64,
     quote: Option<Entry>,
+    /// Where Docket's console is.
+    console: Option<String>,
     notice: &'static str,
     /// Whether the page comes back from sending or choosing a quote, and the person goes on writing.
     goes_on: bool,
@@ -250,6 +252,7 @@ async fn page(State(account): State<Arc<Account>>, Query(query): Query<PageQuery
         notice: notice(&query.sent),
         goes_on: quote.is_some() || !query.sent.is_empty(),
         quote,
+        console: account.state().docket_url.clone(),
         from,
         to,
     };

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 79] = [
+const ROUTES: [(&str, &str, May); 80] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
@@ -42,6 +42,7 @@ const ROUTES: [(&str, &str, May); 79] = [
     ("GET", "/cases/new/saved-replies", May::Act),
     ("GET", "/cases/{reference}/saved-replies", May::Act),
     ("POST", "/cases/several", May::Act),
+    ("POST", "/first-steps/close", May::All),
     ("GET", "/cases/{reference}", May::All),
     ("POST", "/cases/{reference}/assignee", May::Act),
     ("GET", "/cases/{reference}/changes", May::All),

@@ -7,6 +7,7 @@
 mod dependencies;
 mod documents;
 mod migrations;
+mod modules;
 mod samples;
 mod source_text;
 mod sources;

@@ -21,6 +21,7 @@ mod log;
 mod manners;
 mod moves;
 mod owners;
+mod people;
 mod reach;
 mod reactions;
 mod reading;

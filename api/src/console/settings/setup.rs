@@ -206,7 +206,12 @@ pub(super) async fn show(
     let body = match step {
         _ if !session.may_set_up() => Body::Nothing,
         None if missing.is_empty() => Body::Done,
-        None => Body::Skipped(missing.iter().map(|step| (step.href(), step.name())).collect()),
+        None => Body::Skipped(
+            missing
+                .iter()
+                .map(|step| (step.href(), step.name()))
+                .collect(),
+        ),
         Some(Step::Vonage) => Body::Vonage(Box::new(vonage)),
         Some(Step::Survey) => Body::Survey(Box::new(super::surveys::blank_for_setup(&app))),
         Some(Step::Line) if progress.surveys.is_empty() => Body::NoSurvey,

@@ -20,6 +20,7 @@ mod history;
 mod inbox;
 mod live;
 mod log;
+mod outgoing;
 mod owners;
 mod pages;
 mod place;

@@ -16,6 +16,7 @@ mod integers;
 pub mod lines;
 pub mod moves;
 pub mod openapi;
+mod outgoing;
 pub mod paging;
 pub mod problem;
 pub mod replies;
@@ -26,6 +27,7 @@ pub mod thread;
 pub mod tokens;
 pub mod unrouted;
 pub mod users;
+pub mod whatsapp_templates;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -123,7 +125,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(users::routes())
-        .merge(tokens::routes());
+        .merge(tokens::routes())
+        .merge(whatsapp_templates::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())
         .nest("/v1", v1)
         .split_for_parts();

@@ -21,6 +21,7 @@ pub use said::Said;
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,9 @@ pub struct State {
     /// How many messages stand here.
     #[serde(default)]
     pub standing: u32,
+    /// The last local date for which the text outside of office hours was written here.
+    #[serde(default)]
+    pub told_closed_on: Option<NaiveDate>,
     /// Whether `messages`, `moved_out` and `reactions` hold only what was asked for.
     #[serde(default)]
     is_brief: bool,
@@ -289,7 +293,7 @@ impl Case {
         )?;
         let user = match &message.author {
             Author::User { user_id, .. } => Some(*user_id),
-            Author::Automatic => None,
+            Author::Automatic { .. } => None,
         };
         self.must_have_been_heard(seen_version, user)?;
         Ok(vec![CaseEvent::MessageQueued(message)])
@@ -342,6 +346,7 @@ impl State {
             last_said: 0,
             said: Said::default(),
             standing: 0,
+            told_closed_on: None,
             is_brief: false,
             is_outdated: false,
             origin,
@@ -564,8 +569,11 @@ impl State {
             CaseEvent::MessageQueued(message) => {
                 self.last_said = sequence;
                 self.standing += 1;
-                if let Author::User { user_id, .. } = &message.author {
-                    self.said.by_user(*user_id, sequence);
+                match &message.author {
+                    Author::User { user_id, .. } => self.said.by_user(*user_id, sequence),
+                    Author::Automatic { occasion } => {
+                        self.told_closed_on = occasion.date().or(self.told_closed_on);
+                    }
                 }
             }
             CaseEvent::MessageMovedIn { .. } | CaseEvent::MessageReturned { .. } => {

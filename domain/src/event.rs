@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use crate::case::{Case, CaseEvent};
 use crate::held::{Held, HeldEvent};
-use crate::ids::{AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId};
+use crate::ids::{
+    AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId,
+    WhatsappTemplateId,
+};
 use crate::installation::{self, Installation, InstallationEvent};
 use crate::json::read_stored;
 use crate::line::{Line, LineEvent};
@@ -18,6 +21,7 @@ use crate::people::session::{Session, SessionEvent};
 use crate::people::views::{CaseViews, CaseViewsEvent};
 use crate::survey::{Survey, SurveyEvent};
 use crate::user::{User, UserEvent};
+use crate::whatsapp_template::{WhatsappTemplate, WhatsappTemplateEvent};
 
 /// An event of any aggregate; serialised as the bare event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,6 +47,8 @@ pub enum Event {
     Export(ExportEvent),
     /// Of the installation.
     Installation(InstallationEvent),
+    /// Of a `WhatsApp` template.
+    WhatsappTemplate(WhatsappTemplateEvent),
 }
 
 /// The stream that an event belongs to: which aggregate, and which one of them.
@@ -68,6 +74,8 @@ pub enum StreamId {
     Export(ExportId),
     /// The installation.
     Installation,
+    /// A `WhatsApp` template.
+    WhatsappTemplate(WhatsappTemplateId),
 }
 
 impl StreamId {
@@ -84,6 +92,7 @@ impl StreamId {
             Self::Views(..) => CaseViews::TYPE,
             Self::Export(_) => Export::TYPE,
             Self::Installation => Installation::TYPE,
+            Self::WhatsappTemplate(_) => WhatsappTemplate::TYPE,
         }
     }
 
@@ -101,6 +110,7 @@ impl StreamId {
             Self::Views(reference, day) => format!("{reference}-{day}"),
             Self::Export(id) => id.to_string(),
             Self::Installation => installation::STREAM.to_owned(),
+            Self::WhatsappTemplate(id) => id.to_string(),
         }
     }
 
@@ -120,6 +130,7 @@ impl StreamId {
             }
             Export::TYPE => Self::Export(aggregate_id.parse().ok()?),
             Installation::TYPE if aggregate_id == installation::STREAM => Self::Installation,
+            WhatsappTemplate::TYPE => Self::WhatsappTemplate(aggregate_id.parse().ok()?),
             _ => return None,
         })
     }
@@ -145,6 +156,7 @@ impl Event {
             Self::Views(event) => event.type_name(),
             Self::Export(event) => event.type_name(),
             Self::Installation(event) => event.type_name(),
+            Self::WhatsappTemplate(event) => event.type_name(),
         }
     }
 
@@ -161,6 +173,7 @@ impl Event {
             Self::Views(event) => event.version(),
             Self::Export(event) => event.version(),
             Self::Installation(event) => event.version(),
+            Self::WhatsappTemplate(event) => event.version(),
         }
     }
 
@@ -181,6 +194,7 @@ impl Event {
             CaseViews::TYPE => read_stored(payload).map(Self::Views),
             Export::TYPE => read_stored(payload).map(Self::Export),
             Installation::TYPE => read_stored(payload).map(Self::Installation),
+            WhatsappTemplate::TYPE => read_stored(payload).map(Self::WhatsappTemplate),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),
@@ -209,6 +223,7 @@ from_event! {
     CaseViewsEvent => Views,
     ExportEvent => Export,
     InstallationEvent => Installation,
+    WhatsappTemplateEvent => WhatsappTemplate,
 }
 
 /// Every aggregate's type with its events' types.
@@ -223,6 +238,7 @@ pub const TYPES: &[(&str, &[&str])] = &[
     (CaseViews::TYPE, &CaseViewsEvent::TYPES),
     (Export::TYPE, &ExportEvent::TYPES),
     (Installation::TYPE, &InstallationEvent::TYPES),
+    (WhatsappTemplate::TYPE, &WhatsappTemplateEvent::TYPES),
 ];
 
 /// Whether streams of that type tell what people do at Docket beside their work, which is for auditors and owners.

@@ -8,6 +8,7 @@
 //! of its own, which that implementation calls.
 
 pub mod access;
+pub mod automatic;
 pub mod case;
 pub mod channel;
 pub mod contact;
@@ -19,9 +20,12 @@ pub mod ids;
 pub mod installation;
 pub mod json;
 pub mod line;
+pub mod office_hours;
 pub mod people;
 pub mod personal;
 pub mod routing;
 pub mod survey;
 pub mod text;
 pub mod user;
+pub mod whatsapp_template;
+pub mod window;

@@ -17,6 +17,7 @@ use docket_domain::people::session::{Session, SessionEvent};
 use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::survey::{Survey, SurveyEvent};
 use docket_domain::user::{User, UserEvent};
+use docket_domain::whatsapp_template::{WhatsappTemplate, WhatsappTemplateEvent};
 use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArguments, Type};
 
 /// What stands before the events.
@@ -86,7 +87,7 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 10] = [
+const AGGREGATES: [AggregateEvents; 11] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
@@ -146,6 +147,12 @@ const AGGREGATES: [AggregateEvents; 10] = [
         what: "The installation itself.",
         events: "InstallationEvent",
         types: &InstallationEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: WhatsappTemplate::TYPE,
+        what: "A text that WhatsApp has approved, which may be sent outside of its window.",
+        events: "WhatsappTemplateEvent",
+        types: &WhatsappTemplateEvent::TYPES,
     },
 ];
 
@@ -478,6 +485,9 @@ impl Catalogue<'_> {
             ("Vec", Some(inner)) => format!("list of {}", self.rendered(inner)),
             ("Box", Some(inner)) => self.rendered(inner),
             ("DateTime", _) => "time".to_owned(),
+            ("NaiveDate", _) => "date".to_owned(),
+            ("TimeOfDay", _) => "time of day".to_owned(),
+            ("TimeZone", _) => "name of a time zone".to_owned(),
             ("String", _) => "text".to_owned(),
             ("bool", _) => "true or false".to_owned(),
             ("u32" | "u64" | "i64" | "Number", _) => "number".to_owned(),

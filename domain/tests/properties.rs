@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
+use docket_domain::automatic::Occasion;
 use docket_domain::case::{
     Assignee, Author, Body, Case, CaseCommand, CaseError, CaseEvent, InboundMessage,
     MAX_NOTE_CHARS, MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Reaction, Stage, State,
@@ -207,14 +208,18 @@ prop_compose! {
             text,
             author,
             references: vec![Reference::new(HERE).expect("a reference")],
-        }
+template: None,
+}
     }
 }
 
 fn author() -> impl Strategy<Value = Author> {
     prop_oneof![
         4 => (user_id(), email()).prop_map(|(user_id, email)| Author::User { user_id, email }),
-        1 => Just(Author::Automatic),
+        1 => Just(Author::SEVERAL_CASES),
+        1 => (1_u32..4).prop_map(|day| Author::Automatic {
+            occasion: Occasion::OutOfHours { on: NaiveDate::from_ymd_opt(2026, 3, day).expect("a date") },
+        }),
     ]
 }
 

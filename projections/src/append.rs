@@ -352,7 +352,10 @@ pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, 
 
 /// Whether caches of surveys and lines are out of date after the event.
 pub(crate) const fn is_settings(event: &Event) -> bool {
-    matches!(event, Event::Survey(_) | Event::Line(_))
+    matches!(
+        event,
+        Event::Survey(_) | Event::Line(_) | Event::WhatsappTemplate(_)
+    )
 }
 
 #[cfg(all(test, feature = "testing"))]

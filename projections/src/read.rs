@@ -9,6 +9,7 @@
 //! [`ReadModels`]. What it writes with nearly every message gets a target in [`writes`]; all else is statements of its own.
 
 pub mod cases;
+pub mod contact_windows;
 pub mod contacts;
 pub mod installation;
 pub mod lines;
@@ -21,6 +22,7 @@ pub mod surveys;
 pub mod thread;
 pub mod unrouted;
 pub mod users;
+pub mod whatsapp_templates;
 pub mod writes;
 
 pub use self::writes::Writes;
@@ -133,4 +135,8 @@ read_models! {
     unrouted: unrouted::UnroutedHandler,
     /// What reports ask.
     reports: reports::ReportsHandler,
+    /// `WhatsApp` templates.
+    whatsapp_templates: whatsapp_templates::WhatsappTemplatesHandler,
+    /// `WhatsApp`'s window, by contact and line.
+    contact_windows: contact_windows::ContactWindowsHandler,
 }

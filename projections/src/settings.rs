@@ -9,13 +9,16 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, SurveyId};
-use docket_domain::line::HaltReason;
+use docket_domain::line::{AutomaticTexts, HaltReason};
+use docket_domain::office_hours::TimeZone;
 use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_domain::whatsapp_template::TemplateSettings;
 use futures_util::FutureExt as _;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::read::surveys::SurveyRow;
-use crate::read::{lines, surveys};
+use crate::read::whatsapp_templates::WhatsappTemplateRow;
+use crate::read::{lines, surveys, whatsapp_templates};
 
 /// A snapshot of the surveys and lines.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,7 @@ pub struct Settings {
     by_number: HashMap<Channel, HashMap<String, LineId>>,
     removed: HashMap<LineId, Channel>,
     rows: Vec<SurveyRow>,
+    templates: Vec<WhatsappTemplateRow>,
 }
 
 /// At which position settings last changed.
@@ -61,6 +65,8 @@ pub struct LineSnapshot {
     pub survey_id: SurveyId,
     /// The automatic reply for several open cases.
     pub multi_case_reply: Option<String>,
+    /// The other automatic texts.
+    pub automatic: AutomaticTexts,
     /// Why its sending stands still, if it does.
     pub halted: Option<HaltReason>,
 }
@@ -94,10 +100,12 @@ impl Settings {
                     channel: row.channel,
                     survey_id: row.survey_id,
                     multi_case_reply: row.multi_case_reply,
+                    automatic: row.automatic,
                     halted: row.halted,
                 },
             );
         }
+        settings.templates = whatsapp_templates::all(&mut *conn).boxed().await?;
         let removed = lines::channels_of_removed(&mut *conn).boxed().await?;
         settings.removed.extend(removed);
         Ok(settings)
@@ -143,6 +151,29 @@ impl Settings {
             .lines()
             .filter(|line| line.survey_id == survey_id && line.channel == channel);
         lines.next().filter(|_| lines.next().is_none())
+    }
+
+    /// Every `WhatsApp` template, ordered by name and locale.
+    pub fn templates(&self) -> &[WhatsappTemplateRow] {
+        &self.templates
+    }
+
+    /// The `WhatsApp` template of that name and locale that can be sent from a line.
+    pub fn template(&self, line_id: LineId, name: &str, locale: &str) -> Option<&TemplateSettings> {
+        self.templates
+            .iter()
+            .map(|row| &row.settings)
+            .find(|template| {
+                template.line_id == line_id && template.name == name && template.locale == locale
+            })
+    }
+
+    /// The time zone of a survey's lines.
+    pub fn time_zone(&self, id: SurveyId) -> TimeZone {
+        self.surveys
+            .get(&id)
+            .map(|survey| survey.time_zone.clone())
+            .unwrap_or_default()
     }
 
     /// Every line that is not removed.

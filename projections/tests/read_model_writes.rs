@@ -24,7 +24,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The tables that `write_read_models` fills.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "contacts",
     "cases",
     "contact_cases",
@@ -34,6 +34,7 @@ const TABLES: [&str; 9] = [
     "sent_ids",
     "report_cases",
     "outbox",
+    "contact_windows",
 ];
 
 /// The body of `write_read_models`, with one space between any two words.
@@ -297,6 +298,7 @@ impl Contact {
                 email: "agent@example.com".into(),
             },
             references: vec![reference(self.number)],
+            template: None,
         }));
     }
 

@@ -239,10 +239,11 @@ impl World {
             text: text.into(),
             sent_text: match &author {
                 Author::User { .. } => Personal(format!("{text} #{}", references[0])),
-                Author::Automatic => text.into(),
+                Author::Automatic { .. } => text.into(),
             },
             author,
             references,
+            template: None,
         }
     }
 
@@ -411,7 +412,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
             let message = world.outbound(
                 contact_number,
                 "Which case?",
-                Author::Automatic,
+                Author::SEVERAL_CASES,
                 open.clone(),
             );
             for case in &open {

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::line::ChangeLine;
 use crate::operations::message_move::MoveMessage;
-use crate::operations::reply::Reply;
+use crate::operations::reply::{Reply, SendAs};
 use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use crate::operations::{Administrator, Asked};
 use crate::serve::{Service, told_to_stop};
@@ -372,6 +372,7 @@ async fn add_survey(
             closed_value: closed_value.to_owned(),
         },
         append_reference: true,
+        time_zone: docket_domain::office_hours::TimeZone::default(),
     };
     let survey_id = SurveyId((app.new_id)());
     submit(
@@ -398,6 +399,7 @@ async fn add_line(
     let settings = LineSettings {
         survey_id,
         multi_case_reply: reply.map(str::to_owned),
+        automatic: docket_domain::line::AutomaticTexts::default(),
     };
     let command = LineCommand::Add {
         line_id,
@@ -429,6 +431,7 @@ async fn reply(
     let reply = Reply {
         reference,
         text: text.to_owned(),
+        send_as: SendAs::default(),
         seen_version: None,
         message_id,
         asked: asked.clone(),

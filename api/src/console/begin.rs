@@ -8,6 +8,7 @@ use docket_domain::text::phone;
 use docket_projections::ledger::operation::{Answer, LedgerError};
 use docket_projections::read::{lines, surveys};
 
+use super::outgoing;
 use super::pages::{self, Choice, Frame};
 use super::session::{Posted, Session};
 use super::{Console, Failed, case, go, inbox, page, words};
@@ -48,6 +49,7 @@ pub(super) async fn begin(
                 line_id,
                 number,
                 text: posted.field("text").to_owned(),
+                send_as: outgoing::send_as(&posted),
                 title: Some(posted.field("title").to_owned()),
                 message_id: MessageId((app.new_id)()),
                 contact_id: ContactId((app.new_id)()),

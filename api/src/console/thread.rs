@@ -91,7 +91,7 @@ impl Shown<'_> {
             })),
             What::Outbound(message) => Body::Message(Box::new(Message {
                 reaction: self.reaction(item.reaction.as_ref()),
-                ..self.outbound(message, matches!(item.author, ItemAuthor::Automatic))
+                ..self.outbound(message, matches!(item.author, ItemAuthor::Automatic { .. }))
             })),
             // The emoji is the contact's, in which a number is no link of ours; the reason is ours.
             What::Reaction { routed, .. } => {
@@ -323,7 +323,7 @@ impl Shown<'_> {
 fn author(author: &ItemAuthor) -> String {
     match author {
         ItemAuthor::User { email, .. } => email.0.clone(),
-        ItemAuthor::Automatic => words::AUTOMATIC.to_owned(),
+        ItemAuthor::Automatic { occasion } => words::outgoing::automatic(*occasion).to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),
         ItemAuthor::Vonage => words::VONAGE.to_owned(),
         ItemAuthor::System => words::SYSTEM.to_owned(),

@@ -67,6 +67,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("events", "The log"),
             tag("users", "Who signs in"),
             tag("tokens", "API tokens"),
+            tag("whatsapp templates", "Texts that WhatsApp has approved"),
         ]))
         .build()
 }

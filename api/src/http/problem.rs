@@ -131,6 +131,10 @@ kinds! {
     EmailTaken = "email-taken", CONFLICT, "The address is taken";
     /// Another service account has the name.
     NameTaken = "name-taken", CONFLICT, "The name is taken";
+    /// `WhatsApp` takes no free text from us just now.
+    WindowClosed = "window-closed", CONFLICT, "WhatsApp takes no free text now";
+    /// There are as many `WhatsApp` templates as there can be.
+    TooManyTemplates = "too-many-templates", CONFLICT, "There are too many templates";
     /// Owners do not remove themselves.
     OwnAccount = "own-account", CONFLICT, "It is your own account";
     /// There is always an owner.
@@ -456,7 +460,11 @@ impl From<ReplyError> for Problem {
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
-            ReplyError::Number => Self::invalid(error.to_string()),
+            ReplyError::WindowClosed => Self::new(Kind::WindowClosed, error.to_string()),
+            ReplyError::NoTemplate
+            | ReplyError::NotWhatsapp
+            | ReplyError::Parameters(_)
+            | ReplyError::Number => Self::invalid(error.to_string()),
         }
     }
 }
@@ -502,6 +510,7 @@ impl From<SurveyError> for Problem {
             | SurveyError::Choices
             | SurveyError::RepeatedChoice
             | SurveyError::ClosedValue
+            | SurveyError::TimeZone
             | SurveyError::Templates
             | SurveyError::TemplateName
             | SurveyError::TemplateText
@@ -520,7 +529,12 @@ impl From<ChangeLineError> for Problem {
                 let version = *version;
                 return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
             }
-            ChangeLineError::Line(LineError::Number | LineError::Reply)
+            ChangeLineError::Line(
+                LineError::Number
+                | LineError::Reply
+                | LineError::Text(_)
+                | LineError::OfficeHours(_),
+            )
             | ChangeLineError::NoSurvey => Kind::InvalidValue,
             ChangeLineError::NumberTaken(_) => Kind::NumberTaken,
         };

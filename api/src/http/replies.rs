@@ -17,6 +17,7 @@ use super::NoFields;
 use super::auth::{Asks, Worker};
 use super::input::{Path, PathReference};
 use super::openapi::ProblemView;
+use super::outgoing::{TemplateToSend, wording};
 use super::paging::MAX_LIMIT;
 use super::problem::{Kind, Problem};
 use super::schemas;
@@ -34,9 +35,17 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReply {
-    /// What to say; the reference is appended to what is sent.
-    #[schema(schema_with = schemas::reply)]
-    text: String,
+    /// What to say; the reference is appended to what is sent. A body has a text or a template.
+    #[serde(default)]
+    #[schema(schema_with = schemas::outgoing::reply_or_null)]
+    text: Option<String>,
+    /// The `WhatsApp` template to send in place of a text.
+    #[serde(default)]
+    template: Option<TemplateToSend>,
+    /// Whether the text is to be sent though `WhatsApp`'s 24 hours since the contact's last message are over. Vonage will probably
+    /// refuse it. Left out or false, such a text is refused: `window-closed`.
+    #[serde(default)]
+    outside_window: bool,
     /// The `version` of the case that you have read. If something was said since, the reply is refused with what is new. Left
     /// out, the reply is taken in any case.
     #[serde(default)]
@@ -85,7 +94,7 @@ struct SaidSinceView {
     request_body = NewReply,
     responses(
         (status = 202, description = "The reply is recorded and waits to be sent", body = QueuedView),
-        (status = 409, description = "Something was said since `seen_version` (`/problems/said-since`), or the case takes no reply", body = SaidSinceView, content_type = "application/problem+json"),
+        (status = 409, description = "Something was said since `seen_version` (`/problems/said-since`), `WhatsApp` takes no free text now (`/problems/window-closed`), or the case takes no reply", body = SaidSinceView, content_type = "application/problem+json"),
     )
 )]
 async fn reply(
@@ -94,9 +103,11 @@ async fn reply(
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewReply>,
 ) -> Result<(StatusCode, Json<QueuedView>), Problem> {
+    let (text, send_as) = wording(body.text, body.template, body.outside_window)?;
     let operation = Reply {
         reference,
-        text: body.text,
+        text,
+        send_as,
         seen_version: body.seen_version,
         message_id: MessageId((app.new_id)()),
         asked,

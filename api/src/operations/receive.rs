@@ -1,8 +1,8 @@
 //! Taking in what a contact said.
 
+use docket_domain::automatic;
 use docket_domain::case::{
-    Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin,
-    OutboundMessage, Reaction,
+    Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin, Reaction,
 };
 use docket_domain::content::Content;
 use docket_domain::event::{Event, StreamId};
@@ -12,15 +12,15 @@ use docket_domain::personal::Personal;
 use docket_domain::routing::{
     self, ContactCases, Decision, MAX_NAMED, ReactionCases, Routed, Rule, Target, TooManyOpenCases,
 };
-use docket_domain::text::auto_reply::{self, OpenCase};
-use docket_domain::text::references::{self, mentions};
-use docket_domain::text::{opt_out, title};
+use docket_domain::text::references::mentions;
+use docket_domain::text::title;
 use docket_projections::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
+use super::automatic_text::Answered;
 use super::held::hold;
 use super::{in_each, of_case, of_webhook};
 use crate::http::request_id::RequestIds;
@@ -229,8 +229,19 @@ pub(super) fn route(
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
-            let first = CaseCommand::Receive { message, routed };
-            (vec![opened.reference], into_new(opened, first)?)
+            let reference = opened.reference;
+            let mut case = Case::default();
+            let mut events = run(&mut case, CaseCommand::Open(opened))?;
+            events.extend(run(&mut case, CaseCommand::Receive { message, routed })?);
+            let places = [automatic::Place {
+                reference,
+                told_closed_on: None,
+            }];
+            let answered = Answered::of(scope, contact, inbound, line);
+            if let Some(text) = answered.text(rule, true, &places, ids.reply_id) {
+                events.extend(run(&mut case, CaseCommand::ReplyAutomatically(text))?);
+            }
+            (vec![reference], of_case(reference, events).collect())
         }
         Target::Existing(references) => {
             let mut events = in_each(scope, &references, |case| {
@@ -239,12 +250,10 @@ pub(super) fn route(
                     routed: routed.clone(),
                 })
             })?;
-            if rule == Rule::AllOpen
-                && let Some(reply) =
-                    automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
-            {
-                events.extend(in_each(scope, &references, |case| {
-                    case.decide(CaseCommand::ReplyAutomatically(reply.clone()))
+            let answered = Answered::of(scope, contact, inbound, line);
+            if let Some(text) = answered.in_cases(rule, &references, ids.reply_id) {
+                events.extend(in_each(scope, &text.references, |case| {
+                    case.decide(CaseCommand::ReplyAutomatically(text.clone()))
                 })?);
             }
             (references, events)
@@ -386,47 +395,6 @@ fn decide(
         &cases,
         cases_enabled(scope, line),
     )
-}
-
-/// The automatic reply for several open cases, unless none is due.
-fn automatic_reply(
-    scope: &Scope<'_>,
-    contact: ContactId,
-    cases: &[Reference],
-    inbound: &Inbound,
-    line: &LineSnapshot,
-    reply_id: MessageId,
-) -> Option<OutboundMessage> {
-    let template = line.multi_case_reply.as_deref()?;
-    // A reference that names nothing is as if it were not there.
-    let opts_out = |said| opt_out::begins_with_opt_out(&references::strip_spaced_too(said));
-    if cases.len() < 2
-        || inbound.content.said().is_some_and(opts_out)
-        || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR
-    {
-        return None;
-    }
-    let open: Vec<OpenCase<'_>> = cases
-        .iter()
-        .filter_map(|reference| {
-            Some(OpenCase {
-                reference: *reference,
-                title: &scope.case(*reference)?.state()?.title,
-            })
-        })
-        .collect();
-    let text = auto_reply::render_within(template, &open, line.channel.max_text_chars());
-    Some(OutboundMessage {
-        message_id: reply_id,
-        contact_id: contact,
-        line_id: line.line_id,
-        channel: line.channel,
-        to: Personal(inbound.from.clone()),
-        text: Personal(text.clone()),
-        sent_text: Personal(text),
-        author: Author::Automatic,
-        references: cases.to_vec(),
-    })
 }
 
 /// The status that a new case of a survey has.

@@ -1,14 +1,18 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
+use std::fmt;
+
 use docket_domain::case::{
     Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State, check_title,
 };
-use docket_domain::channel::{is_international_number, normalise_number};
+use docket_domain::channel::{Channel, is_international_number, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::{normalise, references, title};
+use docket_domain::whatsapp_template::{self, ParameterError, SentTemplate};
+use docket_domain::window::takes_free_text;
 use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
@@ -35,9 +39,114 @@ pub enum ReplyError {
     /// There is no such line.
     #[error("there is no such line")]
     UnknownLine,
+    /// `WhatsApp` takes no free text: the person has not written for a day, or never.
+    #[error(
+        "WhatsApp takes free text for 24 hours after the contact's last message, and that time is over; send a template, or send the text anyway with outside_window true"
+    )]
+    WindowClosed,
+    /// The line has no such template.
+    #[error(
+        "template.name and template.locale name no template of the line that the contact is answered from; GET /api/v1/whatsapp-templates lists them"
+    )]
+    NoTemplate,
+    /// Templates are `WhatsApp`'s.
+    #[error("the message goes out by SMS, which has no templates; send text instead")]
+    NotWhatsapp,
+    /// The parameters do not fit the template.
+    #[error("template.parameters do not fit: {0}")]
+    Parameters(#[from] ParameterError),
     /// The number is none.
     #[error("number must be an international number of 7 to 15 digits, such as 447700900123")]
     Number,
+}
+
+/// As what a message goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SendAs {
+    /// As free text, where the channel takes it.
+    #[default]
+    Text,
+    /// As free text, though `WhatsApp`'s window is closed.
+    TextOutsideWindow,
+    /// As a `WhatsApp` template, which is all that is said.
+    Template(TemplateChoice),
+}
+
+/// A template that is to be sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TemplateChoice {
+    /// Its name.
+    pub name: String,
+    /// Its locale.
+    pub locale: String,
+    /// What stands in the places of its body, in order.
+    pub parameters: Vec<String>,
+}
+
+impl fmt::Debug for TemplateChoice {
+    /// Without the parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TemplateChoice")
+            .field("name", &self.name)
+            .field("locale", &self.locale)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a message says, as written and as it is sent.
+struct Wording {
+    text: String,
+    /// `None` where the reference may be appended.
+    template: Option<Box<SentTemplate>>,
+}
+
+impl SendAs {
+    /// What is said: the text that was typed, or what the template says.
+    fn wording(
+        &self,
+        scope: &Scope<'_>,
+        line: &LineSnapshot,
+        typed: &str,
+    ) -> Result<Wording, ReplyError> {
+        let Self::Template(choice) = self else {
+            return Ok(Wording {
+                text: normalise::typed(typed).into_owned(),
+                template: None,
+            });
+        };
+        if line.channel != Channel::Whatsapp {
+            return Err(ReplyError::NotWhatsapp);
+        }
+        let normal = |text: &str| normalise::typed(text).into_owned();
+        let (name, locale) = (normal(&choice.name), normal(&choice.locale));
+        let template = scope
+            .settings()
+            .template(line.line_id, &name, &locale)
+            .ok_or(ReplyError::NoTemplate)?;
+        let parameters: Vec<String> = choice.parameters.iter().map(|text| normal(text)).collect();
+        Ok(Wording {
+            text: whatsapp_template::render(&template.body, &parameters)?,
+            template: Some(Box::new(SentTemplate {
+                name,
+                locale,
+                parameters: Personal(parameters),
+            })),
+        })
+    }
+
+    /// Refuses free text that `WhatsApp` would not take, unless it is to be sent anyway.
+    fn check_window(
+        &self,
+        scope: &Scope<'_>,
+        contact_id: ContactId,
+        line: &LineSnapshot,
+    ) -> Result<(), ReplyError> {
+        let last_inbound = scope.window(contact_id, line.line_id);
+        if *self == Self::Text && !takes_free_text(line.channel, last_inbound, scope.now()) {
+            return Err(ReplyError::WindowClosed);
+        }
+        Ok(())
+    }
 }
 
 /// An agent's reply.
@@ -45,8 +154,10 @@ pub enum ReplyError {
 pub struct Reply {
     /// The case.
     pub reference: Reference,
-    /// What the agent wrote.
+    /// What the agent wrote; a template says all of it instead.
     pub text: String,
+    /// As what it goes out.
+    pub send_as: SendAs,
     /// The case version that the agent had seen.
     pub seen_version: Option<u64>,
     /// A fresh id.
@@ -84,17 +195,17 @@ impl Operation for Reply {
         let (case, state) = self.asked.case(scope, self.reference)?;
         let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
-        let text = normalise::typed(&self.text);
+        let wording = self.send_as.wording(scope, line, &self.text)?;
         let sent_text = if state.origin.origin == Origin::Record {
             // A record of its own has no reference that anybody could write.
-            text.clone().into_owned()
+            wording.text.clone()
         } else {
-            sent_text(scope, state.origin.survey_id, &text, self.reference)
+            sent_text(scope, state.origin.survey_id, &wording, self.reference)
         };
         let message = outbound(
             line,
             contact,
-            &text,
+            wording,
             sent_text,
             self.message_id,
             self.reference,
@@ -104,6 +215,8 @@ impl Operation for Reply {
             message,
             seen_version: self.seen_version,
         })?;
+        self.send_as
+            .check_window(scope, state.origin.contact_id, line)?;
         let version = case.version() + events.len() as u64;
         Ok(Decided::on(
             StreamId::Case(self.reference),
@@ -127,22 +240,30 @@ fn line_to<'a>(scope: &'a Scope<'_>, state: &State) -> Option<&'a LineSnapshot> 
 }
 
 /// The text as it is sent from a case of that survey.
-fn sent_text(scope: &Scope<'_>, survey_id: SurveyId, text: &str, reference: Reference) -> String {
-    let append = scope
-        .settings()
-        .survey(survey_id)
-        .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
+/// A template goes out as it was approved.
+fn sent_text(
+    scope: &Scope<'_>,
+    survey_id: SurveyId,
+    wording: &Wording,
+    reference: Reference,
+) -> String {
+    let Wording { text, template } = wording;
+    let append = template.is_none()
+        && scope
+            .settings()
+            .survey(survey_id)
+            .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
     if append {
         references::append(text, reference)
     } else {
-        text.to_owned()
+        text.clone()
     }
 }
 
 fn outbound(
     line: &LineSnapshot,
     (contact_id, to): (ContactId, Personal<String>),
-    text: &str,
+    wording: Wording,
     sent_text: String,
     message_id: MessageId,
     reference: Reference,
@@ -154,10 +275,11 @@ fn outbound(
         line_id: line.line_id,
         channel: line.channel,
         to,
-        text: Personal(text.to_owned()),
+        text: Personal(wording.text),
         sent_text: Personal(sent_text),
         author: asked.author(),
         references: vec![reference],
+        template: wording.template,
     }
 }
 
@@ -168,8 +290,10 @@ pub struct BeginCase {
     pub line_id: LineId,
     /// Whom to write to.
     pub number: String,
-    /// What to say.
+    /// What to say; a template says all of it instead.
     pub text: String,
+    /// As what it goes out.
+    pub send_as: SendAs,
     /// What the case is called; made from the text where it is absent.
     pub title: Option<String>,
     /// A fresh id for the message.
@@ -230,13 +354,13 @@ impl Operation for BeginCase {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Begun>, ReplyError> {
         let line = self.line(scope.settings()).ok_or(ReplyError::UnknownLine)?;
         let number = Personal(self.number().ok_or(ReplyError::Number)?);
-        let text = normalise::typed(&self.text);
-        if text.is_empty() {
+        let wording = self.send_as.wording(scope, line, &self.text)?;
+        if wording.text.is_empty() {
             return Err(CaseError::Empty("the text").into());
         }
         let title = match self.title.as_deref().map(title::clean) {
             Some(title) if !title.is_empty() => title,
-            _ => title::title(&Content::text(text.clone().into_owned())),
+            _ => title::title(&Content::text(wording.text.clone())),
         };
         check_title(&title)?;
         let contact_id = scope.contact().ok_or(ReplyError::UnknownLine)?;
@@ -257,11 +381,12 @@ impl Operation for BeginCase {
                 follows: None,
             }),
         )?;
+        let sent_text = sent_text(scope, line.survey_id, &wording, reference);
         let message = outbound(
             line,
             (contact_id, number),
-            &text,
-            sent_text(scope, line.survey_id, &text, reference),
+            wording,
+            sent_text,
             self.message_id,
             reference,
             &self.asked,
@@ -273,6 +398,7 @@ impl Operation for BeginCase {
                 seen_version: None,
             },
         )?);
+        self.send_as.check_window(scope, contact_id, line)?;
         Ok(Decided::on(
             StreamId::Case(reference),
             events,

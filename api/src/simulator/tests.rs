@@ -162,6 +162,7 @@ async fn settled(simulator: &Simulator) {
 }
 
 const SMS: OutboundText<'_> = OutboundText {
+    template: None,
     channel: Channel::Sms,
     from: LINE,
     to: CUSTOMER,
@@ -171,6 +172,7 @@ const SMS: OutboundText<'_> = OutboundText {
 };
 
 const WHATSAPP: OutboundText<'_> = OutboundText {
+    template: None,
     channel: Channel::Whatsapp,
     ..SMS
 };

@@ -79,6 +79,7 @@ impl Office {
                     closed_value: "Resolved".to_owned(),
                 },
                 append_reference: true,
+                time_zone: docket_domain::office_hours::TimeZone::default(),
             },
             create: true,
             seen: None,
@@ -95,6 +96,7 @@ impl Office {
                 settings: LineSettings {
                     survey_id,
                     multi_case_reply: Some("You have %s1 open cases: %s2".to_owned()),
+                    automatic: docket_domain::line::AutomaticTexts::default(),
                 },
             },
             by: Administrator::System,
@@ -143,9 +145,7 @@ impl Office {
         let mut replies: Vec<MessageId> = events
             .iter()
             .filter_map(|event| match event.decode(&upcasters()).unwrap().event {
-                Event::Case(CaseEvent::MessageQueued(message))
-                    if message.author == Author::Automatic =>
-                {
+                Event::Case(CaseEvent::MessageQueued(message)) if message.author.is_automatic() => {
                     Some(message.message_id)
                 }
                 _ => None,

@@ -30,6 +30,7 @@ async fn add_line(house: &House, channel: Channel) -> LineId {
         settings: LineSettings {
             survey_id: survey.survey_id,
             multi_case_reply: None,
+            automatic: docket_domain::line::AutomaticTexts::default(),
         },
     };
     change_line(house, line_id, command).await;

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::{Assignee, Body, Case, CaseEvent, Opened, Said, Stage, State};
 use crate::delivery::Status;
 use crate::ids::MessageId;
@@ -35,6 +37,8 @@ pub struct Summary {
     pub said: Said,
     /// How many messages stand in it.
     pub standing: u32,
+    /// The last local date for which the text outside of office hours was written in it.
+    pub told_closed_on: Option<NaiveDate>,
 }
 
 impl Case {
@@ -50,6 +54,7 @@ impl Case {
             last_said,
             said,
             standing,
+            told_closed_on,
         } = summary;
         Self {
             version,
@@ -65,6 +70,7 @@ impl Case {
                 last_said,
                 said,
                 standing,
+                told_closed_on,
                 is_brief: true,
                 is_outdated: false,
                 origin,
@@ -85,6 +91,7 @@ impl Case {
             last_said: state.last_said,
             said: state.said.clone(),
             standing: state.standing,
+            told_closed_on: state.told_closed_on,
         })
     }
 

@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::automatic::Occasion;
 use crate::channel::Channel;
 use crate::content::Content;
 use crate::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
 use crate::personal::Personal;
 use crate::routing::Routed;
+use crate::whatsapp_template::SentTemplate;
 
 /// An event of a [`Case`](super::Case).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -335,6 +337,9 @@ pub struct OutboundMessage {
     pub author: Author,
     /// The cases that it is recorded in, ordered.
     pub references: Vec<Reference>,
+    /// The `WhatsApp` template that it is sent as; `text` is what the template says with its parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Box<SentTemplate>>,
 }
 
 /// Who said or wrote something on our side.
@@ -348,8 +353,32 @@ pub enum Author {
         /// Their address at that time.
         email: Personal<String>,
     },
+    /// Docket itself, as a line's settings say.
+    Automatic {
+        /// Why; the reply for several open cases where the event does not say.
+        #[serde(default, skip_serializing_if = "Occasion::is_several_cases")]
+        occasion: Occasion,
+    },
+}
+
+impl Author {
     /// The automatic reply for several open cases.
-    Automatic,
+    pub const SEVERAL_CASES: Self = Self::Automatic {
+        occasion: Occasion::SeveralCases,
+    };
+
+    /// Whether no person wrote it.
+    pub const fn is_automatic(&self) -> bool {
+        matches!(self, Self::Automatic { .. })
+    }
+
+    /// Why it was written automatically, where it was.
+    pub const fn occasion(&self) -> Option<Occasion> {
+        match self {
+            Self::Automatic { occasion } => Some(*occasion),
+            Self::User { .. } => None,
+        }
+    }
 }
 
 /// Who sees to a case.

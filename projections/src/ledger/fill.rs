@@ -14,6 +14,7 @@ use docket_domain::contact::{AUTOMATIC_REPLY_WINDOW, ContactState, KnownMessage}
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::text::auto_reply;
+use docket_domain::window::WINDOW;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -170,7 +171,7 @@ async fn find_contacts(
                SELECT unnest($6::uuid[])
            )
            SELECT k.contact_id, k.survey_id, k.number, k.version, k.last_wrote_at, k.last_line_id,
-                  r.times AS "times!", r.ids AS "ids!"
+                  r.times AS "times!", r.ids AS "ids!", w.lines AS "window_lines!", w.times AS "window_times!"
              FROM concerned
              JOIN contact_ids k USING (contact_id)
             CROSS JOIN LATERAL (
@@ -179,7 +180,13 @@ async fn find_contacts(
                         FROM (SELECT recorded_at, message_id FROM messages
                                WHERE automatic AND messages.contact_id = k.contact_id AND recorded_at > $7
                                ORDER BY recorded_at DESC LIMIT $8) m
-                  ) r"#,
+                  ) r
+            CROSS JOIN LATERAL (
+                      SELECT coalesce(array_agg(cw.line_id), '{}') AS lines,
+                             coalesce(array_agg(cw.last_inbound_at), '{}') AS times
+                        FROM contact_windows cw
+                       WHERE cw.contact_id = k.contact_id AND cw.last_inbound_at > $9
+                  ) w"#,
         &surveys,
         &numbers as &[&str],
         &references,
@@ -188,6 +195,7 @@ async fn find_contacts(
         &known_ids,
         since,
         i64::try_from(auto_reply::MAX_PER_HOUR).unwrap_or(i64::MAX),
+        loaded.now - WINDOW,
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -210,6 +218,9 @@ async fn find_contacts(
         }
         for (at, message_id) in row.times.into_iter().zip(row.ids) {
             contact.put_automatic_reply(at, MessageId(message_id));
+        }
+        for (line_id, at) in row.window_lines.into_iter().zip(row.window_times) {
+            contact.put_window(LineId(line_id), at);
         }
         fresh.push(id);
         loaded.put_contact(contact);

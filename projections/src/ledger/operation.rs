@@ -82,6 +82,7 @@ impl Needs {
                         | StreamId::User(_)
                         | StreamId::Session(_)
                         | StreamId::Installation
+                        | StreamId::WhatsappTemplate(_)
                 )
             })
     }

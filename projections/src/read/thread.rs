@@ -11,6 +11,7 @@ pub(crate) mod row;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use docket_domain::automatic::Occasion;
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
 use docket_domain::delivery::Status;
@@ -18,6 +19,7 @@ use docket_domain::ids::{LineId, MessageId, NoteId, Reference, UserId};
 use docket_domain::json::read_stored;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
+use docket_domain::whatsapp_template::SentTemplate;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -72,8 +74,11 @@ pub enum ItemAuthor {
         /// Their address at that time.
         email: Personal<String>,
     },
-    /// The automatic reply.
-    Automatic,
+    /// Docket itself, as a line's settings say.
+    Automatic {
+        /// Why.
+        occasion: Occasion,
+    },
     /// The contact.
     Contact,
     /// Vonage.
@@ -87,7 +92,7 @@ impl ItemAuthor {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "user",
-            Self::Automatic => "automatic",
+            Self::Automatic { .. } => "automatic",
             Self::Contact => "contact",
             Self::Vonage => "vonage",
             Self::System => "system",
@@ -240,6 +245,8 @@ pub struct Outbound {
     pub sent_text: Personal<String>,
     /// What is known of its delivery.
     pub delivery: Delivery,
+    /// The `WhatsApp` template that it is sent as.
+    pub template: Option<SentTemplate>,
 }
 
 /// What is known of a message's delivery.
@@ -312,6 +319,7 @@ struct RawItem {
     reaction: Option<String>,
     reaction_at: Option<DateTime<Utc>>,
     reaction_from: Option<String>,
+    template: Option<String>,
 }
 
 impl RawItem {
@@ -349,7 +357,17 @@ impl RawItem {
                 user_id: UserId(row.some("author_id", self.author_id)?),
                 email: Personal(row.some("author_email", self.author_email.clone())?),
             },
-            "automatic" => ItemAuthor::Automatic,
+            "automatic" => ItemAuthor::Automatic {
+                occasion: Occasion::SeveralCases,
+            },
+            "new_requested" | "greeting" | "out_of_hours" => {
+                let date = self.value.as_deref().map(str::parse).transpose();
+                let date = row.read("value", date)?;
+                let occasion = Occasion::from_parts(&self.author_kind, date);
+                ItemAuthor::Automatic {
+                    occasion: row.some("value", occasion)?,
+                }
+            }
             "contact" => ItemAuthor::Contact,
             "vonage" => ItemAuthor::Vonage,
             "system" => ItemAuthor::System,
@@ -469,7 +487,9 @@ impl RawItem {
         let row = self.row();
         let text = row.some("said", self.said)?;
         let status = row.some("delivery", self.delivery)?;
+        let template = self.template.as_deref().map(read_stored).transpose();
         Ok(Outbound {
+            template: row.read("template", template)?,
             message_id: MessageId(row.some("message_id", self.message_id)?),
             channel: row.channel("channel", &row.some("channel", self.channel)?)?,
             line_id: LineId(row.some("line_id", self.line_id)?),
@@ -516,7 +536,8 @@ macro_rules! items {
             "SELECT reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
                  direction, channel, line_id, said, content::text AS content, sent_text, provider_id, quotes, rule,
                  rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value,
-                 closed, comment, note_id, question, at_is_arrival, rule_foreign, reaction, reaction_at, reaction_from
+                 closed, comment, note_id, question, at_is_arrival, rule_foreign, reaction, reaction_at, reaction_from,
+                 template::text AS template
              FROM thread_items WHERE NOT hidden AND " + $condition,
             $($argument),+
         )

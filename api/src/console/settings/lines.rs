@@ -6,7 +6,7 @@ use axum::response::Response;
 use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, Reference, SurveyId};
-use docket_domain::line::{HaltReason, LineCommand, LineEvent, LineSettings};
+use docket_domain::line::{AutomaticTexts, HaltReason, LineCommand, LineEvent, LineSettings};
 use docket_domain::text::auto_reply::{OpenCase, render_within};
 use docket_domain::text::{normalise, phone};
 use docket_projections::read::lines::{self, LineRow};
@@ -112,11 +112,13 @@ impl Filled {
         }
     }
 
-    fn settings(&self) -> LineSettings {
+    /// The settings that the form says; the other automatic texts have a form of their own.
+    fn settings(&self, automatic: AutomaticTexts) -> LineSettings {
         LineSettings {
             // A survey that nobody has is refused as such.
             survey_id: self.survey_id.unwrap_or(SurveyId(Uuid::nil())),
             multi_case_reply: Some(self.reply.clone()).filter(|reply| !normalise::is_empty(reply)),
+            automatic,
         }
     }
 }
@@ -291,7 +293,7 @@ pub(super) async fn add(
             line_id,
             number,
             channel: filled.channel,
-            settings: filled.settings(),
+            settings: filled.settings(AutomaticTexts::default()),
         };
         let operation = ChangeLine {
             line_id,
@@ -429,7 +431,7 @@ pub(super) async fn change(
         };
         return with(&app, frame, StatusCode::OK, row, sent).await;
     }
-    let settings = filled.settings();
+    let settings = filled.settings(row.automatic.clone());
     let operation = ChangeLine {
         line_id: row.line_id,
         command: LineCommand::Change {
@@ -488,6 +490,7 @@ fn compare(
     let now = LineSettings {
         survey_id: row.survey_id,
         multi_case_reply: row.multi_case_reply.clone(),
+        automatic: row.automatic.clone(),
     };
     let mut with = Comparison::with(past);
     let survey_id = with.field(
@@ -507,6 +510,7 @@ fn compare(
     let settings = LineSettings {
         survey_id,
         multi_case_reply: Some(reply),
+        automatic: now.automatic,
     };
     (settings, with.end())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::case::{Assignee, Case, CaseEvent, Opened, Said, Stage, Summary};
 use docket_domain::event::{Event, StreamId};
@@ -44,7 +45,10 @@ pub(super) async fn load_briefs(
                                             WHERE m.message_id = t.message_id AND c.reference = ANY (m.case_references)))
                              ORDER BY t.sequence DESC LIMIT 1), 0) AS "contact_said!",
                   first.author_id AS "first_person?", first.sequence AS "first_said?",
-                  second.author_id AS "second_person?", second.sequence AS "second_said?"
+                  second.author_id AS "second_person?", second.sequence AS "second_said?",
+                  (SELECT t.value FROM thread_items t
+                    WHERE t.reference = c.reference AND t.author_kind = 'out_of_hours'
+                    ORDER BY t.sequence DESC LIMIT 1) AS told_closed_on
              FROM cases c
              LEFT JOIN LATERAL (
                       SELECT t.author_id, t.sequence FROM thread_items t
@@ -112,6 +116,7 @@ struct RawBrief {
     first_said: Option<i64>,
     second_person: Option<Uuid>,
     second_said: Option<i64>,
+    told_closed_on: Option<String>,
 }
 
 impl RawBrief {
@@ -144,6 +149,7 @@ impl RawBrief {
                 people,
             },
             standing: u32::try_from(self.message_count).unwrap_or_default(),
+            told_closed_on: self.told_closed_on.and_then(|date| date.parse().ok()),
         }
     }
 }
@@ -158,6 +164,7 @@ struct Brief {
     last_said: u64,
     said: Said,
     standing: u32,
+    told_closed_on: Option<NaiveDate>,
 }
 
 impl Brief {
@@ -171,6 +178,7 @@ impl Brief {
             last_said: self.last_said,
             said: self.said,
             standing: self.standing,
+            told_closed_on: self.told_closed_on,
             origin,
         })
     }

@@ -5,7 +5,7 @@ use docket_domain::office_hours::{OfficeHours, OpenSpan, TimeOfDay, Weekday};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::schemas::outgoing as schemas;
 use crate::operations::reply::{SendAs, TemplateChoice};
 
@@ -50,7 +50,10 @@ pub(super) fn wording(
         (Some(_), Some(_)) => Err(Problem::invalid(
             "text and template must not both be given; leave one out",
         )),
-        (None, None) => Err(Problem::invalid("text or template must be given")),
+        (None, None) => Err(Problem::new(
+            Kind::InvalidBody,
+            "the body has a wrong form: text or template must be given",
+        )),
     }
 }
 

@@ -11,6 +11,7 @@ mod evidence;
 mod idempotency;
 mod moves;
 mod openapi;
+mod outgoing;
 mod permissions;
 mod problems;
 mod quotes;

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 36] = [
+pub(crate) const ROUTES: [(&str, &str, May); 41] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -70,6 +70,11 @@ pub(crate) const ROUTES: [(&str, &str, May); 36] = [
     ("GET", "/api/v1/tokens", May::Read),
     ("POST", "/api/v1/tokens", May::Work),
     ("DELETE", "/api/v1/tokens/{id}", May::Work),
+    ("GET", "/api/v1/whatsapp-templates", May::Read),
+    ("POST", "/api/v1/whatsapp-templates", May::Own),
+    ("GET", "/api/v1/whatsapp-templates/{id}", May::Read),
+    ("PATCH", "/api/v1/whatsapp-templates/{id}", May::Own),
+    ("DELETE", "/api/v1/whatsapp-templates/{id}", May::Own),
 ];
 
 #[test]

@@ -26,6 +26,7 @@ async fn surveys_are_created_and_changed() {
     );
     let more = json!({
         "id": id, "survey_id": id, "templates": [], "created_at": "2026-03-01T12:00:00Z", "version": 1,
+        "time_zone": "UTC",
     });
     assert_eq!(created, with(survey(), &more));
     let path = format!("/surveys/{id}");

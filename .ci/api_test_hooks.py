@@ -14,6 +14,7 @@ NO_SCHEMA_TELLS = [
     # Parameters of a query that rule each other out: a schema tells of one alone.
     ("invalid-query", "give at or as_of, not both"),
     ("invalid-query", "order=reference does not go with"),
+    ("invalid-query", "order=waiting does not go with"),
     # Whether a cursor is of this order, and whether there ever was such a page.
     ("invalid-cursor", ""),
     # What an id, an address or a name in a body stands for.

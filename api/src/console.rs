@@ -75,6 +75,13 @@ const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The styles of all pages, one file after another; a later one can say what an earlier one said otherwise.
+const STYLES: &str = concat!(
+    include_str!("../assets/console.css"),
+    include_str!("../assets/case.css"),
+    include_str!("../assets/log.css"),
+);
+
 /// What every answer of the console carries, unless it says otherwise itself.
 const HEADERS: [(HeaderName, &str); 7] = [
     (CACHE_CONTROL, "no-store"),
@@ -217,10 +224,7 @@ fn assets() -> Router<Console> {
     Router::new()
         .route(
             "/assets/console.css",
-            asset(
-                "text/css; charset=utf-8",
-                include_str!("../assets/console.css"),
-            ),
+            asset("text/css; charset=utf-8", STYLES),
         )
         .route(
             "/assets/console.js",

@@ -7,6 +7,7 @@
 //! and a row in the tests' table of who may call what, which fails without it.
 
 pub mod auth;
+pub mod case_list;
 pub mod cases;
 pub mod client_address;
 pub mod events;

@@ -1545,6 +1545,7 @@ async fn the_list_has_what_the_filter_wants_on_pages_without_gaps() {
                     assignee: *assignee,
                     unread_by,
                     q: q.map(Personal::from),
+                    ..CaseFilter::default()
                 };
                 let expected: Vec<_> = all
                     .iter()
@@ -1606,6 +1607,133 @@ fn wanted(filter: &CaseFilter, case: &CaseRow) -> bool {
         }
         && (filter.unread_by.is_none()
             || !n.is_multiple_of(5) && !case.reference.get().is_multiple_of(4))
+}
+
+/// A whole list of those that wait, in pages.
+async fn waiting(pool: &PgPool, filter: &CaseFilter, limit: u32) -> Vec<CaseRow> {
+    let mut all: Vec<(CaseRow, DateTime<Utc>)> = Vec::new();
+    loop {
+        let cursor = all.last().map(|(case, since)| {
+            let cursor = cases::waiting::cursor(case, *since).to_string();
+            cursor.parse().unwrap()
+        });
+        let page = cases::waiting::list(pool, filter, cursor, limit)
+            .await
+            .unwrap();
+        let is_last = page.len() < usize::try_from(limit).unwrap();
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let order = |(case, since): &(CaseRow, DateTime<Utc>)| (*since, case.reference);
+    assert!(all.is_sorted_by(|one, next| order(one) < order(next)));
+    all.into_iter().map(|(case, _)| case).collect()
+}
+
+#[tokio::test]
+async fn every_way_to_read_the_list_finds_those_that_wait_and_those_that_failed() {
+    let database = database().await;
+    let pool = &database.pool;
+    let mut world = many();
+    // Of the open cases every second is answered, every fourth fails with it, and in every eighth the contact writes again.
+    for n in (1..60).filter(|n: &u32| !n.is_multiple_of(5) && n.is_multiple_of(2)) {
+        let case = reference(101 + n);
+        let message = world.outbound(n % 20, "An answer", author(1), vec![case]);
+        let message_id = message.message_id;
+        let reply = CaseCommand::Reply {
+            message,
+            seen_version: None,
+        };
+        world.perform(&actor(1), case, reply);
+        if n.is_multiple_of(4) {
+            let attempt = 1;
+            let begin = CaseCommand::BeginSending {
+                message_id,
+                attempt,
+            };
+            world.perform(&Actor::System, case, begin);
+            let failed = News::Failed {
+                code: None,
+                reason: "invented".into(),
+            };
+            world.deliver(case, message_id, attempt, failed);
+        }
+        if n.is_multiple_of(8) {
+            let message = world.inbound(n % 20, Content::text("And please"), None);
+            world.receive(case, message, Rule::Reference, vec![case]);
+        }
+    }
+    build(pool, &world.log, 7).await;
+    let all = read(pool, &CaseFilter::default(), 1000).await;
+    let n = |case: &CaseRow| case.reference.get() - 101;
+    let is_open = |case: &CaseRow| !n(case).is_multiple_of(5);
+    let users = [None, Some(agent(0).user_id)];
+    for (is_waiting, is_failed) in [(true, false), (false, true), (true, true)] {
+        for (unread_by, q) in users
+            .into_iter()
+            .flat_map(|user| [None, Some("please")].map(|q| (user, q)))
+        {
+            for surveys in [
+                None,
+                Some(vec![survey(0)]),
+                Some(vec![survey(0), survey(1)]),
+            ] {
+                let filter = CaseFilter {
+                    waiting: is_waiting,
+                    failed: is_failed,
+                    unread_by,
+                    q: q.map(Personal::from),
+                    surveys: surveys.clone(),
+                    ..CaseFilter::default()
+                };
+                let wanted = |case: &&CaseRow| {
+                    is_open(case)
+                        && (!is_waiting || !n(case).is_multiple_of(2) || n(case).is_multiple_of(8))
+                        && (!is_failed || n(case).is_multiple_of(4))
+                        && surveys
+                            .as_ref()
+                            .is_none_or(|surveys| surveys.contains(&survey(n(case) % 20)))
+                };
+                let expected: Vec<_> = all.iter().filter(wanted).cloned().collect();
+                assert!(!expected.is_empty());
+                for limit in [100, 3] {
+                    let found = read(pool, &filter, limit).await;
+                    assert_eq!(found, expected, "{filter:?}, {limit} at once");
+                }
+                if unread_by.is_none() && q.is_none() && is_waiting {
+                    let mut found = waiting(pool, &filter, 4).await;
+                    found.sort_unstable_by_key(|case| std::cmp::Reverse(case.cursor().at));
+                    assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+    let counts = |surveys: Option<Vec<SurveyId>>, limit| async move {
+        let user_id = agent(0).user_id;
+        cases::counts::counts(pool, user_id, surveys.as_deref(), limit)
+            .await
+            .unwrap()
+    };
+    let open = all.iter().filter(|case| is_open(case)).count();
+    let is_waiting = |case: &&CaseRow| {
+        is_open(case) && (!n(case).is_multiple_of(2) || n(case).is_multiple_of(8))
+    };
+    let is_failed = |case: &&CaseRow| is_open(case) && n(case).is_multiple_of(4);
+    let found = counts(None, 99).await;
+    assert_eq!((found.open, found.unread), (open, open));
+    assert_eq!(found.waiting, all.iter().filter(is_waiting).count());
+    assert_eq!(found.failed, all.iter().filter(is_failed).count());
+    assert_eq!(found.mine + found.unassigned, open);
+    let both = counts(Some(vec![survey(0), survey(1)]), 99).await;
+    assert_eq!(both, found);
+    let one = counts(Some(vec![survey(0)]), 99).await;
+    let other = counts(Some(vec![survey(1)]), 99).await;
+    assert_eq!(one.waiting + other.waiting, found.waiting);
+    assert_eq!(one.open + other.open, found.open);
+    assert_eq!(counts(None, 3).await.open, 3);
+    assert_eq!(counts(Some(vec![]), 99).await.open, 0);
+    database.close().await;
 }
 
 #[tokio::test]
@@ -2092,7 +2220,7 @@ async fn a_broken_row_is_named() {
 #[test]
 fn a_cursor_reads_back_and_nothing_else_does() {
     let cursor = Cursor {
-        last_message_at: at(0) + TimeDelta::microseconds(1),
+        at: at(0) + TimeDelta::microseconds(1),
         reference: reference(101),
     };
     assert_eq!(cursor.to_string(), "1900000000000001-101");

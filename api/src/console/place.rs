@@ -109,6 +109,7 @@ impl Place {
             unread_by: (self.view() == View::Unread && session.may_act())
                 .then_some(session.user_id),
             q: (!q.is_empty()).then_some(Personal(q)),
+            ..CaseFilter::default()
         }
     }
 

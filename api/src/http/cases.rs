@@ -12,6 +12,7 @@ use docket_domain::text::{phone, title};
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter, by_reference,
+    waiting,
 };
 use docket_projections::read::thread::{self, ThreadItem, What};
 use docket_projections::read::{cases, contacts, users};
@@ -22,6 +23,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::auth::{Asks, Reader, Worker};
+use super::case_list::{self as listed, ListedCase};
 use super::history;
 use super::input::{Path, PathReference, Query, given, integer, unless_blank};
 use super::outgoing::{TemplateToSend, wording};
@@ -36,6 +38,8 @@ use crate::site;
 
 /// What the cursors of the list are called.
 const LIST: &str = "cases";
+/// The same, those first whose contacts wait longest.
+const LIST_BY_WAITING: &str = "cases-by-waiting";
 /// The same in the order of their references.
 const LIST_BY_REFERENCE: &str = "cases-by-reference";
 
@@ -227,10 +231,32 @@ struct ListQuery {
     /// The address of who sees to the case; `me` for the caller, `none` for nobody.
     #[serde(default, deserialize_with = "unless_blank")]
     assignee: Option<String>,
+    /// Of those, `unread`: cases with something that the caller has yet to read in the console; `waiting`: cases in which the contact
+    /// waits for an answer; `failed`: cases whose last reply failed, and that were not closed since.
+    #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::view)]
+    view: Option<String>,
+    /// An answer to the status question.
+    #[serde(default, deserialize_with = "unless_blank")]
+    status: Option<String>,
+    /// The id of the line that cases began on.
+    #[serde(default, deserialize_with = "given")]
+    line: Option<Uuid>,
+    /// The channel of that line: `sms` or `whatsapp`.
+    #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::channel_or_all)]
+    channel: Option<String>,
+    /// A time (RFC 3339): only cases whose last message was recorded then or later.
+    #[serde(default, deserialize_with = "given")]
+    since: Option<DateTime<Utc>>,
+    /// A time (RFC 3339): only cases whose last message was recorded before.
+    #[serde(default, deserialize_with = "given")]
+    until: Option<DateTime<Utc>>,
     /// Words that were said, written or named; a reference (`#123`); part of a number; an id of a message.
     #[serde(default, deserialize_with = "unless_blank")]
     q: Option<String>,
-    /// `newest` (the default): those with the newest messages first. `reference`: by their references, an order that stands still.
+    /// `newest` (the default): those with the newest messages first. `waiting`: only those in which the contact waits for an answer,
+    /// the longest wait first. `reference`: by their references, an order that stands still.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(schema_with = schemas::order)]
     order: Option<String>,
@@ -247,29 +273,25 @@ struct ListQuery {
 /// Cases, those with the newest messages first.
 ///
 /// That order moves: a case that gets a message while you turn pages goes to the beginning of the list, and you do not come to it. With
-/// `order=reference` every case that was there when you began comes exactly once; it does not go with `q`.
+/// `order=reference` every case that was there when you began comes exactly once. `order=waiting` and `order=reference` do not go with
+/// `q`, and not with `view=unread`.
 #[utoipa::path(
     get,
     path = "/cases",
     operation_id = "listCases",
     tag = "cases",
     params(ListQuery),
-    responses((status = 200, description = "A page of cases", body = Page<CaseSummary>))
+    responses((status = 200, description = "A page of cases", body = Page<ListedCase>))
 )]
 async fn list(
     Reader(caller): Reader,
     Query(query): Query<ListQuery>,
     State(app): State<App>,
-) -> Result<Json<Page<CaseSummary>>, Problem> {
+) -> Result<Json<Page<ListedCase>>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let order = Order::read(query.order.as_deref())?;
     let place = order.place(query.cursor.as_deref())?;
-    if matches!(place, Place::ByReference(_)) && query.q.is_some() {
-        return Err(Problem::new(
-            Kind::InvalidQuery,
-            "order=reference does not go with q; leave one of them out",
-        ));
-    }
+    order.check(&query)?;
     let state = match query.state.as_deref() {
         None => Some(CaseState::Open),
         Some("all") => None,
@@ -277,6 +299,7 @@ async fn list(
             Problem::new(Kind::InvalidQuery, "state must be one of open, closed, all")
         })?),
     };
+    let view = listed::view(query.view.as_deref())?;
     let assignee = match query.assignee.as_deref() {
         None => None,
         Some("none") => Some(AssigneeFilter::Nobody),
@@ -301,28 +324,47 @@ async fn list(
             .narrow(query.survey.map(|id| vec![SurveyId(id)])),
         assignee,
         q: query.q.map(Personal),
-        unread_by: None,
+        unread_by: (view == Some("unread")).then_some(caller.user_id),
+        waiting: view == Some("waiting"),
+        failed: view == Some("failed"),
+        status: query.status,
+        line: query.line.map(LineId),
+        channel: listed::channel(query.channel.as_deref())?,
+        since: query.since,
+        until: query.until,
     };
-    let rows = match place {
-        Place::Newest(cursor) => cases::list(&app.pool, &filter, cursor, limit + 1).await?,
+    let (rows, next) = match place {
+        Place::Newest(cursor) => {
+            let rows = cases::list(&app.pool, &filter, cursor, limit + 1).await?;
+            paging::cut(rows, limit, |row| order.cursor(row.cursor()))
+        }
+        Place::ByWaiting(cursor) => {
+            let rows = waiting::list(&app.pool, &filter, cursor, limit + 1).await?;
+            let cursor = |(row, since): &(CaseRow, _)| order.cursor(waiting::cursor(row, *since));
+            let (rows, next) = paging::cut(rows, limit, cursor);
+            (rows.into_iter().map(|(row, _)| row).collect(), next)
+        }
         Place::ByReference(after) => {
-            by_reference::list(&app.pool, &filter, after, limit + 1).await?
+            let rows = by_reference::list(&app.pool, &filter, after, limit + 1).await?;
+            paging::cut(rows, limit, |row| order.cursor(row.cursor()))
         }
     };
-    let cursor = |row: &CaseRow| order.cursor(row);
-    Ok(Json(Page::of(rows, limit, cursor, CaseSummary::from)))
+    let items = listed::with_previews(&app, &caller, rows).await?;
+    Ok(Json(Page { items, next }))
 }
 
 /// In which order the list of cases is.
 #[derive(Clone, Copy)]
 enum Order {
     Newest,
+    Waiting,
     Reference,
 }
 
 /// Where a page of the list begins.
 enum Place {
     Newest(Option<Cursor>),
+    ByWaiting(Option<Cursor>),
     ByReference(Option<Reference>),
 }
 
@@ -330,18 +372,42 @@ impl Order {
     fn read(name: Option<&str>) -> Result<Self, Problem> {
         match name {
             None | Some("newest") => Ok(Self::Newest),
+            Some("waiting") => Ok(Self::Waiting),
             Some("reference") => Ok(Self::Reference),
             Some(_) => Err(Problem::new(
                 Kind::InvalidQuery,
-                "order must be one of newest, reference",
+                "order must be one of newest, waiting, reference",
             )),
         }
     }
 
-    /// Reads a cursor of this order; one of the other is refused, since its place means nothing here.
+    /// Refuses what cannot be listed in this order.
+    fn check(self, query: &ListQuery) -> Result<(), Problem> {
+        let order = match self {
+            Self::Newest => return Ok(()),
+            Self::Waiting => "waiting",
+            Self::Reference => "reference",
+        };
+        let other = if query.q.is_some() {
+            "q"
+        } else if query.view.as_deref() == Some("unread") {
+            "view=unread"
+        } else {
+            return Ok(());
+        };
+        Err(Problem::new(
+            Kind::InvalidQuery,
+            format!("order={order} does not go with {other}; leave one of them out"),
+        ))
+    }
+
+    /// Reads a cursor of this order; one of another is refused, since its place means nothing here.
     fn place(self, cursor: Option<&str>) -> Result<Place, Problem> {
         Ok(match self {
             Self::Newest => Place::Newest(paging::place(LIST, cursor, |text| text.parse().ok())?),
+            Self::Waiting => Place::ByWaiting(paging::place(LIST_BY_WAITING, cursor, |text| {
+                text.parse().ok()
+            })?),
             Self::Reference => {
                 Place::ByReference(paging::place(LIST_BY_REFERENCE, cursor, |text| {
                     text.parse().ok()
@@ -350,10 +416,11 @@ impl Order {
         })
     }
 
-    fn cursor(self, row: &CaseRow) -> String {
+    fn cursor(self, last: Cursor) -> String {
         match self {
-            Self::Newest => paging::cursor(LIST, &row.cursor().to_string()),
-            Self::Reference => paging::cursor(LIST_BY_REFERENCE, &row.reference.to_string()),
+            Self::Newest => paging::cursor(LIST, &last.to_string()),
+            Self::Waiting => paging::cursor(LIST_BY_WAITING, &last.to_string()),
+            Self::Reference => paging::cursor(LIST_BY_REFERENCE, &last.reference.to_string()),
         }
     }
 }

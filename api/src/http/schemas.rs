@@ -136,14 +136,24 @@ pub(super) fn state() -> Object {
 
 /// The order of a list of cases.
 pub(super) fn order() -> Object {
-    one_of(["", "newest", "reference"])
+    one_of(["", "newest", "waiting", "reference"])
+}
+
+/// Which cases of a state a list shows.
+pub(super) fn view() -> Object {
+    one_of(["", "unread", "waiting", "failed"])
+}
+
+/// A channel, or an empty text for all.
+pub(super) fn channel_or_all() -> Object {
+    one_of(["", Channel::Sms.as_str(), Channel::Whatsapp.as_str()])
 }
 
 /// What an earlier page of cases gave as `next`.
 pub(super) fn cases_cursor() -> Object {
     string()
         .pattern(Some(
-            "^(cases:[0-9]{1,15}-[1-9][0-9]{0,8}|cases-by-reference:[1-9][0-9]{0,8})?$",
+            "^(cases(-by-waiting)?:[0-9]{1,15}-[1-9][0-9]{0,8}|cases-by-reference:[1-9][0-9]{0,8})?$",
         ))
         .build()
 }

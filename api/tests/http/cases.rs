@@ -101,9 +101,17 @@ async fn a_message_makes_a_case_with_a_thread() {
     // The list has the same, without contact, notes and links.
     let listed = api.get("/cases").await.expect(200);
     let mut summary = case;
+    let members = summary.as_object_mut().unwrap();
     for member in ["contact", "notes", "links"] {
-        summary.as_object_mut().unwrap().remove(member);
+        members.remove(member);
     }
+    let said = json!({
+        "text": "I need an appointment", "direction": "inbound", "at": "2026-03-01T11:59:58Z",
+    });
+    members.insert("last_message".to_owned(), said);
+    members.insert("waiting_since".to_owned(), json!("2026-03-01T11:59:58Z"));
+    members.insert("unread".to_owned(), json!(1));
+    members.insert("last_reply_failed".to_owned(), json!(false));
     assert_eq!(listed, json!({"items": [summary], "next": null}));
     api.close().await;
 }

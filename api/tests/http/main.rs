@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auditor;
+mod case_list;
 mod cases;
 mod deliveries;
 mod events;

@@ -40,6 +40,11 @@ pub fn clean(title: &str) -> String {
     normalise::typed(&one_line(words, usize::MAX)).into_owned()
 }
 
+/// A text on one line, of at most `max_chars` characters. Empty where nothing can be seen in it.
+pub fn line(text: &str, max_chars: usize) -> String {
+    one_line(words(text).map(visible), max_chars)
+}
+
 /// The longest beginning of a text that has at most `max_chars` characters and does not end inside a grapheme cluster.
 pub(super) fn beginning(text: &str, max_chars: usize) -> &str {
     let mut chars = 0;

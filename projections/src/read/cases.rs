@@ -17,10 +17,13 @@
 
 pub mod as_of;
 pub mod by_reference;
+pub mod counts;
 pub mod desk;
 pub(crate) mod handler;
+pub mod preview;
 mod search;
 pub mod stranded;
+pub mod waiting;
 
 use std::fmt;
 use std::str::FromStr;
@@ -93,7 +96,7 @@ impl CaseRow {
     /// The place of this case in the list; a page that begins there begins with the case after it.
     pub const fn cursor(&self) -> Cursor {
         Cursor {
-            last_message_at: self.last_message_at,
+            at: self.last_message_at,
             reference: self.reference,
         }
     }
@@ -208,6 +211,20 @@ pub struct CaseFilter {
     pub assignee: Option<AssigneeFilter>,
     /// Only those that this person has not opened since their last message; they are open, or none is found.
     pub unread_by: Option<UserId>,
+    /// Only those in which the contact waits for an answer.
+    pub waiting: bool,
+    /// Only those whose last reply failed, and that nobody closed since.
+    pub failed: bool,
+    /// Only those with this answer to the status question.
+    pub status: Option<String>,
+    /// Only those that began on this line.
+    pub line: Option<LineId>,
+    /// Only those that began on a line of this channel.
+    pub channel: Option<Channel>,
+    /// Only those whose last message was recorded then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those whose last message was recorded before.
+    pub until: Option<DateTime<Utc>>,
     /// Only those in which this was said, written or named. `#123` finds that case and nothing else; digits find
     /// a reference, a part of a number and words; an id of a message finds its cases; all else finds cases that have an item with
     /// all these words, the last of which may be a beginning. The contact's name counts as said in every item. White space alone
@@ -244,23 +261,18 @@ pub enum AssigneeFilter {
     Nobody,
 }
 
-/// A place in the list of cases. As text it is `<microseconds since 1970>-<reference>`.
+/// A place in a list of cases. As text it is `<microseconds since 1970>-<reference>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When the case before it had its last message.
-    pub last_message_at: DateTime<Utc>,
+    /// The time by which the list is ordered, of the case before it: that of its last message, or since when it waits.
+    pub at: DateTime<Utc>,
     /// The case before it.
     pub reference: Reference,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}-{}",
-            self.last_message_at.timestamp_micros(),
-            self.reference
-        )
+        write!(f, "{}-{}", self.at.timestamp_micros(), self.reference)
     }
 }
 
@@ -280,7 +292,7 @@ impl FromStr for Cursor {
             return Err(ParseCursorError);
         }
         Ok(Self {
-            last_message_at: DateTime::from_timestamp_micros(micros).ok_or(ParseCursorError)?,
+            at: DateTime::from_timestamp_micros(micros).ok_or(ParseCursorError)?,
             reference: reference.parse().map_err(|_| ParseCursorError)?,
         })
     }
@@ -500,6 +512,10 @@ enum Driver {
     References(Vec<i32>),
     /// The cases that a person has yet to read, in order.
     Unread,
+    /// The cases in which the contact waits, in order.
+    Waiting,
+    /// The cases whose last reply failed, in order.
+    Failed,
     /// The cases that a person sees to, in order.
     Assignee,
     /// The cases that nobody sees to, in order.
@@ -516,6 +532,8 @@ impl Driver {
         match (references, filter.assignee, &filter.surveys) {
             (Some(references), ..) => Self::References(references),
             _ if filter.unread_by.is_some() => Self::Unread,
+            _ if filter.waiting => Self::Waiting,
+            _ if filter.failed => Self::Failed,
             (None, Some(AssigneeFilter::User(_)), _) => Self::Assignee,
             (None, Some(AssigneeFilter::Nobody), _) => Self::Unassigned,
             (None, None, Some(_)) => Self::Surveys,
@@ -527,6 +545,10 @@ impl Driver {
     const fn in_order(filter: &CaseFilter) -> Self {
         if filter.unread_by.is_some() {
             Self::Unread
+        } else if filter.waiting {
+            Self::Waiting
+        } else if filter.failed {
+            Self::Failed
         } else {
             Self::All
         }
@@ -577,20 +599,30 @@ macro_rules! page {
                      AND ($6::uuid IS NULL OR c.assignee_id = $6)
                      AND (NOT $7::boolean OR c.assignee_id IS NULL)
                      AND ($8::text IS NULL OR c.number ~>=~ $8 AND c.number ~<=~ $9)
+                     AND ($10::text IS NULL OR c.status = $10)
+                     AND ($11::uuid IS NULL OR c.line_id = $11)
+                     AND ($12::text IS NULL OR c.channel = $12)
+                     AND c.last_message_at >= COALESCE($13, '-infinity'::timestamptz)
+                     AND c.last_message_at < COALESCE($14, 'infinity'::timestamptz)
                  ORDER BY " + $order + " c.last_message_at DESC, c.reference DESC
                  LIMIT $4
              ) c
              ORDER BY c.last_message_at DESC, c.reference DESC
              LIMIT $4",
             &$page.states() as _,
-            $page.cursor.map(|cursor| cursor.last_message_at),
+            $page.cursor.map(|cursor| cursor.at),
             $page.cursor.map(|cursor| cursor.reference.as_i32()),
             i64::from($page.limit),
             $page.surveys() as _,
             $page.assignee(),
             $page.filter.assignee == Some(AssigneeFilter::Nobody),
             $page.number().map(|(least, _)| least),
-            $page.number().map(|(_, greatest)| greatest)
+            $page.number().map(|(_, greatest)| greatest),
+            $page.filter.status.as_deref(),
+            $page.filter.line.map(|line_id| line_id.0),
+            $page.filter.channel.map(Channel::as_str),
+            $page.filter.since,
+            $page.filter.until
             $(, $argument)*
         )
     };
@@ -626,28 +658,47 @@ impl Page<'_> {
 
     /// Reads it, whatever the filter searches for.
     async fn read(&self, pool: &PgPool) -> Result<Vec<CaseRow>, sqlx::Error> {
-        // Each state is read on its own and the two are merged, because every index has the state before the order.
         let raw = match &self.driver {
-            Driver::References(references) => {
-                // The offset keeps the planner from reading all cases in order until it has met enough of these.
-                page!(
-                    self,
-                    "(SELECT) one",
-                    "(
-                         SELECT c.* FROM cases c
-                         LEFT JOIN read_marks m ON m.user_id = $11 AND m.reference = c.reference
-                         WHERE c.reference = ANY ($10)
-                             AND ($11::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
-                         OFFSET 0
-                     )",
-                    "c.state = ANY ($1)",
-                    "",
-                    references,
-                    self.reader()
-                )
-                .fetch_all(pool)
-                .await?
+            Driver::References(references) => self.read_references(pool, references).await?,
+            Driver::Unread | Driver::Waiting | Driver::Failed => self.read_view(pool).await?,
+            Driver::Assignee | Driver::Unassigned | Driver::Surveys | Driver::All => {
+                self.read_in_order(pool).await?
             }
+        };
+        read_all(raw)
+    }
+
+    async fn read_references(
+        &self,
+        pool: &PgPool,
+        references: &[i32],
+    ) -> Result<Vec<RawCase>, sqlx::Error> {
+        // The offset keeps the planner from reading all cases in order until it has met enough of these.
+        page!(
+            self,
+            "(SELECT) one",
+            "(
+                 SELECT c.* FROM cases c
+                 LEFT JOIN read_marks m ON m.user_id = $16 AND m.reference = c.reference
+                 WHERE c.reference = ANY ($15)
+                     AND ($16::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
+                     AND (NOT $17::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                     AND (NOT $18::boolean OR c.failed AND is_last_reply_failed(c.reference))
+                 OFFSET 0
+             )",
+            "c.state = ANY ($1)",
+            "",
+            references,
+            self.reader(),
+            self.filter.waiting,
+            self.filter.failed
+        )
+        .fetch_all(pool)
+        .await
+    }
+
+    async fn read_view(&self, pool: &PgPool) -> Result<Vec<RawCase>, sqlx::Error> {
+        match &self.driver {
             Driver::Unread => {
                 // As a join, not as a question asked of each case: that would be taken for so dear that all cases were sorted.
                 page!(
@@ -655,16 +706,50 @@ impl Page<'_> {
                     "UNNEST($1::text[]) s (state)",
                     "(
                          SELECT c.* FROM cases c
-                         LEFT JOIN read_marks m ON m.user_id = $10 AND m.reference = c.reference
+                         LEFT JOIN read_marks m ON m.user_id = $15 AND m.reference = c.reference
                          WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                             AND (NOT $16::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                             AND (NOT $17::boolean OR c.failed AND is_last_reply_failed(c.reference))
                      )",
                     "c.state = s.state",
                     "",
-                    self.reader()
+                    self.reader(),
+                    self.filter.waiting,
+                    self.filter.failed
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
+            Driver::Waiting => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "cases",
+                    "c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL AND c.state = s.state
+                         AND (NOT $15::boolean OR c.failed AND is_last_reply_failed(c.reference))",
+                    "",
+                    self.filter.failed
+                )
+                .fetch_all(pool)
+                .await
+            }
+            _ => {
+                page!(
+                    self,
+                    "UNNEST($1::text[]) s (state)",
+                    "cases",
+                    "c.failed AND is_last_reply_failed(c.reference) AND c.state = s.state",
+                    ""
+                )
+                .fetch_all(pool)
+                .await
+            }
+        }
+    }
+
+    async fn read_in_order(&self, pool: &PgPool) -> Result<Vec<RawCase>, sqlx::Error> {
+        // Each state is read on its own and the two are merged, because every index has the state before the order.
+        match &self.driver {
             Driver::Assignee => {
                 page!(
                     self,
@@ -674,7 +759,7 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Unassigned => {
                 // To be NULL is not to be equal: without the column in the order the index would not give it.
@@ -686,7 +771,7 @@ impl Page<'_> {
                     "c.assignee_id,"
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
             Driver::Surveys => {
                 page!(
@@ -697,9 +782,9 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-            Driver::All => {
+            _ => {
                 page!(
                     self,
                     "UNNEST($1::text[]) s (state)",
@@ -708,10 +793,9 @@ impl Page<'_> {
                     ""
                 )
                 .fetch_all(pool)
-                .await?
+                .await
             }
-        };
-        read_all(raw)
+        }
     }
 
     /// Reads it with those cases alone that the search finds.

@@ -1,5 +1,6 @@
 //! The list of cases in the order of their references, which stands still while messages come.
 
+use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -39,6 +40,13 @@ pub async fn list(
               AND ($3::uuid[] IS NULL OR survey_id = ANY ($3))
               AND (NOT $4::boolean OR assignee_id IS NOT DISTINCT FROM $5::uuid)
               AND ($6::text IS NULL OR (number ~>=~ $6 AND number ~<=~ $7))
+              AND ($9::text IS NULL OR status = $9)
+              AND ($10::uuid IS NULL OR line_id = $10)
+              AND ($11::text IS NULL OR channel = $11)
+              AND last_message_at >= COALESCE($12, '-infinity'::timestamptz)
+              AND last_message_at < COALESCE($13, 'infinity'::timestamptz)
+              AND (NOT $14::boolean OR waiting_since IS NOT NULL AND waits_since(reference, answered) IS NOT NULL)
+              AND (NOT $15::boolean OR failed AND is_last_reply_failed(reference))
             ORDER BY reference
             LIMIT $8"#,
         after.map_or(0, Reference::as_i32),
@@ -49,6 +57,13 @@ pub async fn list(
         bounds.as_ref().map(|(least, _)| *least),
         bounds.as_ref().map(|(_, greatest)| greatest.as_str()),
         i64::from(limit),
+        filter.status.as_deref(),
+        filter.line.map(|line_id| line_id.0),
+        filter.channel.map(Channel::as_str),
+        filter.since,
+        filter.until,
+        filter.waiting,
+        filter.failed,
     )
     .fetch_all(pool)
     .await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::{Assignee, CaseEvent, Opened};
+use docket_domain::case::{Assignee, Author, CaseEvent, Opened};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::Reference;
 use serde::Serialize;
@@ -44,6 +44,9 @@ row! {
         last_inbound_at: Option<DateTime<Utc>>,
         last_inbound_line_id: Option<Uuid>,
         last_message: i64,
+        waiting_since: Option<DateTime<Utc>>,
+        answered: i64,
+        failed: bool,
     }
 }
 
@@ -66,6 +69,11 @@ row! {
         last_inbound_at: Option<DateTime<Utc>>,
         last_inbound_line_id: Option<Uuid>,
         last_message: Option<i64>,
+        /// Since when the contact waits; without an answer an earlier time stays.
+        waiting_since: Option<DateTime<Utc>>,
+        /// The sequence of the last reply or closing.
+        answered: Option<i64>,
+        failed: Option<bool>,
     }
 }
 
@@ -98,6 +106,12 @@ struct Change {
     last_message: Option<i64>,
     /// The inbound messages that may be the contact's last.
     inbound: Vec<Inbound>,
+    /// When the contact wrote first after the last answer since the last write.
+    waiting_since: Option<DateTime<Utc>>,
+    /// The sequence of the last reply or closing.
+    answered: Option<i64>,
+    /// Whether a message failed after the last reply or closing.
+    failed: Option<bool>,
 }
 
 /// Who sees to a case from now on; perhaps nobody.
@@ -129,6 +143,18 @@ impl Change {
         self.messages += 1;
         self.last_message_at = Some(at);
         self.last_message = Some(self.version);
+    }
+
+    /// A message waits for an answer; an earlier one waits longer.
+    fn waits(&mut self, at: DateTime<Utc>, recorded_at: DateTime<Utc>) {
+        self.waiting_since.get_or_insert(at.min(recorded_at));
+    }
+
+    /// Somebody answered, or closed the case: nothing waits, and an earlier failure is dealt with.
+    const fn answered(&mut self) {
+        self.waiting_since = None;
+        self.answered = Some(self.version);
+        self.failed = Some(false);
     }
 
     /// Messages can come late, in another order than they were written in. The last one is that with the greatest time, where the time
@@ -184,6 +210,9 @@ impl Change {
             last_inbound_at,
             last_inbound_line_id,
             last_message: self.last_message.unwrap_or_default(),
+            waiting_since: self.waiting_since,
+            answered: self.answered.unwrap_or_default(),
+            failed: self.failed.unwrap_or_default(),
         }
     }
 
@@ -212,6 +241,9 @@ impl Change {
             last_inbound_at,
             last_inbound_line_id,
             last_message: self.last_message,
+            waiting_since: self.waiting_since,
+            answered: self.answered,
+            failed: self.failed,
         }
     }
 }
@@ -229,7 +261,7 @@ impl CasesHandler {
 
 impl Projection for CasesHandler {
     const NAME: &'static str = "cases";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const TABLES: &'static [&'static str] = &["cases", "contact_cases", "case_links"];
     const STATEMENTS: &'static [&'static str] = &[LINK];
 
@@ -253,12 +285,18 @@ impl Projection for CasesHandler {
             CaseEvent::MessageReceived { message, .. } => {
                 change.message_came(at);
                 change.contact_wrote(message.at, message.line_id.0, at);
+                change.waits(message.at, at);
             }
-            CaseEvent::MessageQueued(_) | CaseEvent::MessageReturned { .. } => {
+            CaseEvent::MessageQueued(message) => {
                 change.message_came(at);
+                if matches!(message.author, Author::User { .. }) {
+                    change.answered();
+                }
             }
-            CaseEvent::MessageMovedIn { from, .. } => {
+            CaseEvent::MessageReturned { .. } => change.message_came(at),
+            CaseEvent::MessageMovedIn { message, from, .. } => {
                 change.message_came(at);
+                change.waits(message.at, at);
                 self.link(reference, sequence, LinkKind::MovedFrom, *from);
             }
             CaseEvent::MessageMovedOut { to, .. } => {
@@ -272,6 +310,7 @@ impl Projection for CasesHandler {
                 change.messages -= 1;
                 change.closed = Some(true);
                 change.withdrawn = true;
+                change.answered();
                 if status.is_some() {
                     change.status.clone_from(status);
                 }
@@ -279,7 +318,11 @@ impl Projection for CasesHandler {
             CaseEvent::StatusChanged { to, closed, .. } => {
                 change.status = Some(to.clone());
                 change.closed = Some(*closed);
+                if *closed {
+                    change.answered();
+                }
             }
+            CaseEvent::MessageFailed { .. } => change.failed = Some(true),
             CaseEvent::AssigneeChanged { to, .. } => change.assigned = Some(Assigned(to.clone())),
             CaseEvent::TitleChanged { to, .. } => change.title = Some(to.0.clone()),
             CaseEvent::MessageSending { .. }
@@ -288,7 +331,6 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageIdentified { .. }
             | CaseEvent::MessageDelivered { .. }
             | CaseEvent::MessageRead { .. }
-            | CaseEvent::MessageFailed { .. }
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }

@@ -1,0 +1,131 @@
+//! How many cases each view of the list has, counted up to a bound.
+
+use docket_domain::ids::{SurveyId, UserId};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// How many cases the views have for somebody, each up to the bound that was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open cases.
+    pub open: usize,
+    /// Open cases with something that the person has yet to read.
+    pub unread: usize,
+    /// Open cases that are assigned to the person.
+    pub mine: usize,
+    /// Open cases that are assigned to nobody.
+    pub unassigned: usize,
+    /// Cases in which the contact waits for an answer.
+    pub waiting: usize,
+    /// Cases whose last reply failed.
+    pub failed: usize,
+    /// Webhooks that wait to be routed; they belong to no survey.
+    pub unrouted: usize,
+}
+
+/// Counts for that person the cases of these surveys, or of all; `limit` bounds each number.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn counts(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    surveys: Option<&[SurveyId]>,
+    limit: u32,
+) -> Result<Counts, sqlx::Error> {
+    // Each survey's cases are found by its index, and all cases by theirs: a condition that says both hides the one from the planner.
+    match surveys {
+        None => of_all(executor, user_id, limit).await,
+        Some(surveys) => {
+            let surveys: Vec<Uuid> = surveys.iter().map(|survey_id| survey_id.0).collect();
+            of_surveys(executor, user_id, &surveys, limit).await
+        }
+    }
+}
+
+macro_rules! counted {
+    ($found:expr) => {{
+        let found = $found;
+        let count = |count: i64| usize::try_from(count).unwrap_or_default();
+        Ok(Counts {
+            open: count(found.open),
+            unread: count(found.unread),
+            mine: count(found.mine),
+            unassigned: count(found.unassigned),
+            waiting: count(found.waiting),
+            failed: count(found.failed),
+            unrouted: count(found.unrouted),
+        })
+    }};
+}
+
+async fn of_all(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    limit: u32,
+) -> Result<Counts, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM cases WHERE state = 'open' LIMIT $2) c) AS "open!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
+                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                        ORDER BY c.last_message_at DESC, c.reference DESC
+                        LIMIT $2
+                   ) c) AS "unread!",
+                  (SELECT count(*) FROM (SELECT FROM cases WHERE assignee_id = $1 AND state = 'open' LIMIT $2) c) AS "mine!",
+                  (SELECT count(*) FROM (SELECT FROM cases WHERE assignee_id IS NULL AND state = 'open' LIMIT $2) c) AS "unassigned!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c WHERE c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL LIMIT $2
+                   ) c) AS "waiting!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $2
+                   ) c) AS "failed!",
+                  (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
+        user_id.0,
+        i64::from(limit),
+    )
+    .fetch_one(executor)
+    .await?;
+    counted!(found)
+}
+
+async fn of_surveys(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    surveys: &[Uuid],
+    limit: u32,
+) -> Result<Counts, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM cases WHERE survey_id = ANY ($3) AND state = 'open' LIMIT $2) c) AS "open!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
+                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                        LIMIT $2
+                   ) c) AS "unread!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases WHERE survey_id = ANY ($3) AND assignee_id = $1 AND state = 'open' LIMIT $2
+                   ) c) AS "mine!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases WHERE survey_id = ANY ($3) AND assignee_id IS NULL AND state = 'open' LIMIT $2
+                   ) c) AS "unassigned!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c
+                        WHERE c.survey_id = ANY ($3) AND c.waiting_since IS NOT NULL
+                            AND waits_since(c.reference, c.answered) IS NOT NULL
+                        LIMIT $2
+                   ) c) AS "waiting!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c
+                        WHERE c.survey_id = ANY ($3) AND c.failed AND is_last_reply_failed(c.reference)
+                        LIMIT $2
+                   ) c) AS "failed!",
+                  (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
+        user_id.0,
+        i64::from(limit),
+        surveys,
+    )
+    .fetch_one(executor)
+    .await?;
+    counted!(found)
+}

@@ -44,7 +44,6 @@ ALTER TYPE new_thread_item ADD ATTRIBUTE template text;
 ALTER TYPE outbox_queuing ADD ATTRIBUTE template text;
 ALTER TYPE read_model_rows ADD ATTRIBUTE contact_windows contact_window[];
 
--- A few rows find their tables' rows by index, whatever the statistics say when a session plans a statement, and are never planned anew.
 CREATE OR REPLACE FUNCTION write_read_models(rows read_model_rows, accepted boolean[], log_time timestamptz) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode = force_generic_plan
@@ -66,12 +65,13 @@ BEGIN
         INSERT INTO cases (
             reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn, assignee_id,
             assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at, last_inbound_line_id,
-            last_message
+            last_message, waiting_since, answered, failed
         )
         SELECT r.reference, r.contact_id, r.number, r.survey_id, r.line_id, r.channel, r.title, r.status, r.state, r.origin,
                r.withdrawn, r.assignee_id, r.assignee_email, r.version, r.message_count, dated(r.opened_at, log_time),
                dated(r.last_message_at, log_time), at_most(r.last_inbound_at, dated(r.last_message_at, log_time)),
-               r.last_inbound_line_id, r.last_message
+               r.last_inbound_line_id, r.last_message,
+               at_most(r.waiting_since, dated(r.last_message_at, log_time)), r.answered, r.failed
           FROM unnest(rows.cases) AS r
          WHERE accepted IS NULL OR accepted[r.part];
         INSERT INTO contact_cases (contact_id, reference)
@@ -100,7 +100,13 @@ BEGIN
                    THEN r.last_inbound_line_id
                    ELSE c.last_inbound_line_id
                END,
-               last_message = coalesce(r.last_message, c.last_message)
+               last_message = coalesce(r.last_message, c.last_message),
+               waiting_since = CASE
+                   WHEN r.answered IS NULL AND c.waiting_since IS NOT NULL THEN c.waiting_since
+                   ELSE at_most(r.waiting_since, dated(r.last_message_at, log_time))
+               END,
+               answered = coalesce(r.answered, c.answered),
+               failed = coalesce(r.failed, c.failed)
           FROM unnest(rows.case_changes) AS r
          WHERE c.reference = r.reference AND (accepted IS NULL OR accepted[r.part]);
     END IF;

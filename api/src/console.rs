@@ -122,6 +122,7 @@ pub fn router(app: App) -> Router {
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
         .route("/cases/{reference}/write", post(act::write))
+        .route("/cases/{reference}/template", post(outgoing::send_template))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))

@@ -49,7 +49,7 @@ pub(super) async fn begin(
                 line_id,
                 number,
                 text: posted.field("text").to_owned(),
-                send_as: outgoing::send_as(&posted),
+                send_as: outgoing::begin_as(&app.ledger.settings(), &posted),
                 title: Some(posted.field("title").to_owned()),
                 message_id: MessageId((app.new_id)()),
                 contact_id: ContactId((app.new_id)()),
@@ -106,7 +106,10 @@ async fn show(
             value,
         }
     });
+    let settings = app.ledger.newest_settings(&app.pool).await?;
     let template = pages::Begin {
+        templates: outgoing::choices(&settings, session, posted.field("template")),
+        parameters: posted.field("parameters").to_owned(),
         frame,
         lines: choices.collect(),
         number: posted.field("number").to_owned(),

@@ -23,6 +23,7 @@ use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
 use super::inbox::{self, Shelf, Wanted as Rows};
+use super::outgoing;
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::{Place, with_query};
 use super::reading::{self, Look};
@@ -301,6 +302,8 @@ pub(super) fn around_thread(
             .map(|question| question.closed_value.clone()),
         counter: answered.counter(reference),
         window: Window::of(answered.channel, answered.last_inbound_at, now),
+        templates: outgoing::offers(&shelf.settings, answered.line),
+        template_action: action("template"),
         appended: (answered.appends && answered.line.is_some())
             .then(|| words::appended(reference.get())),
         goes_out_from: answered.line.map_or_else(

@@ -8,6 +8,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::outgoing::Offer;
 use super::session::Session;
 use super::window::Window;
 use super::words;
@@ -324,6 +325,9 @@ pub(super) struct Case {
     pub(super) presence: String,
     pub(super) counter: Counter,
     pub(super) window: Option<Window>,
+    /// The templates that a reply can be.
+    pub(super) templates: Vec<Offer>,
+    pub(super) template_action: String,
     /// The status that closes it, where it is open.
     pub(super) closing: Option<String>,
     pub(super) is_closed: bool,
@@ -400,6 +404,9 @@ pub(super) struct Begin {
     pub(super) frame: Frame,
     pub(super) lines: Vec<Choice>,
     pub(super) number: String,
+    /// The templates that it can begin with.
+    pub(super) templates: Vec<Choice>,
+    pub(super) parameters: String,
     pub(super) text: String,
     pub(super) title: String,
     pub(super) once: String,

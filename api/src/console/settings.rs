@@ -7,11 +7,13 @@
 //! [`oversees`]: super::session::oversees
 //! [`may_set_up`]: super::session::may_set_up
 
+mod automatic;
 mod lines;
 mod setup;
 pub(super) mod since;
 mod surveys;
 mod vonage;
+mod whatsapp_templates;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -38,6 +40,8 @@ pub(super) fn routes() -> Router<Console> {
         .route("/surveys/{survey_id}", get(surveys::show))
         .route("/lines", get(lines::list))
         .route("/lines/{line_id}", get(lines::show))
+        .route("/lines/{line_id}/automatic", get(automatic::show))
+        .route("/whatsapp-templates", get(whatsapp_templates::list))
         .route("/vonage", get(vonage::show))
         .route_layer(middleware::from_fn(session::oversees));
     let changed = Router::new()
@@ -53,6 +57,12 @@ pub(super) fn routes() -> Router<Console> {
         .route("/lines/{line_id}", post(lines::change))
         .route("/lines/{line_id}/remove", post(lines::remove))
         .route("/lines/{line_id}/resume", post(lines::resume))
+        .route("/lines/{line_id}/automatic", post(automatic::change))
+        .route("/whatsapp-templates", post(whatsapp_templates::add))
+        .route(
+            "/whatsapp-templates/{template_id}",
+            post(whatsapp_templates::change),
+        )
         .route("/vonage", post(vonage::change))
         .route("/vonage/test", post(vonage::test))
         .route_layer(middleware::from_fn(session::may_set_up));
@@ -157,6 +167,7 @@ pub(super) enum Tab {
     Setup,
     Surveys,
     Lines,
+    WhatsappTemplates,
     Vonage,
     Users,
     Tokens,
@@ -166,10 +177,11 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Setup,
         Self::Surveys,
         Self::Lines,
+        Self::WhatsappTemplates,
         Self::Vonage,
         Self::Users,
         Self::Tokens,
@@ -183,6 +195,7 @@ impl Tab {
             Self::Setup => "/setup",
             Self::Surveys => "/surveys",
             Self::Lines => "/lines",
+            Self::WhatsappTemplates => "/whatsapp-templates",
             Self::Vonage => "/vonage",
             Self::Users => "/users",
             Self::Tokens => "/tokens",
@@ -197,6 +210,7 @@ impl Tab {
             Self::Setup => words::TAB_SETUP,
             Self::Surveys => words::TAB_SURVEYS,
             Self::Lines => words::TAB_LINES,
+            Self::WhatsappTemplates => words::outgoing::TEMPLATES,
             Self::Vonage => words::TAB_VONAGE,
             Self::Users => words::TAB_USERS,
             Self::Tokens => words::TAB_TOKENS,

@@ -1075,6 +1075,7 @@ pub(super) fn settings_done(what: &str) -> &'static str {
             "The line was added. Its number was completed with the code of the default country."
         }
         "line" => "The line was saved.",
+        "whatsapp-template" => outgoing::TEMPLATE_SAVED,
         "line-removed" => "The line was removed.",
         "resumed" => "Sending goes on.",
         _ => "",

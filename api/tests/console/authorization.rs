@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 58] = [
+const ROUTES: [(&str, &str, May); 64] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -63,6 +63,7 @@ const ROUTES: [(&str, &str, May); 58] = [
         May::Act,
     ),
     ("POST", "/cases/{reference}/status", May::Act),
+    ("POST", "/cases/{reference}/template", May::Act),
     ("POST", "/cases/{reference}/title", May::Act),
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
@@ -73,6 +74,8 @@ const ROUTES: [(&str, &str, May); 58] = [
     ("GET", "/lines/new", May::SetUp),
     ("GET", "/lines/{line_id}", May::See),
     ("POST", "/lines/{line_id}", May::SetUp),
+    ("GET", "/lines/{line_id}/automatic", May::See),
+    ("POST", "/lines/{line_id}/automatic", May::SetUp),
     ("POST", "/lines/{line_id}/remove", May::SetUp),
     ("POST", "/lines/{line_id}/resume", May::SetUp),
     ("GET", "/live", May::All),
@@ -105,6 +108,9 @@ const ROUTES: [(&str, &str, May); 58] = [
     ("GET", "/users/services/new", May::SetUp),
     ("GET", "/users/{user_id}", May::See),
     ("GET", "/vonage", May::See),
+    ("GET", "/whatsapp-templates", May::See),
+    ("POST", "/whatsapp-templates", May::SetUp),
+    ("POST", "/whatsapp-templates/{template_id}", May::SetUp),
 ];
 
 /// The rest of them, where there are several forms about one thing.

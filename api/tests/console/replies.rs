@@ -110,8 +110,13 @@ async fn the_window_of_whatsapp_is_counted_down_and_its_end_explained() {
     page.shows("class=\"until\" hidden");
     page.shows("class=\"window for-reply caution\"")
         .shows("WhatsApp takes no free text any more");
-    // It is tried all the same.
     let reply = [("as", "reply"), ("text", "Too late?")];
+    let page = agent.send(&page, "/cases/101/write", &reply).await;
+    page.is(409)
+        .shows("WhatsApp takes no free text now")
+        .shows(">Too late?</textarea>");
+    // It can be tried all the same.
+    let reply = [reply[0], reply[1], ("outside_window", "yes")];
     agent
         .send(&page, "/cases/101/write", &reply)
         .await
@@ -139,7 +144,13 @@ async fn a_case_begun_by_whatsapp_has_no_window_yet() {
         ("number", "+44 7700 900124"),
         ("text", "We have news"),
         ("title", ""),
+        ("outside_window", "yes"),
     ];
+    agent
+        .send(&page, "/cases", &fields[..4])
+        .await
+        .is(409)
+        .shows("WhatsApp takes no free text now");
     agent
         .send(&page, "/cases", &fields)
         .await

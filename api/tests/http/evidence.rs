@@ -249,6 +249,7 @@ async fn whoever_reads_the_log_is_recorded() {
 async fn a_request_for_the_headers_alone_leaves_no_trace() {
     let api = Api::start().await;
     let ids = api.set_up().await;
+    let whatsapp_template = api.add_template(&ids).await;
     api.receives("Hello").await;
     // So that the next use of the token would be noted.
     wait(120);
@@ -260,6 +261,8 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
         .map(|(_, template, _)| {
             let id = if template.contains("lines") {
                 &ids.line
+            } else if template.contains("whatsapp-templates") {
+                &whatsapp_template
             } else {
                 &ids.survey
             };

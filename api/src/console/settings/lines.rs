@@ -84,6 +84,7 @@ struct Line {
     /// Why its sending stands still, if it does.
     halted: Option<String>,
     form: LineForm,
+    automatic_href: String,
     resume_action: String,
     remove_action: String,
     once: String,
@@ -123,7 +124,7 @@ impl Filled {
     }
 }
 
-fn path(line_id: LineId) -> String {
+pub(super) fn path(line_id: LineId) -> String {
     format!("/lines/{line_id}")
 }
 
@@ -209,7 +210,7 @@ pub(super) fn blank_for_setup(app: &App, surveys: &[SurveyRow]) -> LineForm {
     }
 }
 
-async fn row(app: &App, line_id: &str) -> Result<Option<LineRow>, Failed> {
+pub(super) async fn row(app: &App, line_id: &str) -> Result<Option<LineRow>, Failed> {
     let Ok(line_id) = line_id.parse() else {
         return Ok(None);
     };
@@ -217,7 +218,7 @@ async fn row(app: &App, line_id: &str) -> Result<Option<LineRow>, Failed> {
     Ok(row.filter(|row| !row.removed))
 }
 
-fn no_such_line() -> Response {
+pub(super) fn no_such_line() -> Response {
     failure(StatusCode::NOT_FOUND, words::NO_SUCH_LINE_THERE.to_owned())
 }
 
@@ -399,6 +400,7 @@ async fn with(
             since: sent.since,
             ..form_of(app, Some(row.line_id), &surveys, &filled)
         },
+        automatic_href: format!("{}/automatic", path(row.line_id)),
         resume_action: format!("{}/resume", path(row.line_id)),
         remove_action: format!("{}/remove", path(row.line_id)),
         once: (app.new_id)().to_string(),

@@ -18,7 +18,17 @@
     year: new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" }),
     clock: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
     exact: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" }),
+    weekday: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }),
+    weekdayYear: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long", year: "numeric" }),
   };
+  /// A date as it stands above a day of a thread.
+  function day(at, today, yesterday) {
+    const now = new Date();
+    if (at.toDateString() === now.toDateString()) return today;
+    now.setDate(now.getDate() - 1);
+    if (at.toDateString() === now.toDateString()) return yesterday;
+    return (at.getFullYear() === new Date().getFullYear() ? forms.weekday : forms.weekdayYear).format(at);
+  }
   function localise(within) {
     const now = new Date();
     for (const time of all("time[data-when]", within)) {
@@ -26,12 +36,29 @@
       const isToday = at.toDateString() === now.toDateString();
       const day = at.getFullYear() === now.getFullYear() ? forms.day.format(at) : forms.year.format(at);
       const clock = forms.clock.format(at);
-      if (time.dataset.when === "short") time.textContent = isToday ? clock : day;
+      if (time.dataset.when === "time") time.textContent = clock;
+      else if (time.dataset.when === "exact") time.textContent = forms.exact.format(at);
+      else if (time.dataset.when === "short") time.textContent = isToday ? clock : day;
       else time.textContent = isToday ? clock : `${day}, ${clock}`;
       time.title = forms.exact.format(at);
     }
   }
   localise(document);
+
+  // Menus close by Escape, which gives the focus back, and by a click elsewhere.
+  const openMenus = () => all("details.account[open], details[data-menu][open]");
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = openMenus().at(-1);
+    if (!menu) return;
+    const hadFocus = menu.contains(document.activeElement);
+    menu.open = false;
+    if (hadFocus) find("summary", menu).focus();
+    event.preventDefault();
+  }, true);
+  addEventListener("click", (event) => {
+    for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+  });
 
   // Settings: what the automatic reply becomes, shown as one types, and addresses to copy.
   const preview = find("#preview");
@@ -70,5 +97,5 @@
   });
 
   // For the other scripts, which come after this one.
-  globalThis.docket = { base, find, all, remember, localise, person };
+  globalThis.docket = { base, find, all, remember, localise, day, person };
 })();

@@ -100,7 +100,9 @@
       showCount();
     });
     text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) write.requestSubmit();
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      const close = event.shiftKey && mode() === "reply" ? find("[name=then]", write) : null;
+      write.requestSubmit(close ?? find("button.main", write));
     });
     showCount();
     // On a phone the box is small until it is used, and from then on it stays as it is, so that nothing moves under a finger.
@@ -113,17 +115,11 @@
     const ends = windowLine?.dataset.ends;
     if (!ends) return;
     const minutes = Math.floor((new Date(ends) - Date.now()) / 60000);
-    const said = find("span", windowLine);
     const words = windowLine.dataset;
-    windowLine.classList.toggle("caution", minutes < 0);
-    find(".until", windowLine).hidden = minutes < 0;
-    if (minutes < 0) {
-      said.textContent = words.over;
-    } else {
-      const form = minutes >= 60 ? words.hours : words.minutes;
-      const left = filled(form, { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
-      said.textContent = filled(words.open, { left });
-    }
+    windowLine.hidden = minutes < 0;
+    find("#window-over").hidden = minutes >= 0;
+    const form = minutes >= 60 ? words.hours : words.minutes;
+    find(".left", windowLine).textContent = filled(form, { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
   }
   countDown();
   setInterval(countDown, 20000);
@@ -138,12 +134,13 @@
       return;
     }
     const top = scroller.getBoundingClientRect().top;
-    const anchor = all(":scope > li", log).find((item) => item.getBoundingClientRect().bottom > top);
+    const anchor = all(":scope > li[id]", log).find((item) => item.getBoundingClientRect().bottom > top);
     const before = anchor?.getBoundingClientRect().top;
-    const last = log.lastElementChild?.id;
+    const newest = () => all("li[id^=i]", log).at(-1)?.id;
+    const last = newest();
     change();
     if (anchor?.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - before;
-    if (log.lastElementChild?.id !== last) toEnd.hidden = false;
+    if (newest() !== last) toEnd.hidden = false;
   }
   toEnd?.addEventListener("click", () => {
     scroller.scrollTop = 0;
@@ -162,7 +159,7 @@
       const answer = await fetch(`${answers.getAttribute("action")}?${new URLSearchParams(new FormData(answers))}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       text.setRangeText(find("#text", page).value, text.selectionStart, text.selectionEnd, "end");
-      text.dispatchEvent(new Event("input"));
+      text.dispatchEvent(new Event("input", { bubbles: true }));
       choice.value = "";
       text.focus();
     } catch {
@@ -245,5 +242,5 @@
     action();
   });
 
-  globalThis.docket.desk = { reference, address, query, write, text, scroller, log, divider, toEnd, isAtEnd, keepPlace, showCount, countDown, showChosen, filled };
+  globalThis.docket.desk = { reference, address, query, done, mode, write, text, scroller, log, divider, toEnd, isAtEnd, keepPlace, showCount, countDown, showChosen, filled };
 })();

@@ -4,7 +4,7 @@
 (() => {
   const { base, find, all, localise, person, desk } = globalThis.docket;
   if (!desk) return;
-  const { reference, address, write, text, scroller, log, divider, toEnd, isAtEnd, keepPlace, showCount, countDown, showChosen } = desk;
+  const { reference, address, write, text, scroller, log, divider, toEnd, isAtEnd, keepPlace, showCount, countDown, showChosen, flatten, arrange, followNotice } = desk;
   const status = find(".live");
   const isShown = () => document.visibilityState === "visible";
   /// How long after a change it is fetched, so that others come along.
@@ -235,11 +235,14 @@
       if (rows) putList(page);
       else put(".views", page);
       keepPlace(() => {
+        const open = flatten(log);
+        flatten(fresh);
         putItems(fresh);
+        arrange(log, open);
         if ("whole" in fresh.dataset) putEarlier(page);
       });
-      for (const part of [".head .title", ".close-place", "#details", ".write-about", "#count"]) put(part, page);
-      countDown();
+      followNotice();
+      putAround(page);
       if (text) showCount();
     });
     if (wasBehind && find("#new")) readTo ??= seen;
@@ -249,6 +252,13 @@
     if (wasAtEnd && isShown()) { seen = version; isBehind = false; }
     showSeen();
   }
+
+  function putAround(page) {
+    for (const part of [".head .title", ".close-place", "#details", ".write-about", "#count", "#window"]) put(part, page);
+    countDown();
+  }
+  // After a field saved itself: what stands around the thread is as it is now; what was done comes as all changes do.
+  desk.refresh = (page) => keepFocus(() => putAround(page));
 
   // The thread goes on upwards.
   function putEarlier(page) {
@@ -269,7 +279,11 @@
       if (!page) return;
       const hadFocus = document.activeElement === link;
       const from = first.getBoundingClientRect().top;
-      log.prepend(...[...find("#items", page).children].map((item) => document.importNode(item, true)));
+      const fresh = find("#items", page);
+      flatten(fresh);
+      const open = flatten(log);
+      log.prepend(...[...fresh.children].map((item) => document.importNode(item, true)));
+      arrange(log, open);
       putEarlier(page);
       if (getComputedStyle(scroller).overflowY === "visible") scrollBy(0, first.getBoundingClientRect().top - from);
       if (hadFocus) (find(".earlier a") ?? scroller).focus({ preventScroll: true });

@@ -16,6 +16,7 @@ mod case;
 mod changes;
 mod counter;
 mod device;
+mod errors;
 mod history;
 mod inbox;
 mod live;
@@ -121,6 +122,8 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
+        .route("/cases/new/saved-replies", get(answers::of_new_case))
+        .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/template", post(outgoing::send_template))
         .route("/cases/{reference}/status", post(act::status))
@@ -242,6 +245,13 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/case.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/case.js"),
+            ),
+        )
+        .route(
             "/assets/live.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -328,6 +338,9 @@ async fn wrong_method() -> Response {
 /// A page made from its template.
 fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
+        Ok(html) if status.is_client_error() => {
+            (status, Html(errors::pointed(html))).into_response()
+        }
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
             error!(%error, "a page could not be rendered");

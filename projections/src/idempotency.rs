@@ -1,7 +1,8 @@
-//! Forgetting the keys of requests that were repeated long enough ago to come again.
+//! Keys of requests: whether one was used, and forgetting those that were used too long ago to come again.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
 /// Forgets at most `limit` idempotency keys that were used before `before`, the oldest first; gives how many it were. Several processes
 /// may do so at once: each takes others.
@@ -30,4 +31,23 @@ pub async fn forget(
     .execute(executor)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Whether something was done under that key.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn is_used(
+    executor: impl PgExecutor<'_>,
+    actor: Uuid,
+    key: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM idempotency_keys WHERE actor = $1 AND key = $2) AS "is_used!""#,
+        actor,
+        key,
+    )
+    .fetch_one(executor)
+    .await
 }

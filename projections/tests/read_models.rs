@@ -1120,7 +1120,8 @@ async fn a_thread_tells_what_happened() {
         What::MovedOut {
             message_id: photo_id,
             to: other,
-            comment: comment.clone()
+            comment: comment.clone(),
+            undone: false,
         }
     );
     assert_eq!(
@@ -1161,7 +1162,8 @@ async fn a_thread_tells_what_happened() {
         What::MovedIn {
             message_id: photo_id,
             from: case,
-            comment
+            comment,
+            undone: false,
         }
     );
     assert_eq!(

@@ -9,7 +9,11 @@ use crate::tree::{TextFile, files_with_extension};
 /// Stands before every path of ours in a template.
 const BASE: &str = "{{ crate::site::base() }}";
 /// Addresses that are whole already: of media, and of the public URL itself.
-const WHOLE: [&str; 2] = ["{{ href }}\" target=\"_blank\"", "{{ elsewhere.url }}\""];
+const WHOLE: [&str; 3] = [
+    "{{ href }}\" rel=\"noreferrer",
+    "{{ href }}\" target=\"_blank\"",
+    "{{ elsewhere.url }}\"",
+];
 
 /// The breaches in one template or script.
 fn breaches(file: &TextFile) -> Vec<String> {

@@ -32,8 +32,14 @@ const bothWays = (name, work) => {
 };
 
 /// The events that the page lists.
-const events = (person) => person.page.locator("ol.told").last().locator("> li");
+const events = (person) => person.page.locator("ol.told").last().locator("> li:not(.day)");
 const eventsWith = (person, words) => events(person).filter({ has: person.page.locator(".what", { hasText: words }) });
+/// An event with what it holds beside its line.
+const unfolded = async (event) => {
+  const details = event.locator("details");
+  if (!(await details.evaluate((fold) => fold.open))) await details.locator("summary").click();
+  return event;
+};
 /// The thread as it was, and as it is beside it.
 const rows = (person) => person.page.locator("#compared ol.beside > li");
 
@@ -47,17 +53,17 @@ bothWays("a moved message is followed to the case it went to, and both are seen 
   assert.match(await moved.locator(".by").innerText(), /agent@example\.com/);
 
   // Just before, the message stood here, and there was no other case.
-  await moved.getByRole("link", { name: "This case just before" }).click();
+  await (await unfolded(moved)).getByRole("link", { name: "This case just before" }).click();
   const row = rows(ada).filter({ hasText: MOVED });
   await row.getByText(`It went to #${key}`).waitFor();
   await row.getByText("Not here any more").waitFor();
   await screenshot(page, "history-before");
   await page.goBack();
-  await moved.getByRole("link", { name: `#${key} just before` }).click();
+  await (await unfolded(moved)).getByRole("link", { name: `#${key} just before` }).click();
   await page.getByText(/The case had not begun then; it began at/).waitFor();
   await page.goBack();
   for (const [name, reference] of [["This case the minute before", lift], [`#${key} the minute before`, key]]) {
-    const link = moved.getByRole("link", { name });
+    const link = (await unfolded(moved)).getByRole("link", { name });
     const then = new URL(await link.getAttribute("href"), docket.url);
     assert.equal(then.pathname, `/cases/${reference}/history`);
     await link.click();
@@ -65,18 +71,20 @@ bothWays("a moved message is followed to the case it went to, and both are seen 
     await page.getByText(/The case had not begun then; it began at/).waitFor();
     await page.goBack();
   }
+  await unfolded(moved);
   const [minute, just] = await Promise.all(["This case the minute before", "This case just before"].map(async (name) =>
     new Date(new URL(await moved.getByRole("link", { name }).getAttribute("href"), docket.url).searchParams.get("as_of"))));
   const at = new Date(await moved.locator("time").first().getAttribute("datetime"));
   assert.equal(at - minute, 60_000);
   assert.ok(at - just >= 0 && at - just < 1_000, `${at - just} ms before`);
 
-  await moved.getByRole("link", { name: `#${key} at this moment` }).click();
+  await (await unfolded(moved)).getByRole("link", { name: `#${key} at this moment` }).click();
   await page.getByRole("heading", { level: 1, name: `History of #${key}` }).waitFor();
   await rows(ada).filter({ hasText: MOVED }).first().waitFor();
   // And back the same way.
   await page.getByRole("link", { name: "All events" }).click();
-  await events(ada).getByRole("link", { name: `#${lift} at this moment` }).first().click();
+  const there = events(ada).filter({ has: page.locator(`a[href*="/cases/${lift}/history"]`) }).first();
+  await (await unfolded(there)).getByRole("link", { name: `#${lift} at this moment` }).click();
   await page.getByRole("heading", { level: 1, name: `History of #${lift}` }).waitFor();
 });
 
@@ -93,7 +101,7 @@ bothWays("the slider and the time field show the case as it was", async (ada, ha
   else await show(slider).click();
   await page.getByRole("heading", { name: `As it was after event 1 of ${last}` }).waitFor();
   assert.equal(new URL(page.url()).searchParams.get("at"), "1");
-  assert.equal(await page.locator("#events > li[aria-current] .number").innerText(), "1");
+  assert.equal(await page.locator("#events > li[aria-current] .number").textContent(), "1");
   assert.equal(await rows(ada).filter({ hasText: MOVED }).count(), 0);
   await page.getByText(/(was|were) added since/).first().waitFor();
   if (hasScript) {
@@ -121,7 +129,7 @@ bothWays("an event is shown as the log keeps it, and the list is narrowed", asyn
   const { page } = ada;
   await ada.go(`/cases/${lift}/history`);
   const moved = eventsWith(ada, "was moved to a new case");
-  await moved.getByText("Ids and raw event").click();
+  await moved.locator("summary").click();
   const raw = JSON.parse(await moved.locator("pre").innerText());
   assert.ok(JSON.stringify(raw).includes(COMMENT), "the raw event has the comment");
   await moved.getByText("MessageMovedOut").first().waitFor();

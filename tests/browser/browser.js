@@ -65,6 +65,12 @@ export class Person {
     return this.log.locator("li.message").filter({ has: this.page.locator(".text", { hasText: exactly }) });
   }
 
+  /// Opens what is told of a message to those who ask.
+  async about(text) {
+    const more = this.message(text).locator("details.more");
+    if (!(await more.evaluate((details) => details.open))) await more.locator("summary").click();
+  }
+
   entry(reference) { return this.page.locator(`a.entry[data-case="${reference}"]`); }
 
   async open(reference) {
@@ -88,7 +94,9 @@ export class Person {
   async setStatus(value) {
     const form = this.page.locator("form", { has: this.page.locator("#status") });
     await form.locator("#status").selectOption(value);
-    await form.getByRole("button", { name: "Set" }).click();
+    // With the script it saves itself.
+    const set = form.getByRole("button", { name: "Set" });
+    if (await set.isVisible()) await set.click();
   }
 }
 

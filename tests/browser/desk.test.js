@@ -170,7 +170,7 @@ test("the script counts as the server does", async () => together("counting", [a
   const box = ada.page.locator("#text");
   await ada.open(sms.reference);
   await box.fill("Only “this”");
-  await ada.page.getByText("““” makes each SMS shorter").waitFor();
+  await ada.page.getByText("“ limits each SMS to 70").waitFor();
   await box.fill("a".repeat(1200));
   await ada.page.getByText("characters too long: at most 1000 can be sent at once").waitFor();
   await ada.page.locator("#write button.main").click();
@@ -187,7 +187,7 @@ test("the script counts as the server does", async () => together("counting", [a
 bothWays("WhatsApp's window is shown", async (ada) => {
   const { reference } = await newCase(["By WhatsApp"], { channel: "whatsapp" });
   await ada.open(reference);
-  assert.match(await ada.page.locator("#window").innerText(), /^WhatsApp takes free text for another 23 h 59 min, until .*\d\d:\d\d.*only once the person has written again\.$/);
+  assert.match(await ada.page.locator("#window").innerText(), /WhatsApp: free replies until .*\d\d:\d\d.*\(23 h 59 min\)$/);
   const sms = await newCase(["By SMS"]);
   await ada.open(sms.reference);
   assert.equal(await ada.page.locator("#window").count(), 0);
@@ -195,7 +195,7 @@ bothWays("WhatsApp's window is shown", async (ada) => {
   await ada.page.getByLabel("From").selectOption(await ada.page.locator("select[name=line] option", { hasText: "WhatsApp" }).getAttribute("value"));
   await ada.page.getByLabel("To", { exact: true }).fill(newNumber());
   await ada.page.locator("textarea[name=text]").fill("Good morning");
-  await ada.page.getByRole("button", { name: "Send and begin the case" }).click();
+  await ada.page.getByRole("button", { name: "Send and create the case" }).click();
   await ada.page.getByText("The person has not written by WhatsApp yet").waitFor();
 });
 
@@ -203,13 +203,13 @@ test("WhatsApp's window closes on an open page", async () => together("window", 
   const { reference } = await newCase(["By WhatsApp"], { channel: "whatsapp" });
   await ada.page.clock.install();
   await ada.open(reference);
-  await ada.page.getByText("WhatsApp takes free text for another 23 h 59 min").waitFor();
+  await ada.page.locator("#window").getByText("23 h 59 min").waitFor();
   await ada.page.clock.fastForward("23:30:00");
-  await ada.page.locator("#window").getByText(/another (29|30) min,/).waitFor();
+  await ada.page.locator("#window").getByText(/^(29|30) min$/).waitFor();
   await ada.page.clock.fastForward("00:31:00");
   await ada.page.getByText("More than 24 hours have passed since the person’s last message").waitFor();
-  await ada.page.locator("#window.caution").waitFor();
-  assert.equal(await ada.page.locator("#window .until").isVisible(), false);
+  await ada.page.locator("#window-over").waitFor();
+  assert.equal(await ada.page.locator("#window").isVisible(), false);
 }));
 
 bothWays("templates are put into the reply, filled", async (ada, hasScript) => {
@@ -218,7 +218,7 @@ bothWays("templates are put into the reply, filled", async (ada, hasScript) => {
   const box = ada.page.locator("#text");
   if (hasScript) await box.fill("PS: we are open now.");
   await box.press("Home");
-  await ada.page.getByLabel("Insert an answer").selectOption("We are looking into it");
+  await ada.page.getByLabel("Saved replies", { exact: true }).selectOption("We are looking into it");
   await ada.page.getByRole("button", { name: "Insert", exact: true }).click();
   const filled = `thank you for writing. We are looking into it and will come back to you under #${reference}.`;
   await until("the template", async () => (await box.inputValue()).includes(filled));
@@ -227,7 +227,7 @@ bothWays("templates are put into the reply, filled", async (ada, hasScript) => {
   if (hasScript) {
     assert.match(text, /PS: we are open now\.$/);
     assert.equal(await box.evaluate((here) => here === document.activeElement), true);
-    assert.match(await ada.page.locator("#count").innerText(), /\d SMS, room for/);
+    assert.match(await ada.page.locator("#count").innerText(), /\d SMS · \d+ characters left/);
     await ada.page.reload();
     assert.equal(await box.inputValue(), text);
   }

@@ -151,7 +151,7 @@ test("the closing of a hidden tab is refused over what came meanwhile", async ()
   await other.goto(`${docket.url}/`);
   await other.locator(`a.entry[data-case="${reference}"]`).waitFor();
   await page.locator(".close-place button").click();
-  await page.getByRole("alert").getByText("Something was said meanwhile").waitFor();
+  await page.getByRole("alert").getByText("New messages arrived, so the case is still open").waitFor();
   assert.deepEqual(await docket.casesOf(number), [reference]);
   await person.leave();
 });

@@ -19,7 +19,7 @@ use super::outgoing;
 use super::pages::{self, Choice, Frame};
 use super::place::Place;
 use super::session::{Posted, Session};
-use super::thread::Shown;
+use super::thread::{Beside, Shown};
 use super::{Console, Failed, failure, go, page, words};
 use crate::app::App;
 use crate::http::moves::source;
@@ -384,6 +384,11 @@ pub(super) async fn move_message(
         asked: posted.asked(&session),
     };
     match submit(&app, operation).await {
+        // It stood in both, and the person goes on where they are.
+        Ok(_) if posted.field("stay") == "1" => {
+            let path = format!("/cases/{from}");
+            Ok(go(&place.link_with(&path, &[("done", "only-in")])))
+        }
         Ok(moved) => {
             let path = format!("/cases/{}", moved.reference);
             Ok(go(&place.link_with(&path, &[("done", "moved")])))
@@ -467,6 +472,7 @@ fn alone(app: &App, row: &CaseRow, place: &Place, item: &ThreadItem) -> pages::I
         may_act: false,
         seen: None,
         reader: None,
+        beside: Beside::default(),
     };
     shown.item(item, &[])
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::survey::StatusQuestion;
-use docket_domain::text::references;
+use docket_domain::text::{phone, references};
 use docket_projections::read::cases::desk::{
     self, About, Colleague, MAX_COLLEAGUES, MAX_LINKS, MAX_OTHERS, Other,
 };
@@ -28,7 +28,8 @@ use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::{Place, with_query};
 use super::reading::{self, Look};
 use super::session::Session;
-use super::thread::{self, Shown};
+use super::thread::arrange::arrange;
+use super::thread::{self, Beside, Shown};
 use super::window::Window;
 use super::{Console, Failed, failure, page, presence, words};
 use crate::app::App;
@@ -154,7 +155,8 @@ async fn with(
     reading::has_seen(app, session, reference, look, about.read_to, part.seen).await;
     let shelf = Shelf::read(app, session, place, Some(&about.row), Rows::Page).await?;
     let list = shelf.list(app, session, place, outcome);
-    let case = pane(app, wanted, &shelf, &about, &part, refused);
+    let beside = Beside::read(app, &about.others, &part.items).await?;
+    let case = pane(app, wanted, &shelf, &about, &part, beside, refused);
     let template = pages::Inbox {
         frame,
         list,
@@ -170,6 +172,7 @@ fn pane(
     shelf: &Shelf,
     about: &About,
     part: &Part,
+    beside: Beside,
     refused: Refused,
 ) -> pages::Case {
     let &Wanted {
@@ -191,6 +194,7 @@ fn pane(
         seen: refused.seen.or(left_off),
         // What a person said themselves in another window is news where it is the reason for a refusal.
         reader: refused.seen.is_none().then_some(session.user_id),
+        beside,
     };
     let templates = survey.map_or(&[][..], |survey| &survey.templates);
     let draft = if refused.text.is_empty() {
@@ -200,8 +204,10 @@ fn pane(
     };
     let is_refused = refused.seen.is_some();
     let case = around_thread(app, session, place, shelf, about);
+    let mut items = shown.conversation(&part.items);
+    arrange(&mut items, shown.now);
     pages::Case {
-        items: shown.items(&part.items),
+        items,
         version: part.seen,
         read_to: refused.seen.or(left_off),
         earlier: part
@@ -219,6 +225,8 @@ fn pane(
             is_note: refused.is_note,
         },
         said_since: is_refused && !refused.is_closing,
+        focuses_box: (is_refused && !refused.is_closing)
+            || matches!(place.done.as_str(), "replied" | "noted"),
         closes_anyway: is_refused && refused.is_closing,
         refusal: refused.sentence,
         ..case
@@ -254,7 +262,7 @@ pub(super) fn around_thread(
     };
     pages::Case {
         reference: reference.get(),
-        number: inbox::plus(&row.number),
+        number: phone::shown(&row.number),
         name: about.name.as_deref().cloned(),
         channel: thread::channel(row.channel),
         survey: inbox::survey_name(shelf.settings.survey_rows(), row.survey_id),
@@ -273,6 +281,7 @@ pub(super) fn around_thread(
         }),
         undo_status: None,
         status: row.status.clone().unwrap_or_default(),
+        tone: tone(question, row),
         is_mine: sees_to(row, session.user_id),
         colleagues: colleagues(&shelf.around.colleagues, row),
         has_more_colleagues: shelf.around.colleagues.len() > most(MAX_COLLEAGUES),
@@ -285,7 +294,7 @@ pub(super) fn around_thread(
             .then(|| with_query(&format!("/cases/{reference}/history"), &[("kind", "moves")])),
         others: others(&about.others),
         more_others: (about.others.len() > most(MAX_OTHERS)).then(|| {
-            let number = inbox::plus(&row.number);
+            let number = format!("+{}", row.number.0);
             with_query("/", &[("view", "all"), ("q", &number)])
         }),
         items: vec![],
@@ -306,10 +315,12 @@ pub(super) fn around_thread(
         template_action: action("template"),
         appended: (answered.appends && answered.line.is_some())
             .then(|| words::appended(reference.get())),
-        goes_out_from: answered.line.map_or_else(
-            || words::NO_LINE.to_owned(),
-            |line| words::goes_out_from(&line_name(&line.number, line.channel)),
-        ),
+        goes_out_from: answered.line.map_or_else(String::new, |line| {
+            words::goes_out_from(&phone::shown(&line.number), thread::channel(line.channel))
+        }),
+        has_line: answered.line.is_some(),
+        is_connected: app.vonage.client.load().is_some(),
+        focuses_box: false,
         once: (app.new_id)().to_string(),
         me: session.email.clone(),
         answers: Answers::of(&[], row, place),
@@ -321,6 +332,16 @@ pub(super) fn around_thread(
         closes_anyway: false,
         refusal: String::new(),
         title: row.title.0.clone(),
+    }
+}
+
+/// How a case's status is coloured: a case is new as long as it has the first status of its survey.
+fn tone(question: Option<&StatusQuestion>, row: &CaseRow) -> &'static str {
+    let first = question.and_then(|question| question.choices.first());
+    match row.state {
+        CaseState::Closed => "closed",
+        CaseState::Open if row.status.is_none() || row.status.as_ref() == first => "new",
+        CaseState::Open => "waiting",
     }
 }
 
@@ -472,5 +493,5 @@ fn line_of(about: &About) -> String {
 
 /// A line as people tell it from others.
 pub(super) fn line_name(number: &str, channel: Channel) -> String {
-    format!("{} ({})", inbox::plus(number), thread::channel(channel))
+    format!("{} ({})", phone::shown(number), thread::channel(channel))
 }

@@ -24,7 +24,8 @@ use super::pages::{self, Body, CaseEntry, Frame, Item, List, ViewLink};
 use super::place::Place;
 use super::reading::{self, Look};
 use super::session::Session;
-use super::thread::Shown;
+use super::thread::arrange::arrange;
+use super::thread::{Beside, Shown};
 use super::{Console, Failed, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
@@ -167,7 +168,11 @@ pub(super) async fn case(
     )
     .await?;
     let left_off = reading::left_off(&session, look, about.read_to);
-    let items = changed.shown(&app, &session, &place, &shelf, &about, left_off);
+    let shown = Shown {
+        beside: Beside::read(&app, &about.others, &changed.items).await?,
+        ..shown(&app, &session, &place, &shelf, &about, left_off)
+    };
+    let items = changed.shown(&shown);
     let earlier = changed.earlier;
     let template = CaseChanges {
         list: Rows::of(&app, &session, &place, &shelf, &rows),
@@ -205,11 +210,16 @@ pub(super) async fn earlier(
     };
     let part = before(&app.pool, reference, place.before.parse().ok(), MAX_ITEMS).await?;
     let shelf = Shelf::read(&app, &session, &place, Some(&about.row), Wanted::Among(&[])).await?;
-    let shown = shown(&app, &session, &place, &shelf, &about, None);
+    let shown = Shown {
+        beside: Beside::read(&app, &about.others, &part.items).await?,
+        ..shown(&app, &session, &place, &shelf, &about, None)
+    };
     let first = part.items.first().map(|item| item.place.sequence);
+    let mut items = shown.conversation(&part.items);
+    arrange(&mut items, shown.now);
     let template = Earlier {
         case: pages::Case {
-            items: shown.items(&part.items),
+            items,
             earlier: first
                 .filter(|_| part.has_earlier)
                 .map(|first| case::from(&place, reference, first)),
@@ -239,6 +249,7 @@ fn shown<'a>(
         may_act: session.may_act(),
         seen,
         reader: Some(session.user_id),
+        beside: Beside::default(),
     }
 }
 
@@ -274,7 +285,12 @@ impl Changed {
                 MAX_CHANGED + 1,
             )
             .await?;
-            if items.len() <= MAX_CHANGED {
+            // What an undone move said before is told by the undoing.
+            let is_undone = |item: &ThreadItem| {
+                item.place.sequence > since
+                    && matches!(item.what, What::MovedIn { undone: true, .. })
+            };
+            if items.len() <= MAX_CHANGED && !items.iter().any(is_undone) {
                 let gone = if touched.is_empty() {
                     vec![]
                 } else {
@@ -307,27 +323,18 @@ impl Changed {
     }
 
     /// The items that the page has to show anew.
-    fn shown(
-        &self,
-        app: &App,
-        session: &Session,
-        place: &Place,
-        around: &Shelf,
-        about: &About,
-        left_off: Option<u64>,
-    ) -> Vec<Item> {
-        let shown = shown(app, session, place, around, about, left_off);
-        let items = shown.items(&self.items);
-        let is_changed = |item: &ThreadItem| {
-            self.is_whole
-                || item.place.sequence > self.since
-                || message_of(item).is_some_and(|message| self.touched.contains(&message))
-        };
-        let items = self.items.iter().zip(items);
+    fn shown(&self, shown: &Shown<'_>) -> Vec<Item> {
+        let mut items = shown.conversation(&self.items);
+        if self.is_whole {
+            arrange(&mut items, shown.now);
+            return items;
+        }
+        // The script arranges them among those that it has.
+        let is_touched = |message_id: &MessageId| self.touched.contains(message_id);
+        items.retain(|item| {
+            item.sequence > self.since || item.message_id.as_ref().is_some_and(is_touched)
+        });
         items
-            .filter(|(item, _)| is_changed(item))
-            .map(|(_, shown)| shown)
-            .collect()
     }
 
     /// Whether others said something behind that version, or something came back.
@@ -340,13 +347,5 @@ impl Changed {
                 (What::Outbound(_), ItemAuthor::User { user_id, .. }) => *user_id != reader,
                 _ => false,
             })
-    }
-}
-
-fn message_of(item: &ThreadItem) -> Option<MessageId> {
-    match &item.what {
-        What::Inbound(message) => Some(message.message_id),
-        What::Outbound(message) => Some(message.message_id),
-        _ => None,
     }
 }

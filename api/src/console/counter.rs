@@ -105,13 +105,10 @@ mod tests {
     #[test]
     fn the_reference_is_counted_too() {
         let counted = Counter::of(Channel::Sms, " #101".to_owned(), &"a".repeat(155));
-        assert_eq!(counted.sentence, "1 SMS, room for 0 more characters");
+        assert_eq!(counted.sentence, "1 SMS · 0 characters left");
         assert_eq!(counted.too_long, "");
         let counted = Counter::of(Channel::Sms, " #101".to_owned(), &"a".repeat(156));
-        assert_eq!(
-            counted.sentence,
-            "2 SMS, room for 145 more characters in the last"
-        );
+        assert_eq!(counted.sentence, "2 SMS · 145 characters left in the last");
         let counted = Counter::of(Channel::Sms, " #101".to_owned(), "");
         assert_eq!(counted.sentence, "");
     }
@@ -121,7 +118,7 @@ mod tests {
         let counted = Counter::of(Channel::Sms, String::new(), "Well… “yes”");
         assert_eq!(
             counted.sentence,
-            "1 SMS, room for 59 more characters; “…” makes each SMS shorter"
+            "1 SMS · 59 characters left. … limits each SMS to 70"
         );
     }
 

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
+use docket_domain::text::phone;
 use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::{self, CaseRow, CaseState};
 use docket_projections::read::surveys::SurveyRow;
@@ -218,5 +219,5 @@ pub(super) fn survey_name(
 
 /// A number as people write it.
 pub(super) fn plus(number: &str) -> String {
-    format!("+{number}")
+    phone::shown(number)
 }

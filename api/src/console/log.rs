@@ -22,7 +22,7 @@ use super::inbox::plus;
 use super::pages::{Choice, Frame};
 use super::place::with_query;
 use super::session::{Posted, Session};
-use super::told::{Told, name_tokens};
+use super::told::{self, Told, name_tokens};
 use super::{Console, Failed, page, words};
 use crate::app::App;
 use crate::audit::LogReading;
@@ -100,6 +100,7 @@ pub(super) async fn show(
         });
     }
     name_tokens(&app, &mut events).await?;
+    told::date(&mut events);
     // The newest stands first.
     if let (Some(last), Some(first)) = (events.first(), events.last()) {
         let reading = LogReading {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Utc};
+use docket_domain::ids::MessageId;
 
 use super::answers::Answers;
 use super::bulk::Bulk;
@@ -19,6 +20,8 @@ use crate::site::HttpsAddress;
 pub(super) struct When {
     pub(super) iso: String,
     pub(super) short: String,
+    /// The time of day, where a date stands above.
+    pub(super) time: String,
     pub(super) long: String,
     pub(super) exact: String,
 }
@@ -35,6 +38,7 @@ impl When {
         Self {
             iso: at.to_rfc3339(),
             short: at.format(short).to_string(),
+            time: at.format("%H:%M UTC").to_string(),
             long: at.format("%-d %b, %H:%M UTC").to_string(),
             exact: at.format("%-d %B %Y, %H:%M:%S UTC").to_string(),
         }
@@ -218,6 +222,13 @@ pub(super) struct Piece {
     pub(super) href: Option<String>,
 }
 
+/// A part of what somebody wrote, which can be a link that leads elsewhere.
+#[derive(Debug)]
+pub(super) struct Span {
+    pub(super) text: String,
+    pub(super) href: Option<String>,
+}
+
 /// Something that a message carries beside text.
 pub(super) struct Card {
     pub(super) icon: &'static str,
@@ -237,17 +248,26 @@ pub(super) struct State {
 }
 
 /// A message, ours or the contact's.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that the template asks on its own"
+)]
 pub(super) struct Message {
     pub(super) is_ours: bool,
     pub(super) is_automatic: bool,
     pub(super) channel: &'static str,
+    /// Whether the channel is not the one that the case began on.
+    pub(super) is_other_channel: bool,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Vec<Span>>,
     /// What is to be said of its time, where anything is.
     pub(super) time_note: &'static str,
     pub(super) why: Vec<Piece>,
-    pub(super) comment: Option<String>,
+    /// Whether the reason has to be seen without being asked for.
+    pub(super) why_matters: bool,
+    /// Where it stands in other cases too: how to take it out of this one.
+    pub(super) only_in: Option<OnlyIn>,
     pub(super) state: Option<State>,
     pub(super) sent_as: Option<String>,
     pub(super) move_href: Option<String>,
@@ -263,6 +283,13 @@ pub(super) struct ReactionMark {
     pub(super) when: When,
 }
 
+/// A message that also stands in another case, to which it alone may belong.
+pub(super) struct OnlyIn {
+    pub(super) action: String,
+    pub(super) to: u32,
+    pub(super) label: String,
+}
+
 pub(super) struct Resend {
     pub(super) action: String,
     pub(super) warning: &'static str,
@@ -270,7 +297,7 @@ pub(super) struct Resend {
 
 pub(super) enum Body {
     Message(Box<Message>),
-    Note(String),
+    Note(Vec<Span>),
     Marker {
         icon: &'static str,
         sentence: Vec<Piece>,
@@ -278,15 +305,70 @@ pub(super) enum Body {
     },
 }
 
+/// The date that stands before the first item of a day.
+pub(super) struct Day {
+    pub(super) iso: String,
+    pub(super) text: String,
+}
+
+/// A run of changes that is folded.
+pub(super) struct Run {
+    pub(super) id: String,
+    pub(super) sentence: String,
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that the template asks on its own"
+)]
 pub(super) struct Item {
     pub(super) id: String,
+    /// The event that gave it.
+    pub(super) sequence: u64,
+    /// The message that it is.
+    pub(super) message_id: Option<MessageId>,
     pub(super) who: String,
+    /// Who said it in which way, so that what belongs together is known; empty where nobody said anything.
+    pub(super) by: String,
+    pub(super) at: DateTime<Utc>,
     pub(super) when: When,
     pub(super) body: Body,
     /// Whether others said it since the person looked.
     pub(super) is_new: bool,
     /// Whether the divider stands before it: what follows was said since the person looked.
     pub(super) begins_new: bool,
+    /// Whether it stands together with the item before it.
+    pub(super) continues: bool,
+    /// Whether it stands together with the item behind it.
+    pub(super) leads: bool,
+    /// The date, where the item is the first of its day.
+    pub(super) day: Option<Day>,
+    /// The run of changes that it is the first of.
+    pub(super) run: Option<Run>,
+    pub(super) ends_run: bool,
+}
+
+impl Item {
+    /// An item by itself.
+    pub(super) fn new(who: String, at: DateTime<Utc>, when: When, body: Body) -> Self {
+        Self {
+            id: String::new(),
+            sequence: 0,
+            message_id: None,
+            who,
+            by: String::new(),
+            at,
+            when,
+            body,
+            is_new: false,
+            begins_new: false,
+            continues: false,
+            leads: false,
+            day: None,
+            run: None,
+            ends_run: false,
+        }
+    }
 }
 
 pub(super) struct LinkedCase {
@@ -333,6 +415,8 @@ pub(super) struct Case {
     pub(super) is_closed: bool,
     pub(super) is_withdrawn: bool,
     pub(super) status: String,
+    /// How the status is coloured: `new`, `waiting` or `closed`.
+    pub(super) tone: &'static str,
     pub(super) question: String,
     pub(super) statuses: Vec<Choice>,
     pub(super) assignee: Option<String>,
@@ -358,6 +442,12 @@ pub(super) struct Case {
     pub(super) typed_title: Option<String>,
     pub(super) appended: Option<String>,
     pub(super) goes_out_from: String,
+    /// Whether there is a line to answer from.
+    pub(super) has_line: bool,
+    /// Whether Docket can send at all.
+    pub(super) is_connected: bool,
+    /// Whether one writes on as soon as the page is there.
+    pub(super) focuses_box: bool,
     /// For the forms: one sent twice is done once.
     pub(super) once: String,
     pub(super) me: String,
@@ -372,6 +462,22 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+}
+
+impl Case {
+    /// Whether a reply can be sent at all; notes always can be written.
+    pub(super) const fn can_reply(&self) -> bool {
+        self.has_line
+    }
+
+    pub(super) fn tone_icon(&self) -> &'static str {
+        match self.tone {
+            "new" => "dot",
+            "closed" if self.is_withdrawn => "cross",
+            "closed" => "check",
+            _ => "clock",
+        }
+    }
 }
 
 #[derive(Template)]
@@ -410,5 +516,21 @@ pub(super) struct Begin {
     pub(super) text: String,
     pub(super) title: String,
     pub(super) once: String,
-    pub(super) refusal: String,
+    /// The number as it was understood; empty before it was.
+    pub(super) understood: String,
+    /// The number for which the person has seen that cases are open.
+    pub(super) anyway: String,
+    /// Open cases of that number.
+    pub(super) open: Vec<LinkedCase>,
+    /// Why the case was not begun, and the id of the field that it is about.
+    pub(super) refusal: Option<(String, &'static str)>,
+}
+
+impl Begin {
+    /// Whether the refusal is about that field.
+    fn is_wrong(&self, field: &str) -> bool {
+        self.refusal
+            .as_ref()
+            .is_some_and(|(_, wrong)| *wrong == field)
+    }
 }

@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
 use super::pages::*;
+use super::thread::arrange::arrange;
 use super::window::Window;
 use super::words;
 
@@ -175,12 +176,14 @@ fn message(is_ours: bool) -> Message {
         is_ours,
         is_automatic: false,
         channel: "SMS",
+        is_other_channel: false,
         quote: None,
         cards: vec![],
-        text: Some("Hello\n<you>".to_owned()),
+        text: Some(text("Hello\n<you>")),
         time_note: "",
         why: vec![],
-        comment: None,
+        why_matters: false,
+        only_in: None,
         state: None,
         sent_as: None,
         move_href: None,
@@ -191,14 +194,29 @@ fn message(is_ours: bool) -> Message {
 }
 
 fn item(number: i64, who: &str, body: Body) -> Item {
+    let by = match &body {
+        Body::Message(_) => format!("{who}-sms"),
+        Body::Note(_) => format!("{who}-note"),
+        Body::Marker { .. } => String::new(),
+    };
     Item {
         id: format!("i{number}-0"),
-        who: who.to_owned(),
-        when: when(number),
-        body,
-        is_new: false,
-        begins_new: false,
+        by,
+        ..Item::new(who.to_owned(), at(number), when(number), body)
     }
+}
+
+/// A text with a link in it.
+fn text(words: &str) -> Vec<Span> {
+    let span = |text: &str, href: Option<&str>| Span {
+        text: text.to_owned(),
+        href: href.map(str::to_owned),
+    };
+    vec![
+        span(words, None),
+        span(" www.example.com", Some("https://www.example.com/")),
+        span(" +44 7700 900123", Some("tel:+447700900123")),
+    ]
 }
 
 fn piece(text: &str, href: Option<&str>) -> Piece {
@@ -208,17 +226,9 @@ fn piece(text: &str, href: Option<&str>) -> Piece {
     }
 }
 
-/// One item of every kind, with everything that it can show.
-fn items() -> Vec<Item> {
-    let opened = Body::Marker {
-        icon: "plus",
-        sentence: vec![
-            piece("The case began and follows ", None),
-            piece("#100", Some("/cases/100")),
-        ],
-        comment: None,
-    };
-    let inbound = Message {
+/// A message of the contact's with everything that it can have.
+fn inbound() -> Message {
+    Message {
         quote: Some("What you said".to_owned()),
         time_note: words::TIME_OF_ARRIVAL,
         cards: vec![Card {
@@ -231,9 +241,13 @@ fn items() -> Vec<Item> {
         why: vec![
             piece("Moved from ", None),
             piece("#100", Some("/cases/100")),
-            piece(" by owner@example.com", None),
         ],
-        comment: Some("Another subject".to_owned()),
+        why_matters: true,
+        only_in: Some(OnlyIn {
+            action: "/cases/101/messages/m1/move".to_owned(),
+            to: 102,
+            label: words::only_in(102),
+        }),
         move_href: Some("/cases/101/messages/m1/move".to_owned()),
         undo_move: Some("/cases/101/messages/m1/undo-move".to_owned()),
         reaction: Some(ReactionMark {
@@ -242,6 +256,28 @@ fn items() -> Vec<Item> {
             when: when(5),
         }),
         ..message(false)
+    }
+}
+
+/// Somebody takes the case.
+fn taken(number: i64) -> Item {
+    let body = Body::Marker {
+        icon: "person",
+        sentence: vec![piece("owner@example.com took the case", None)],
+        comment: None,
+    };
+    item(number, "owner@example.com", body)
+}
+
+/// One item of every kind, with everything that it can show.
+fn items() -> Vec<Item> {
+    let opened = Body::Marker {
+        icon: "plus",
+        sentence: vec![
+            piece("The case began and follows ", None),
+            piece("#100", Some("/cases/100")),
+        ],
+        comment: None,
     };
     let failed = Message {
         state: Some(State {
@@ -285,23 +321,29 @@ fn items() -> Vec<Item> {
     };
     let note = Item {
         is_new: true,
-        ..item(7, "owner@example.com", Body::Note("Call them".to_owned()))
+        ..item(7, "owner@example.com", Body::Note(text("Call them")))
     };
     let divided = Item {
         is_new: true,
         begins_new: true,
         ..item(6, "عائشة", Body::Message(Box::new(message(false))))
     };
-    vec![
+    let mut items = vec![
         item(1, "The contact", opened),
-        item(2, "The contact", Body::Message(Box::new(inbound))),
+        item(2, "The contact", Body::Message(Box::new(inbound()))),
         item(3, "agent@example.com", Body::Message(Box::new(failed))),
         item(4, "Automatic reply", Body::Message(Box::new(automatic))),
         item(5, "owner@example.com", status),
         divided,
         note,
         item(8, "owner@example.com", moved),
-    ]
+        taken(9),
+        taken(10),
+        item(11, "The contact", Body::Message(Box::new(message(false)))),
+        item(12, "The contact", Body::Message(Box::new(message(false)))),
+    ];
+    arrange(&mut items, at(60));
+    items
 }
 
 fn case() -> Case {
@@ -332,6 +374,7 @@ fn case() -> Case {
         is_closed: false,
         is_withdrawn: false,
         status: "New".to_owned(),
+        tone: "new",
         question: "How far is it?".to_owned(),
         statuses: vec![choice("New", true), choice("Resolved", false)],
         assignee: None,
@@ -351,8 +394,11 @@ fn case() -> Case {
         assignee_action: "/cases/101/assignee".to_owned(),
         title_action: "/cases/101/title".to_owned(),
         typed_title: None,
-        appended: Some("#101 is added at the end.".to_owned()),
-        goes_out_from: "Goes out from +447700900000 (SMS).".to_owned(),
+        appended: Some(words::appended(101)),
+        goes_out_from: words::goes_out_from("+44 7700 900000", "SMS"),
+        has_line: true,
+        is_connected: true,
+        focuses_box: false,
         once: "o2".to_owned(),
         me: "agent@example.com".to_owned(),
         answers: Answers {
@@ -430,6 +476,9 @@ fn a_case_that_was_just_closed() {
         is_closed: true,
         is_mine: true,
         status: "Resolved".to_owned(),
+        tone: "closed",
+        has_line: false,
+        is_connected: false,
         items: vec![],
         undo_status: Some("New".to_owned()),
         draft: Draft {
@@ -462,6 +511,7 @@ fn a_case_whose_move_was_undone() {
     let case = Case {
         is_closed: true,
         is_withdrawn: true,
+        tone: "closed",
         items: vec![],
         ..case()
     };
@@ -499,7 +549,13 @@ fn a_case_is_begun() {
         text: "We have news".to_owned(),
         title: String::new(),
         once: "o4".to_owned(),
-        refusal: "The number must be an international one.".to_owned(),
+        understood: String::new(),
+        anyway: String::new(),
+        open: vec![],
+        refusal: Some((
+            "The number must be an international one.".to_owned(),
+            "number",
+        )),
     };
     let line = Choice {
         name: "Support: +447700900000 (SMS)".to_owned(),
@@ -508,6 +564,23 @@ fn a_case_is_begun() {
     };
     assert_snapshot!(shown(&begin(vec![line])));
     assert_snapshot!("a_case_cannot_be_begun", shown(&begin(vec![])));
+    let open = Begin {
+        understood: "+44 7700 900123".to_owned(),
+        anyway: "447700900123".to_owned(),
+        open: vec![LinkedCase {
+            href: "/cases/101".to_owned(),
+            sentence: "#101".to_owned(),
+            title: "The lift".to_owned(),
+            is_closed: false,
+        }],
+        refusal: None,
+        ..begin(vec![Choice {
+            name: "Support: +44 7700 900000 (SMS)".to_owned(),
+            value: "l1".to_owned(),
+            is_current: true,
+        }])
+    };
+    assert_snapshot!("a_case_is_begun_beside_another", shown(&open));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! A thread's items as the page shows them.
 
+pub(super) mod arrange;
+mod standing;
+pub(super) mod text;
+
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
@@ -11,11 +15,13 @@ use docket_projections::read::thread::{
     Delivery, Inbound, ItemAuthor, ItemReaction, Outbound, ThreadItem, What,
 };
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
 use super::words;
+
+pub(super) use self::standing::Beside;
 
 /// At most so many characters of a quoted message are shown.
 const QUOTE_CHARS: usize = 140;
@@ -35,6 +41,7 @@ pub(super) struct Shown<'a> {
     pub(super) seen: Option<u64>,
     /// Who reads: what they said themselves is not new to them.
     pub(super) reader: Option<UserId>,
+    pub(super) beside: Beside,
 }
 
 impl Shown<'_> {
@@ -52,6 +59,16 @@ impl Shown<'_> {
                     ..self.item(item, items)
                 }
             })
+            .collect()
+    }
+
+    /// The items as a conversation, in which each thing is told once: a move and the note with its comment are one item, and
+    /// so are a move and its undoing.
+    pub(super) fn conversation(&self, items: &[ThreadItem]) -> Vec<Item> {
+        let shown = self.items(items).into_iter().zip(items);
+        shown
+            .filter(|(_, item)| !is_told_elsewhere(item, items))
+            .map(|(shown, _)| shown)
             .collect()
     }
 
@@ -87,7 +104,7 @@ impl Shown<'_> {
         let body = match &item.what {
             What::Inbound(message) => Body::Message(Box::new(Message {
                 reaction: self.reaction(item.reaction.as_ref()),
-                ..self.inbound(message, item.place.sequence, all)
+                ..self.inbound(message, all)
             })),
             What::Outbound(message) => Body::Message(Box::new(Message {
                 reaction: self.reaction(item.reaction.as_ref()),
@@ -101,14 +118,15 @@ impl Shown<'_> {
                     text: words::reaction_to_unknown(&who, emoji),
                     href: None,
                 }];
-                sentence.extend(self.linked(&format!(". {}", words::why(routed, None))));
+                let why = words::why(routed, self.case.reference.get());
+                sentence.extend(self.linked(&format!(". {why}")));
                 Body::Marker {
                     icon: "smile",
                     sentence,
                     comment: None,
                 }
             }
-            What::Note { text, .. } => Body::Note(text.0.clone()),
+            What::Note { text, .. } => Body::Note(text::spans(text, self.beside.country)),
             What::Opened { follows, .. } => {
                 let by = author(&item.author);
                 self.marker("plus", &words::opened(&by, follows.map(Reference::get)))
@@ -150,26 +168,20 @@ impl Shown<'_> {
                 }],
                 comment: None,
             },
-            What::MovedOut { to, comment, .. } => self.moved(
-                &words::moved_out(&who, to.get()),
-                comment.as_ref().map(|comment| comment.0.clone()),
-            ),
-            What::RemovedElsewhere { from, comment, .. } => self.moved(
-                &words::removed_elsewhere(&who, from.get()),
-                comment.as_ref().map(|comment| comment.0.clone()),
-            ),
-            What::MovedIn { from, comment, .. } => self.moved(
-                &words::moved_in(&who, from.get()),
-                comment.as_ref().map(|comment| comment.0.clone()),
-            ),
+            moved @ (What::MovedOut { .. }
+            | What::RemovedElsewhere { .. }
+            | What::MovedIn { .. }) => self.moved(moved, &who),
         };
         Item {
             id: format!("i{}-{}", item.place.sequence, item.place.part),
-            who,
-            when: When::of(item.at, self.now),
-            body,
-            is_new: false,
-            begins_new: false,
+            sequence: item.place.sequence,
+            message_id: match &item.what {
+                What::Inbound(message) => Some(message.message_id),
+                What::Outbound(message) => Some(message.message_id),
+                _ => None,
+            },
+            by: by(item),
+            ..Item::new(who, item.at, When::of(item.at, self.now), body)
         }
     }
 
@@ -197,24 +209,48 @@ impl Shown<'_> {
         }
     }
 
-    fn moved(&self, sentence: &str, comment: Option<String>) -> Body {
+    /// What became of a message that moved, as the person `who` had it.
+    fn moved(&self, what: &What, who: &str) -> Body {
+        let (icon, sentence, comment) = match what {
+            // It leads to a case that there is no more.
+            What::MovedIn {
+                from, undone: true, ..
+            } => {
+                let sentence = vec![Piece {
+                    text: words::move_undone(who, from.get()),
+                    href: None,
+                }];
+                ("back", sentence, None)
+            }
+            What::MovedOut {
+                to, undone: true, ..
+            } => {
+                let sentence = words::move_undone_here(who, to.get());
+                ("back", self.linked(&sentence), None)
+            }
+            What::MovedOut { to, comment, .. } => {
+                let sentence = words::moved_out(who, to.get());
+                ("move", self.linked(&sentence), comment.as_ref())
+            }
+            What::RemovedElsewhere { from, comment, .. } => {
+                let sentence = words::removed_elsewhere(who, from.get());
+                ("move", self.linked(&sentence), comment.as_ref())
+            }
+            What::MovedIn { from, comment, .. } => {
+                let sentence = words::moved_in(who, from.get());
+                ("move", self.linked(&sentence), comment.as_ref())
+            }
+            _ => ("move", vec![], None),
+        };
         Body::Marker {
-            icon: "move",
-            sentence: self.linked(sentence),
-            comment,
+            icon,
+            sentence,
+            comment: comment.map(|comment| comment.0.clone()),
         }
     }
 
-    fn inbound(&self, message: &Inbound, sequence: u64, all: &[ThreadItem]) -> Message {
+    fn inbound(&self, message: &Inbound, all: &[ThreadItem]) -> Message {
         let (cards, text) = carried(&message.content);
-        let move_in = all.iter().find(|item| {
-            item.place.sequence == sequence && matches!(item.what, What::MovedIn { .. })
-        });
-        let by = move_in.map(|item| author(&item.author));
-        let comment = move_in.and_then(|item| match &item.what {
-            What::MovedIn { comment, .. } => comment.as_ref().map(|comment| comment.0.clone()),
-            _ => None,
-        });
         let base = format!(
             "/cases/{}/messages/{}",
             self.case.reference, message.message_id
@@ -225,23 +261,26 @@ impl Shown<'_> {
             && self.case.origin == CaseOrigin::Move
             && message.routed.rule == Rule::Moved
             && self.case.message_count == 1;
+        let (why, why_matters) = self.why(message);
         Message {
             is_ours: false,
             is_automatic: false,
             channel: channel(message.channel),
+            is_other_channel: message.channel != self.case.channel,
             quote: message
                 .quotes
                 .as_deref()
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
-            text,
+            text: text.map(|text| text::spans(&text, self.beside.country)),
             time_note: if message.at_is_arrival {
                 words::TIME_OF_ARRIVAL
             } else {
                 ""
             },
-            why: self.linked(&words::why(&message.routed, by.as_deref())),
-            comment,
+            why,
+            why_matters,
+            only_in: self.only_in(message).filter(|_| may_move),
             state: None,
             sent_as: None,
             move_href: may_move.then(|| self.place.link(&format!("{base}/move"))),
@@ -271,13 +310,15 @@ impl Shown<'_> {
             is_ours: true,
             is_automatic,
             channel: channel(message.channel),
+            is_other_channel: message.channel != self.case.channel,
             quote: None,
             cards: vec![],
-            text: Some(message.text.0.clone()),
+            text: Some(text::spans(&message.text, self.beside.country)),
             time_note: "",
             why: vec![],
-            comment: None,
-            state: Some(state(&message.delivery)),
+            why_matters: false,
+            only_in: None,
+            state: Some(state(&message.delivery, self.beside.is_unconnected)),
             sent_as: (*sent_as != message.text.0).then(|| sent_as.clone()),
             move_href: None,
             undo_move: None,
@@ -320,6 +361,44 @@ impl Shown<'_> {
     }
 }
 
+/// Whether another item tells what this one does.
+fn is_told_elsewhere(item: &ThreadItem, all: &[ThreadItem]) -> bool {
+    match &item.what {
+        // The undoing says both.
+        What::MovedOut {
+            message_id,
+            to,
+            undone: false,
+            ..
+        } => all.iter().any(|later| {
+            later.place > item.place
+                && matches!(&later.what, What::MovedIn { message_id: back, from, undone: true, .. }
+                    if back == message_id && from == to)
+        }),
+        // The move says its comment.
+        What::Note { text, .. } => all.iter().any(|other| {
+            other.recorded_at == item.recorded_at
+                && other.author == item.author
+                && matches!(&other.what, What::MovedIn { comment: Some(comment), .. } if comment == text)
+        }),
+        _ => false,
+    }
+}
+
+/// Who said something in which way; empty where nobody said anything.
+fn by(item: &ThreadItem) -> String {
+    let who = || match &item.author {
+        ItemAuthor::User { user_id, .. } => user_id.0.simple().to_string()[24..].to_owned(),
+        author => author.kind().to_owned(),
+    };
+    match &item.what {
+        What::Inbound(message) => format!("theirs-{}", message.channel),
+        What::Outbound(message) => format!("{}-{}", who(), message.channel),
+        What::Note { .. } => format!("{}-note", who()),
+        _ => String::new(),
+    }
+}
+
 fn author(author: &ItemAuthor) -> String {
     match author {
         ItemAuthor::User { email, .. } => email.0.clone(),
@@ -346,7 +425,7 @@ pub(super) const fn channel_icon(channel: Channel) -> &'static str {
     }
 }
 
-fn state(delivery: &Delivery) -> State {
+fn state(delivery: &Delivery, is_unconnected: bool) -> State {
     let (icon, tone) = match delivery.status {
         Status::Queued | Status::Sending => ("clock", "waiting"),
         Status::Sent => ("check", "calm"),
@@ -356,7 +435,11 @@ fn state(delivery: &Delivery) -> State {
         Status::Uncertain => ("question", "bad"),
     };
     State {
-        word: words::state(delivery.status),
+        word: if is_unconnected && delivery.status == Status::Queued {
+            words::WAITS_UNCONNECTED
+        } else {
+            words::state(delivery.status)
+        },
         icon,
         tone,
         reason: delivery.reason.clone(),
@@ -409,10 +492,12 @@ fn carried(content: &Content) -> (Vec<Card>, Option<String>) {
                 .into_iter()
                 .flatten()
                 .collect();
-            (
-                vec![card("pin", words::CARD_LOCATION, known.join(" · "))],
-                None,
-            )
+            let location = Card {
+                href: map(latitude, longitude),
+                hint: words::CARD_MAP_HINT,
+                ..card("pin", words::CARD_LOCATION, known.join(" · "))
+            };
+            (vec![location], None)
         }
         Content::Contacts { contacts } => {
             let cards = contacts
@@ -465,6 +550,20 @@ fn files(icon: &'static str, title: &'static str, media: &Media) -> Vec<Card> {
     std::iter::once(file(title, &media.url, media.name.as_deref()))
         .chain(more)
         .collect()
+}
+
+/// A map with a mark at the place.
+fn map(latitude: &Number, longitude: &Number) -> Option<String> {
+    let is_within = |degrees: &Number, most: f64| {
+        let degrees = degrees.as_f64();
+        degrees.is_some_and(|degrees| degrees.abs() <= most)
+    };
+    let is_on_earth = is_within(latitude, 90.0) && is_within(longitude, 180.0);
+    is_on_earth.then(|| {
+        format!(
+            "https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=16/{latitude}/{longitude}"
+        )
+    })
 }
 
 /// An address that is safe to link to.

@@ -22,7 +22,11 @@ const BEFORE: [TimeDelta; 2] = [TimeDelta::microseconds(1), TimeDelta::minutes(1
 pub(super) struct Stamp {
     /// To the microsecond, as RFC 3339.
     pub(super) iso: String,
+    /// Date and time.
     pub(super) text: String,
+    /// The time of day, below a date.
+    pub(super) clock: String,
+    pub(super) day: String,
 }
 
 impl Stamp {
@@ -30,6 +34,8 @@ impl Stamp {
         Self {
             iso: exactly(at),
             text: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            clock: at.format("%H:%M:%S").to_string(),
+            day: at.format("%A %-d %B %Y, UTC").to_string(),
         }
     }
 }
@@ -70,6 +76,20 @@ pub(super) struct Told {
     /// The event as the log has it, as JSON on several lines.
     pub(super) raw: String,
     pub(super) is_current: bool,
+    /// The date, where the event is the first of its day in a list.
+    pub(super) day: Option<String>,
+}
+
+/// Puts its date before the first event of each day.
+pub(super) fn date(events: &mut [Told]) {
+    let mut last = None;
+    for event in events {
+        let day = Some(event.recorded.day.clone());
+        if day != last {
+            event.day.clone_from(&day);
+        }
+        last = day;
+    }
 }
 
 impl Told {
@@ -109,6 +129,7 @@ impl Told {
             facts: facts(event, metadata.as_ref(), recorded.as_ref()),
             raw: raw(event),
             is_current: false,
+            day: None,
         }
     }
 

@@ -41,7 +41,8 @@ pub(super) const FIELD: &str = "unsent";
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// Fields that the page sets, not the person.
-const OF_THE_PAGE: [&str; 9] = [
+const OF_THE_PAGE: [&str; 10] = [
+    "anyway",
     "csrf",
     "once",
     "from",

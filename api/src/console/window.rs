@@ -14,8 +14,10 @@ pub(super) struct Window {
     /// When it ends; `None` where the person never wrote.
     pub(super) ends: Option<When>,
     pub(super) is_open: bool,
-    /// What that means for a reply.
-    pub(super) sentence: String,
+    /// How long it is open yet; empty where it is not.
+    pub(super) left: String,
+    /// What it means for a reply that it is not open.
+    pub(super) closed: &'static str,
 }
 
 impl Window {
@@ -33,7 +35,8 @@ impl Window {
             return Some(Self {
                 ends: None,
                 is_open: false,
-                sentence: words::WINDOW_NEVER.to_owned(),
+                left: String::new(),
+                closed: words::WINDOW_NEVER,
             });
         };
         let ends = at + TimeDelta::hours(HOURS);
@@ -42,11 +45,12 @@ impl Window {
         Some(Self {
             ends: Some(When::of(ends, now)),
             is_open,
-            sentence: if is_open {
-                words::window_open(left)
+            left: if is_open {
+                words::time_left(left)
             } else {
-                words::WINDOW_OVER.to_owned()
+                String::new()
             },
+            closed: words::WINDOW_OVER,
         })
     }
 }
@@ -65,11 +69,11 @@ mod tests {
             Window::of(Channel::Whatsapp, Some(at), now).unwrap()
         };
         let open = window(65);
-        assert!(open.is_open && open.sentence.contains("22 h 55 min"));
+        assert!(open.is_open && open.left == "22 h 55 min");
         assert_eq!(open.ends.unwrap().iso, "2026-03-02T12:00:00+00:00");
-        assert!(window(24 * 60 - 1).sentence.contains("another 1 min"));
+        assert_eq!(window(24 * 60 - 1).left, "1 min");
         let over = window(24 * 60);
-        assert!(!over.is_open && over.sentence == words::WINDOW_OVER);
+        assert!(!over.is_open && over.left.is_empty());
         assert!(!Window::of(Channel::Whatsapp, None, at).unwrap().is_open);
         assert!(Window::of(Channel::Sms, Some(at), at).is_none());
     }

@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use chrono::TimeDelta;
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use docket_domain::delivery::Status;
 use docket_domain::held::{HeldReason, WebhookKind};
+use docket_domain::ids::Reference;
 use docket_domain::line::{LineError, MAX_REPLY_CHARS};
 use docket_domain::routing::MAX_OPEN_CASES;
 use docket_domain::routing::{Routed, Rule};
@@ -39,7 +40,7 @@ macro_rules! words {
 }
 
 words! {
-    LANGUAGE = "en";
+    LANGUAGE = "en-GB";
     PRODUCT = "Docket";
     SKIP = "Skip to the content";
 
@@ -91,7 +92,6 @@ words! {
     MORE_LINKS = "More in the history";
     MORE_CASES = "All cases of this number";
     LATER = "Show the newest messages";
-    NUMBER = "Number";
     NAME = "Name";
     LINE = "Line";
     OPENED = "Opened";
@@ -99,7 +99,7 @@ words! {
     OTHER_CASES = "Other cases of this contact";
     OPEN = "Open";
     CLOSED = "Closed";
-    ASSIGNEE = "Seen to by";
+    ASSIGNEE = "Assigned to";
     NOBODY = "Nobody";
     ASSIGN = "Assign";
     ASSIGN_TO_ME = "Assign to me";
@@ -107,7 +107,14 @@ words! {
     RENAME = "Rename";
     SET_STATUS = "Set";
     NEW_SINCE = "New since you looked";
-    SENT_AS = "Sent as";
+    SENT_AS = "Sent text:";
+    MORE = "More about this message";
+    NOT_HERE = "Remove from this case";
+    FOLDED = "{count} changes";
+    TODAY = "Today";
+    YESTERDAY = "Yesterday";
+    WITHDRAWN_TAG = "Withdrawn";
+    WAITS_UNCONNECTED = "Waits: sending is not set up yet";
     NOTE = "Note";
     NOTE_INTERNAL = "Note, seen by colleagues only";
     QUOTES = "Answers";
@@ -116,20 +123,19 @@ words! {
     REPLY = "Reply";
     WRITE_AS = "Write as";
     TEXT = "Text";
-    SEND = "Send reply";
+    SEND = "Send";
     SEND_ANYWAY = "Send anyway";
     ADD_NOTE = "Add note";
     CASE_CLOSED = "The case is closed. Set another status to reopen it.";
-    REPLY_CLOSED = "This case is closed. What you send goes out all the same, but an answer to it comes into another case.";
+    REPLY_CLOSED = "This case is closed. You can still reply. Their answer will open a new case.";
     NO_REPLY_WITHDRAWN = "The move that made this case was undone. It stays closed.";
-    SAID_SINCE = "Something was said while you wrote, so nothing was sent yet. Read what is marked as new, then send your reply or change it.";
+    SAID_SINCE = "New messages arrived. Check them, then send.";
 
-    NOT_CLOSED_SAID_SINCE = "Something was said meanwhile, so the case is still open. Read what is marked as new, then answer, or close it anyway.";
+    NOT_CLOSED_SAID_SINCE = "New messages arrived, so the case is still open. Check them, then answer or close it anyway.";
 
     MOVE_TO_TYPED = "Or into the case with this reference";
     MOVE_TO_TYPED_HINT = "Leave it empty to use the choice above.";
     NO_SUCH_TARGET = "That is no case of this person. Type the reference of one of their open cases, or leave it empty.";
-    MOVE = "Move";
     MOVE_MESSAGE = "Move this message";
     MOVE_ABOUT = "The message leaves this case. Both cases show where it went, and link to each other.";
     MOVE_TO = "Where to";
@@ -139,9 +145,9 @@ words! {
     MOVE_CONFIRM = "Move the message";
     CANCEL = "Cancel";
     UNDO_MOVE = "Undo the move";
-    SEND_AGAIN = "Send again";
-    SEND_AGAIN_FAILED = "It did not arrive. Sending it again makes a new attempt.";
-    SEND_AGAIN_UNCERTAIN = "It may have arrived. Sending it again can make it arrive twice.";
+    SEND_AGAIN = "Try again";
+    SEND_AGAIN_FAILED = "";
+    SEND_AGAIN_UNCERTAIN = "It may have arrived. If you try again, it can arrive twice.";
 
     BEGIN_ABOUT = "Write to somebody first. Their answers come into the new case.";
     BEGIN_LINE = "From";
@@ -149,7 +155,12 @@ words! {
     BEGIN_NUMBER_HINT = "With its country code, such as +44 7700 900123";
     BEGIN_TITLE = "Title (optional)";
     BEGIN_TITLE_HINT = "Left empty, it is made from the message.";
-    BEGIN = "Send and begin the case";
+    BEGIN = "Send and create the case";
+    BEGIN_ANOTHER = "Send and create another case";
+    BEGIN_WRITE_IN = "Write in";
+    BEGIN_OPEN_ABOUT = "If you create another one, each message of theirs without a reference goes to all of them.";
+    BEGIN_WRITE_HERE = "Type / for saved replies";
+    ERROR = "Error:";
     BEGIN_NO_LINES = "There are no lines yet. An owner adds them.";
 
     ONLY_LOOKING = "You may read everything and change nothing, because you are an auditor.";
@@ -234,36 +245,66 @@ pub(super) fn link(kind: LinkKind, other: u32) -> String {
     }
 }
 
-/// Why an inbound message stands where it does. `by` is who moved it.
-pub(super) fn why(routed: &Routed, by: Option<&str>) -> String {
+/// Why an inbound message stands in the case `here`; empty where there is nothing to say.
+pub(super) fn why(routed: &Routed, here: u32) -> String {
     let all: Vec<String> = routed
         .references
         .iter()
         .map(|reference| format!("#{reference}"))
         .collect();
+    let here = format!("#{here}");
     let first = all.first().map_or("", String::as_str);
-    let why = match routed.rule {
-        Rule::First => "No case was open, so it began this one".to_owned(),
-        Rule::OnlyOpen => "The only open case".to_owned(),
-        Rule::AllOpen => format!("All {} open cases, linked: {}", all.len(), all.join(", ")),
-        Rule::Reference => format!("It names {}", all.join(", ")),
-        Rule::Quote => format!("It quotes a message in {}", all.join(", ")),
-        Rule::NewRequested => "It asks for a new case with #0".to_owned(),
+    match routed.rule {
+        Rule::First => "No case was open".to_owned(),
+        Rule::OnlyOpen => String::new(),
+        Rule::AllOpen => "No reference, so it went to all open cases".to_owned(),
+        Rule::Reference if all.len() > 1 => format!("References {}", all.join(", ")),
+        Rule::Reference => format!("Reference {first}"),
+        Rule::Quote if *first == here => "Answers a message of this case".to_owned(),
+        Rule::Quote => format!("Answers a message in {}", all.join(", ")),
+        Rule::NewRequested => "New case (#0)".to_owned(),
         Rule::Follows => format!("Follows {first}, which was closed"),
         Rule::CasesDisabled => "Each message is a record of its own".to_owned(),
-        Rule::Moved => match by {
-            Some(by) => format!("Moved from {first} by {by}"),
-            None => format!("Moved from {first}"),
-        },
-        Rule::Reaction => format!("It is on a message in {}", all.join(", ")),
+        Rule::Moved => format!("Moved from {first}"),
+        Rule::Reaction => format!("On a message in {}", all.join(", ")),
         Rule::Newest => "No case was open, so it came to the newest one".to_owned(),
-    };
-    let foreign = if routed.foreign_reference {
-        "; a reference in it is not one of theirs"
+    }
+}
+
+/// In which other cases a message stands.
+pub(super) fn also_in(others: &[Reference]) -> String {
+    let others: Vec<String> = others.iter().map(|other| format!("#{other}")).collect();
+    format!("Also in {}", others.join(", "))
+}
+
+/// That a reference in a message is not one of theirs; which one, where it is only one.
+pub(super) fn foreign(reference: Option<u32>) -> String {
+    match reference {
+        Some(reference) => format!("#{reference} is not theirs"),
+        None => "A reference in it is not theirs".to_owned(),
+    }
+}
+
+pub(super) fn only_in(other: u32) -> String {
+    format!("Only in #{other}")
+}
+
+/// A date as it stands above a day of a thread.
+pub(super) fn day(date: NaiveDate, today: NaiveDate) -> String {
+    if date == today {
+        TODAY.to_owned()
+    } else if Some(date) == today.pred_opt() {
+        YESTERDAY.to_owned()
+    } else if date.year() == today.year() {
+        date.format("%A %-d %B").to_string()
     } else {
-        ""
-    };
-    format!("{why}{foreign}")
+        date.format("%A %-d %B %Y").to_string()
+    }
+}
+
+/// How many changes are folded.
+pub(super) fn folded(count: usize) -> String {
+    filled(FOLDED, &[("count", &count.to_string())])
 }
 
 pub(super) const CONTACT_AUTHOR: &str = "The contact";
@@ -287,22 +328,23 @@ pub(super) fn status_changed(
     value: &str,
     closed: bool,
 ) -> String {
-    let closing = if closed {
-        ", which closed the case"
-    } else {
-        ""
-    };
     let value = isolated(value);
     let asked = match question {
         Some(question) => format!(" (“{}”)", isolated(question)),
         None => String::new(),
     };
+    if closed {
+        return match question {
+            Some(_) => format!("{who} closed the case{asked}: {value}"),
+            None => format!("{who} closed the case ({value})"),
+        };
+    }
     match before {
         Some(before) => {
             let before = isolated(before);
-            format!("{who} set the status{asked} from {before} to {value}{closing}")
+            format!("{who} set the status{asked} from {before} to {value}")
         }
-        None => format!("{who} set the status{asked} to {value}{closing}"),
+        None => format!("{who} set the status{asked} to {value}"),
     }
 }
 
@@ -310,8 +352,8 @@ pub(super) fn assigned(who: &str, before: Option<&str>, to: Option<&str>) -> Str
     match (before, to) {
         (_, Some(to)) if to == who => format!("{who} took the case"),
         (_, Some(to)) => format!("{who} gave the case to {to}"),
-        (Some(before), None) => format!("{who} took the case from {before}; nobody sees to it"),
-        (None, None) => format!("{who} left the case to nobody"),
+        (Some(before), None) => format!("{who} took the case from {before}: unassigned"),
+        (None, None) => format!("{who} left the case unassigned"),
     }
 }
 
@@ -328,16 +370,24 @@ pub(super) fn moved_in(who: &str, from: u32) -> String {
     format!("{who} moved a message here from #{from}")
 }
 
+pub(super) fn move_undone(who: &str, other: u32) -> String {
+    format!("{who} undid the move of a message to #{other}")
+}
+
+pub(super) fn move_undone_here(who: &str, other: u32) -> String {
+    format!("{who} undid the move; the message is back in #{other}")
+}
+
 pub(super) fn removed_elsewhere(who: &str, from: u32) -> String {
     format!("{who} moved a message of this case out of #{from}, where it stood too")
 }
 
 pub(super) fn appended(reference: u32) -> String {
-    format!("#{reference} is added at the end.")
+    format!("ends with #{reference}")
 }
 
-pub(super) fn goes_out_from(line: &str) -> String {
-    format!("Goes out from {line}.")
+pub(super) fn goes_out_from(number: &str, channel: &str) -> String {
+    format!("From {number} · {channel}")
 }
 
 pub(super) fn messages(count: u32) -> String {
@@ -358,18 +408,27 @@ pub(super) fn done(what: &str) -> &'static str {
         "assigned" => "The case was assigned.",
         "renamed" => "The case was renamed.",
         "moved" => "The message was moved here.",
+        "only-in" => "The message was removed from this case.",
         "unmoved" => "The move was undone.",
         "resent" => "The message is sent again.",
-        "begun" => "The case was begun.",
+        "begun" => "Case created.",
         "unread" => "The case is marked as unread.",
         _ => "",
+    }
+}
+
+/// How many open cases a number has that stands behind this.
+pub(super) fn begin_open(count: usize) -> String {
+    match count {
+        1 => "There is 1 open case of".to_owned(),
+        count => format!("There are {count} open cases of"),
     }
 }
 
 /// What was done, where a national number was taken for one of the default country.
 pub(super) fn begun_understood(number: &str) -> String {
     format!(
-        "The case was begun. The number was understood as {}.",
+        "Case created. The number was understood as {}.",
         phone::shown(number)
     )
 }
@@ -490,6 +549,7 @@ pub(super) const CARD_UNSUPPORTED: &str = "A message that WhatsApp could not pas
 pub(super) const TIME_OF_ARRIVAL: &str =
     "time of arrival, because the time that Vonage gave could not be read";
 pub(super) const CARD_UNREADABLE: &str = "A part of this message could not be shown";
+pub(super) const CARD_MAP_HINT: &str = "Opens a map on openstreetmap.org";
 pub(super) const CARD_OPEN_HINT: &str = "Vonage keeps files for 48 hours.";
 
 pub(super) const EMOJI_UNREADABLE: &str = "(emoji)";
@@ -550,13 +610,13 @@ words! {
     WHO_DID = "Who";
     EVERYTHING = "Everything";
     EVERYBODY = "Everybody";
-    NO_EVENTS = "No event is like that.";
+    NO_EVENTS = "No matching events.";
     EVENTS_EARLIER = "Earlier events";
     EVENTS_LATER = "Later events";
-    CASE_AFTER = "The case after this";
+    CASE_AFTER = "State after";
     RECORDED_AT = "Recorded";
     HAPPENED_AT = "Vonage’s time";
-    RAW = "Ids and raw event";
+    RAW = "Details";
     WHO_UNKNOWN = "Not known";
     FACT_TYPE = "Type";
     FACT_STREAM = "Stream";
@@ -673,17 +733,14 @@ words! {
     MARK_UNREAD = "Mark as unread";
 
     // What stands in braces is filled in, by the script too.
-    COUNT_ONE_SMS = "1 SMS, room for {left} more characters";
-    COUNT_SMS = "{parts} SMS, room for {left} more characters in the last";
-    COUNT_OUTSIDE = "; “{outside}” makes each SMS shorter";
+    COUNT_ONE_SMS = "1 SMS · {left} characters left";
+    COUNT_SMS = "{parts} SMS · {left} characters left in the last";
+    COUNT_OUTSIDE = ". {outside} limits each SMS to 70";
     COUNT_CHARACTERS = "{left} of {limit} characters left";
     TOO_LONG = "It is {over} characters too long: at most {limit} can be sent at once, the reference included.";
     HOURS_AND_MINUTES = "{hours} h {minutes} min";
     MINUTES = "{minutes} min";
-    WINDOW_OPEN = "WhatsApp takes free text for another {left},";
-    // Before and after the time.
-    WINDOW_UNTIL = "until";
-    WINDOW_AFTER = ", and after that only once the person has written again.";
+    WINDOW_OPEN = "WhatsApp: free replies until";
     WINDOW_OVER = "More than 24 hours have passed since the person’s last message, and WhatsApp takes no free text any more. Send a template, or wait until they write.";
     WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. Send a template.";
 
@@ -781,17 +838,16 @@ pub(super) fn filled(sentence: &str, values: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-/// What an open window of WhatsApp's means, with that many minutes left.
-pub(super) fn window_open(minutes_left: i64) -> String {
+/// How long WhatsApp's window is open yet.
+pub(super) fn time_left(minutes_left: i64) -> String {
     let (hours, minutes) = (minutes_left / 60, (minutes_left % 60).to_string());
-    let left = match hours {
+    match hours {
         0 => filled(MINUTES, &[("minutes", &minutes)]),
         hours => filled(
             HOURS_AND_MINUTES,
             &[("hours", &hours.to_string()), ("minutes", &minutes)],
         ),
-    };
-    filled(WINDOW_OPEN, &[("left", &left)])
+    }
 }
 
 /// A number that is counted up to `max` only.
@@ -980,9 +1036,9 @@ words! {
     TEMPLATE_TEXT = "Text";
     TEMPLATE_ADD = "Add a template";
     TEMPLATE_REMOVE = "Remove";
-    TEMPLATE_INSERT = "Insert an answer";
+    TEMPLATE_INSERT = "Saved replies";
     TEMPLATE_INSERT_BUTTON = "Insert";
-    TEMPLATE_CHOOSE = "Insert an answer …";
+    TEMPLATE_CHOOSE = "Saved replies …";
 
     LINES_TITLE = "Lines";
     LINES_ABOUT = "A line is one of your own numbers on one channel. Its messages go to one survey.";
@@ -1674,9 +1730,10 @@ pub(super) fn changed_by(who: &str) -> String {
 // The reply box: where to write, and sending with closing.
 
 words! {
-    WRITE_HERE = "Write a reply or a note";
+    WRITE_HERE = "Write here, / for saved replies";
     SEND_AND_CLOSE = "Send and close";
-    NO_LINE = "The line that the contact last wrote to was removed; add it again to reply.";
+    NO_LINE = "The line that this person wrote to was removed, so no reply can be sent. Ask an owner to add it again. Notes can still be written.";
+    NOT_CONNECTED = "Sending is not set up yet, so replies wait. Ask an owner to connect Vonage in Settings.";
 }
 
 pub(super) fn removed_line(line: &str) -> String {

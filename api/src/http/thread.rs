@@ -298,6 +298,7 @@ impl ThreadItem {
                 message_id,
                 to,
                 comment,
+                undone: _,
             } => Self {
                 message_id: Some(message_id.0),
                 ..self
@@ -322,6 +323,7 @@ impl ThreadItem {
                 message_id,
                 from,
                 comment,
+                undone: _,
             }
             | What::RemovedElsewhere {
                 message_id,

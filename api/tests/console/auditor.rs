@@ -13,8 +13,10 @@ use docket_projections::read::users;
 use crate::support::{Browser, House};
 
 /// Pages that are nothing but a form which an auditor could not send.
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 8] = [
     ("GET", "/cases/new"),
+    ("GET", "/cases/new/saved-replies"),
+    ("GET", "/cases/{reference}/saved-replies"),
     ("GET", "/surveys/new"),
     ("GET", "/lines/new"),
     ("GET", "/users/new"),

@@ -30,12 +30,14 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 64] = [
+const ROUTES: [(&str, &str, May); 66] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
     ("POST", "/cases", May::Act),
     ("GET", "/cases/new", May::Act),
+    ("GET", "/cases/new/saved-replies", May::Act),
+    ("GET", "/cases/{reference}/saved-replies", May::Act),
     ("POST", "/cases/several", May::Act),
     ("GET", "/cases/{reference}", May::All),
     ("POST", "/cases/{reference}/assignee", May::Act),

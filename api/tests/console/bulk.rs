@@ -79,7 +79,7 @@ async fn several_cases_are_assigned_and_closed() {
     agent
         .get("/cases/101")
         .await
-        .shows("agent@example.com set the status from New to Resolved, which closed the case");
+        .shows("agent@example.com closed the case (Resolved)");
     // The first form of that action undoes it, each case by its own answer.
     let (to, body) = Browser::filled(&closed, "/cases/several", &[]);
     assert!(body.contains("case=101%2E0&case=102%2E0"), "{body}");

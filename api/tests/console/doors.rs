@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 24] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 26] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -27,6 +27,8 @@ pub(crate) const INSIDE: [(&str, &str, bool); 24] = [
     ("POST", "/sign-out", false),
     ("POST", "/sign-out-everywhere", false),
     ("GET", "/cases/new", true),
+    ("GET", "/cases/new/saved-replies", true),
+    ("GET", "/cases/101/saved-replies", true),
     ("POST", "/cases", true),
     ("POST", "/cases/several", true),
     ("POST", "/cases/101/write", true),

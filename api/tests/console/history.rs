@@ -88,7 +88,7 @@ async fn every_event_is_told_with_who_when_and_why() {
     auditor
         .get("/cases/101/history?kind=notes")
         .await
-        .shows("No event is like that.");
+        .shows("No matching events.");
     for role in ["owner", "agent"] {
         let mut browser = house.signed_in(role).await;
         browser.get("/cases/101/history").await.is(200);

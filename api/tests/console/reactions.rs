@@ -66,7 +66,7 @@ async fn a_reference_that_is_not_theirs_is_told() {
     browser
         .get("/cases/101")
         .await
-        .shows("The only open case; a reference in it is not one of theirs");
+        .shows("A reference in it is not theirs");
     let history = browser.get("/cases/101/history").await;
     history.shows("a reference in it is not one of theirs");
     house.close().await;

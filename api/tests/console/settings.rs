@@ -346,7 +346,7 @@ async fn an_agent_begins_a_reply_with_a_template() {
     house.receives_json(&body).await;
     let mut owner = house.signed_in("owner").await;
     let mut agent = house.signed_in("agent").await;
-    agent.get("/cases/101").await.lacks("Insert an answer");
+    agent.get("/cases/101").await.lacks("Saved replies");
     let path = survey_path(&house).await;
     let action = format!("{path}/templates");
     let page = owner.get(&path).await;
@@ -355,7 +355,7 @@ async fn an_agent_begins_a_reply_with_a_template() {
     owner.send(&page, &action, &fields).await.is(200);
 
     let page = agent.get("/cases/101?view=all&q=Hello").await;
-    page.shows("Insert an answer")
+    page.shows("Saved replies")
         .shows("value=\"Hours &#38; more\"")
         .shows("<input type=\"hidden\" name=\"view\" value=\"all\">")
         .shows("<input type=\"hidden\" name=\"q\" value=\"Hello\">");
@@ -377,7 +377,7 @@ async fn an_agent_begins_a_reply_with_a_template() {
         .await
         .lacks("Hello, about");
     let mut auditor = house.signed_in("auditor").await;
-    auditor.get("/cases/101").await.lacks("Insert an answer");
+    auditor.get("/cases/101").await.lacks("Saved replies");
     house.close().await;
 }
 
@@ -388,7 +388,7 @@ async fn a_line_is_added_previewed_changed_and_removed() {
     let survey = survey_path(&house).await;
     let survey = survey.trim_start_matches("/surveys/");
     let page = owner.get("/lines").await;
-    page.shows("<strong>+447700900000</strong>")
+    page.shows("<strong>+44 7700 900000</strong>")
         .shows("Support")
         .shows("Sends");
     let form = owner.get(&page.link("/lines/new")).await;

@@ -5,7 +5,7 @@
 //!
 //! What a contact said does not say whose it is, its case does: the contact is looked up in `cases`, where it never changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::CaseEvent;
@@ -16,7 +16,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::Projection;
-use super::rows::Row;
+use super::rows::{Row, column};
 use super::writes::{Writes, row};
 use crate::log::recorded::Recorded;
 
@@ -271,6 +271,35 @@ impl RawMessage {
             recorded_at: self.recorded_at,
         })
     }
+}
+
+/// In which cases the messages stand, of those that stand in several.
+///
+/// # Errors
+///
+/// The database's error, or a [`RowError`](super::rows::RowError) as [`sqlx::Error::Decode`].
+pub async fn in_several(
+    executor: impl PgExecutor<'_>,
+    messages: &[MessageId],
+) -> Result<HashMap<MessageId, Vec<Reference>>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT message_id, case_references FROM messages
+          WHERE message_id = ANY ($1) AND cardinality(case_references) > 1",
+        &column(messages, |message| message.0),
+    )
+    .fetch_all(executor)
+    .await?;
+    found
+        .into_iter()
+        .map(|message| {
+            let row = Row {
+                table: "messages",
+                key: message.message_id,
+            };
+            let references = row.references("case_references", &message.case_references)?;
+            Ok((MessageId(message.message_id), references))
+        })
+        .collect()
 }
 
 /// The message of that id.

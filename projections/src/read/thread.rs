@@ -162,6 +162,8 @@ pub enum What {
         to: Reference,
         /// What the agent said of it.
         comment: Option<Personal<String>>,
+        /// Whether it went back, since its move here was undone.
+        undone: bool,
     },
     /// The contact reacted to a message that is not known, or took such a reaction off.
     Reaction {
@@ -187,6 +189,8 @@ pub enum What {
         from: Reference,
         /// What the agent said of it.
         comment: Option<Personal<String>>,
+        /// Whether it came back, since its move to there was undone.
+        undone: bool,
     },
 }
 
@@ -445,6 +449,7 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 to: other(self.other)?,
                 comment: self.comment.map(Personal),
+                undone: self.value.as_deref() == Some(handler::UNDONE),
             },
             "reaction" => What::Reaction {
                 routed: self.routed()?,
@@ -459,6 +464,7 @@ impl RawItem {
                 message_id: message_id(self.message_id)?,
                 from: other(self.other)?,
                 comment: self.comment.map(Personal),
+                undone: self.value.as_deref() == Some(handler::UNDONE),
             },
             _ => return Err(row.broken("kind")),
         })

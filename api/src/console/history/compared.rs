@@ -11,7 +11,7 @@ use docket_projections::read::{contacts, surveys};
 
 use super::super::pages::Item;
 use super::super::place::{Place, with_query};
-use super::super::thread::Shown;
+use super::super::thread::{Beside, Shown};
 use super::super::told::{Link, Stamp, Told};
 use super::super::{Failed, words};
 use crate::app::App;
@@ -161,6 +161,7 @@ impl Picture {
             may_act: false,
             seen: None,
             reader: None,
+            beside: Beside::default(),
         };
         shown.items(thread)
     }

@@ -9,7 +9,7 @@ use docket_projections::read::cases::desk;
 
 use super::super::pages::Choice;
 use super::super::place::with_query;
-use super::super::told::Told;
+use super::super::told::{self, Told};
 use super::super::{Failed, words};
 use super::Asked;
 use crate::app::App;
@@ -99,13 +99,14 @@ impl Stream {
         let sequence_at = at.map(|found| found.sequence().cast_signed());
         let (events, has_earlier, has_later) = page(app, wanted, asked, sequence_at).await?;
         let upcasters = upcasters();
-        let mut told: Vec<Told> = events
+        let mut shown: Vec<Told> = events
             .iter()
             .map(|event| Told::of(event, &upcasters))
             .collect();
-        for event in &mut told {
+        for event in &mut shown {
             event.is_current = sequence_at == Some(event.number);
         }
+        told::date(&mut shown);
         let event_at = match sequence_at {
             Some(sequence) => {
                 let stream = docket_domain::event::StreamId::Case(reference);
@@ -128,8 +129,8 @@ impl Stream {
             ];
             Some(with_query(&format!("/cases/{reference}/history"), &pairs))
         };
-        let first = told.first().map(|event| event.number);
-        let last = told.last().map(|event| event.number);
+        let first = shown.first().map(|event| event.number);
+        let last = shown.last().map(|event| event.number);
         Ok(Self {
             list: List {
                 action: format!("/cases/{reference}/history"),
@@ -138,7 +139,7 @@ impl Stream {
                 shown: words::events_up_to(count, !wanted.is_all(), MAX_COUNT as usize),
                 earlier: turn("before", first.filter(|_| has_earlier)),
                 later: turn("after", last.filter(|_| has_later)),
-                events: told,
+                events: shown,
             },
             event_at,
         })

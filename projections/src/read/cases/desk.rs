@@ -292,6 +292,7 @@ pub async fn about(
                              (SELECT reference FROM contact_cases WHERE contact_id = c.contact_id AND reference <> c.reference
                                ORDER BY reference DESC LIMIT $4)
                          ) known JOIN cases o USING (reference)
+                        WHERE NOT o.withdrawn
                         ORDER BY o.state = 'open' DESC, o.reference DESC
                         LIMIT $4
                    ) o) AS "others!: Json<Vec<Other>>",
@@ -301,7 +302,7 @@ pub async fn about(
                              SELECT kind, other, max(sequence) AS sequence FROM (
                                  SELECT kind, other, sequence FROM case_links WHERE reference = $1 ORDER BY sequence DESC LIMIT 200
                              ) newest GROUP BY kind, other ORDER BY max(sequence) DESC LIMIT $5
-                         ) n JOIN cases o ON o.reference = n.other
+                         ) n JOIN cases o ON o.reference = n.other AND NOT o.withdrawn
                    ) t) AS "links!: Json<Vec<RawLinked>>"
              FROM cases c
              LEFT JOIN contacts k ON k.contact_id = c.contact_id
@@ -351,19 +352,48 @@ pub async fn open_of_contact(
     .await?;
     found
         .into_iter()
-        .map(|case| {
-            let row = Row {
-                table: "open_cases",
-                key: case.reference,
-            };
-            Ok(Other {
-                reference: row.reference("reference", case.reference)?,
-                title: Personal(case.title),
-                is_open: true,
-                is_record: false,
-            })
-        })
+        .map(|case| open_case(case.reference, case.title))
         .collect()
+}
+
+/// The open cases of a number in a survey that are no records, at most `limit`, the newest first.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn open_of_number(
+    executor: impl PgExecutor<'_>,
+    survey_id: SurveyId,
+    number: &str,
+    limit: i64,
+) -> Result<Vec<Other>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT c.reference, c.title FROM contacts k
+           JOIN open_cases o USING (contact_id) JOIN cases c USING (reference)
+          WHERE k.survey_id = $1 AND k.number = $2 ORDER BY o.reference DESC LIMIT $3",
+        survey_id.0,
+        number,
+        limit,
+    )
+    .fetch_all(executor)
+    .await?;
+    found
+        .into_iter()
+        .map(|case| open_case(case.reference, case.title))
+        .collect()
+}
+
+fn open_case(reference: i32, title: String) -> Result<Other, sqlx::Error> {
+    let row = Row {
+        table: "open_cases",
+        key: reference,
+    };
+    Ok(Other {
+        reference: row.reference("reference", reference)?,
+        title: Personal(title),
+        is_open: true,
+        is_record: false,
+    })
 }
 
 /// Those of the cases that a page of the list shows which begins at `cursor`, in the list's order. How long the page is does not count.

@@ -35,6 +35,9 @@ pub struct ThreadHandler {
     reacted: BTreeMap<(i32, Uuid), Reacted>,
 }
 
+/// The `value` of a move that undoes another.
+pub(super) const UNDONE: &str = "undone";
+
 /// Hides messages that were moved out, or shows them again. A message that came and went more than once has several items; only the
 /// newest can be seen, or be seen again.
 const HIDE: &str = "
@@ -89,7 +92,7 @@ struct Identified {
 
 impl Projection for ThreadHandler {
     const NAME: &'static str = "thread";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["thread_items"];
     const STATEMENTS: &'static [&'static str] = &[HIDE, REACT, IDENTIFY];
 
@@ -341,6 +344,7 @@ impl ThreadHandler {
                 self.items.push(NewThreadItem {
                     other: Some(to.as_i32()),
                     message_id: Some(message_id.0),
+                    value: Some(UNDONE.to_owned()),
                     ..new("moved_out")
                 });
             }
@@ -356,6 +360,7 @@ impl ThreadHandler {
                 self.items.push(NewThreadItem {
                     other: Some(from.as_i32()),
                     message_id: Some(message_id.0),
+                    value: Some(UNDONE.to_owned()),
                     ..new("moved_in")
                 });
             }

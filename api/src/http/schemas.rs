@@ -236,11 +236,6 @@ pub(super) fn number() -> Object {
         .build()
 }
 
-/// What a reply says. A channel may take less.
-pub(super) fn reply() -> Object {
-    lines(Channel::Whatsapp.max_text_chars())
-}
-
 /// What a note says.
 pub(super) fn note() -> Object {
     lines(MAX_NOTE_CHARS)

@@ -16,7 +16,7 @@ use docket::operations::survey::SetSurvey;
 use docket::operations::{Administrator, Asked};
 use docket::vonage::payload::{decode_inbound, decode_status};
 use docket_domain::access::Access;
-use docket_domain::case::{Author, CaseEvent};
+use docket_domain::case::CaseEvent;
 use docket_domain::channel::Channel;
 use docket_domain::event::Event;
 use docket_domain::held::HeldBody;

@@ -33,6 +33,9 @@ NO_SCHEMA_TELLS = [
     ("invalid-value", "body must number its parameters"),
     # Whether a number is one of its country.
     ("invalid-value", "the number "),
+    # What a name of a label stands for, and whether a time lies ahead.
+    ("unknown-label", ""),
+    ("invalid-value", "until must lie in the future"),
     # One field of which another one, or another item, is a part.
     ("invalid-value", "status.closed_value must be one of status.choices"),
     ("invalid-value", "templates must not repeat a name"),

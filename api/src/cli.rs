@@ -7,6 +7,7 @@ mod export_log;
 mod history;
 mod rebuild;
 pub mod terminal;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -65,6 +66,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Write the log to standard output, as JSON Lines of CloudEvents.
     ExportLog(export_log::ExportLog),
+    /// Verify that the log is the one of which checkpoints were signed; exit 1 where it is not.
+    Verify(verify::Verify),
     /// Manage users.
     #[command(subcommand)]
     User(UserCommand),
@@ -152,6 +155,7 @@ async fn dispatch(cli: Cli, values: &Values) -> anyhow::Result<()> {
         Command::History(history) => history::run(&config, &history).await,
         Command::Rebuild(rebuild) => rebuild::run(&config, &rebuild).await,
         Command::ExportLog(export) => export_log::run(&config, &export).await,
+        Command::Verify(verify) => verify::run(&config, &verify).await,
         Command::User(UserCommand::Add {
             email,
             name,

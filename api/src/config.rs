@@ -7,6 +7,7 @@
 //! characters at its ends, an empty one as not set; all mistakes are told at once, each in a
 //! sentence that names the setting; no sentence repeats a secret.
 
+pub mod checkpoints;
 pub mod database;
 pub mod delivery;
 pub mod file;
@@ -29,6 +30,7 @@ use secrecy::SecretString;
 pub use self::given::{Given, Values};
 pub use self::listen::MetricsListen;
 use crate::delivery::DeliveryOptions;
+use crate::evidence::outlets::OutletsConfig;
 use crate::http::client_address::TrustedProxies;
 use crate::secrets::SecretKey;
 use crate::vonage::client::{Client, ClientOptions, Credentials};
@@ -67,13 +69,14 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
     numbers::SECTION,
     secrets::SECTION,
+    checkpoints::SECTION,
     first_owner::SECTION,
     logging::SECTION,
 ];
@@ -103,6 +106,8 @@ pub struct Config {
     pub vonage_private_key: Option<SecretString>,
     /// The key that encrypts secrets entered at the console.
     pub secret_key: Option<SecretKey>,
+    /// Where checkpoints of the log go.
+    pub checkpoints: OutletsConfig,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
     /// The country whose national numbers are understood.
@@ -143,6 +148,7 @@ impl Values {
         let trusted_proxies = mistakes.note(listen::trusted_proxies(self));
         let vonage = vonage::check(self, &mut mistakes);
         let secret_key = secrets::key(self, &mut mistakes);
+        let checkpoints = mistakes.note(checkpoints::outlets(self));
         let delivery = mistakes.note(delivery::options(self));
         let default_country = mistakes.note(numbers::default_country(self));
         let owner = first_owner::owner(self, &mut mistakes);
@@ -153,6 +159,7 @@ impl Values {
             Some(data_dir),
             Some(public_url),
             Some(trusted_proxies),
+            Some(checkpoints),
             Some(delivery),
             Some(default_country),
             Some(vonage),
@@ -163,6 +170,7 @@ impl Values {
             data_dir,
             public_url,
             trusted_proxies,
+            checkpoints,
             delivery,
             default_country,
             vonage,
@@ -183,6 +191,7 @@ impl Values {
             vonage_signature_secret: vonage.signature_secret,
             vonage_private_key: vonage.private_key,
             secret_key,
+            checkpoints,
             delivery,
             default_country,
             owner,

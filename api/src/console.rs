@@ -19,6 +19,7 @@ mod device;
 mod errors;
 mod history;
 mod inbox;
+mod labels;
 mod live;
 mod log;
 mod outgoing;
@@ -81,6 +82,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/console.css"),
     include_str!("../assets/case.css"),
     include_str!("../assets/log.css"),
+    include_str!("../assets/labels.css"),
 );
 
 /// What every answer of the console carries, unless it says otherwise itself.
@@ -130,6 +132,9 @@ pub fn router(app: App) -> Router {
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
         .route("/cases/{reference}/unread", post(reading::mark_unread))
+        .route("/cases/{reference}/labels", post(labels::set))
+        .route("/cases/{reference}/snooze", post(labels::snooze))
+        .route("/cases/{reference}/wake", post(labels::wake))
         .route(
             "/cases/{reference}/messages/{message_id}/move",
             get(act::move_form).post(act::move_message),
@@ -256,6 +261,13 @@ fn assets() -> Router<Console> {
             asset(
                 "text/javascript; charset=utf-8",
                 include_str!("../assets/live.js"),
+            ),
+        )
+        .route(
+            "/assets/snooze.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/snooze.js"),
             ),
         )
         .route(

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::app::App;
+use crate::evidence;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request_id::is_head;
 use crate::operations::people::RecordExport;
@@ -228,6 +229,7 @@ impl Export {
         };
         let recorded = app.ledger.submit(operation).await;
         recorded.map_err(|error| ExportError::NotRecorded(error.to_string()))?;
+        evidence::at_export(app, last).await;
         Ok(Self {
             app: app.clone(),
             id: export_id,

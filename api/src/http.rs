@@ -9,11 +9,13 @@
 pub mod auth;
 pub mod case_list;
 pub mod cases;
+pub mod checkpoints;
 pub mod client_address;
 pub mod events;
 pub mod history;
 pub mod input;
 mod integers;
+pub mod labels;
 pub mod lines;
 pub mod moves;
 pub mod openapi;
@@ -23,6 +25,7 @@ pub mod problem;
 pub mod replies;
 pub mod request_id;
 mod schemas;
+pub mod snoozes;
 pub mod surveys;
 pub mod thread;
 pub mod tokens;
@@ -121,10 +124,13 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(thread::routes())
         .merge(replies::routes())
         .merge(moves::routes())
+        .merge(labels::routes())
+        .merge(snoozes::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
+        .merge(checkpoints::routes())
         .merge(users::routes())
         .merge(tokens::routes())
         .merge(whatsapp_templates::routes());
@@ -133,7 +139,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .split_for_parts();
     document.paths.paths = std::mem::take(&mut document.paths.paths)
         .into_iter()
-        .map(|(path, item)| (format!("/api{path}"), item))
+        // A parameter that holds slashes is one like others in the document.
+        .map(|(path, item)| (format!("/api{path}").replace("{*", "{"), item))
         .collect();
     openapi::complete(&mut document);
     (routes, document)

@@ -27,6 +27,8 @@ use crate::ambient;
 pub const SIGNATURE_SECRET: &str = "vonage_signature_secret";
 /// The Vonage application's private key.
 pub const PRIVATE_KEY: &str = "vonage_private_key";
+/// The key that signs checkpoints of the log.
+pub const CHECKPOINT_KEY: &str = "checkpoint_key";
 
 /// The file in the data folder that holds the key made at the first start.
 const KEY_FILE: &str = "secret-key";

@@ -31,12 +31,12 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::connections::{self, Limits};
 use crate::delivery::Delivery;
+use crate::evidence::keep::Keeper;
 use crate::http::problem::Problem;
-use crate::secrets::SecretKey;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, housekeeping, http, rebuilding, reports, site, users,
+    activity, ambient, console, housekeeping, http, rebuilding, reports, site, snoozes, users,
     vonage_settings, webhooks,
 };
 
@@ -155,12 +155,7 @@ impl Service {
         store: &Store,
         address: SocketAddr,
     ) -> anyhow::Result<(App, Vec<JoinHandle<()>>)> {
-        let secret_key = match &config.secret_key {
-            Some(key) => Some(key.clone()),
-            // Its data folder is as safe as the database itself, which lies there.
-            None if store.is_private() => Some(SecretKey::kept_in(&config.data_dir)?),
-            None => None,
-        };
+        let secret_key = store.secret_key(config)?;
         let vonage = Vonage {
             settings: VonageSettings::of(config, secret_key),
             ..Vonage::default()
@@ -212,9 +207,11 @@ impl Service {
             tokio::spawn(vonage_settings::follow(app.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
+            tokio::spawn(Keeper::new(app.clone(), config.checkpoints.clone()).run()),
             tokio::spawn(activity::run(app.clone())),
             tokio::spawn(reports::run(app.clone())),
             tokio::spawn(housekeeping::run(app.clone())),
+            tokio::spawn(snoozes::run(app.clone())),
         ];
         Ok((app, tasks))
     }

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 
 use crate::ambient;
 use crate::config::Config;
+use crate::secrets::SecretKey;
 
 /// Connections for reading, at the most; the ledger has its own.
 const READ_CONNECTIONS: u32 = 12;
@@ -93,6 +94,20 @@ impl Store {
         // That it did not stop is of less use to know than why it should.
         let _ = self.close().await;
         error
+    }
+
+    /// The key of stored secrets: the configured one, or the one beside a private Postgres.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what to do.
+    pub fn secret_key(&self, config: &Config) -> anyhow::Result<Option<SecretKey>> {
+        match &config.secret_key {
+            Some(key) => Ok(Some(key.clone())),
+            // Its data folder is as safe as the database itself, which lies there.
+            None if self.is_private() => SecretKey::kept_in(&config.data_dir).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether Docket runs the database itself.

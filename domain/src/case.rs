@@ -8,8 +8,10 @@ mod command;
 mod delivery;
 mod error;
 mod event;
+mod labels;
 mod moves;
 mod said;
+mod snooze;
 
 pub use brief::Summary;
 pub use command::{CaseCommand, News};
@@ -17,17 +19,19 @@ pub use error::CaseError;
 pub use event::{
     Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
 };
+pub use labels::{CaseLabel, MAX_CASE_LABELS};
 pub use said::Said;
+pub use snooze::{MAX_SNOOZE_DAYS, WakeReason};
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::Progress;
-use crate::ids::{MessageId, Reference, UserId};
+use crate::ids::{LabelId, MessageId, Reference, UserId};
 use crate::personal::Personal;
 use crate::text::{normalise, title};
 
@@ -77,6 +81,12 @@ pub struct State {
     /// How many messages stand here.
     #[serde(default)]
     pub standing: u32,
+    /// Its labels, ordered by their ids. One that was deleted since may be among them.
+    #[serde(default)]
+    pub labels: Vec<LabelId>,
+    /// Until when it is put off, where it is.
+    #[serde(default)]
+    pub snoozed_until: Option<DateTime<Utc>>,
     /// The last local date for which the text outside of office hours was written here.
     #[serde(default)]
     pub told_closed_on: Option<NaiveDate>,
@@ -263,13 +273,18 @@ impl Case {
             }
             CaseCommand::UndoMove {
                 message_id,
+                others,
                 closed_status,
-            } => state.undo_move(message_id, closed_status),
+            } => state.undo_move(message_id, &others, closed_status),
             CaseCommand::TakeBack {
                 message_id,
                 from,
                 reaction,
             } => state.take_back(message_id, from, reaction),
+            CaseCommand::SetLabels { to, names } => state.set_labels(to, &names),
+            CaseCommand::Snooze { until, now } => state.snooze(until, now),
+            CaseCommand::Wake => Ok(state.wake(WakeReason::ByHand)),
+            CaseCommand::WakeWhenDue { until } => Ok(state.wake_when_due(until)),
         }
     }
 
@@ -346,6 +361,8 @@ impl State {
             last_said: 0,
             said: Said::default(),
             standing: 0,
+            labels: vec![],
+            snoozed_until: None,
             told_closed_on: None,
             is_brief: false,
             is_outdated: false,
@@ -431,7 +448,8 @@ impl State {
             return Ok(vec![]);
         }
         self.must_be_open()?;
-        Ok(vec![CaseEvent::MessageReceived { message, routed }])
+        let received = CaseEvent::MessageReceived { message, routed };
+        Ok(self.waking(received, WakeReason::Message))
     }
 
     /// A reaction says nothing, and so a closed case records it too.
@@ -470,12 +488,17 @@ impl State {
         if same {
             return Ok(vec![]);
         }
-        Ok(vec![CaseEvent::StatusChanged {
+        let changed = CaseEvent::StatusChanged {
             question: Some(question),
             from: self.status.clone(),
             to: value,
             closed: closes,
-        }])
+        };
+        if closes {
+            Ok(self.waking(changed, WakeReason::Closed))
+        } else {
+            Ok(vec![changed])
+        }
     }
 
     fn assign(&self, to: Option<Assignee>) -> Result<Vec<CaseEvent>, CaseError> {
@@ -599,6 +622,9 @@ impl State {
             CaseEvent::AssigneeChanged { to, .. } => self.assignee.clone_from(to),
             CaseEvent::TitleChanged { to, .. } => self.title.clone_from(to),
             CaseEvent::NoteAdded { .. } => self.notes += 1,
+            CaseEvent::LabelsChanged { to, .. } => self.labels_were_set(to),
+            CaseEvent::CaseSnoozed { until, .. } => self.snoozed_until = Some(*until),
+            CaseEvent::CaseWoken { .. } => self.snoozed_until = None,
             _ => {}
         }
     }

@@ -14,6 +14,7 @@ use crate::ids::{
 };
 use crate::installation::{self, Installation, InstallationEvent};
 use crate::json::read_stored;
+use crate::label::{self, LabelEvent, Labels};
 use crate::line::{Line, LineEvent};
 use crate::people::attempts::{Attempts, AttemptsEvent};
 use crate::people::export::{Export, ExportEvent};
@@ -47,6 +48,8 @@ pub enum Event {
     Export(ExportEvent),
     /// Of the installation.
     Installation(InstallationEvent),
+    /// Of the labels.
+    Labels(LabelEvent),
     /// Of a `WhatsApp` template.
     WhatsappTemplate(WhatsappTemplateEvent),
 }
@@ -74,6 +77,8 @@ pub enum StreamId {
     Export(ExportId),
     /// The installation.
     Installation,
+    /// The labels.
+    Labels,
     /// A `WhatsApp` template.
     WhatsappTemplate(WhatsappTemplateId),
 }
@@ -92,12 +97,13 @@ impl StreamId {
             Self::Views(..) => CaseViews::TYPE,
             Self::Export(_) => Export::TYPE,
             Self::Installation => Installation::TYPE,
+            Self::Labels => Labels::TYPE,
             Self::WhatsappTemplate(_) => WhatsappTemplate::TYPE,
         }
     }
 
     /// The aggregate's id, as the log writes it: a case's reference in digits, with the day behind it (`101-2026-03-01`) for the
-    /// looks at it, the word `installation` for the one that there is, and a UUID for the rest.
+    /// looks at it, the words `installation` and `labels` for those of which there is one, and a UUID for the rest.
     pub fn aggregate_id(self) -> String {
         match self {
             Self::Case(reference) => reference.to_string(),
@@ -110,6 +116,7 @@ impl StreamId {
             Self::Views(reference, day) => format!("{reference}-{day}"),
             Self::Export(id) => id.to_string(),
             Self::Installation => installation::STREAM.to_owned(),
+            Self::Labels => label::STREAM.to_owned(),
             Self::WhatsappTemplate(id) => id.to_string(),
         }
     }
@@ -130,6 +137,7 @@ impl StreamId {
             }
             Export::TYPE => Self::Export(aggregate_id.parse().ok()?),
             Installation::TYPE if aggregate_id == installation::STREAM => Self::Installation,
+            Labels::TYPE if aggregate_id == label::STREAM => Self::Labels,
             WhatsappTemplate::TYPE => Self::WhatsappTemplate(aggregate_id.parse().ok()?),
             _ => return None,
         })
@@ -156,6 +164,7 @@ impl Event {
             Self::Views(event) => event.type_name(),
             Self::Export(event) => event.type_name(),
             Self::Installation(event) => event.type_name(),
+            Self::Labels(event) => event.type_name(),
             Self::WhatsappTemplate(event) => event.type_name(),
         }
     }
@@ -173,6 +182,7 @@ impl Event {
             Self::Views(event) => event.version(),
             Self::Export(event) => event.version(),
             Self::Installation(event) => event.version(),
+            Self::Labels(event) => event.version(),
             Self::WhatsappTemplate(event) => event.version(),
         }
     }
@@ -194,6 +204,7 @@ impl Event {
             CaseViews::TYPE => read_stored(payload).map(Self::Views),
             Export::TYPE => read_stored(payload).map(Self::Export),
             Installation::TYPE => read_stored(payload).map(Self::Installation),
+            Labels::TYPE => read_stored(payload).map(Self::Labels),
             WhatsappTemplate::TYPE => read_stored(payload).map(Self::WhatsappTemplate),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
@@ -223,6 +234,7 @@ from_event! {
     CaseViewsEvent => Views,
     ExportEvent => Export,
     InstallationEvent => Installation,
+    LabelEvent => Labels,
     WhatsappTemplateEvent => WhatsappTemplate,
 }
 
@@ -238,6 +250,7 @@ pub const TYPES: &[(&str, &[&str])] = &[
     (CaseViews::TYPE, &CaseViewsEvent::TYPES),
     (Export::TYPE, &ExportEvent::TYPES),
     (Installation::TYPE, &InstallationEvent::TYPES),
+    (Labels::TYPE, &LabelEvent::TYPES),
     (WhatsappTemplate::TYPE, &WhatsappTemplateEvent::TYPES),
 ];
 

@@ -62,6 +62,8 @@ uuid_id! {
     AttemptsId,
     /// Something that somebody took away as a file.
     ExportId,
+    /// A label that people put on cases.
+    LabelId,
 }
 
 impl MessageId {

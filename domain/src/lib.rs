@@ -4,7 +4,7 @@
 //! repeated years later from the log alone.
 //!
 //! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`],
-//! [`installation::Installation`], and those of [`people`]) implement cqrs-es's `Aggregate`; each has a pure `decide` and `evolve`
+//! [`installation::Installation`], [`label::Labels`], and those of [`people`]) implement cqrs-es's `Aggregate`; each has a pure `decide` and `evolve`
 //! of its own, which that implementation calls.
 
 pub mod access;
@@ -19,6 +19,7 @@ pub mod held;
 pub mod ids;
 pub mod installation;
 pub mod json;
+pub mod label;
 pub mod line;
 pub mod office_hours;
 pub mod people;

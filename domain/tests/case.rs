@@ -440,6 +440,7 @@ fn move_in(number: u128) -> CaseCommand {
 fn undo_move(number: u128) -> CaseCommand {
     CaseCommand::UndoMove {
         message_id: message_id(number),
+        others: vec![],
         closed_status: Some("Resolved".into()),
     }
 }

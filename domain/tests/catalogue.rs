@@ -10,6 +10,7 @@ use cqrs_es::Aggregate;
 use docket_domain::case::{Case, CaseEvent};
 use docket_domain::held::{Held, HeldEvent};
 use docket_domain::installation::{Installation, InstallationEvent};
+use docket_domain::label::{LabelEvent, Labels};
 use docket_domain::line::{Line, LineEvent};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent};
 use docket_domain::people::export::{Export, ExportEvent};
@@ -37,7 +38,7 @@ Beside each event the log keeps
 | | |
 |---|---|
 | `position` | its place in the log: 1, 2, 3 … without a gap |
-| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, that of the looks at it has the day behind it (`123-2026-03-02`), the installation's is `installation`, all others are UUIDs |
+| `aggregate_type`, `aggregate_id` | its stream: which thing it happened to. A case's id is its reference, that of the looks at it has the day behind it (`123-2026-03-02`), the installation's is `installation`, that of the labels `labels`, all others are UUIDs |
 | `sequence` | its place in its stream, from 1 |
 | `event_type`, `event_version` | what it is, and in which version it was written |
 | `recorded_at` | when it was recorded |
@@ -87,7 +88,7 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 11] = [
+const AGGREGATES: [AggregateEvents; 12] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
@@ -147,6 +148,12 @@ const AGGREGATES: [AggregateEvents; 11] = [
         what: "The installation itself.",
         events: "InstallationEvent",
         types: &InstallationEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Labels::TYPE,
+        what: "The labels of the installation.",
+        events: "LabelEvent",
+        types: &LabelEvent::TYPES,
     },
     AggregateEvents {
         aggregate: WhatsappTemplate::TYPE,

@@ -17,17 +17,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
 use docket_domain::automatic::Occasion;
 use docket_domain::case::{
-    Assignee, Author, Case, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
+    Assignee, Author, Case, CaseEvent, CaseLabel, InboundMessage, Opened, Origin, OutboundMessage,
+    Reaction, WakeReason,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media, MoreMedia};
 use docket_domain::event::Event;
 use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{
-    AttemptsId, ContactId, ExportId, HeldId, LineId, MessageId, NoteId, Reference, SessionId,
-    SurveyId, TokenId, UserId, WhatsappTemplateId,
+    AttemptsId, ContactId, ExportId, HeldId, LabelId, LineId, MessageId, NoteId, Reference,
+    SessionId, SurveyId, TokenId, UserId, WhatsappTemplateId,
 };
 use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
+use docket_domain::label::{LabelColour, LabelEvent, Labels};
 use docket_domain::line::{AutomaticTexts, HaltReason, Line, LineEvent, LineSettings};
 use docket_domain::office_hours::{OfficeHours, OpenSpan, TimeZone, Weekday};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
@@ -108,6 +110,7 @@ fn aggregate_type(event: &Event) -> &'static str {
         Event::Views(_) => CaseViews::TYPE,
         Event::Export(_) => Export::TYPE,
         Event::Installation(_) => Installation::TYPE,
+        Event::Labels(_) => Labels::TYPE,
         Event::WhatsappTemplate(_) => WhatsappTemplate::TYPE,
     }
 }
@@ -302,6 +305,7 @@ fn case_examples() -> Vec<Example> {
     examples.extend(deliveries());
     examples.extend(changes());
     examples.extend(moves());
+    examples.extend(labels_and_snoozes());
     examples.extend(reactions());
     examples
 }
@@ -501,6 +505,53 @@ fn changes() -> Vec<Example> {
             note_id: NoteId(id(7)),
             author: author(),
             text: "An invented note".into(),
+        }),
+    ]
+}
+
+fn labels_and_snoozes() -> Vec<Example> {
+    let label = |number, name: &str| CaseLabel {
+        label_id: LabelId(id(number)),
+        name: name.into(),
+    };
+    let until = at("2026-03-03T09:00:00Z");
+    let woken = |reason| CaseEvent::CaseWoken { until, reason };
+    let changed = |from: &str, name: &str| LabelEvent::LabelChanged {
+        label_id: LabelId(id(20)),
+        from: from.into(),
+        name: name.into(),
+        colour: LabelColour::Orange,
+    };
+    vec![
+        full(CaseEvent::LabelsChanged {
+            from: vec![label(20, "Urgent")],
+            to: vec![label(21, "Billing"), label(20, "Urgent")],
+        }),
+        shape(
+            "minimal",
+            CaseEvent::LabelsChanged {
+                from: vec![label(20, "Urgent")],
+                to: vec![],
+            },
+        ),
+        full(CaseEvent::CaseSnoozed {
+            from: Some(at("2026-03-02T15:00:00Z")),
+            until,
+        }),
+        shape("minimal", CaseEvent::CaseSnoozed { from: None, until }),
+        full(woken(WakeReason::Due)),
+        shape("message", woken(WakeReason::Message)),
+        shape("by_hand", woken(WakeReason::ByHand)),
+        shape("closed", woken(WakeReason::Closed)),
+        full(LabelEvent::LabelCreated {
+            label_id: LabelId(id(20)),
+            name: "Urgent".into(),
+            colour: LabelColour::Red,
+        }),
+        full(changed("Urgent", "Today")),
+        full(LabelEvent::LabelDeleted {
+            label_id: LabelId(id(20)),
+            name: "Today".into(),
         }),
     ]
 }
@@ -1071,6 +1122,7 @@ fn every_event_type_has_a_full_example() {
         (CaseViews::TYPE, CaseViewsEvent::TYPES.as_slice()),
         (Export::TYPE, ExportEvent::TYPES.as_slice()),
         (Installation::TYPE, InstallationEvent::TYPES.as_slice()),
+        (Labels::TYPE, LabelEvent::TYPES.as_slice()),
         (
             WhatsappTemplate::TYPE,
             WhatsappTemplateEvent::TYPES.as_slice(),
@@ -1119,6 +1171,7 @@ fn an_event_is_named_by_its_variant() {
             Event::Views(event) => (event.event_type(), event.event_version()),
             Event::Export(event) => (event.event_type(), event.event_version()),
             Event::Installation(event) => (event.event_type(), event.event_version()),
+            Event::Labels(event) => (event.event_type(), event.event_version()),
             Event::WhatsappTemplate(event) => (event.event_type(), event.event_version()),
         };
         assert_eq!(event_type, example.event.type_name());
@@ -1131,7 +1184,9 @@ fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
         AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
-        MessageRemovedElsewhere, ReactionReceived);
+        MessageRemovedElsewhere, ReactionReceived, LabelsChanged, CaseSnoozed, CaseWoken);
+    let (label, label_name) = variants!(LabelEvent: LabelCreated, LabelChanged, LabelDeleted);
+    assert_eq!(BTreeSet::from(LabelEvent::TYPES), label);
     let (survey, survey_name) =
         variants!(SurveyEvent: SurveyCreated, SurveyChanged, TemplatesChanged);
     let (line, line_name) =
@@ -1160,6 +1215,7 @@ fn the_lists_of_event_types_are_complete() {
             Event::Views(event) => event.type_name(),
             Event::Export(event) => event.type_name(),
             Event::Installation(event) => installation_name(event),
+            Event::Labels(event) => label_name(event),
             Event::WhatsappTemplate(event) => template_name(event),
         };
         assert_eq!(example.event.type_name(), variant);

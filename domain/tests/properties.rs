@@ -1,6 +1,6 @@
 //! What holds of a case whatever is asked of it, in whatever order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -9,14 +9,16 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use docket_domain::automatic::Occasion;
 use docket_domain::case::{
-    Assignee, Author, Body, Case, CaseCommand, CaseError, CaseEvent, InboundMessage,
+    Assignee, Author, Body, Case, CaseCommand, CaseError, CaseEvent, CaseLabel, InboundMessage,
     MAX_NOTE_CHARS, MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Reaction, Stage, State,
 };
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::{Progress, Status};
 use docket_domain::event::Event;
-use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
+use docket_domain::ids::{
+    ContactId, LabelId, LineId, MessageId, NoteId, Reference, SurveyId, UserId,
+};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use proptest::prelude::*;
@@ -270,6 +272,33 @@ fn news() -> impl Strategy<Value = News> {
     ]
 }
 
+/// Some of a few labels, of which one was deleted, or too many of them.
+fn labels() -> impl Strategy<Value = CaseCommand> {
+    let label = |number: u128| CaseLabel {
+        label_id: LabelId(Uuid::from_u128(number)),
+        name: format!("Label {number}"),
+    };
+    let some = (proptest::collection::vec(1_u128..5, 0..4), 0_u128..5).prop_map(
+        move |(numbers, deleted)| {
+            let is_there = |number: &u128| *number != deleted;
+            let names = (1..5).filter(is_there).map(label);
+            CaseCommand::SetLabels {
+                to: numbers.into_iter().filter(is_there).map(label).collect(),
+                names: names.map(|label| (label.label_id, label.name)).collect(),
+            }
+        },
+    );
+    let many = Just(CaseCommand::SetLabels {
+        to: (1..=21).map(label).collect(),
+        names: BTreeMap::new(),
+    });
+    prop_oneof![9 => some, 1 => many]
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-03-02T12:00:00Z".parse().expect("a time")
+}
+
 fn command() -> impl Strategy<Value = CaseCommand> {
     prop_oneof![
         1 => opened().prop_map(CaseCommand::Open),
@@ -296,6 +325,14 @@ fn command() -> impl Strategy<Value = CaseCommand> {
                 closes,
             }),
         1 => proptest::option::of(assignee()).prop_map(|to| CaseCommand::Assign { to }),
+        3 => labels(),
+        4 => (0_i64..500, 0_i64..3).prop_map(|(days, later)| CaseCommand::Snooze {
+            until: noon() + TimeDelta::days(days + later),
+            now: noon() + TimeDelta::days(days),
+        }),
+        1 => Just(CaseCommand::Snooze { until: noon() + TimeDelta::days(900), now: noon() }),
+        1 => Just(CaseCommand::Wake),
+        2 => (0_i64..500).prop_map(|days| CaseCommand::WakeWhenDue { until: noon() + TimeDelta::days(days) }),
         1 => text().prop_map(|title| CaseCommand::Rename { title }),
         1 => (author(), text()).prop_map(|(author, text)| {
             CaseCommand::AddNote { note_id: NoteId(Uuid::from_u128(30)), author, text }
@@ -313,7 +350,10 @@ fn command() -> impl Strategy<Value = CaseCommand> {
             |(message_id, from, comment)| CaseCommand::RecordRemovedElsewhere { message_id, from, comment }
         ),
         5 => (theirs(), proptest::option::of(status())).prop_map(
-            |(message_id, closed_status)| CaseCommand::UndoMove { message_id, closed_status }
+            |(message_id, closed_status)| CaseCommand::UndoMove { message_id, others: vec![], closed_status }
+        ),
+        3 => (theirs(), proptest::collection::vec(theirs(), 1..4)).prop_map(
+            |(message_id, others)| CaseCommand::UndoMove { message_id, others, closed_status: None }
         ),
         3 => (theirs(), reference(), proptest::option::of(reaction())).prop_map(
             |(message_id, from, reaction)| CaseCommand::TakeBack { message_id, from, reaction: reaction.map(Box::new) }
@@ -655,9 +695,14 @@ proptest! {
         let mut brief = Case::default();
         let mut events: Vec<(u64, CaseEvent)> = vec![];
         for step in play(commands) {
-            if let Some(message_id) = step.command.message_id()
-                && !brief.knows(message_id)
-            {
+            let others = match &step.command {
+                CaseCommand::UndoMove { others, .. } => others.as_slice(),
+                _ => &[],
+            };
+            for message_id in step.command.message_id().into_iter().chain(others.iter().copied()) {
+                if brief.knows(message_id) {
+                    continue;
+                }
                 let about = events.iter().filter(|(_, event)| event.message_id() == Some(message_id));
                 brief.recall(message_id, about.map(|(sequence, event)| (*sequence, event)));
             }
@@ -698,7 +743,7 @@ fn random_commands_lead_to_every_event_and_every_refusal() {
         }
     }
     assert_eq!(recorded, BTreeSet::from(CaseEvent::TYPES));
-    assert_eq!(refusals.len(), 17, "{refusals:?}");
+    assert_eq!(refusals.len(), 19, "{refusals:?}");
 }
 
 fn name(error: &CaseError) -> &'static str {
@@ -718,6 +763,8 @@ fn name(error: &CaseError) -> &'static str {
         CaseError::OtherMessageHere => "OtherMessageHere",
         CaseError::Record(_) => "Record",
         CaseError::SaidSinceMove => "SaidSinceMove",
+        CaseError::TooManyLabels => "TooManyLabels",
+        CaseError::SnoozeTime => "SnoozeTime",
         CaseError::Empty(_) => "Empty",
         CaseError::TooLong { .. } => "TooLong",
     }

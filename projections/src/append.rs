@@ -350,11 +350,11 @@ pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, 
         .await
 }
 
-/// Whether caches of surveys and lines are out of date after the event.
+/// Whether caches of surveys, lines and labels are out of date after the event.
 pub(crate) const fn is_settings(event: &Event) -> bool {
     matches!(
         event,
-        Event::Survey(_) | Event::Line(_) | Event::WhatsappTemplate(_)
+        Event::Survey(_) | Event::Line(_) | Event::Labels(_) | Event::WhatsappTemplate(_)
     )
 }
 

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::cache::ContactCache;
 #[cfg(feature = "testing")]
-pub use self::fill::brief_case;
+pub use self::fill::{CachedContacts, brief_case};
 use self::job::{Job, Ticket};
 use self::operation::{Answer, LedgerError, Operation};
 use self::queue::{Entrance, Rejected, queue};

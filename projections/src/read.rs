@@ -12,12 +12,14 @@ pub mod cases;
 pub mod contact_windows;
 pub mod contacts;
 pub mod installation;
+pub mod labels;
 pub mod lines;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
 pub mod reports;
 pub mod rows;
+pub mod snoozes;
 pub mod surveys;
 pub mod thread;
 pub mod unrouted;
@@ -135,6 +137,10 @@ read_models! {
     unrouted: unrouted::UnroutedHandler,
     /// What reports ask.
     reports: reports::ReportsHandler,
+    /// Labels, and which cases have them.
+    labels: labels::LabelsHandler,
+    /// The cases that are put off.
+    snoozes: snoozes::SnoozesHandler,
     /// `WhatsApp` templates.
     whatsapp_templates: whatsapp_templates::WhatsappTemplatesHandler,
     /// `WhatsApp`'s window, by contact and line.

@@ -1,4 +1,4 @@
-//! The surveys and lines, kept in memory.
+//! The surveys, lines and labels, kept in memory.
 //!
 //! Every decision is made on a snapshot that the transaction has found to be the newest: `log_state.settings_position` says at
 //! which position settings last changed.
@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use docket_domain::channel::Channel;
-use docket_domain::ids::{LineId, SurveyId};
+use docket_domain::ids::{LabelId, LineId, SurveyId};
+use docket_domain::label::{self, Label};
 use docket_domain::line::{AutomaticTexts, HaltReason};
 use docket_domain::office_hours::TimeZone;
 use docket_domain::survey::{StatusQuestion, SurveySettings};
@@ -16,11 +17,12 @@ use docket_domain::whatsapp_template::TemplateSettings;
 use futures_util::FutureExt as _;
 use sqlx::{PgConnection, PgExecutor};
 
+use crate::read::labels::LabelRow;
 use crate::read::surveys::SurveyRow;
 use crate::read::whatsapp_templates::WhatsappTemplateRow;
-use crate::read::{lines, surveys, whatsapp_templates};
+use crate::read::{labels, lines, surveys, whatsapp_templates};
 
-/// A snapshot of the surveys and lines.
+/// A snapshot of the surveys, lines and labels.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The position of the event that last changed any of them.
@@ -30,6 +32,7 @@ pub struct Settings {
     by_number: HashMap<Channel, HashMap<String, LineId>>,
     removed: HashMap<LineId, Channel>,
     rows: Vec<SurveyRow>,
+    labels: Vec<LabelRow>,
     templates: Vec<WhatsappTemplateRow>,
 }
 
@@ -108,6 +111,7 @@ impl Settings {
         settings.templates = whatsapp_templates::all(&mut *conn).boxed().await?;
         let removed = lines::channels_of_removed(&mut *conn).boxed().await?;
         settings.removed.extend(removed);
+        settings.labels = labels::all(&mut *conn).boxed().await?;
         Ok(settings)
     }
 
@@ -119,6 +123,23 @@ impl Settings {
     /// Every survey, with its templates of answers, ordered by name.
     pub fn survey_rows(&self) -> &[SurveyRow] {
         &self.rows
+    }
+
+    /// Every label, ordered by name.
+    pub fn labels(&self) -> impl Iterator<Item = &Label> {
+        self.labels.iter().map(|row| &row.label)
+    }
+
+    /// A label that is not deleted.
+    pub fn label(&self, id: LabelId) -> Option<&Label> {
+        self.labels().find(|label| label.label_id == id)
+    }
+
+    /// The label of that name, in whatever case.
+    pub fn label_named(&self, name: &str) -> Option<&Label> {
+        let sought = label::key(name);
+        self.labels()
+            .find(|label| label::key(&label.name) == sought)
     }
 
     /// A line that is not removed.

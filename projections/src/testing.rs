@@ -5,6 +5,7 @@
 
 pub mod conversation;
 pub mod reports;
+pub mod tamper;
 pub mod volume;
 
 use std::collections::BTreeMap;

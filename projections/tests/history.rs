@@ -306,6 +306,7 @@ impl Story {
             if self.draw(2) == 0 {
                 let undo = CaseCommand::UndoMove {
                     message_id,
+                    others: vec![],
                     closed_status: Some("Resolved".into()),
                 };
                 let take_back = CaseCommand::TakeBack {
@@ -620,6 +621,7 @@ fn every_version_of_every_event_is_read_and_described() {
             "Case" => "124",
             "CaseViews" => "124-2026-03-02",
             "Installation" => "installation",
+            "Labels" => "labels",
             _ => "01957a00-0000-7000-8000-000000000001",
         };
         let stored = Stored {

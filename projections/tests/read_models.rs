@@ -485,6 +485,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
                     case,
                     CaseCommand::UndoMove {
                         message_id,
+                        others: vec![],
                         closed_status,
                     },
                 )
@@ -1203,6 +1204,7 @@ async fn a_thread_tells_what_happened() {
         other,
         CaseCommand::UndoMove {
             message_id: photo_id,
+            others: vec![],
             closed_status: Some("Done".into()),
         },
     );
@@ -1546,6 +1548,8 @@ async fn the_list_has_what_the_filter_wants_on_pages_without_gaps() {
                     surveys: surveys.clone(),
                     assignee: *assignee,
                     unread_by,
+                    label: None,
+                    snoozed: None,
                     q: q.map(Personal::from),
                     ..CaseFilter::default()
                 };

@@ -121,6 +121,34 @@ async fn the_terminal_tells_a_cases_history() {
 }
 
 #[tokio::test]
+async fn the_terminal_shows_no_picture_that_the_events_contradict() {
+    let (desk, reference) = desk_with_history().await;
+    let environment = desk.installation.environment();
+    let (number, at) = (reference.to_string(), "2");
+    let look = async || run(&["history", &number, "--at", at], environment, "").await;
+    look().await.success();
+
+    let pool = &desk.installation.pool;
+    sqlx::query("DELETE FROM docket_read.thread_items WHERE reference = $1 AND kind = 'message'")
+        .bind(i32::try_from(reference).unwrap())
+        .execute(pool)
+        .await
+        .unwrap();
+    let contradicted = look().await;
+    assert_eq!(contradicted.code, Some(1));
+    for words in ["contradict its read models (messages)", "docket rebuild"] {
+        assert!(
+            contradicted.stderr.contains(words),
+            "{}",
+            contradicted.stderr
+        );
+    }
+    run(&["rebuild"], environment, "").await.success();
+    look().await.success();
+    desk.close().await;
+}
+
+#[tokio::test]
 async fn the_terminal_shows_a_case_as_it_was_and_as_the_api_shows_it() {
     let (desk, reference) = desk_with_history().await;
     let environment = desk.installation.environment();

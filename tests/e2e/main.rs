@@ -28,6 +28,7 @@ mod restored_beneath;
 mod restores;
 mod settings;
 mod sign_in_flood;
+mod snoozes;
 mod stopping;
 mod surroundings;
 mod two_processes;

@@ -328,6 +328,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
     let moved = MoveMessage {
         from: lift,
         message_id: key,
+        following: vec![],
         to: None,
         comment: Some("The key is a matter of its own, for the locksmith.".to_owned()),
         note_id: (app.new_id)().into(),

@@ -1,5 +1,7 @@
 //! `docket history`: what happened in a case, or the case as it was, in the terminal.
 
+mod replayed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -97,6 +99,7 @@ async fn show(pool: &PgPool, asked: &History) -> anyhow::Result<()> {
     history::settle(pool, moment, ambient::now()).await?;
     let found = history::find(pool, reference, moment).await?;
     let was = history::case(pool, found).await?;
+    replayed::compare(pool, &was).await?;
     let thread = whole_thread(pool, found).await?;
     let text = if asked.json {
         let case = case_view(pool, found).await?;
@@ -552,6 +555,23 @@ fn said(item: &threads::ThreadItem) -> String {
             )
         }
         What::Renamed { title, .. } => format!("called the case “{}”", folded(title)),
+        What::Labels { added, removed } => {
+            let of = |sign, names: &[String]| -> Vec<String> {
+                names
+                    .iter()
+                    .map(|name| format!("{sign}“{}”", folded(name)))
+                    .collect()
+            };
+            let labels = [of('+', added), of('-', removed)].concat();
+            format!("changed the labels: {}", labels.join(" "))
+        }
+        What::Snoozed { until } => format!(
+            "snoozed the case until {}",
+            until.format("%Y-%m-%d %H:%M UTC")
+        ),
+        What::Woken { reason } => {
+            format!("ended the snooze ({})", reason.as_str().replace('_', " "))
+        }
         What::MovedOut { to, comment, .. } => {
             format!("moved a message to #{to}{}", comment_of(comment.as_ref()))
         }

@@ -22,7 +22,7 @@ use super::session::{Posted, Session};
 use super::thread::{Beside, Shown};
 use super::{Console, Failed, failure, go, page, words};
 use crate::app::App;
-use crate::http::moves::source;
+use crate::http::moves::{MadeByMove, following, made_by_move};
 use crate::http::problem::{Kind, Problem};
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
@@ -301,14 +301,15 @@ pub(super) async fn undo_move(
     let Ok(message_id) = message_id.parse() else {
         return Ok(no_such_message());
     };
-    let source = match source(&sent.app, sent.reference).await {
-        Ok(source) => source,
+    let MadeByMove { source, messages } = match made_by_move(&sent.app, sent.reference).await {
+        Ok(made) => made,
         Err(problem) => return sent.refused(problem, Refused::default()).await,
     };
     let operation = UndoMove {
         reference: sent.reference,
         source,
         message_id,
+        others: messages,
         asked: sent.posted.asked(&sent.session),
     };
     match submit(&sent.app, operation).await {
@@ -334,6 +335,7 @@ pub(super) async fn move_form(
         to: "",
         typed: "",
         comment: "",
+        and_following: false,
     };
     let answer = show_move(
         &app,
@@ -367,6 +369,7 @@ pub(super) async fn move_message(
         to: posted.field("to"),
         typed: posted.field("reference"),
         comment: posted.field("comment"),
+        and_following: posted.field("and_following") == "yes",
     };
     let refuse = |status, sentence: &str| {
         show_move(&app, &session, &place, &asked, status, sentence.to_owned())
@@ -375,9 +378,15 @@ pub(super) async fn move_message(
         Ok(to) => to,
         Err(sentence) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, sentence).await,
     };
+    let following = if asked.and_following {
+        following(&app, from, message_id).await?
+    } else {
+        vec![]
+    };
     let operation = MoveMessage {
         from,
         message_id,
+        following,
         to,
         comment: Some(asked.comment.to_owned()),
         note_id: NoteId((app.new_id)()),
@@ -411,6 +420,8 @@ struct MoveAsked<'a> {
     /// The case that was typed, which counts before.
     typed: &'a str,
     comment: &'a str,
+    /// Whether the messages that follow move with it.
+    and_following: bool,
 }
 
 impl MoveAsked<'_> {
@@ -443,6 +454,7 @@ async fn show_move(
         return Ok(no_such_message());
     }
     let open = desk::open_of_contact(&app.pool, row.contact_id, MAX_TARGETS).await?;
+    let following = following(app, reference, asked.message_id).await?.len();
     let template = pages::MoveForm {
         frame,
         reference: reference.get(),
@@ -455,6 +467,8 @@ async fn show_move(
         targets: targets(&open, reference, asked.to),
         typed: asked.typed.to_owned(),
         comment: asked.comment.to_owned(),
+        following: words::and_following(following),
+        and_following: asked.and_following,
         once: (app.new_id)().to_string(),
         refusal,
     };

@@ -16,7 +16,7 @@ use docket_domain::survey::StatusQuestion;
 use docket_domain::user::{Role, normalise_email};
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::read::cases::desk::{Colleague, MAX_COLLEAGUES};
-use docket_projections::read::{cases, surveys, users};
+use docket_projections::read::{cases, labels, surveys, users};
 use docket_projections::read_marks;
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ use super::{Console, Failed, failure, go, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 use crate::operations::Asked;
-use crate::operations::case::{Change, ChangeCase};
+use crate::operations::case::{Change, ChangeCase, LabelChange};
 use crate::reach;
 
 /// At most so many cases at once: far more than a page shows.
@@ -122,7 +122,9 @@ impl Outcome {
 }
 
 /// How the address names what was done.
-const ACTIONS: [&str; 5] = ["assign", "close", "read", "unread", "reopen"];
+const ACTIONS: [&str; 7] = [
+    "assign", "close", "read", "unread", "reopen", "label", "unlabel",
+];
 
 /// A case that was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,6 +165,8 @@ enum Action {
     Unread,
     /// Each has again the answer that it had.
     Reopen,
+    /// A label goes on each, or comes off.
+    Label(LabelChange),
 }
 
 impl Action {
@@ -173,6 +177,8 @@ impl Action {
             Self::Read => ACTIONS[2],
             Self::Unread => ACTIONS[3],
             Self::Reopen => ACTIONS[4],
+            Self::Label(LabelChange::Remove(_)) => ACTIONS[6],
+            Self::Label(_) => ACTIONS[5],
         }
     }
 }
@@ -243,7 +249,7 @@ pub(super) async fn act(
             read_marks::set_unread(&app.pool, session.user_id, &references).await?;
             count = chosen.len();
         }
-        Action::Assign(..) | Action::Close | Action::Reopen => {
+        Action::Assign(..) | Action::Close | Action::Reopen | Action::Label(_) => {
             // All at once: those that wait together share a commit.
             let changes = chosen.into_iter().map(|chosen| {
                 let asked = asked_for(&posted, &session, chosen.reference);
@@ -306,6 +312,7 @@ async fn find_action(
         "unread" => return Ok(Ok(Action::Unread)),
         "nobody" => return Ok(Ok(Action::Assign(None, Access::All))),
         "mine" => &session.email,
+        other if other.contains("label:") => return find_label(app, other).await,
         other => match other.strip_prefix("to:") {
             Some(email) => email,
             None => return Ok(Err(words::BULK_UNKNOWN)),
@@ -325,6 +332,22 @@ async fn find_action(
             Ok(Action::Assign(Some(assignee), reach))
         }
         None => Err(words::BULK_NO_SUCH_COLLEAGUE),
+    })
+}
+
+/// Which label goes on the cases, or comes off them.
+async fn find_label(app: &App, asked: &str) -> Result<Result<Action, &'static str>, Failed> {
+    let (what, id) = asked.split_once(':').unwrap_or_default();
+    let label_id = id.parse().ok();
+    let mut rows = labels::all(&app.pool).await?.into_iter();
+    let Some(row) = rows.find(|row| Some(row.label.label_id) == label_id) else {
+        return Ok(Err(words::labels::BULK_NO_SUCH_LABEL));
+    };
+    let name = row.label.name;
+    Ok(match what {
+        "label" => Ok(Action::Label(LabelChange::Add(name))),
+        "unlabel" => Ok(Action::Label(LabelChange::Remove(name))),
+        _ => Err(words::BULK_UNKNOWN),
     })
 }
 
@@ -352,6 +375,7 @@ async fn change(
     let reference = chosen.reference;
     let (change, undo) = match action {
         Action::Assign(assignee, _) => (Change::Assignee(assignee.clone()), None),
+        Action::Label(label) => (Change::Labels(label.clone()), None),
         Action::Reopen => {
             let (_, question) = question_of(app, reference).await?;
             let answer = chosen

@@ -23,6 +23,7 @@ use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
 use super::inbox::{self, Shelf, Wanted as Rows};
+use super::labels::{LabelsForm, Marks, SnoozeForm, TypedSnooze};
 use super::outgoing;
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::{Place, with_query};
@@ -46,6 +47,8 @@ pub(super) struct Refused {
     /// What the case was to be called.
     pub(super) title: Option<String>,
     pub(super) is_note: bool,
+    /// Until when the case was to be snoozed.
+    pub(super) snooze: Option<TypedSnooze>,
     /// The version that the person had seen, where something new is the reason.
     pub(super) seen: Option<u64>,
     /// Whether the case was to be closed.
@@ -216,6 +219,7 @@ fn pane(
         later: part.is_cut.then(|| place.case(row.reference)),
         undo_status: survey.and_then(|survey| undo_status(&survey.settings.status, place)),
         typed_title: refused.title,
+        snooze: SnoozeForm::of(row, place, refused.snooze.as_ref()),
         answers: Answers::of(templates, row, place),
         counter: case
             .counter
@@ -328,6 +332,9 @@ pub(super) fn around_thread(
             text: String::new(),
             is_note: false,
         },
+        marks: Marks::of(row, &shelf.settings, now),
+        labels: LabelsForm::of(row, &shelf.settings, place),
+        snooze: SnoozeForm::of(row, place, None),
         said_since: false,
         closes_anyway: false,
         refusal: String::new(),

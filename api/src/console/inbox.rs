@@ -14,6 +14,7 @@ use docket_projections::read::surveys::SurveyRow;
 use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
+use super::labels::{self, Marks};
 use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
 use super::place::{Place, View};
 use super::session::Session;
@@ -114,6 +115,7 @@ impl Shelf {
         List {
             views: self.views(session, place),
             surveys: survey_choices(self.settings.survey_rows(), place, session),
+            labels: labels::choices(self.settings.labels(), place),
             view: place.view().as_str(),
             q: place.q(),
             heading: words::view(place.view()),
@@ -189,6 +191,7 @@ impl Shelf {
                 .as_ref()
                 .map(|assignee| assignee.email.0.clone()),
             when: When::of(row.last_message_at, now),
+            marks: Marks::of(row, &self.settings, now),
             is_current: Some(row.reference) == self.open,
         }
     }

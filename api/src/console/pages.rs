@@ -9,6 +9,7 @@ use docket_domain::ids::MessageId;
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::outgoing::Offer;
 use super::session::Session;
 use super::window::Window;
@@ -184,6 +185,7 @@ pub(super) struct CaseEntry {
     pub(super) is_closed: bool,
     pub(super) assignee: Option<String>,
     pub(super) when: When,
+    pub(super) marks: Marks,
     pub(super) is_current: bool,
 }
 
@@ -191,6 +193,7 @@ pub(super) struct CaseEntry {
 pub(super) struct List {
     pub(super) views: Vec<ViewLink>,
     pub(super) surveys: Vec<Choice>,
+    pub(super) labels: Vec<Choice>,
     pub(super) view: &'static str,
     pub(super) q: String,
     pub(super) heading: &'static str,
@@ -462,6 +465,9 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    pub(super) marks: Marks,
+    pub(super) labels: LabelsForm,
+    pub(super) snooze: SnoozeForm,
 }
 
 impl Case {
@@ -500,6 +506,9 @@ pub(super) struct MoveForm {
     /// A reference that was typed.
     pub(super) typed: String,
     pub(super) comment: String,
+    /// The offer to move the messages that follow with it; empty where none does.
+    pub(super) following: String,
+    pub(super) and_following: bool,
     pub(super) once: String,
     pub(super) refusal: String,
 }

@@ -1,6 +1,6 @@
 //! Where one is in the console: the list that is shown, and the addresses of pages.
 
-use docket_domain::ids::{Reference, SurveyId};
+use docket_domain::ids::{LabelId, Reference, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::normalise;
 use docket_projections::read::cases::{AssigneeFilter, CaseFilter, CaseState, Cursor};
@@ -21,6 +21,8 @@ pub(super) enum View {
     Mine,
     /// Open ones that nobody sees to.
     Unassigned,
+    /// Open ones that are put off.
+    Snoozed,
     /// Closed ones.
     Closed,
     /// All.
@@ -28,11 +30,12 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Open,
         Self::Unread,
         Self::Mine,
         Self::Unassigned,
+        Self::Snoozed,
         Self::Closed,
         Self::All,
     ];
@@ -43,6 +46,7 @@ impl View {
             Self::Unread => "unread",
             Self::Mine => "mine",
             Self::Unassigned => "unassigned",
+            Self::Snoozed => "snoozed",
             Self::Closed => "closed",
             Self::All => "all",
         }
@@ -55,6 +59,8 @@ impl View {
 pub(super) struct Place {
     view: String,
     survey: String,
+    /// The id of a label.
+    label: String,
     q: String,
     cursor: String,
     /// What was just done.
@@ -77,6 +83,10 @@ impl Place {
         self.survey.parse().ok()
     }
 
+    pub(super) fn label(&self) -> Option<LabelId> {
+        self.label.parse().ok()
+    }
+
     /// What is searched for; no NUL, which the database takes in no text.
     pub(super) fn q(&self) -> String {
         normalise::typed(&self.q.replace('\0', "")).into_owned()
@@ -89,7 +99,7 @@ impl Place {
     /// Which cases the list shows to this person: never one that they do not reach.
     pub(super) fn filter(&self, session: &Session) -> CaseFilter {
         let (state, assignee) = match self.view() {
-            View::Open | View::Unread => (Some(CaseState::Open), None),
+            View::Open | View::Unread | View::Snoozed => (Some(CaseState::Open), None),
             View::Mine => (
                 Some(CaseState::Open),
                 Some(AssigneeFilter::User(session.user_id)),
@@ -106,6 +116,8 @@ impl Place {
                 .access
                 .narrow(self.survey().map(|survey| vec![survey])),
             assignee,
+            label: self.label(),
+            snoozed: (state == Some(CaseState::Open)).then_some(self.view() == View::Snoozed),
             unread_by: (self.view() == View::Unread && session.may_act())
                 .then_some(session.user_id),
             q: (!q.is_empty()).then_some(Personal(q)),
@@ -164,12 +176,14 @@ impl Place {
         more: &[(&str, &str)],
     ) -> String {
         let survey = self.survey().map(|survey| survey.to_string());
+        let label = self.label().map(|label| label.to_string());
         let q = self.q();
         let mut pairs = vec![];
         if view != View::default() {
             pairs.push(("view", view.as_str()));
         }
         pairs.extend(survey.as_deref().map(|survey| ("survey", survey)));
+        pairs.extend(label.as_deref().map(|label| ("label", label)));
         if !q.is_empty() {
             pairs.push(("q", &q));
         }

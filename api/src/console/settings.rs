@@ -8,6 +8,7 @@
 //! [`may_set_up`]: super::session::may_set_up
 
 mod automatic;
+mod labels;
 mod lines;
 mod setup;
 pub(super) mod since;
@@ -32,7 +33,7 @@ use crate::operations::Administrator;
 
 pub(super) use self::setup::beginning;
 
-/// The pages of set-up, surveys, lines and Vonage.
+/// The pages of set-up, surveys, lines, labels and Vonage.
 pub(super) fn routes() -> Router<Console> {
     let read = Router::new()
         .route("/setup", get(setup::show))
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/surveys/{survey_id}", get(surveys::show))
         .route("/lines", get(lines::list))
         .route("/lines/{line_id}", get(lines::show))
+        .route("/labels", get(labels::list))
         .route("/lines/{line_id}/automatic", get(automatic::show))
         .route("/whatsapp-templates", get(whatsapp_templates::list))
         .route("/vonage", get(vonage::show))
@@ -57,6 +59,9 @@ pub(super) fn routes() -> Router<Console> {
         .route("/lines/{line_id}", post(lines::change))
         .route("/lines/{line_id}/remove", post(lines::remove))
         .route("/lines/{line_id}/resume", post(lines::resume))
+        .route("/labels", post(labels::create))
+        .route("/labels/{label_id}", post(labels::change))
+        .route("/labels/{label_id}/delete", post(labels::delete))
         .route("/lines/{line_id}/automatic", post(automatic::change))
         .route("/whatsapp-templates", post(whatsapp_templates::add))
         .route(
@@ -167,6 +172,7 @@ pub(super) enum Tab {
     Setup,
     Surveys,
     Lines,
+    Labels,
     WhatsappTemplates,
     Vonage,
     Users,
@@ -177,10 +183,11 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Setup,
         Self::Surveys,
         Self::Lines,
+        Self::Labels,
         Self::WhatsappTemplates,
         Self::Vonage,
         Self::Users,
@@ -195,6 +202,7 @@ impl Tab {
             Self::Setup => "/setup",
             Self::Surveys => "/surveys",
             Self::Lines => "/lines",
+            Self::Labels => "/labels",
             Self::WhatsappTemplates => "/whatsapp-templates",
             Self::Vonage => "/vonage",
             Self::Users => "/users",
@@ -210,6 +218,7 @@ impl Tab {
             Self::Setup => words::TAB_SETUP,
             Self::Surveys => words::TAB_SURVEYS,
             Self::Lines => words::TAB_LINES,
+            Self::Labels => words::labels::LABELS,
             Self::WhatsappTemplates => words::outgoing::TEMPLATES,
             Self::Vonage => words::TAB_VONAGE,
             Self::Users => words::TAB_USERS,

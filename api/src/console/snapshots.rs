@@ -10,6 +10,7 @@ use insta::assert_snapshot;
 use super::answers::Answers;
 use super::bulk::Bulk;
 use super::counter::Counter;
+use super::labels::{Chip, LabelsForm, Marks, SnoozeForm};
 use super::pages::*;
 use super::thread::arrange::arrange;
 use super::window::Window;
@@ -85,7 +86,23 @@ fn entry(reference: u32) -> CaseEntry {
         is_closed: false,
         assignee: None,
         when: when(0),
+        marks: marks(),
         is_current: false,
+    }
+}
+
+fn marks() -> Marks {
+    Marks {
+        labels: vec![chip()],
+        snoozed: Some(when(0)),
+    }
+}
+
+fn chip() -> Chip {
+    Chip {
+        name: "Urgent <now>".to_owned(),
+        colour: "red",
+        is_current: true,
     }
 }
 
@@ -109,6 +126,11 @@ fn list(entries: Vec<CaseEntry>) -> List {
             name: "Support".to_owned(),
             value: "s1".to_owned(),
             is_current: true,
+        }],
+        labels: vec![Choice {
+            name: "Urgent <now>".to_owned(),
+            value: "l1".to_owned(),
+            is_current: false,
         }],
         view: "open",
         q: String::new(),
@@ -414,6 +436,19 @@ fn case() -> Case {
         said_since: false,
         closes_anyway: false,
         undo_status: None,
+        marks: marks(),
+        labels: LabelsForm {
+            action: "/cases/101/labels".to_owned(),
+            choices: vec![chip()],
+            is_open: false,
+        },
+        snooze: SnoozeForm {
+            action: "/cases/101/snooze".to_owned(),
+            wake_action: "/cases/101/wake".to_owned(),
+            choices: vec![choice("hour", false)],
+            at: "2026-03-02T09:00".to_owned(),
+            is_open: true,
+        },
     }
 }
 
@@ -533,6 +568,8 @@ fn a_message_is_moved() {
         }],
         typed: "#103".to_owned(),
         comment: "Another <subject>".to_owned(),
+        following: words::and_following(2),
+        and_following: true,
         once: "o3".to_owned(),
         refusal: "The case is closed.".to_owned(),
     }));

@@ -168,6 +168,9 @@ impl Shown<'_> {
                 }],
                 comment: None,
             },
+            What::Labels { .. } | What::Snoozed { .. } | What::Woken { .. } => {
+                self.sorted(&who, &item.what)
+            }
             moved @ (What::MovedOut { .. }
             | What::RemovedElsewhere { .. }
             | What::MovedIn { .. }) => self.moved(moved, &who),
@@ -206,6 +209,27 @@ impl Shown<'_> {
             icon,
             sentence: self.linked(sentence),
             comment: None,
+        }
+    }
+
+    /// Labels that went on or came off, or a snooze.
+    fn sorted(&self, who: &str, what: &What) -> Body {
+        match what {
+            What::Snoozed { until } => {
+                let until = When::of(*until, self.now);
+                self.marker("clock", &words::labels::snoozed(who, &until.exact))
+            }
+            What::Woken { reason } => self.marker("clock", &words::labels::woken(who, *reason)),
+            // A label's name is an owner's word, in which a number is no link of ours.
+            What::Labels { added, removed } => Body::Marker {
+                icon: "tag",
+                sentence: vec![Piece {
+                    text: words::labels::labelled(who, added, removed),
+                    href: None,
+                }],
+                comment: None,
+            },
+            _ => self.marker("dot", ""),
         }
     }
 
@@ -260,7 +284,7 @@ impl Shown<'_> {
         let can_undo = may_move
             && self.case.origin == CaseOrigin::Move
             && message.routed.rule == Rule::Moved
-            && self.case.message_count == 1;
+            && (self.case.message_count == 1 || self.is_first_of_move(message, all));
         let (why, why_matters) = self.why(message);
         Message {
             is_ours: false,
@@ -288,6 +312,17 @@ impl Shown<'_> {
             resend: None,
             reaction: None,
         }
+    }
+
+    /// Whether all messages of the case were moved here and this is the first of them, which offers to undo the move.
+    fn is_first_of_move(&self, message: &Inbound, all: &[ThreadItem]) -> bool {
+        let mut moved = all.iter().filter_map(|item| match &item.what {
+            What::Inbound(other) if other.routed.rule == Rule::Moved => Some(other.message_id),
+            _ => None,
+        });
+        let is_first = moved.next() == Some(message.message_id);
+        let others = u32::try_from(moved.count()).unwrap_or(u32::MAX);
+        is_first && others.checked_add(1) == Some(self.case.message_count)
     }
 
     fn outbound(&self, message: &Outbound, is_automatic: bool) -> Message {

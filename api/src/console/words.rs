@@ -3,6 +3,7 @@
 //! Refusals of the domain, reasons of delivery and the history's sentences come from where they are made
 //! (`docket_projections::history`, the errors).
 
+pub(super) mod labels;
 pub(super) mod outgoing;
 
 use std::borrow::Cow;
@@ -217,6 +218,7 @@ pub(super) const fn view(view: View) -> &'static str {
         View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
+        View::Snoozed => "Snoozed",
         View::Closed => "Closed",
         View::All => "All",
     }
@@ -348,6 +350,15 @@ pub(super) fn status_changed(
     }
 }
 
+/// The offer to move the messages behind one with it; nothing where there are none.
+pub(super) fn and_following(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "Also move the message of the contact that follows".to_owned(),
+        count => format!("Also move the {count} messages of the contact that follow"),
+    }
+}
+
 pub(super) fn assigned(who: &str, before: Option<&str>, to: Option<&str>) -> String {
     match (before, to) {
         (_, Some(to)) if to == who => format!("{who} took the case"),
@@ -413,6 +424,9 @@ pub(super) fn done(what: &str) -> &'static str {
         "resent" => "The message is sent again.",
         "begun" => "Case created.",
         "unread" => "The case is marked as unread.",
+        "labelled" => "The labels were set.",
+        "snoozed" => "The case is snoozed.",
+        "woken" => "The snooze was ended.",
         _ => "",
     }
 }
@@ -639,6 +653,7 @@ pub(super) fn event_kind(kind: &str) -> &'static str {
         "status" => "Status",
         "assignee" => "Who sees to it",
         "title" => "Beginning and titles",
+        "labels" => "Labels and snoozes",
         "notes" => "Notes",
         "moves" => "Moves",
         _ => EVERYTHING,
@@ -792,6 +807,8 @@ pub(super) fn bulk_done(what: &str, count: usize) -> String {
         "close" => "closed",
         "read" => "marked as read",
         "unread" => "marked as unread",
+        "label" => "given the label",
+        "unlabel" => "freed of the label",
         _ => "assigned",
     };
     format!("{cases} {done}.")
@@ -1133,6 +1150,9 @@ pub(super) fn settings_done(what: &str) -> &'static str {
         "line" => "The line was saved.",
         "whatsapp-template" => outgoing::TEMPLATE_SAVED,
         "line-removed" => "The line was removed.",
+        "label-created" => "The label was created.",
+        "label-changed" => "The label was changed.",
+        "label-deleted" => "The label was deleted.",
         "resumed" => "Sending goes on.",
         _ => "",
     }
@@ -1497,6 +1517,7 @@ pub(super) fn aggregate(aggregate: &str) -> &'static str {
         "CaseViews" => "Looks at cases",
         "Export" => "Exports",
         "Installation" => "Vonage's settings",
+        "Labels" => "Labels",
         _ => "Others",
     }
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
 use docket_domain::user::Role;
-use docket_projections::read::cases::CaseRow;
 use docket_projections::read::cases::preview::{self, Preview};
+use docket_projections::read::cases::{CaseRow, CaseState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,6 +88,23 @@ pub(super) fn view(name: Option<&str>) -> Result<Option<&str>, Problem> {
         Some(_) => Err(Problem::new(
             Kind::InvalidQuery,
             "view must be one of unread, waiting, failed",
+        )),
+    }
+}
+
+/// Whether snoozed cases are meant. Among open cases they are only where somebody asks for them.
+pub(super) fn snoozed(
+    name: Option<&str>,
+    state: Option<CaseState>,
+) -> Result<Option<bool>, Problem> {
+    match name {
+        None if state == Some(CaseState::Open) => Ok(Some(false)),
+        None | Some("all") => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Problem::new(
+            Kind::InvalidQuery,
+            "snoozed must be one of true, false, all",
         )),
     }
 }

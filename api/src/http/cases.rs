@@ -15,7 +15,7 @@ use docket_projections::read::cases::{
     waiting,
 };
 use docket_projections::read::thread::{self, ThreadItem, What};
-use docket_projections::read::{cases, contacts, users};
+use docket_projections::read::{cases, contacts, labels, users};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -94,6 +94,11 @@ pub struct CaseSummary {
     pub opened_at: DateTime<Utc>,
     /// When a message was last recorded in it; when it began, where none was.
     pub last_message_at: DateTime<Utc>,
+    /// The names of its labels, in order.
+    pub labels: Vec<String>,
+    /// Until when it is snoozed; null where it is not.
+    #[schema(required = true)]
+    pub snoozed_until: Option<DateTime<Utc>>,
 }
 
 impl From<CaseRow> for CaseSummary {
@@ -115,6 +120,8 @@ impl From<CaseRow> for CaseSummary {
             message_count: row.message_count,
             opened_at: row.opened_at,
             last_message_at: row.last_message_at,
+            labels: row.labels.into_iter().map(|label| label.name).collect(),
+            snoozed_until: row.snoozed_until,
         }
     }
 }
@@ -218,7 +225,7 @@ pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Pr
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// `open` (the default), `closed` or `all`.
+    /// `open` (the default), `closed` or `all`. Open cases that are snoozed are left out, unless `snoozed` asks for them.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(schema_with = schemas::state)]
     state: Option<String>,
@@ -252,6 +259,13 @@ struct ListQuery {
     /// A time (RFC 3339): only cases whose last message was recorded before.
     #[serde(default, deserialize_with = "given")]
     until: Option<DateTime<Utc>>,
+    /// The name of a label, in whatever case.
+    #[serde(default, deserialize_with = "unless_blank")]
+    label: Option<String>,
+    /// `true`: only snoozed cases; `false`: only others; `all`: both. Left out, it is `false` for `state=open` and `all` otherwise.
+    #[serde(default, deserialize_with = "unless_blank")]
+    #[param(schema_with = schemas::snoozed)]
+    snoozed: Option<String>,
     /// Words that were said, written or named; a reference (`#123`); part of a number; an id of a message.
     #[serde(default, deserialize_with = "unless_blank")]
     q: Option<String>,
@@ -310,6 +324,14 @@ async fn list(
             None => return Ok(Json(Page::whole(vec![]))),
         },
     };
+    let label = match &query.label {
+        None => None,
+        Some(name) => match labels::find_named(&app.pool, name).await? {
+            Some(label) => Some(label.label_id),
+            // No case has a label that is not there.
+            None => return Ok(Json(Page::whole(vec![]))),
+        },
+    };
     let filter = CaseFilter {
         state,
         number: query
@@ -332,6 +354,8 @@ async fn list(
         channel: listed::channel(query.channel.as_deref())?,
         since: query.since,
         until: query.until,
+        label,
+        snoozed: listed::snoozed(query.snoozed.as_deref(), state)?,
     };
     let (rows, next) = match place {
         Place::Newest(cursor) => {
@@ -561,7 +585,7 @@ pub(super) fn created<T: Serialize>(location: &str, body: T) -> Response {
         .into_response()
 }
 
-async fn changed(app: &App, operation: ChangeCase) -> Result<Json<CaseView>, Problem> {
+pub(super) async fn changed(app: &App, operation: ChangeCase) -> Result<Json<CaseView>, Problem> {
     let reference = operation.reference;
     super::submit(app, operation).await?;
     view(app, reference).await.map(Json)

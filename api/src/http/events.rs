@@ -57,7 +57,7 @@ struct EventView {
     /// Its place in the log: 1, 2, 3 … without a gap.
     position: i64,
     /// `Case`, `Survey`, `Line`, `HeldWebhook`, `User`, `Session`, `SignInAttempts`, `CaseViews`,
-    /// `Export` or `Installation`.
+    /// `Export`, `Installation` or `Labels`.
     aggregate_type: String,
     /// Which one of them: a case's reference, or an id.
     aggregate_id: String,

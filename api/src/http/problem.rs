@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use docket_domain::case::CaseError;
 use docket_domain::held::HeldError;
 use docket_domain::installation::InstallationError;
+use docket_domain::label::LabelError;
 use docket_domain::line::LineError;
 use docket_domain::survey::SurveyError;
 use docket_domain::text::phone::NumberError;
@@ -117,6 +118,8 @@ kinds! {
     AlreadyThere = "already-there", CONFLICT, "The message stands there already";
     /// The message cannot be moved.
     NotMovable = "not-movable", CONFLICT, "The message cannot be moved";
+    /// More messages follow than move at once.
+    TooManyMessages = "too-many-messages", CONFLICT, "Too many messages would move at once";
     /// The other case is no open case of the same contact.
     OtherContact = "other-contact", CONFLICT, "The message cannot go to that case";
     /// The move cannot be undone.
@@ -129,8 +132,10 @@ kinds! {
     NumberTaken = "number-taken", CONFLICT, "The number is taken";
     /// Another user has the address.
     EmailTaken = "email-taken", CONFLICT, "The address is taken";
-    /// Another service account has the name.
+    /// Another service account, or another label, has the name.
     NameTaken = "name-taken", CONFLICT, "The name is taken";
+    /// There are as many labels as are possible.
+    TooManyLabels = "too-many-labels", CONFLICT, "There are too many labels";
     /// `WhatsApp` takes no free text from us just now.
     WindowClosed = "window-closed", CONFLICT, "WhatsApp takes no free text now";
     /// There are as many `WhatsApp` templates as there can be.
@@ -153,6 +158,8 @@ kinds! {
     InvalidValue = "invalid-value", UNPROCESSABLE_ENTITY, "A value is not possible";
     /// The status question has no such answer. Member: `choices`.
     UnknownStatus = "unknown-status", UNPROCESSABLE_ENTITY, "The status question has no such answer";
+    /// There is no such label. Member: `label`.
+    UnknownLabel = "unknown-label", UNPROCESSABLE_ENTITY, "There is no such label";
     /// The idempotency key was used for another request.
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for something else";
     /// Too many passwords are checked at once.
@@ -444,7 +451,10 @@ impl From<CaseError> for Problem {
             CaseError::NotMadeByMove | CaseError::OtherMessageHere | CaseError::SaidSinceMove => {
                 Kind::NotUndoable
             }
-            CaseError::Empty(_) | CaseError::TooLong { .. } => Kind::InvalidValue,
+            CaseError::Empty(_)
+            | CaseError::TooLong { .. }
+            | CaseError::TooManyLabels
+            | CaseError::SnoozeTime => Kind::InvalidValue,
         };
         Self::new(kind, detail)
     }
@@ -469,6 +479,19 @@ impl From<ReplyError> for Problem {
     }
 }
 
+impl From<LabelError> for Problem {
+    fn from(error: LabelError) -> Self {
+        let kind = match error {
+            LabelError::NotFound => Kind::NotFound,
+            LabelError::AlreadyCreated => Kind::Exists,
+            LabelError::Name => Kind::InvalidValue,
+            LabelError::NameTaken(_) => Kind::NameTaken,
+            LabelError::TooMany => Kind::TooManyLabels,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 impl From<NumberError> for Problem {
     fn from(error: NumberError) -> Self {
         Self::invalid(error.to_string())
@@ -480,6 +503,9 @@ impl From<ChangeCaseError> for Problem {
         match error {
             ChangeCaseError::Case(error) => error.into(),
             ChangeCaseError::OutOfReach => Self::invalid(error.to_string()),
+            ChangeCaseError::UnknownLabel { ref name } => {
+                Self::new(Kind::UnknownLabel, error.to_string()).with("label", name)
+            }
             ChangeCaseError::UnknownStatus { ref choices } => {
                 Self::new(Kind::UnknownStatus, error.to_string()).with("choices", choices)
             }
@@ -493,6 +519,7 @@ impl From<MoveError> for Problem {
             MoveError::Case(error) => error.into(),
             MoveError::OtherContact => Self::new(Kind::OtherContact, error.to_string()),
             MoveError::SameCase => Self::new(Kind::AlreadyThere, error.to_string()),
+            MoveError::TooMany => Self::new(Kind::TooManyMessages, error.to_string()),
         }
     }
 }

@@ -6,9 +6,10 @@ pub(super) mod outgoing;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use docket_domain::case::{MAX_NOTE_CHARS, MAX_TITLE_CHARS};
+use docket_domain::case::{MAX_CASE_LABELS, MAX_NOTE_CHARS, MAX_TITLE_CHARS};
 use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
+use docket_domain::label::{LabelColour, MAX_LABEL_CHARS};
 use docket_domain::line::MAX_REPLY_CHARS;
 use docket_domain::survey::{
     MAX_CHOICES, MAX_NAME_CHARS, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_NAME_CHARS,
@@ -132,6 +133,39 @@ pub(super) fn limit() -> Schema {
 /// Which cases a list shows.
 pub(super) fn state() -> Object {
     one_of(["", "open", "closed", "all"])
+}
+
+/// Whether a list shows snoozed cases.
+pub(super) fn snoozed() -> Object {
+    one_of(["", "true", "false", "all"])
+}
+
+/// A name of a label.
+pub(super) fn label_name() -> Object {
+    line(MAX_LABEL_CHARS)
+}
+
+/// A name of a label, or none.
+pub(super) fn label_name_or_null() -> Schema {
+    or_null(label_name())
+}
+
+/// The labels of a case.
+pub(super) fn labels() -> Schema {
+    ArrayBuilder::new()
+        .items(label_name())
+        .max_items(Some(MAX_CASE_LABELS))
+        .into()
+}
+
+/// A colour of a label.
+pub(super) fn colour() -> Object {
+    one_of(LabelColour::ALL.map(LabelColour::as_str))
+}
+
+/// A colour of a label, or none.
+pub(super) fn colour_or_null() -> Schema {
+    or_null(colour())
 }
 
 /// The order of a list of cases.

@@ -123,6 +123,18 @@ pub struct MoreView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub before: Option<Option<String>>,
+    /// Of `labels`: the names of those that went on the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels_added: Option<Vec<String>>,
+    /// Of `labels`: the names of those that came off it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels_removed: Option<Vec<String>>,
+    /// Of `snoozed`: until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// Of `woken`: why the snooze ended; `due`, `message`, `by_hand` or `closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
     /// Of `moved_out`: the case that the message went to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
@@ -292,6 +304,19 @@ impl ThreadItem {
             What::Renamed { before, title } => self.and(MoreView {
                 before: Some(Some(before.0)),
                 title: Some(title.0),
+                ..MoreView::default()
+            }),
+            What::Labels { added, removed } => self.and(MoreView {
+                labels_added: Some(added),
+                labels_removed: Some(removed),
+                ..MoreView::default()
+            }),
+            What::Snoozed { until } => self.and(MoreView {
+                until: Some(until),
+                ..MoreView::default()
+            }),
+            What::Woken { reason } => self.and(MoreView {
+                reason: Some(reason.as_str()),
                 ..MoreView::default()
             }),
             What::MovedOut {

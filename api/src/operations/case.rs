@@ -1,8 +1,10 @@
 //! Changes of one case that say nothing to its contact.
 
-use docket_domain::case::{Assignee, CaseCommand, CaseError};
+use chrono::{DateTime, Utc};
+use docket_domain::case::{Assignee, CaseCommand, CaseError, CaseLabel, State as CaseState};
 use docket_domain::event::StreamId;
 use docket_domain::ids::{NoteId, Reference};
+use docket_domain::label::Label;
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserState};
 use docket_projections::ledger::operation::{Decided, Needs, Operation};
@@ -45,6 +47,67 @@ pub enum Change {
         /// What it says.
         text: String,
     },
+    /// Other labels.
+    Labels(LabelChange),
+    /// It is put off until then.
+    Snooze(DateTime<Utc>),
+    /// It is put off no longer.
+    Wake,
+}
+
+/// How the labels of a case change; labels go by their names, in whatever case.
+#[derive(Clone, Debug)]
+pub enum LabelChange {
+    /// These are all of them.
+    All(Vec<String>),
+    /// One goes on.
+    Add(String),
+    /// One comes off.
+    Remove(String),
+}
+
+impl LabelChange {
+    fn command(
+        &self,
+        settings: &Settings,
+        state: &CaseState,
+    ) -> Result<CaseCommand, ChangeCaseError> {
+        let find = |name: &String| {
+            let label = settings.label_named(name);
+            label.map(as_case_label).ok_or_else(|| {
+                let name = name.clone();
+                ChangeCaseError::UnknownLabel { name }
+            })
+        };
+        let now: Vec<CaseLabel> = state
+            .labels
+            .iter()
+            .filter_map(|label_id| settings.label(*label_id))
+            .map(as_case_label)
+            .collect();
+        let names = now
+            .iter()
+            .map(|label| (label.label_id, label.name.clone()))
+            .collect();
+        let to = match self {
+            Self::All(names) => names.iter().map(find).collect::<Result<_, _>>()?,
+            Self::Add(name) => now.into_iter().chain([find(name)?]).collect(),
+            Self::Remove(name) => {
+                let gone = find(name)?;
+                let mut kept = now;
+                kept.retain(|label| label.label_id != gone.label_id);
+                kept
+            }
+        };
+        Ok(CaseCommand::SetLabels { to, names })
+    }
+}
+
+fn as_case_label(label: &Label) -> CaseLabel {
+    CaseLabel {
+        label_id: label.label_id,
+        name: label.name.clone(),
+    }
 }
 
 impl Change {
@@ -73,6 +136,12 @@ pub enum ChangeCaseError {
     /// Whoever is to see to it does not reach it.
     #[error("that colleague does not reach the cases of this survey")]
     OutOfReach,
+    /// There is no such label.
+    #[error("there is no label {name:?}; GET /api/v1/labels lists them")]
+    UnknownLabel {
+        /// The name.
+        name: String,
+    },
     /// The survey's status question has no such answer.
     #[error("the status must be one of: {}", choices.join(", "))]
     UnknownStatus {
@@ -156,6 +225,12 @@ impl Operation for ChangeCase {
                 author: self.asked.author(),
                 text: Personal(text),
             },
+            Change::Labels(change) => change.command(scope.settings(), state)?,
+            Change::Snooze(until) => CaseCommand::Snooze {
+                until,
+                now: scope.now(),
+            },
+            Change::Wake => CaseCommand::Wake,
         };
         let events = case.decide(command)?;
         let version = case.version() + events.len() as u64;

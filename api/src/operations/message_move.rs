@@ -1,6 +1,8 @@
-//! Moving a message to where it belongs, and undoing that.
+//! Moving messages to where they belong, and undoing that.
 
-use docket_domain::case::{Case, CaseCommand, CaseError, Opened, Origin, State};
+use docket_domain::case::{
+    Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin, State,
+};
 use docket_domain::event::StreamId;
 use docket_domain::ids::{MessageId, NoteId, Reference};
 use docket_domain::personal::Personal;
@@ -14,13 +16,18 @@ use serde::{Deserialize, Serialize};
 use super::Asked;
 use super::receive::{initial_status, run};
 
-/// A message to be moved.
+/// At most so many messages move at once.
+pub const MAX_MOVED_AT_ONCE: usize = 100;
+
+/// A message to be moved, perhaps with those that follow it.
 #[derive(Clone, Debug)]
 pub struct MoveMessage {
     /// The case that it is moved out of.
     pub from: Reference,
     /// The message.
     pub message_id: MessageId,
+    /// The messages that follow it and move with it, in their order, as the caller found them; what stands there no more is left out.
+    pub following: Vec<MessageId>,
     /// The open case of the same contact that it goes to; a new one where it is absent.
     pub to: Option<Reference>,
     /// Why.
@@ -36,6 +43,14 @@ pub struct MoveMessage {
 pub struct Moved {
     /// The case.
     pub reference: Reference,
+    /// How many messages moved.
+    #[serde(default = "one")]
+    pub count: usize,
+}
+
+/// Answers that were kept before several messages could move at once.
+const fn one() -> usize {
+    1
 }
 
 /// Why a message was not moved.
@@ -50,6 +65,11 @@ pub enum MoveError {
     /// It is there already.
     #[error("the message stands in that case already")]
     SameCase,
+    /// Too many messages would move at once.
+    #[error(
+        "at most {MAX_MOVED_AT_ONCE} messages move at once, and more follow; move the last {MAX_MOVED_AT_ONCE} first, or fewer"
+    )]
+    TooMany,
 }
 
 impl Operation for MoveMessage {
@@ -63,7 +83,7 @@ impl Operation for MoveMessage {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: std::iter::once(self.from).chain(self.to).collect(),
-            recalled: vec![self.message_id],
+            recalled: self.messages().take(MAX_MOVED_AT_ONCE).collect(),
             new_references: usize::from(self.to.is_none()),
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
@@ -73,26 +93,40 @@ impl Operation for MoveMessage {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Moved>, MoveError> {
         let (source, state) = self.asked.case(scope, self.from)?;
         state.inbound(self.message_id)?;
+        if self.messages().count() > MAX_MOVED_AT_ONCE {
+            return Err(MoveError::TooMany);
+        }
+        let messages = self
+            .messages()
+            .filter_map(|message_id| state.inbound(message_id).ok().cloned())
+            .collect();
         let comment = self
             .comment
             .as_deref()
             .and_then(normalise::typed_or_none)
             .map(Personal);
         match self.to {
-            Some(to) => self.to_existing(scope, source, state, to, comment),
-            None => self.to_new(scope, source, state, comment),
+            Some(to) => self.to_existing(scope, source, state, messages, to, comment.as_ref()),
+            None => self.to_new(scope, source, state, messages, comment),
         }
     }
 }
 
 impl MoveMessage {
+    /// The message and those that follow it, each once.
+    fn messages(&self) -> impl Iterator<Item = MessageId> {
+        let others = self.following.iter().copied();
+        std::iter::once(self.message_id).chain(others.filter(|other| *other != self.message_id))
+    }
+
     fn to_existing(
         &self,
         scope: &Scope<'_>,
         source: &Case,
         state: &State,
+        messages: Vec<InboundMessage>,
         to: Reference,
-        comment: Option<Personal<String>>,
+        comment: Option<&Personal<String>>,
     ) -> Result<Decided<Moved>, MoveError> {
         if to == self.from {
             return Err(MoveError::SameCase);
@@ -100,37 +134,44 @@ impl MoveMessage {
         let target = scope
             .case_of(state.origin.contact_id, to)
             .ok_or(MoveError::OtherContact)?;
-        let message = state.inbound(self.message_id)?.clone();
-        let stands_there = target
-            .state()
-            .is_some_and(|target| target.messages.contains_key(&self.message_id));
-        let moved_in = target.decide(if stands_there && target.is_routed_to() {
-            CaseCommand::RecordRemovedElsewhere {
-                message_id: self.message_id,
-                from: self.from,
-                comment: comment.clone(),
-            }
-        } else {
-            CaseCommand::MoveIn {
-                message,
-                from: self.from,
+        let count = messages.len();
+        let (mut source, mut target) = (source.clone(), target.clone());
+        let (mut moved_out, mut moved_in) = (vec![], vec![]);
+        for message in messages {
+            let message_id = message.message_id;
+            let stands_there = target
+                .state()
+                .is_some_and(|target| target.messages.contains_key(&message_id));
+            let arrive = if stands_there && target.is_routed_to() {
+                CaseCommand::RecordRemovedElsewhere {
+                    message_id,
+                    from: self.from,
+                    comment: comment.cloned(),
+                }
+            } else {
+                CaseCommand::MoveIn {
+                    message,
+                    from: self.from,
+                    made_case: false,
+                    comment: comment.cloned(),
+                    reaction: state.reactions.get(&message_id).cloned(),
+                }
+            };
+            moved_in.extend(run(&mut target, arrive)?);
+            let leave = CaseCommand::MoveOut {
+                message_id,
+                to,
                 made_case: false,
-                comment: comment.clone(),
-                reaction: state.reactions.get(&self.message_id).cloned(),
-            }
-        })?;
-        let moved_out = source.decide(CaseCommand::MoveOut {
-            message_id: self.message_id,
-            to,
-            made_case: false,
-            comment,
-        })?;
-        Ok(Decided::on(
-            StreamId::Case(self.from),
-            moved_out,
-            Moved { reference: to },
-        )
-        .and_on(StreamId::Case(to), moved_in))
+                comment: comment.cloned(),
+            };
+            moved_out.extend(run(&mut source, leave)?);
+        }
+        let moved = Moved {
+            reference: to,
+            count,
+        };
+        Ok(Decided::on(StreamId::Case(self.from), moved_out, moved)
+            .and_on(StreamId::Case(to), moved_in))
     }
 
     fn to_new(
@@ -138,38 +179,45 @@ impl MoveMessage {
         scope: &Scope<'_>,
         source: &Case,
         state: &State,
+        messages: Vec<InboundMessage>,
         comment: Option<Personal<String>>,
     ) -> Result<Decided<Moved>, MoveError> {
-        let message = state.inbound(self.message_id)?.clone();
+        let first = state.inbound(self.message_id)?.clone();
         let to = scope.new_reference();
-        let moved_out = source.decide(CaseCommand::MoveOut {
-            message_id: self.message_id,
-            to,
-            made_case: true,
-            comment: comment.clone(),
-        })?;
-        let mut case = Case::default();
+        let count = messages.len();
+        let (mut source, mut case) = (source.clone(), Case::default());
         let mut made = run(
             &mut case,
             CaseCommand::Open(Opened {
                 reference: to,
-                title: Personal(title::title(&message.content)),
+                title: Personal(title::title(&first.content)),
                 status: initial_status(scope, state.origin.survey_id),
-                line_id: message.line_id,
-                channel: message.channel,
+                line_id: first.line_id,
+                channel: first.channel,
                 origin: Origin::Move { from: self.from },
                 follows: None,
                 ..state.origin.clone()
             }),
         )?;
-        let move_in = CaseCommand::MoveIn {
-            message,
-            from: self.from,
-            made_case: true,
-            comment: comment.clone(),
-            reaction: state.reactions.get(&self.message_id).cloned(),
-        };
-        made.extend(run(&mut case, move_in)?);
+        let mut moved_out = vec![];
+        for message in messages {
+            let message_id = message.message_id;
+            let leave = CaseCommand::MoveOut {
+                message_id,
+                to,
+                made_case: true,
+                comment: comment.clone(),
+            };
+            moved_out.extend(run(&mut source, leave)?);
+            let arrive = CaseCommand::MoveIn {
+                message,
+                from: self.from,
+                made_case: true,
+                comment: comment.clone(),
+                reaction: state.reactions.get(&message_id).cloned(),
+            };
+            made.extend(run(&mut case, arrive)?);
+        }
         if let Some(text) = comment {
             let note = CaseCommand::AddNote {
                 note_id: self.note_id,
@@ -178,12 +226,12 @@ impl MoveMessage {
             };
             made.extend(run(&mut case, note)?);
         }
-        Ok(Decided::on(
-            StreamId::Case(self.from),
-            moved_out,
-            Moved { reference: to },
-        )
-        .and_on(StreamId::Case(to), made))
+        let moved = Moved {
+            reference: to,
+            count,
+        };
+        Ok(Decided::on(StreamId::Case(self.from), moved_out, moved)
+            .and_on(StreamId::Case(to), made))
     }
 }
 
@@ -196,6 +244,8 @@ pub struct UndoMove {
     pub source: Reference,
     /// The message.
     pub message_id: MessageId,
+    /// The other messages that the same move brought.
+    pub others: Vec<MessageId>,
     /// Who asks.
     pub asked: Asked,
 }
@@ -211,7 +261,10 @@ impl Operation for UndoMove {
     fn needs(&self, _: &Settings) -> Needs {
         Needs {
             cases: vec![self.reference, self.source],
-            recalled: vec![self.message_id],
+            recalled: std::iter::once(self.message_id)
+                .chain(self.others.iter().copied())
+                .take(MAX_MOVED_AT_ONCE + 1)
+                .collect(),
             idempotency: self.asked.idempotency.clone(),
             ..Needs::default()
         }
@@ -231,30 +284,36 @@ impl Operation for UndoMove {
             .map(|question| question.closed_value.clone());
         let undone = made.decide(CaseCommand::UndoMove {
             message_id: self.message_id,
+            others: self.others.clone(),
             closed_status,
         })?;
-        let stands_there = source
-            .state()
-            .is_some_and(|source| source.messages.contains_key(&self.message_id));
-        let returned = source.decide(if stands_there {
-            // Another move brought it back before.
-            CaseCommand::RecordRemovedElsewhere {
-                message_id: self.message_id,
-                from: self.reference,
-                comment: None,
-            }
-        } else {
-            CaseCommand::TakeBack {
-                message_id: self.message_id,
-                from: self.reference,
-                reaction: state.reactions.get(&self.message_id).cloned(),
-            }
-        })?;
-        Ok(Decided::on(
-            StreamId::Case(self.reference),
-            undone,
-            Moved { reference: from },
-        )
-        .and_on(StreamId::Case(from), returned))
+        let mut source = source.clone();
+        let mut returned = vec![];
+        for message_id in undone.iter().filter_map(CaseEvent::message_id) {
+            let stands_there = source
+                .state()
+                .is_some_and(|source| source.messages.contains_key(&message_id));
+            let come_back = if stands_there {
+                // Another move brought it back before.
+                CaseCommand::RecordRemovedElsewhere {
+                    message_id,
+                    from: self.reference,
+                    comment: None,
+                }
+            } else {
+                CaseCommand::TakeBack {
+                    message_id,
+                    from: self.reference,
+                    reaction: state.reactions.get(&message_id).cloned(),
+                }
+            };
+            returned.extend(run(&mut source, come_back)?);
+        }
+        let moved = Moved {
+            reference: from,
+            count: undone.iter().filter_map(CaseEvent::message_id).count(),
+        };
+        Ok(Decided::on(StreamId::Case(self.reference), undone, moved)
+            .and_on(StreamId::Case(from), returned))
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
 mod broken_commits;
+mod snoozes;
 
 use std::time::Duration;
 

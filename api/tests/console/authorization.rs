@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 66] = [
+const ROUTES: [(&str, &str, May); 73] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -64,13 +64,20 @@ const ROUTES: [(&str, &str, May); 66] = [
         "/cases/{reference}/messages/{message_id}/undo-move",
         May::Act,
     ),
+    ("POST", "/cases/{reference}/labels", May::Act),
+    ("POST", "/cases/{reference}/snooze", May::Act),
     ("POST", "/cases/{reference}/status", May::Act),
     ("POST", "/cases/{reference}/template", May::Act),
     ("POST", "/cases/{reference}/title", May::Act),
     ("POST", "/cases/{reference}/unread", May::Act),
+    ("POST", "/cases/{reference}/wake", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
+    ("GET", "/labels", May::See),
+    ("POST", "/labels", May::SetUp),
+    ("POST", "/labels/{label_id}", May::SetUp),
+    ("POST", "/labels/{label_id}/delete", May::SetUp),
     ("GET", "/lines", May::See),
     ("POST", "/lines", May::SetUp),
     ("GET", "/lines/new", May::SetUp),

@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 26] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 29] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -36,6 +36,9 @@ pub(crate) const INSIDE: [(&str, &str, bool); 26] = [
     ("POST", "/cases/101/assignee", true),
     ("POST", "/cases/101/title", true),
     ("POST", "/cases/101/unread", true),
+    ("POST", "/cases/101/labels", true),
+    ("POST", "/cases/101/snooze", true),
+    ("POST", "/cases/101/wake", true),
     (
         "GET",
         "/cases/101/messages/00000000-0000-0000-0000-000000000001/move",

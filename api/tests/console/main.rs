@@ -12,6 +12,7 @@ mod doors;
 mod head;
 mod health;
 mod history;
+mod labels;
 mod live;
 mod log;
 mod manners;

@@ -1,6 +1,7 @@
 //! Random histories: whatever people and Vonage do, in whatever order, the read models are what the log gives when it is
 //! replayed from its first event, and positions have no gap.
 
+mod labels;
 mod then;
 
 use std::collections::BTreeMap;
@@ -26,13 +27,13 @@ use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
-use docket_domain::ids::{HeldId, LineId, MessageId, Reference, SurveyId, UserId};
+use docket_domain::ids::{HeldId, LabelId, LineId, MessageId, Reference, SurveyId, UserId};
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
 use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_domain::user::{Role, UserCommand};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation, Receipt};
-use docket_projections::ledger::{Ledger, LedgerOptions, brief_case};
+use docket_projections::ledger::{CachedContacts, Ledger, LedgerOptions, brief_case};
 use docket_projections::log::reader;
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::secrets::SealedSecret;
@@ -42,8 +43,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
+use self::labels::LabelStep;
+
 /// How many histories are tried; each has a database of its own.
 const HISTORIES: u32 = 12;
+
+/// After so many steps another process reads what it has in its cache, twice running.
+const BYSTANDER_LOOKS: usize = 7;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -133,6 +139,7 @@ enum Step {
         n: u8,
         remove: bool,
     },
+    Labels(LabelStep),
 }
 
 #[derive(Clone, Debug)]
@@ -199,6 +206,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(|n| Step::Vonage { n }),
         1 => any::<bool>().prop_map(|resume| Step::Halt { resume }),
         1 => (0u8..2, any::<bool>()).prop_map(|(n, remove)| Step::User { n, remove }),
+        10 => labels::step().prop_map(Step::Labels),
     ]
 }
 
@@ -214,6 +222,7 @@ struct History {
     inbound: Vec<(Reference, MessageId, String)>,
     outbound: Vec<(Reference, MessageId)>,
     held: Vec<(HeldId, Inbound)>,
+    label_ids: Vec<LabelId>,
     last: Option<ReceiveMessage>,
 }
 
@@ -282,6 +291,7 @@ impl History {
             inbound: vec![],
             outbound: vec![],
             held: vec![],
+            label_ids: vec![],
             last: None,
         };
         let (survey_id, settings) = (history.survey_id, history.settings());
@@ -542,6 +552,7 @@ impl History {
                 self.change(case, Change::Title(format!("Title {}", title % 4)))
                     .await;
             }
+            Step::Labels(step) => self.labels(step).await,
             Step::Note { case } => {
                 let note_id = self.id().into();
                 self.change(
@@ -569,6 +580,13 @@ impl History {
                 let moved = MoveMessage {
                     from,
                     message_id,
+                    // Often those that follow go with it.
+                    following: there
+                        .iter()
+                        .skip(message % there.len().max(1) + 1)
+                        .map(|(_, following, _)| *following)
+                        .filter(|_| message < 2)
+                        .collect(),
                     to: to.and_then(|to| self.case(to)),
                     comment: (message % 2 == 0).then(|| "Another matter".into()),
                     note_id: self.id().into(),
@@ -602,6 +620,7 @@ impl History {
                         reference,
                         source,
                         message_id,
+                        others: there.iter().map(|(_, other, _)| *other).collect(),
                         asked: self.asked.clone(),
                     };
                     if self.does(undo).await.is_some() {
@@ -808,6 +827,23 @@ impl History {
         }
     }
 
+    /// What another process brings up to date in its cache is what it reads without one.
+    async fn compare_contacts(
+        &self,
+        pool: &PgPool,
+        bystander: &CachedContacts,
+    ) -> Result<(), String> {
+        let mut conn = pool.acquire().await.map_err(|error| error.to_string())?;
+        for from in 0..4 {
+            let number = format!("44770090012{from}");
+            bystander
+                .compare(&mut conn, self.survey_id, &number)
+                .await
+                .map_err(|error| format!("{number}: {error}"))?;
+        }
+        Ok(())
+    }
+
     async fn change(&self, case: usize, change: Change) {
         let Some(reference) = self.case(case) else {
             return;
@@ -887,8 +923,13 @@ async fn play(steps: Vec<Step>) -> Result<(), String> {
         .await
         .map_err(|error| error.to_string())?;
     let mut history = History::begin(ledger.clone()).await;
-    for step in steps {
+    let bystander = CachedContacts::new();
+    for (n, step) in steps.into_iter().enumerate() {
         history.step(step).await;
+        // A process that does nothing meanwhile lacks one event, or several.
+        if n % BYSTANDER_LOOKS < 2 {
+            history.compare_contacts(&database.pool, &bystander).await?;
+        }
     }
     brief_cases_are_the_whole_ones(&database.pool).await?;
     let all = rebuild::models(&[]).map_err(|error| error.to_string())?;

@@ -66,6 +66,8 @@ async fn a_message_makes_a_case_with_a_thread() {
             "message_count": 1,
             "opened_at": "2026-03-01T12:00:00Z",
             "last_message_at": "2026-03-01T12:00:00Z",
+            "labels": [],
+            "snoozed_until": null,
             "contact": {"contact_id": contact_id, "number": CUSTOMER, "name": null},
             "notes": [],
             "links": [],

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 41] = [
+pub(crate) const ROUTES: [(&str, &str, May); 53] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -32,6 +32,14 @@ pub(crate) const ROUTES: [(&str, &str, May); 41] = [
     ("PUT", "/api/v1/cases/{reference}/assignee", May::Work),
     ("PUT", "/api/v1/cases/{reference}/title", May::Work),
     ("POST", "/api/v1/cases/{reference}/notes", May::Work),
+    ("PUT", "/api/v1/cases/{reference}/labels", May::Work),
+    ("PUT", "/api/v1/cases/{reference}/snooze", May::Work),
+    ("DELETE", "/api/v1/cases/{reference}/snooze", May::Work),
+    ("GET", "/api/v1/labels", May::Read),
+    ("POST", "/api/v1/labels", May::Own),
+    ("GET", "/api/v1/labels/{id}", May::Read),
+    ("PATCH", "/api/v1/labels/{id}", May::Own),
+    ("DELETE", "/api/v1/labels/{id}", May::Own),
     (
         "POST",
         "/api/v1/cases/{reference}/messages/{message_id}/move",
@@ -62,6 +70,10 @@ pub(crate) const ROUTES: [(&str, &str, May); 41] = [
     ("GET", "/api/v1/events", May::Read),
     ("GET", "/api/v1/events/export", May::Oversee),
     ("GET", "/api/v1/events/stream", May::Read),
+    ("GET", "/api/v1/checkpoints", May::Oversee),
+    ("GET", "/api/v1/checkpoints/latest", May::Oversee),
+    ("GET", "/api/v1/log/checkpoint", May::Oversee),
+    ("GET", "/api/v1/log/tile/{level}/{tile}", May::Oversee),
     ("GET", "/api/v1/users", May::Oversee),
     ("POST", "/api/v1/users", May::Own),
     ("PATCH", "/api/v1/users/{id}", May::Own),

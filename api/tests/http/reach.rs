@@ -345,6 +345,7 @@ async fn no_operation_changes_a_case_out_of_reach() {
     let moved = MoveMessage {
         from: out,
         message_id,
+        following: vec![],
         to: None,
         comment: None,
         note_id: NoteId(new_id()),
@@ -358,6 +359,7 @@ async fn no_operation_changes_a_case_out_of_reach() {
         reference: out,
         source: out,
         message_id,
+        others: vec![],
         asked: asked.clone(),
     };
     match ledger.submit(undone).await {

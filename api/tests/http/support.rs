@@ -17,8 +17,10 @@ use docket::http;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
+use docket::secrets::SecretKey;
 use docket::users;
 use docket::vonage::payload::{Inbound, decode_inbound};
+use docket::vonage_settings::{Configured, VonageSettings};
 use docket_domain::case::News;
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{ContactId, HeldId, MessageId};
@@ -175,7 +177,10 @@ impl Api {
             ledger,
             pool: database.pool.clone(),
             reports: Arc::default(),
-            vonage: Arc::new(Vonage::default()),
+            vonage: Arc::new(Vonage {
+                settings: VonageSettings::new(Configured::default(), Some(SecretKey::generate())),
+                ..Vonage::default()
+            }),
             clock,
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Assignee, Body, Case, CaseEvent, Opened, Said, Stage, State};
 use crate::delivery::Status;
-use crate::ids::MessageId;
+use crate::ids::{LabelId, MessageId};
 use crate::personal::Personal;
 
 /// So many of the newest answers that are on their way stay known: what becomes of them is told soon.
@@ -37,6 +37,10 @@ pub struct Summary {
     pub said: Said,
     /// How many messages stand in it.
     pub standing: u32,
+    /// Its labels, ordered by their ids.
+    pub labels: Vec<LabelId>,
+    /// Until when it is put off, where it is.
+    pub snoozed_until: Option<DateTime<Utc>>,
     /// The last local date for which the text outside of office hours was written in it.
     pub told_closed_on: Option<NaiveDate>,
 }
@@ -54,6 +58,8 @@ impl Case {
             last_said,
             said,
             standing,
+            labels,
+            snoozed_until,
             told_closed_on,
         } = summary;
         Self {
@@ -70,6 +76,8 @@ impl Case {
                 last_said,
                 said,
                 standing,
+                labels,
+                snoozed_until,
                 told_closed_on,
                 is_brief: true,
                 is_outdated: false,
@@ -91,6 +99,8 @@ impl Case {
             last_said: state.last_said,
             said: state.said.clone(),
             standing: state.standing,
+            labels: state.labels.clone(),
+            snoozed_until: state.snoozed_until,
             told_closed_on: state.told_closed_on,
         })
     }

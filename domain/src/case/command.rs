@@ -1,10 +1,13 @@
 //! What can be asked of a case.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
+use super::CaseLabel;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
 use crate::delivery::Status;
-use crate::ids::{LineId, MessageId, NoteId, Reference};
+use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference};
 use crate::personal::Personal;
 use crate::routing::Routed;
 
@@ -133,6 +136,8 @@ pub enum CaseCommand {
     UndoMove {
         /// The message that was moved.
         message_id: MessageId,
+        /// The other messages that came by the same move; those that still stand here go back with it.
+        others: Vec<MessageId>,
         /// The closing answer to the status question, where the survey has one.
         closed_status: Option<String>,
     },
@@ -144,6 +149,27 @@ pub enum CaseCommand {
         from: Reference,
         /// The contact's newest reaction to it.
         reaction: Option<Box<Reaction>>,
+    },
+    /// Give the case these labels, in place of those that it has.
+    SetLabels {
+        /// All of them.
+        to: Vec<CaseLabel>,
+        /// Today's names of the labels that the case has, but for those that were deleted.
+        names: BTreeMap<LabelId, String>,
+    },
+    /// Put the case off until later.
+    Snooze {
+        /// Until when.
+        until: DateTime<Utc>,
+        /// The time of this decision.
+        now: DateTime<Utc>,
+    },
+    /// Put the case off no longer.
+    Wake,
+    /// End the snooze whose time has come.
+    WakeWhenDue {
+        /// The time that has come; a snooze until another time stays.
+        until: DateTime<Utc>,
     },
 }
 
@@ -170,7 +196,11 @@ impl CaseCommand {
             | Self::SetStatus { .. }
             | Self::Assign { .. }
             | Self::Rename { .. }
-            | Self::AddNote { .. } => None,
+            | Self::AddNote { .. }
+            | Self::SetLabels { .. }
+            | Self::Snooze { .. }
+            | Self::Wake
+            | Self::WakeWhenDue { .. } => None,
         }
     }
 }

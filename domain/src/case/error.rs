@@ -1,5 +1,7 @@
 //! Why a case refuses a command.
 
+use super::labels::MAX_CASE_LABELS;
+use super::snooze::MAX_SNOOZE_DAYS;
 use crate::delivery::Status;
 use crate::ids::{MessageId, Reference};
 
@@ -72,6 +74,14 @@ pub enum CaseError {
         "something was said in this case since the message was moved; move the message back instead"
     )]
     SaidSinceMove,
+    /// The case would have too many labels.
+    #[error("labels must be at most {MAX_CASE_LABELS}; leave some out")]
+    TooManyLabels,
+    /// A case cannot be snoozed until then.
+    #[error(
+        "until must lie in the future, at most {MAX_SNOOZE_DAYS} days from now; choose another time"
+    )]
+    SnoozeTime,
     /// The text has nothing in it.
     #[error("{0} must not be empty")]
     Empty(&'static str),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{CaseLabel, WakeReason};
 use crate::automatic::Occasion;
 use crate::channel::Channel;
 use crate::content::Content;
@@ -211,6 +212,27 @@ pub enum CaseEvent {
         /// The agent's comment.
         comment: Option<Personal<String>>,
     },
+    /// The case got other labels.
+    LabelsChanged {
+        /// The labels before, but for those that were deleted since.
+        from: Vec<CaseLabel>,
+        /// The labels now.
+        to: Vec<CaseLabel>,
+    },
+    /// The case was put off until later. It stays open, and messages reach it.
+    CaseSnoozed {
+        /// Until when it had been put off before, where it was.
+        from: Option<DateTime<Utc>>,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The case is not put off any more.
+    CaseWoken {
+        /// Until when it had been put off.
+        until: DateTime<Utc>,
+        /// Why it ended.
+        reason: WakeReason,
+    },
 }
 
 /// How a case began.
@@ -392,7 +414,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 22] = [
+    pub const TYPES: [&'static str; 25] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -415,6 +437,9 @@ impl CaseEvent {
         "MoveUndone",
         "MessageReturned",
         "MessageRemovedElsewhere",
+        "LabelsChanged",
+        "CaseSnoozed",
+        "CaseWoken",
     ];
 
     /// The event's type: its variant's name.
@@ -442,6 +467,9 @@ impl CaseEvent {
             Self::MoveUndone { .. } => "MoveUndone",
             Self::MessageReturned { .. } => "MessageReturned",
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
+            Self::LabelsChanged { .. } => "LabelsChanged",
+            Self::CaseSnoozed { .. } => "CaseSnoozed",
+            Self::CaseWoken { .. } => "CaseWoken",
         }
     }
 
@@ -470,7 +498,10 @@ impl CaseEvent {
             | Self::StatusChanged { .. }
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
-            | Self::NoteAdded { .. } => None,
+            | Self::NoteAdded { .. }
+            | Self::LabelsChanged { .. }
+            | Self::CaseSnoozed { .. }
+            | Self::CaseWoken { .. } => None,
         }
     }
 

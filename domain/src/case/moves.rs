@@ -2,7 +2,7 @@
 
 use super::{
     Body, CaseError, CaseEvent, InboundMessage, MAX_NOTE_CHARS, Message, Origin, Reaction, State,
-    must_fit,
+    WakeReason, must_fit,
 };
 use crate::ids::{MessageId, Reference};
 use crate::personal::Personal;
@@ -45,18 +45,20 @@ impl State {
         if self.messages.contains_key(&message.message_id) {
             return Err(CaseError::AlreadyThere(self.origin.reference));
         }
-        Ok(vec![CaseEvent::MessageMovedIn {
+        let moved_in = CaseEvent::MessageMovedIn {
             message,
             from,
             made_case,
             comment,
             reaction,
-        }])
+        };
+        Ok(self.waking(moved_in, WakeReason::Message))
     }
 
     pub(super) fn undo_move(
         &self,
         message_id: MessageId,
+        others: &[MessageId],
         closed_status: Option<String>,
     ) -> Result<Vec<CaseEvent>, CaseError> {
         self.must_not_be_withdrawn()?;
@@ -68,14 +70,31 @@ impl State {
         if self.last_said > 0 {
             return Err(CaseError::SaidSinceMove);
         }
-        if self.standing > 1 {
+        // What was moved on from here since stays where it is.
+        let others: Vec<MessageId> = others
+            .iter()
+            .copied()
+            .filter(|other| *other != message_id && self.inbound(*other).is_ok())
+            .collect();
+        if usize::try_from(self.standing).is_ok_and(|standing| standing > others.len() + 1) {
             return Err(CaseError::OtherMessageHere);
         }
-        Ok(vec![CaseEvent::MoveUndone {
+        let mut events: Vec<_> = others
+            .into_iter()
+            .map(|message_id| CaseEvent::MessageMovedOut {
+                message_id,
+                to: from,
+                made_case: false,
+                comment: None,
+            })
+            .collect();
+        let undone = CaseEvent::MoveUndone {
             message_id,
             to: from,
             status: closed_status,
-        }])
+        };
+        events.extend(self.waking(undone, WakeReason::Closed));
+        Ok(events)
     }
 
     pub(super) fn take_back(
@@ -86,11 +105,14 @@ impl State {
     ) -> Result<Vec<CaseEvent>, CaseError> {
         self.must_not_be_withdrawn()?;
         match self.moved_out.get(&message_id) {
-            Some(moved) if moved.to == from => Ok(vec![CaseEvent::MessageReturned {
-                message_id,
-                from,
-                reaction,
-            }]),
+            Some(moved) if moved.to == from => {
+                let returned = CaseEvent::MessageReturned {
+                    message_id,
+                    from,
+                    reaction,
+                };
+                Ok(self.waking(returned, WakeReason::Message))
+            }
             _ => Err(CaseError::NoSuchMessage(message_id)),
         }
     }

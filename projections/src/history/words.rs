@@ -1,5 +1,6 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+mod labels;
 mod outgoing;
 
 use std::fmt::Write as _;
@@ -113,6 +114,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Views(event) => of_views(event),
         Event::Export(event) => of_export(event),
         Event::Installation(event) => of_installation(event),
+        Event::Labels(event) => labels::of_labels(event),
         Event::WhatsappTemplate(event) => outgoing::of_template(event),
     }
 }
@@ -134,9 +136,7 @@ fn of_case(event: &CaseEvent) -> String {
             closed,
         } => status(question.as_deref(), from.as_deref(), to, *closed),
         CaseEvent::AssigneeChanged { from, to } => assigned(from.as_ref(), to.as_ref()),
-        CaseEvent::TitleChanged { from, to } => {
-            format!("The title changed from {} to {}", quoted(from), quoted(to))
-        }
+        CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
             Author::Automatic { .. } => format!("Noted: {}", quoted(text)),
@@ -206,6 +206,9 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
+        CaseEvent::LabelsChanged { .. }
+        | CaseEvent::CaseSnoozed { .. }
+        | CaseEvent::CaseWoken { .. } => labels::of_case(event),
         CaseEvent::MessageSending { .. }
         | CaseEvent::MessageDeferred { .. }
         | CaseEvent::MessageSent { .. }
@@ -216,6 +219,10 @@ fn of_case(event: &CaseEvent) -> String {
         | CaseEvent::MessageUncertain { .. }
         | CaseEvent::MessageRequeued { .. } => delivery(event),
     }
+}
+
+fn renamed(from: &str, to: &str) -> String {
+    format!("The title changed from {} to {}", quoted(from), quoted(to))
 }
 
 fn delivery(event: &CaseEvent) -> String {

@@ -5,6 +5,9 @@
 //! need no snapshot of their own, and what is in the cache needs no look at the database.
 
 mod briefs;
+mod catch_up;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,6 +23,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::briefs::load_briefs;
+use self::catch_up::{Behind, catch_up};
+#[cfg(feature = "testing")]
+pub use self::testing::{CachedContacts, brief_case};
 use super::cache::ContactCache;
 use super::failure::Failure;
 use super::operation::{IdempotencyKey, MessageKey, Needs};
@@ -43,8 +49,10 @@ pub(super) async fn fill(
     loaded: &mut Loaded,
 ) -> Result<(), Failure> {
     let wanted = Wanted::of(needs);
-    let fresh = find_contacts(conn, &wanted, cache, verify, loaded).await?;
-    load_cases(conn, &fresh, &wanted, upcasters, loaded).await?;
+    let mut found = find_contacts(conn, &wanted, cache, verify, loaded).await?;
+    let outdated = catch_up(conn, found.behind, upcasters, loaded).await?;
+    found.fresh.extend(outdated);
+    load_cases(conn, &found.fresh, &wanted, upcasters, loaded).await?;
     load_messages(conn, &wanted, loaded).await?;
     if needs.iter().any(|needs| needs.newest_case) {
         load_newest_cases(conn, needs, loaded).await?;
@@ -112,14 +120,21 @@ impl Wanted {
     }
 }
 
-/// Finds the contacts concerned, with their versions; gives those that the cache does not have, or not as they are now.
-async fn find_contacts(
-    conn: &mut PgConnection,
-    wanted: &Wanted,
+/// The contacts concerned that the cache does not have as they are now.
+#[derive(Default)]
+struct Found {
+    /// Their open cases are read from the read models.
+    fresh: Vec<ContactId>,
+    /// Cases that lack their newest events alone.
+    behind: Vec<Behind>,
+}
+
+/// Takes from the cache what is there; gives the numbers and cases whose contacts are not.
+fn take_cached<'a>(
+    wanted: &'a Wanted,
     cache: &ContactCache,
-    verify: bool,
     loaded: &mut Loaded,
-) -> Result<Vec<ContactId>, sqlx::Error> {
+) -> (Vec<(SurveyId, &'a str)>, Vec<Reference>) {
     let mut numbers = vec![];
     for (survey, number) in &wanted.numbers {
         match cache.take_by_number(*survey, number) {
@@ -138,6 +153,18 @@ async fn find_contacts(
             None => references.push(*reference),
         }
     }
+    (numbers, references)
+}
+
+/// Finds the contacts concerned, with their versions.
+async fn find_contacts(
+    conn: &mut PgConnection,
+    wanted: &Wanted,
+    cache: &ContactCache,
+    verify: bool,
+    loaded: &mut Loaded,
+) -> Result<Found, sqlx::Error> {
+    let (numbers, references) = take_cached(wanted, cache, loaded);
     let known: Vec<(Uuid, i64)> = loaded
         .contacts()
         .map(|contact| (contact.contact_id.0, contact.version.cast_signed()))
@@ -145,7 +172,7 @@ async fn find_contacts(
     let messages = !(wanted.message_ids.is_empty() && wanted.provider_ids.is_empty());
     let is_verified = !verify || known.is_empty();
     if numbers.is_empty() && references.is_empty() && !messages && is_verified {
-        return Ok(vec![]);
+        return Ok(Found::default());
     }
     let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = numbers
         .into_iter()
@@ -154,7 +181,7 @@ async fn find_contacts(
     let references: Vec<i32> = references.iter().map(|known| known.as_i32()).collect();
     let message_ids: Vec<Uuid> = wanted.message_ids.iter().map(|id| id.0).collect();
     let provider_ids: Vec<String> = wanted.provider_ids.iter().cloned().collect();
-    let known_ids: Vec<Uuid> = known.iter().map(|(id, _)| *id).collect();
+    let (known_ids, known_versions): (Vec<Uuid>, Vec<i64>) = known.into_iter().unzip();
     let since = loaded.now - AUTOMATIC_REPLY_WINDOW;
     let rows = sqlx::query!(
         r#"WITH concerned AS (
@@ -168,24 +195,33 @@ async fn find_contacts(
                 WHERE message_id = ANY ($4::uuid[] || ARRAY(SELECT message_id FROM sent_ids
                                                              WHERE provider_id = ANY ($5::text[])))
                UNION
-               SELECT unnest($6::uuid[])
+               SELECT v.contact_id
+                 FROM unnest($6::uuid[], $7::bigint[]) AS v (contact_id, version)
+                 JOIN contact_ids c ON c.contact_id = v.contact_id AND c.version <> v.version
            )
            SELECT k.contact_id, k.survey_id, k.number, k.version, k.last_wrote_at, k.last_line_id,
-                  r.times AS "times!", r.ids AS "ids!", w.lines AS "window_lines!", w.times AS "window_times!"
+                  r.times AS "times!", r.ids AS "ids!", o.open_references AS "open_references!", o.versions AS "versions!",
+                  w.lines AS "window_lines!", w.times AS "window_times!"
              FROM concerned
              JOIN contact_ids k USING (contact_id)
             CROSS JOIN LATERAL (
                       SELECT coalesce(array_agg(m.recorded_at ORDER BY m.recorded_at, m.message_id), '{}') AS times,
                              coalesce(array_agg(m.message_id ORDER BY m.recorded_at, m.message_id), '{}') AS ids
                         FROM (SELECT recorded_at, message_id FROM messages
-                               WHERE automatic AND messages.contact_id = k.contact_id AND recorded_at > $7
-                               ORDER BY recorded_at DESC LIMIT $8) m
+                               WHERE automatic AND messages.contact_id = k.contact_id AND recorded_at > $8
+                               ORDER BY recorded_at DESC LIMIT $9) m
                   ) r
+            CROSS JOIN LATERAL (
+                      SELECT coalesce(array_agg(o.reference ORDER BY o.reference), '{}') AS open_references,
+                             coalesce(array_agg(c.version ORDER BY o.reference), '{}') AS versions
+                        FROM open_cases o JOIN cases c USING (reference)
+                       WHERE o.contact_id = k.contact_id AND k.contact_id = ANY ($6)
+                  ) o
             CROSS JOIN LATERAL (
                       SELECT coalesce(array_agg(cw.line_id), '{}') AS lines,
                              coalesce(array_agg(cw.last_inbound_at), '{}') AS times
                         FROM contact_windows cw
-                       WHERE cw.contact_id = k.contact_id AND cw.last_inbound_at > $9
+                       WHERE cw.contact_id = k.contact_id AND cw.last_inbound_at > $10
                   ) w"#,
         &surveys,
         &numbers as &[&str],
@@ -193,13 +229,14 @@ async fn find_contacts(
         &message_ids,
         &provider_ids,
         &known_ids,
+        &known_versions,
         since,
         i64::try_from(auto_reply::MAX_PER_HOUR).unwrap_or(i64::MAX),
         loaded.now - WINDOW,
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut fresh = vec![];
+    let mut found = Found::default();
     for row in rows {
         let id = ContactId(row.contact_id);
         let version = row.version.cast_unsigned();
@@ -207,10 +244,13 @@ async fn find_contacts(
             Some(contact) => Some(contact),
             None => cache.take(id),
         };
-        if let Some(contact) = cached.filter(|contact| contact.version == version) {
-            loaded.put_contact(contact);
-            continue;
-        }
+        let cached = match cached {
+            Some(contact) if contact.version == version => {
+                loaded.put_contact(contact);
+                continue;
+            }
+            cached => cached,
+        };
         let mut contact = ContactState::new(id, SurveyId(row.survey_id), row.number);
         contact.version = version;
         if let (Some(at), Some(line_id)) = (row.last_wrote_at, row.last_line_id) {
@@ -222,11 +262,15 @@ async fn find_contacts(
         for (line_id, at) in row.window_lines.into_iter().zip(row.window_times) {
             contact.put_window(LineId(line_id), at);
         }
-        fresh.push(id);
+        let open = row.open_references.into_iter().zip(row.versions);
+        match cached.and_then(|cached| Behind::of(cached, open, &mut contact)) {
+            Some(behind) => found.behind.push(behind),
+            None => found.fresh.push(id),
+        }
         loaded.put_contact(contact);
     }
-    load_last_lines(conn, &fresh, loaded).await?;
-    Ok(fresh)
+    load_last_lines(conn, &found.fresh, loaded).await?;
+    Ok(found)
 }
 
 /// The line that contacts last wrote to, where their own row does not tell: they never wrote, or the row is from before it did and
@@ -565,29 +609,4 @@ pub(super) async fn models(conn: &mut PgConnection) -> Result<(String, Uuid), sq
     .fetch_one(conn)
     .await?;
     Ok((row.models, row.id))
-}
-
-/// The case as the write path reads it when it has nothing in its cache: brief, with these messages recalled.
-///
-/// # Panics
-///
-/// When the database refuses, or there is no such case.
-#[cfg(feature = "testing")]
-pub async fn brief_case(
-    conn: &mut PgConnection,
-    reference: Reference,
-    recalled: Vec<MessageId>,
-) -> docket_domain::case::Case {
-    let needs = Needs {
-        cases: vec![reference],
-        recalled,
-        ..Needs::default()
-    };
-    let mut loaded = Loaded::default();
-    let cache = ContactCache::new(1 << 20);
-    let upcasters = crate::log::upcasters::upcasters();
-    fill(conn, &[needs], &cache, &upcasters, false, &mut loaded)
-        .await
-        .expect("the database answers");
-    loaded.case(reference).expect("a case").clone()
 }

@@ -56,8 +56,8 @@ pub struct Needs {
     pub newest_case: bool,
     /// A message that the operation is about, with the cases that it stands in.
     pub message: Option<MessageKey>,
-    /// Streams beside cases: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and the
-    /// installation's.
+    /// Streams beside cases: of surveys, lines, held webhooks, users, sessions, attempts, looks and exports, and those of the
+    /// installation and the labels.
     pub streams: Vec<StreamId>,
     /// An address, or a service account's name, of which must be known whose it is, in whatever case.
     pub email: Option<String>,
@@ -82,6 +82,7 @@ impl Needs {
                         | StreamId::User(_)
                         | StreamId::Session(_)
                         | StreamId::Installation
+                        | StreamId::Labels
                         | StreamId::WhatsappTemplate(_)
                 )
             })

@@ -13,6 +13,7 @@ use docket_domain::ids::{
     UserId, WhatsappTemplateId,
 };
 use docket_domain::installation::Installation;
+use docket_domain::label::Labels;
 use docket_domain::line::Line;
 use docket_domain::people::attempts::Attempts;
 use docket_domain::people::export::Export;
@@ -37,6 +38,7 @@ pub(crate) enum Aggregate {
     Views(CaseViews),
     Export(Export),
     Installation(Installation),
+    Labels(Labels),
     WhatsappTemplate(WhatsappTemplate),
 }
 
@@ -56,6 +58,7 @@ impl Aggregate {
             StreamId::Views(..) => Self::Views(CaseViews::default()),
             StreamId::Export(_) => Self::Export(Export::default()),
             StreamId::Installation => Self::Installation(Installation::default()),
+            StreamId::Labels => Self::Labels(Labels::default()),
             StreamId::WhatsappTemplate(_) => Self::WhatsappTemplate(WhatsappTemplate::default()),
         }
     }
@@ -71,6 +74,7 @@ impl Aggregate {
             Self::Views(views) => views.version(),
             Self::Export(export) => export.version(),
             Self::Installation(installation) => installation.version(),
+            Self::Labels(labels) => labels.version(),
             Self::WhatsappTemplate(template) => template.version(),
         }
     }
@@ -89,6 +93,7 @@ impl Aggregate {
             (Self::Installation(installation), Event::Installation(event)) => {
                 installation.evolve(event);
             }
+            (Self::Labels(labels), Event::Labels(event)) => labels.evolve(event),
             (Self::WhatsappTemplate(template), Event::WhatsappTemplate(event)) => {
                 template.evolve(event);
             }
@@ -487,6 +492,14 @@ impl Scope<'_> {
     pub fn installation(&self) -> Option<&Installation> {
         match self.loaded.streams.get(&StreamId::Installation)? {
             Aggregate::Installation(installation) => Some(installation),
+            _ => None,
+        }
+    }
+
+    /// The labels.
+    pub fn labels(&self) -> Option<&Labels> {
+        match self.loaded.streams.get(&StreamId::Labels)? {
+            Aggregate::Labels(labels) => Some(labels),
             _ => None,
         }
     }

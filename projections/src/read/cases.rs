@@ -29,16 +29,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::{Assignee, Origin};
+use docket_domain::case::{Assignee, CaseLabel, Origin};
 use docket_domain::channel::Channel;
-use docket_domain::ids::{ContactId, LineId, Reference, SurveyId, UserId};
+use docket_domain::ids::{ContactId, LabelId, LineId, Reference, SurveyId, UserId};
+use docket_domain::label;
 use docket_domain::personal::Personal;
+use sqlx::types::Json;
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 pub use self::handler::CasesHandler;
 use self::search::Search;
 use super::rows::{Row, column};
+use super::{labels, snoozes};
 
 /// So many cases, found by a number, are ordered without an index; more are not even looked up.
 const FEW_OF_NUMBER: usize = 5_000;
@@ -90,6 +93,10 @@ pub struct CaseRow {
     pub last_inbound: Option<(DateTime<Utc>, LineId)>,
     /// The sequence of the event that last brought a message into it; 0 where none did.
     pub last_message: u64,
+    /// Its labels, ordered by name; without those that were deleted.
+    pub labels: Vec<CaseLabel>,
+    /// Until when it is put off, where it is.
+    pub snoozed_until: Option<DateTime<Utc>>,
 }
 
 impl CaseRow {
@@ -225,6 +232,10 @@ pub struct CaseFilter {
     pub since: Option<DateTime<Utc>>,
     /// Only those whose last message was recorded before.
     pub until: Option<DateTime<Utc>>,
+    /// Only those that have this label.
+    pub label: Option<LabelId>,
+    /// Only those that are put off, or only those that are not.
+    pub snoozed: Option<bool>,
     /// Only those in which this was said, written or named. `#123` finds that case and nothing else; digits find
     /// a reference, a part of a number and words; an id of a message finds its cases; all else finds cases that have an item with
     /// all these words, the last of which may be a beginning. The contact's name counts as said in every item. White space alone
@@ -320,6 +331,8 @@ struct RawCase {
     last_inbound_at: Option<DateTime<Utc>>,
     last_inbound_line_id: Option<Uuid>,
     last_message: i64,
+    labels: Json<Vec<CaseLabel>>,
+    snoozed_until: Option<DateTime<Utc>>,
 }
 
 impl RawCase {
@@ -361,8 +374,16 @@ impl RawCase {
             last_message_at: self.last_message_at,
             last_inbound,
             last_message: row.read("last_message", self.last_message.try_into())?,
+            labels: by_name(self.labels.0),
+            snoozed_until: self.snoozed_until,
         })
     }
+}
+
+/// Labels in the order in which people see them.
+fn by_name(mut labels: Vec<CaseLabel>) -> Vec<CaseLabel> {
+    labels.sort_by_cached_key(|label| label::key(&label.name));
+    labels
 }
 
 /// Cases, with what follows `SELECT` and the columns.
@@ -372,7 +393,11 @@ macro_rules! cases {
             RawCase,
             "SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
                  c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
-                 c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message "
+                 c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message,
+                 (SELECT coalesce(jsonb_agg(jsonb_build_object('label_id', l.label_id, 'name', l.name)), '[]')
+                    FROM case_labels k JOIN labels l USING (label_id)
+                   WHERE k.reference = c.reference) AS \"labels!: Json<Vec<CaseLabel>>\",
+                 (SELECT s.until FROM snoozes s WHERE s.reference = c.reference) AS snoozed_until "
                  + $rest $(+ $more)*,
             $($argument),+
         )
@@ -489,13 +514,10 @@ pub async fn list(
     cursor: Option<Cursor>,
     limit: u32,
 ) -> Result<Vec<CaseRow>, sqlx::Error> {
-    let of_number = match &filter.number {
-        Some(number) => references_of_number(pool, number).await?,
-        None => None,
-    };
+    let few = few_references(pool, filter).await?;
     let mut page = Page {
         filter,
-        driver: Driver::of(filter, of_number),
+        driver: Driver::of(filter, few),
         cursor,
         limit,
     };
@@ -560,6 +582,32 @@ fn more_than(few: usize) -> i64 {
     i64::try_from(few).expect("a small constant") + 1
 }
 
+/// The few cases that the filter's number, its label or the wish for snoozed ones leaves; `None` where each leaves many.
+async fn few_references(
+    pool: &PgPool,
+    filter: &CaseFilter,
+) -> Result<Option<Vec<i32>>, sqlx::Error> {
+    if let Some(number) = &filter.number
+        && let Some(references) = references_of_number(pool, number).await?
+    {
+        return Ok(Some(references));
+    }
+    let limit = more_than(FEW_OF_NUMBER);
+    if let Some(label_id) = filter.label {
+        let references = labels::references(pool, label_id, limit).await?;
+        if references.len() <= FEW_OF_NUMBER {
+            return Ok(Some(references));
+        }
+    }
+    if filter.snoozed == Some(true) {
+        let references = snoozes::references(pool, limit).await?;
+        if references.len() <= FEW_OF_NUMBER {
+            return Ok(Some(references));
+        }
+    }
+    Ok(None)
+}
+
 /// The cases of contacts with such a number; `None` where there are too many.
 async fn references_of_number(
     pool: &PgPool,
@@ -591,7 +639,8 @@ macro_rules! page {
     ($page:expr, $from:literal, $cases:literal, $condition:literal, $order:literal $(, $argument:expr)*) => {
         cases!(
             "FROM " + $from + " CROSS JOIN LATERAL (
-                 SELECT * FROM " + $cases + " c
+                 SELECT c.* FROM " + $cases + " c
+                 LEFT JOIN snoozes z ON z.reference = c.reference
                  WHERE " + $condition + "
                      AND (c.last_message_at, c.reference)
                          < (COALESCE($2, 'infinity'::timestamptz), COALESCE($3::integer, 2147483647))
@@ -604,6 +653,10 @@ macro_rules! page {
                      AND ($12::text IS NULL OR c.channel = $12)
                      AND c.last_message_at >= COALESCE($13, '-infinity'::timestamptz)
                      AND c.last_message_at < COALESCE($14, 'infinity'::timestamptz)
+                     AND ($15::uuid IS NULL OR EXISTS (
+                             SELECT FROM case_labels t WHERE t.reference = c.reference AND t.label_id = $15
+                         ))
+                     AND ($16::boolean IS NULL OR (z.reference IS NOT NULL) = $16)
                  ORDER BY " + $order + " c.last_message_at DESC, c.reference DESC
                  LIMIT $4
              ) c
@@ -622,7 +675,9 @@ macro_rules! page {
             $page.filter.line.map(|line_id| line_id.0),
             $page.filter.channel.map(Channel::as_str),
             $page.filter.since,
-            $page.filter.until
+            $page.filter.until,
+            $page.filter.label.map(|label_id| label_id.0),
+            $page.filter.snoozed
             $(, $argument)*
         )
     };
@@ -679,11 +734,11 @@ impl Page<'_> {
             "(SELECT) one",
             "(
                  SELECT c.* FROM cases c
-                 LEFT JOIN read_marks m ON m.user_id = $16 AND m.reference = c.reference
-                 WHERE c.reference = ANY ($15)
-                     AND ($16::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
-                     AND (NOT $17::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
-                     AND (NOT $18::boolean OR c.failed AND is_last_reply_failed(c.reference))
+                 LEFT JOIN read_marks m ON m.user_id = $18 AND m.reference = c.reference
+                 WHERE c.reference = ANY ($17)
+                     AND ($18::uuid IS NULL OR c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0))
+                     AND (NOT $19::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                     AND (NOT $20::boolean OR c.failed AND is_last_reply_failed(c.reference))
                  OFFSET 0
              )",
             "c.state = ANY ($1)",
@@ -706,10 +761,10 @@ impl Page<'_> {
                     "UNNEST($1::text[]) s (state)",
                     "(
                          SELECT c.* FROM cases c
-                         LEFT JOIN read_marks m ON m.user_id = $15 AND m.reference = c.reference
+                         LEFT JOIN read_marks m ON m.user_id = $17 AND m.reference = c.reference
                          WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
-                             AND (NOT $16::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
-                             AND (NOT $17::boolean OR c.failed AND is_last_reply_failed(c.reference))
+                             AND (NOT $18::boolean OR c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL)
+                             AND (NOT $19::boolean OR c.failed AND is_last_reply_failed(c.reference))
                      )",
                     "c.state = s.state",
                     "",
@@ -726,7 +781,7 @@ impl Page<'_> {
                     "UNNEST($1::text[]) s (state)",
                     "cases",
                     "c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL AND c.state = s.state
-                         AND (NOT $15::boolean OR c.failed AND is_last_reply_failed(c.reference))",
+                         AND (NOT $17::boolean OR c.failed AND is_last_reply_failed(c.reference))",
                     "",
                     self.filter.failed
                 )

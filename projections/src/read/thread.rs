@@ -12,6 +12,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use docket_domain::automatic::Occasion;
+use docket_domain::case::WakeReason;
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
 use docket_domain::delivery::Status;
@@ -154,6 +155,23 @@ pub enum What {
         /// The title from then on.
         title: Personal<String>,
     },
+    /// The case got other labels.
+    Labels {
+        /// The names of those that went on.
+        added: Vec<String>,
+        /// The names of those that came off.
+        removed: Vec<String>,
+    },
+    /// The case was put off.
+    Snoozed {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The case was put off no longer.
+    Woken {
+        /// Why.
+        reason: WakeReason,
+    },
     /// A message left for another case, or went back there.
     MovedOut {
         /// The message.
@@ -195,8 +213,8 @@ pub enum What {
 }
 
 impl What {
-    /// The kind's name in the API: `opened`, `message`, `reaction`, `note`, `status`, `assigned`, `renamed`, `moved_out`, `moved_in`
-    /// or `removed_elsewhere`.
+    /// The kind's name in the API: `opened`, `message`, `reaction`, `note`, `status`, `assigned`, `renamed`, `labels`,
+    /// `snoozed`, `woken`, `moved_out`, `moved_in` or `removed_elsewhere`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
@@ -205,6 +223,9 @@ impl What {
             Self::Status { .. } => "status",
             Self::Assigned { .. } => "assigned",
             Self::Renamed { .. } => "renamed",
+            Self::Labels { .. } => "labels",
+            Self::Snoozed { .. } => "snoozed",
+            Self::Woken { .. } => "woken",
             Self::MovedOut { .. } => "moved_out",
             Self::MovedIn { .. } => "moved_in",
             Self::RemovedElsewhere { .. } => "removed_elsewhere",
@@ -445,6 +466,19 @@ impl RawItem {
                 before: Personal(row.some("before", self.before)?),
                 title: said(self.said)?,
             },
+            "labels" => What::Labels {
+                added: row.read("value", names(self.value.as_deref()))?,
+                removed: row.read("before", names(self.before.as_deref()))?,
+            },
+            "snoozed" => What::Snoozed {
+                until: row.read("value", row.some("value", self.value)?.parse())?,
+            },
+            "woken" => What::Woken {
+                reason: row.some(
+                    "value",
+                    self.value.as_deref().and_then(WakeReason::from_name),
+                )?,
+            },
             "moved_out" => What::MovedOut {
                 message_id: message_id(self.message_id)?,
                 to: other(self.other)?,
@@ -516,6 +550,11 @@ impl RawItem {
     }
 }
 
+/// Names of labels, as the handler writes them.
+fn names(json: Option<&str>) -> Result<Vec<String>, serde_json::Error> {
+    serde_json::from_str(json.unwrap_or_default())
+}
+
 fn rule_named(name: &str) -> Option<Rule> {
     [
         Rule::First,
@@ -552,6 +591,7 @@ macro_rules! items {
 
 // Behind the macro, which they use.
 pub mod as_of;
+pub mod following;
 pub mod page;
 
 fn read_all(raw: Vec<RawItem>) -> Result<Vec<ThreadItem>, sqlx::Error> {

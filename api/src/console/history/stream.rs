@@ -35,7 +35,7 @@ pub(super) struct List {
 }
 
 /// What kinds of events there are to choose from.
-const KINDS: [(&str, &[&str]); 7] = [
+const KINDS: [(&str, &[&str]); 8] = [
     (
         "said",
         &[
@@ -62,6 +62,7 @@ const KINDS: [(&str, &[&str]); 7] = [
     ("status", &["StatusChanged"]),
     ("assignee", &["AssigneeChanged"]),
     ("title", &["CaseOpened", "TitleChanged"]),
+    ("labels", &["LabelsChanged", "CaseSnoozed", "CaseWoken"]),
     ("notes", &["NoteAdded"]),
     (
         "moves",

@@ -2,6 +2,7 @@
 
 mod chart;
 mod csv;
+mod labels;
 
 use std::collections::BTreeMap;
 
@@ -174,6 +175,7 @@ struct Reports {
     days_csv: String,
     unanswered: String,
     times: [TimesShown; 2],
+    labels: Vec<labels::Row>,
 }
 
 /// The page.
@@ -245,6 +247,7 @@ pub(super) async fn show(
     let template = Reports {
         frame,
         tab: Tab::Reports,
+        labels: labels::rows(&app, span.survey).await?,
         from: span.from.to_string(),
         to: span.to.to_string(),
         today: today.to_string(),

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::case::{Assignee, Case, CaseEvent, Opened, Said, Stage, Summary};
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, Reference, UserId};
+use docket_domain::ids::{ContactId, LabelId, Reference, UserId};
 use docket_domain::personal::Personal;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -44,6 +44,8 @@ pub(super) async fn load_briefs(
                                            SELECT FROM messages m
                                             WHERE m.message_id = t.message_id AND c.reference = ANY (m.case_references)))
                              ORDER BY t.sequence DESC LIMIT 1), 0) AS "contact_said!",
+                  ARRAY(SELECT k.label_id FROM case_labels k WHERE k.reference = c.reference ORDER BY k.label_id) AS "labels!",
+                  (SELECT s.until FROM snoozes s WHERE s.reference = c.reference) AS snoozed_until,
                   first.author_id AS "first_person?", first.sequence AS "first_said?",
                   second.author_id AS "second_person?", second.sequence AS "second_said?",
                   (SELECT t.value FROM thread_items t
@@ -116,6 +118,8 @@ struct RawBrief {
     first_said: Option<i64>,
     second_person: Option<Uuid>,
     second_said: Option<i64>,
+    labels: Vec<Uuid>,
+    snoozed_until: Option<DateTime<Utc>>,
     told_closed_on: Option<String>,
 }
 
@@ -149,6 +153,8 @@ impl RawBrief {
                 people,
             },
             standing: u32::try_from(self.message_count).unwrap_or_default(),
+            labels: self.labels.into_iter().map(LabelId).collect(),
+            snoozed_until: self.snoozed_until,
             told_closed_on: self.told_closed_on.and_then(|date| date.parse().ok()),
         }
     }
@@ -164,6 +170,8 @@ struct Brief {
     last_said: u64,
     said: Said,
     standing: u32,
+    labels: Vec<LabelId>,
+    snoozed_until: Option<DateTime<Utc>>,
     told_closed_on: Option<NaiveDate>,
 }
 
@@ -178,6 +186,8 @@ impl Brief {
             last_said: self.last_said,
             said: self.said,
             standing: self.standing,
+            labels: self.labels,
+            snoozed_until: self.snoozed_until,
             told_closed_on: self.told_closed_on,
             origin,
         })

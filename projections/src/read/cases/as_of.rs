@@ -1,16 +1,16 @@
 //! A case's row as it was after one of its events.
 //!
 //! What never changes is read from today's row. Its title, status and assignee are those of the last event before the moment that set
-//! them, which goes through the handler that makes the live rows. What the messages tell is counted on the shorter side of the moment.
+//! them, which goes through the handler that makes the live rows; so do its labels, under their names of then, and its snooze. What the messages tell is counted on the shorter side of the moment.
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::Assignee;
-use docket_domain::event::StreamId;
+use docket_domain::case::{Assignee, CaseEvent, CaseLabel};
+use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, Reference, UserId};
 use sqlx::PgConnection;
 
 use super::handler::NewCase;
-use super::{CaseLink, CaseRow, CaseState, CasesHandler, LinkKind};
+use super::{CaseLink, CaseRow, CaseState, CasesHandler, LinkKind, by_name};
 use crate::log::reader::{self, ReadError};
 use crate::log::upcasters::upcasters;
 use crate::read::rows::Row;
@@ -38,6 +38,9 @@ pub async fn row(
                   (SELECT max(i.sequence) FROM thread_items i WHERE i.reference = $1 AND i.kind = 'status' AND i.sequence <= $2) AS status,
                   (SELECT max(i.sequence) FROM thread_items i WHERE i.reference = $1 AND i.kind = 'assigned' AND i.sequence <= $2) AS assigned,
                   (SELECT max(i.sequence) FROM thread_items i WHERE i.reference = $1 AND i.kind = 'moved_out' AND i.sequence <= $2) AS moved_out,
+                  (SELECT max(i.sequence) FROM thread_items i WHERE i.reference = $1 AND i.kind = 'labels' AND i.sequence <= $2) AS labels,
+                  (SELECT max(i.sequence) FROM thread_items i
+                    WHERE i.reference = $1 AND i.kind IN ('snoozed', 'woken') AND i.sequence <= $2) AS snooze,
                   last.sequence AS "last_message?", last.recorded_at AS "last_message_at?"
              FROM cases c
             CROSS JOIN LATERAL (SELECT $2 >= c.version / 2 AS is_late) r
@@ -63,9 +66,20 @@ pub async fn row(
         table: "cases",
         key: reference,
     };
-    let decisive = [found.renamed, found.status, found.assigned, found.moved_out];
+    let decisive = [
+        found.renamed,
+        found.status,
+        found.assigned,
+        found.moved_out,
+        found.labels,
+        found.snooze,
+    ];
     let decisive = decisive.into_iter().flatten();
-    let case = changed(conn, reference, decisive.collect()).await?;
+    let Changed {
+        case,
+        labels,
+        snoozed_until,
+    } = changed(conn, reference, decisive.collect()).await?;
     let case = case.ok_or_else(|| known.broken("version"))?;
     let last_inbound = last_inbound(conn, moment, now.last_inbound).await?;
     let assignee = case.assignee_id.zip(case.assignee_email);
@@ -85,8 +99,17 @@ pub async fn row(
             known.read("last_message", sequence.try_into())
         })?,
         last_inbound,
+        labels,
+        snoozed_until,
         ..now
     })
+}
+
+/// What some of a case's events made of it.
+struct Changed {
+    case: Option<NewCase>,
+    labels: Vec<CaseLabel>,
+    snoozed_until: Option<DateTime<Utc>>,
 }
 
 /// What the case's first event and these ones made of it.
@@ -94,7 +117,7 @@ async fn changed(
     conn: &mut PgConnection,
     reference: Reference,
     sequences: Vec<i64>,
-) -> Result<Option<NewCase>, ReadError> {
+) -> Result<Changed, ReadError> {
     let stream = StreamId::Case(reference);
     let wanted: Vec<(StreamId, i64)> = std::iter::once(1)
         .chain(sequences)
@@ -102,12 +125,24 @@ async fn changed(
         .collect();
     let upcasters = upcasters();
     let mut handler = CasesHandler::default();
+    let mut labels = vec![];
+    let mut snoozed_until = None;
     for event in reader::exactly(&mut *conn, &wanted).await? {
-        handler.apply(&event.decode(&upcasters)?);
+        let recorded = event.decode(&upcasters)?;
+        handler.apply(&recorded);
+        match recorded.event {
+            Event::Case(CaseEvent::LabelsChanged { to, .. }) => labels = by_name(to),
+            Event::Case(CaseEvent::CaseSnoozed { until, .. }) => snoozed_until = Some(until),
+            _ => {}
+        }
     }
     let mut writes = Writes::default();
     handler.write(&mut writes);
-    Ok(writes.rows.cases.pop())
+    Ok(Changed {
+        case: writes.rows.cases.pop(),
+        labels,
+        snoozed_until,
+    })
 }
 
 /// So many of the newest messages tell when the contact last wrote, unless they came much later than they were written.

@@ -1,8 +1,10 @@
 //! The list of cases in the order of their references, which stands still while messages come.
 
+use docket_domain::case::CaseLabel;
 use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
 use sqlx::PgPool;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{AssigneeFilter, CaseFilter, CaseRow, CaseState, RawCase};
@@ -31,11 +33,16 @@ pub async fn list(
     };
     let rows = sqlx::query_as!(
         RawCase,
-        r#"SELECT reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
+        r#"SELECT c.reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
                   assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
-                  last_inbound_line_id, last_message
-             FROM cases
-            WHERE reference > $1
+                  last_inbound_line_id, last_message,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('label_id', l.label_id, 'name', l.name)), '[]')
+                     FROM case_labels k JOIN labels l USING (label_id)
+                    WHERE k.reference = c.reference) AS "labels!: Json<Vec<CaseLabel>>",
+                  z.until AS "snoozed_until?"
+             FROM cases c
+             LEFT JOIN snoozes z ON z.reference = c.reference
+            WHERE c.reference > $1
               AND ($2::text IS NULL OR state = $2)
               AND ($3::uuid[] IS NULL OR survey_id = ANY ($3))
               AND (NOT $4::boolean OR assignee_id IS NOT DISTINCT FROM $5::uuid)
@@ -45,9 +52,13 @@ pub async fn list(
               AND ($11::text IS NULL OR channel = $11)
               AND last_message_at >= COALESCE($12, '-infinity'::timestamptz)
               AND last_message_at < COALESCE($13, 'infinity'::timestamptz)
-              AND (NOT $14::boolean OR waiting_since IS NOT NULL AND waits_since(reference, answered) IS NOT NULL)
-              AND (NOT $15::boolean OR failed AND is_last_reply_failed(reference))
-            ORDER BY reference
+              AND (NOT $14::boolean OR waiting_since IS NOT NULL AND waits_since(c.reference, answered) IS NOT NULL)
+              AND (NOT $15::boolean OR failed AND is_last_reply_failed(c.reference))
+              AND ($16::uuid IS NULL OR EXISTS (
+                      SELECT FROM case_labels t WHERE t.reference = c.reference AND t.label_id = $16
+                  ))
+              AND ($17::boolean IS NULL OR (z.reference IS NOT NULL) = $17)
+            ORDER BY c.reference
             LIMIT $8"#,
         after.map_or(0, Reference::as_i32),
         filter.state.map(CaseState::as_str),
@@ -64,6 +75,8 @@ pub async fn list(
         filter.until,
         filter.waiting,
         filter.failed,
+        filter.label.map(|label_id| label_id.0),
+        filter.snoozed,
     )
     .fetch_all(pool)
     .await?;

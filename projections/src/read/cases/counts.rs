@@ -4,7 +4,8 @@ use docket_domain::ids::{SurveyId, UserId};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// How many cases the views have for somebody, each up to the bound that was given.
+/// How many cases the views have for somebody, each up to the bound that was given. Snoozed cases are in none of them, but where a
+/// reply failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Open cases.
@@ -66,17 +67,23 @@ async fn of_all(
     limit: u32,
 ) -> Result<Counts, sqlx::Error> {
     let found = sqlx::query!(
-        r#"SELECT (SELECT count(*) FROM (SELECT FROM cases WHERE state = 'open' LIMIT $2) c) AS "open!",
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM cases c WHERE state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
                         WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                            AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $2
                    ) c) AS "unread!",
-                  (SELECT count(*) FROM (SELECT FROM cases WHERE assignee_id = $1 AND state = 'open' LIMIT $2) c) AS "mine!",
-                  (SELECT count(*) FROM (SELECT FROM cases WHERE assignee_id IS NULL AND state = 'open' LIMIT $2) c) AS "unassigned!",
                   (SELECT count(*) FROM (
-                       SELECT FROM cases c WHERE c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL LIMIT $2
+                       SELECT FROM cases c WHERE assignee_id = $1 AND state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
+                   ) c) AS "mine!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c WHERE assignee_id IS NULL AND state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
+                   ) c) AS "unassigned!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases c WHERE c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL
+                            AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "waiting!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $2
@@ -97,22 +104,28 @@ async fn of_surveys(
     limit: u32,
 ) -> Result<Counts, sqlx::Error> {
     let found = sqlx::query!(
-        r#"SELECT (SELECT count(*) FROM (SELECT FROM cases WHERE survey_id = ANY ($3) AND state = 'open' LIMIT $2) c) AS "open!",
+        r#"SELECT (SELECT count(*) FROM (
+                       SELECT FROM cases c WHERE survey_id = ANY ($3) AND state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
+                   ) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
                         WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                            AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "unread!",
                   (SELECT count(*) FROM (
-                       SELECT FROM cases WHERE survey_id = ANY ($3) AND assignee_id = $1 AND state = 'open' LIMIT $2
+                       SELECT FROM cases c WHERE survey_id = ANY ($3) AND assignee_id = $1 AND state = 'open'
+                            AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "mine!",
                   (SELECT count(*) FROM (
-                       SELECT FROM cases WHERE survey_id = ANY ($3) AND assignee_id IS NULL AND state = 'open' LIMIT $2
+                       SELECT FROM cases c WHERE survey_id = ANY ($3) AND assignee_id IS NULL AND state = 'open'
+                            AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "unassigned!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c
                         WHERE c.survey_id = ANY ($3) AND c.waiting_since IS NOT NULL
                             AND waits_since(c.reference, c.answered) IS NOT NULL
+                            AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "waiting!",
                   (SELECT count(*) FROM (

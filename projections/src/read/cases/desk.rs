@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use docket_domain::case::CaseLabel;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, LineId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
@@ -80,7 +81,8 @@ pub async fn around(
         r#"SELECT (SELECT settings_position FROM log_head) AS "settings_position!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                         LEFT JOIN snoozes z ON z.reference = c.reference
+                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND z.reference IS NULL
                             AND ($2::uuid[] IS NULL OR c.survey_id = ANY ($2))
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $3
@@ -189,6 +191,8 @@ struct RawAbout {
     last_inbound_at: Option<DateTime<Utc>>,
     last_inbound_line_id: Option<Uuid>,
     last_message: i64,
+    labels: Json<Vec<CaseLabel>>,
+    snoozed_until: Option<DateTime<Utc>>,
     name: Option<String>,
     read_to: Option<i64>,
     line_number: Option<String>,
@@ -252,6 +256,8 @@ impl RawAbout {
                 last_inbound_at: self.last_inbound_at,
                 last_inbound_line_id: self.last_inbound_line_id,
                 last_message: self.last_message,
+                labels: self.labels,
+                snoozed_until: self.snoozed_until,
             }
             .read()?,
         })
@@ -274,6 +280,10 @@ pub async fn about(
         r#"SELECT c.reference, c.contact_id, c.number, c.survey_id, c.line_id, c.channel, c.title, c.status, c.state,
                   c.origin, c.withdrawn, c.assignee_id, c.assignee_email, c.version, c.message_count, c.opened_at,
                   c.last_message_at, c.last_inbound_at, c.last_inbound_line_id, c.last_message,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('label_id', t.label_id, 'name', t.name)), '[]')
+                     FROM case_labels n JOIN labels t USING (label_id)
+                    WHERE n.reference = c.reference) AS "labels!: Json<Vec<CaseLabel>>",
+                  (SELECT s.until FROM snoozes s WHERE s.reference = c.reference) AS snoozed_until,
                   k.name AS "name?", m.read_to AS "read_to?",
                   l.number AS "line_number?", l.channel AS "line_channel?", l.removed AS "line_removed?",
                   newest.last_inbound_at AS "newest_at?", newest.last_inbound_line_id AS "newest_line_id?",

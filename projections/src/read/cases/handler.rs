@@ -334,7 +334,10 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
-            | CaseEvent::ReactionReceived { .. } => {}
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. } => {}
         }
     }
 

@@ -1,8 +1,10 @@
 //! The cases in which the contact waits for an answer, those that wait longest first.
 
 use chrono::{DateTime, Utc};
+use docket_domain::case::CaseLabel;
 use docket_domain::channel::Channel;
 use sqlx::PgPool;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{AssigneeFilter, CaseFilter, CaseRow, Cursor, RawCase};
@@ -32,12 +34,17 @@ pub async fn list(
         Some(AssigneeFilter::User(user_id)) => (true, Some(user_id.0)),
     };
     let found = sqlx::query!(
-        r#"SELECT reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
+        r#"SELECT c.reference, contact_id, number, survey_id, line_id, channel, title, status, state, origin, withdrawn,
                   assignee_id, assignee_email, version, message_count, opened_at, last_message_at, last_inbound_at,
-                  last_inbound_line_id, last_message, waiting_since AS "waiting_since!"
-             FROM cases
-            WHERE waiting_since IS NOT NULL AND waits_since(reference, answered) IS NOT NULL
-              AND (waiting_since, reference) > (COALESCE($1, '-infinity'::timestamptz), COALESCE($2::integer, 0))
+                  last_inbound_line_id, last_message, waiting_since AS "waiting_since!",
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('label_id', l.label_id, 'name', l.name)), '[]')
+                     FROM case_labels k JOIN labels l USING (label_id)
+                    WHERE k.reference = c.reference) AS "labels!: Json<Vec<CaseLabel>>",
+                  z.until AS "snoozed_until?"
+             FROM cases c
+             LEFT JOIN snoozes z ON z.reference = c.reference
+            WHERE waiting_since IS NOT NULL AND waits_since(c.reference, answered) IS NOT NULL
+              AND (waiting_since, c.reference) > (COALESCE($1, '-infinity'::timestamptz), COALESCE($2::integer, 0))
               AND ($3::uuid[] IS NULL OR survey_id = ANY ($3))
               AND (NOT $4::boolean OR assignee_id IS NOT DISTINCT FROM $5::uuid)
               AND ($6::text IS NULL OR (number ~>=~ $6 AND number ~<=~ $7))
@@ -46,8 +53,12 @@ pub async fn list(
               AND ($11::text IS NULL OR channel = $11)
               AND last_message_at >= COALESCE($12, '-infinity'::timestamptz)
               AND last_message_at < COALESCE($13, 'infinity'::timestamptz)
-              AND (NOT $14::boolean OR failed AND is_last_reply_failed(reference))
-            ORDER BY waiting_since, reference
+              AND (NOT $14::boolean OR failed AND is_last_reply_failed(c.reference))
+              AND ($15::uuid IS NULL OR EXISTS (
+                      SELECT FROM case_labels t WHERE t.reference = c.reference AND t.label_id = $15
+                  ))
+              AND ($16::boolean IS NULL OR (z.reference IS NOT NULL) = $16)
+            ORDER BY waiting_since, c.reference
             LIMIT $8"#,
         cursor.map(|cursor| cursor.at),
         cursor.map(|cursor| cursor.reference.as_i32()),
@@ -63,6 +74,8 @@ pub async fn list(
         filter.since,
         filter.until,
         filter.failed,
+        filter.label.map(|label_id| label_id.0),
+        filter.snoozed,
     )
     .fetch_all(pool)
     .await?;
@@ -90,6 +103,8 @@ pub async fn list(
                 last_inbound_at: row.last_inbound_at,
                 last_inbound_line_id: row.last_inbound_line_id,
                 last_message: row.last_message,
+                labels: row.labels,
+                snoozed_until: row.snoozed_until,
             };
             Ok((case.read()?, row.waiting_since))
         })

@@ -231,6 +231,9 @@ impl Step {
             | CaseEvent::StatusChanged { .. }
             | CaseEvent::AssigneeChanged { .. }
             | CaseEvent::TitleChanged { .. }
+            | CaseEvent::LabelsChanged { .. }
+            | CaseEvent::CaseSnoozed { .. }
+            | CaseEvent::CaseWoken { .. }
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::MessageMovedOut { .. }
             | CaseEvent::MessageMovedIn { .. }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
-use docket_domain::case::{CaseEvent, Reaction};
+use chrono::{DateTime, SecondsFormat, Utc};
+use docket_domain::case::{CaseEvent, CaseLabel, Reaction};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{MessageId, Reference};
 use docket_domain::personal::Personal;
@@ -153,6 +153,12 @@ fn words_of(comment: Option<&Personal<String>>) -> Option<String> {
     search::index(comment.map(|comment| comment.as_str()))
 }
 
+/// Names as a JSON array.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    serde_json::to_string(&names).expect("texts are JSON")
+}
+
 impl ThreadHandler {
     /// The new items, in order.
     pub(super) fn into_items(self) -> Vec<NewThreadItem> {
@@ -288,6 +294,19 @@ impl ThreadHandler {
                 said: Some(to.0.clone()),
                 words: search::index([to.as_str()]),
                 ..new("renamed")
+            }),
+            CaseEvent::LabelsChanged { from, to } => self.items.push(NewThreadItem {
+                before: Some(names(CaseLabel::names_beside(from, to))),
+                value: Some(names(CaseLabel::names_beside(to, from))),
+                ..new("labels")
+            }),
+            CaseEvent::CaseSnoozed { until, .. } => self.items.push(NewThreadItem {
+                value: Some(until.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+                ..new("snoozed")
+            }),
+            CaseEvent::CaseWoken { reason, .. } => self.items.push(NewThreadItem {
+                value: Some(reason.as_str().to_owned()),
+                ..new("woken")
             }),
             CaseEvent::MessageMovedOut {
                 message_id,

@@ -19,6 +19,9 @@ NO_SCHEMA_TELLS = [
     ("invalid-cursor", ""),
     # What an id, an address or a name in a body stands for.
     ("invalid-value", "line_id names no line"),
+    ("invalid-value", "media_id names no file"),
+    # A form's schema does not tell what its encoding does to the order and the names of its parts.
+    ("invalid-value", "the form must hold the file"),
     ("invalid-value", "survey_id names no survey"),
     ("invalid-value", "surveys names a survey that does not exist"),
     ("invalid-value", "email must be the address of"),

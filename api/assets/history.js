@@ -21,7 +21,7 @@
         const fresh = page.querySelector(part);
         if (fresh) document.querySelector(part).replaceChildren(...fresh.childNodes);
       }
-      for (const item of document.querySelectorAll("#events > li")) {
+      for (const item of document.querySelectorAll("#events > li:not(.day)")) {
         if (item.querySelector(".number").textContent === slider.value) item.setAttribute("aria-current", "true");
         else item.removeAttribute("aria-current");
       }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::activity::Activity;
 use crate::audit::Audit;
 use crate::http::client_address::TrustedProxies;
+use crate::media::Media;
 use crate::vonage::client::Client;
 use crate::vonage_settings::VonageSettings;
 
@@ -37,6 +38,8 @@ pub struct Parts {
     pub reports: Arc<KeptReports>,
     /// Who we are at Vonage.
     pub vonage: Arc<Vonage>,
+    /// The files that messages carry.
+    pub media: Media,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
     /// Makes identifiers.

@@ -15,6 +15,7 @@ pub mod first_owner;
 pub mod given;
 pub mod listen;
 pub mod logging;
+pub mod media;
 pub mod numbers;
 pub mod public_url;
 pub mod secrets;
@@ -69,11 +70,12 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
+    media::SECTION,
     numbers::SECTION,
     secrets::SECTION,
     checkpoints::SECTION,
@@ -110,6 +112,8 @@ pub struct Config {
     pub checkpoints: OutletsConfig,
     /// How messages are delivered.
     pub delivery: DeliveryOptions,
+    /// Where media are kept, and from where they are fetched.
+    pub media: media::MediaSettings,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
     /// The first owner's address and password.
@@ -150,6 +154,8 @@ impl Values {
         let secret_key = secrets::key(self, &mut mistakes);
         let checkpoints = mistakes.note(checkpoints::outlets(self));
         let delivery = mistakes.note(delivery::options(self));
+        let api_url = vonage.as_ref().map(|vonage| vonage.api_url.as_str());
+        let media = media::check(self, api_url, &mut mistakes);
         let default_country = mistakes.note(numbers::default_country(self));
         let owner = first_owner::owner(self, &mut mistakes);
         mistakes.note(logging::filter(self));
@@ -161,6 +167,7 @@ impl Values {
             Some(trusted_proxies),
             Some(checkpoints),
             Some(delivery),
+            Some(media),
             Some(default_country),
             Some(vonage),
             true,
@@ -172,6 +179,7 @@ impl Values {
             trusted_proxies,
             checkpoints,
             delivery,
+            media,
             default_country,
             vonage,
             mistakes.0.is_empty(),
@@ -193,6 +201,7 @@ impl Values {
             secret_key,
             checkpoints,
             delivery,
+            media,
             default_country,
             owner,
         };

@@ -10,13 +10,17 @@
 
 mod act;
 mod answers;
+mod attach;
 mod begin;
 mod bulk;
 mod case;
 mod changes;
+mod contact_words;
+mod contacts;
 mod counter;
 mod device;
 mod errors;
+mod files;
 mod history;
 mod inbox;
 mod labels;
@@ -53,6 +57,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use docket_domain::access::Access;
+use docket_domain::ids::UserId;
+use docket_domain::user::Role;
 use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
@@ -73,14 +80,43 @@ const MAX_FORM_BYTES: usize = 1 << 18;
 /// escaped once more.
 const MAX_SIGN_IN_BYTES: usize = 4 * MAX_FORM_BYTES;
 
+/// Who asks with a session of the console.
+pub(crate) struct SessionCaller {
+    pub(crate) user_id: UserId,
+    pub(crate) email: String,
+    pub(crate) role: Role,
+    pub(crate) access: Access,
+    pub(crate) token_hash: [u8; 32],
+}
+
+/// The session with which a browser asks, where it has one.
+///
+/// # Errors
+///
+/// The database cannot be asked.
+pub(crate) async fn session_of(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<Option<SessionCaller>, Problem> {
+    let session = session::of_browser(app, headers).await?;
+    Ok(session.map(|session| SessionCaller {
+        user_id: session.user_id,
+        email: session.email,
+        role: session.role,
+        access: session.access,
+        token_hash: session.token_hash,
+    }))
+}
+
 /// Everything that the pages load is served here, and nothing is inline.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The styles of all pages, one file after another; a later one can say what an earlier one said otherwise.
 const STYLES: &str = concat!(
     include_str!("../assets/console.css"),
     include_str!("../assets/case.css"),
+    include_str!("../assets/files.css"),
     include_str!("../assets/log.css"),
     include_str!("../assets/labels.css"),
 );
@@ -111,7 +147,7 @@ struct Console {
     feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/rows`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
@@ -126,7 +162,6 @@ pub fn router(app: App) -> Router {
         .route("/cases/several", post(bulk::act))
         .route("/cases/new/saved-replies", get(answers::of_new_case))
         .route("/cases/{reference}/saved-replies", get(answers::of_case))
-        .route("/cases/{reference}/write", post(act::write))
         .route("/cases/{reference}/template", post(outgoing::send_template))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
@@ -147,6 +182,7 @@ pub fn router(app: App) -> Router {
             "/cases/{reference}/messages/{message_id}/resend",
             post(act::resend),
         )
+        .merge(contacts::acting())
         .route_layer(middleware::from_fn(session::may_act));
     let overseeing = Router::new()
         .route("/log", get(log::show))
@@ -164,7 +200,23 @@ pub fn router(app: App) -> Router {
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .merge(contacts::own())
         .route_layer(middleware::from_fn(session::anybody));
+    // Forms that carry a file, whose size is bounded where it is read.
+    let carrying = Router::new()
+        .route("/cases/{reference}/write", post(act::write))
+        .route("/media", post(attach::upload))
+        .route_layer(middleware::from_fn(session::may_act))
+        .route_layer(middleware::from_fn_with_state(
+            console.clone(),
+            session::within_reach,
+        ))
+        .route_layer(middleware::from_fn_with_state(
+            console.clone(),
+            session::inside,
+        ))
+        .layer(middleware::from_fn(attach::bounded))
+        .layer(DefaultBodyLimit::disable());
     let inside = own
         .merge(acting)
         .merge(settings::routes())
@@ -183,6 +235,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_SIGN_IN_BYTES));
     let router = inside
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .merge(carrying)
         .route("/sign-in", sign_in)
         .merge(assets())
         .method_not_allowed_fallback(wrong_method)
@@ -247,6 +300,13 @@ fn assets() -> Router<Console> {
             asset(
                 "text/javascript; charset=utf-8",
                 include_str!("../assets/desk.js"),
+            ),
+        )
+        .route(
+            "/assets/files.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/files.js"),
             ),
         )
         .route(

@@ -10,21 +10,22 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{CaseError, News};
-use docket_domain::ids::LineId;
+use docket_domain::ids::{LineId, MessageId};
 use docket_domain::line::{HaltReason, LineCommand};
 use docket_projections::DatabaseError;
 use docket_projections::ledger::operation::{Answer, LedgerError};
-use docket_projections::outbox_claims::{self, Claim, Wanted};
+use docket_projections::outbox_claims::{self, Claim, ClaimedMedia, Wanted};
 use docket_projections::read::outbox::{self, OutboxRow};
 use metrics::counter;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use crate::app::App;
+use crate::media;
 use crate::operations::Administrator;
-use crate::operations::delivery::{BeginSending, FailWithoutLine, RecordOutcome};
+use crate::operations::delivery::{BeginSending, Claimed, FailUnsendable, RecordOutcome};
 use crate::operations::line::ChangeLine;
-use crate::vonage::client::{self, Client, OutboundText, SendOutcome};
+use crate::vonage::client::{self, Client, OutboundFile, OutboundText, SendOutcome};
 
 /// The clock by which claims and pauses are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +221,7 @@ impl Delivery {
         let clock = DatabaseClock { read, at };
         if is_housework_due {
             self.mark_cut_off(read).await?;
-            self.fail_without_line().await?;
+            self.fail_unsendable().await?;
         }
         let Some(client) = self.app.vonage.client.load_full() else {
             return Ok(0);
@@ -295,10 +296,10 @@ impl Delivery {
         Ok(())
     }
 
-    /// Messages whose line was removed while they waited: an agent is to learn of it, and can send them again from another.
-    async fn fail_without_line(&self) -> Result<(), DatabaseError> {
-        for message in outbox_claims::without_line(&self.app.pool, 100).await? {
-            let fail = FailWithoutLine {
+    /// Messages whose line was removed while they waited, or whose contact opted out: an agent is to learn of it.
+    async fn fail_unsendable(&self) -> Result<(), DatabaseError> {
+        for message in outbox_claims::unsendable(&self.app.pool, 100).await? {
+            let fail = FailUnsendable {
                 message_id: message.message_id,
                 attempt: message.attempt,
             };
@@ -306,10 +307,10 @@ impl Delivery {
                 Ok(_) => {}
                 // The others must not wait behind it.
                 Err(LedgerError::Refused(error)) => {
-                    error!(%error, message_id = %message.message_id, "that a message lost its line was refused");
+                    error!(%error, message_id = %message.message_id, "that a message cannot be sent any more was refused");
                 }
                 Err(error) => {
-                    warn!(%error, message_id = %message.message_id, "that a message lost its line could not be recorded; trying again");
+                    warn!(%error, message_id = %message.message_id, "that a message cannot be sent any more could not be recorded; trying again");
                     break;
                 }
             }
@@ -356,6 +357,7 @@ impl Delivery {
         let Claim {
             message,
             from_number,
+            media,
         } = claim;
         tokio::time::sleep_until(slot.turn.into()).await;
         if self.app.stopping.is_cancelled() {
@@ -366,7 +368,10 @@ impl Delivery {
             attempt: message.attempt,
         };
         let deferrals = match self.app.ledger.submit(begin).await {
-            Ok(Answer::Done(deferrals) | Answer::Repeated(deferrals)) => deferrals,
+            Ok(Answer::Done(claimed) | Answer::Repeated(claimed)) => match claimed {
+                Claimed::ToSend { deferrals } => deferrals,
+                Claimed::OptedOut => return Used::Done,
+            },
             Ok(Answer::Duplicate) => 0,
             // The row is behind the log, or was when it was read.
             Err(LedgerError::Refused(CaseError::NotQueued { .. })) => return Used::Not,
@@ -385,6 +390,10 @@ impl Delivery {
             return Used::Done;
         }
         let client_ref = message.message_id.client_ref(message.attempt);
+        let address = media
+            .as_ref()
+            .map(|file| self.address_of(message.message_id, file, slot.clock.now()));
+        let media = media.as_ref().zip(address.as_deref());
         let call = OutboundText {
             channel: message.channel,
             from: &from_number.0,
@@ -393,6 +402,11 @@ impl Delivery {
             template: message.template.as_ref(),
             client_ref: &client_ref,
             quoted: None,
+            media: media.map(|(file, url)| OutboundFile {
+                kind: &file.kind,
+                url,
+                name: file.name.as_ref().map(|name| name.0.as_str()),
+            }),
         };
         let outcome = client.send(&call).await;
         counter!("docket_delivery_calls_total", "result" => label(&outcome)).increment(1);
@@ -404,6 +418,20 @@ impl Delivery {
         let news = self.news(deferrals, outcome, slot.clock.now());
         self.record(message, news).await;
         Used::Done
+    }
+
+    /// Where Vonage fetches the file of a message; the address ends with the file's name, whose ending tells Vonage the type.
+    fn address_of(&self, message_id: MessageId, file: &ClaimedMedia, now: DateTime<Utc>) -> String {
+        let pass = self.app.media.link_key().pass(message_id, now);
+        let ending = media::link::ending(
+            &file.media_type,
+            file.name.as_ref().map(|name| name.0.as_str()),
+        );
+        format!(
+            "{}{}/{message_id}/{pass}/file{ending}",
+            self.app.public_url,
+            media::link::PATH
+        )
     }
 
     /// What is recorded of a call; `now` is the database's time, by which it is judged when the message is due again.

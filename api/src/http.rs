@@ -11,12 +11,14 @@ pub mod case_list;
 pub mod cases;
 pub mod checkpoints;
 pub mod client_address;
+pub mod contacts;
 pub mod events;
 pub mod history;
 pub mod input;
 mod integers;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod moves;
 pub mod openapi;
 mod outgoing;
@@ -121,6 +123,7 @@ pub fn document() -> OpenApi {
 fn parts() -> (Router<App>, OpenApi) {
     let v1 = OpenApiRouter::new()
         .merge(cases::routes())
+        .merge(contacts::routes())
         .merge(thread::routes())
         .merge(replies::routes())
         .merge(moves::routes())
@@ -128,6 +131,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(snoozes::routes())
         .merge(surveys::routes())
         .merge(lines::routes())
+        .merge(media::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(checkpoints::routes())

@@ -17,6 +17,7 @@ pub mod export;
 pub mod housekeeping;
 pub mod http;
 pub mod maintenance;
+pub mod media;
 pub mod operations;
 pub mod passwords;
 pub mod reach;

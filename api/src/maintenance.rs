@@ -14,6 +14,7 @@ use crate::ambient;
 use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
+use crate::media::Media;
 use crate::serve::metrics;
 use crate::store::Store;
 
@@ -83,6 +84,7 @@ pub async fn on_store<T>(
         pool: store.pool(),
         reports: Arc::default(),
         vonage: Arc::new(Vonage::default()),
+        media: Media::default(),
         clock: ambient::now,
         new_id: ambient::new_id,
         metrics: metrics::handle(),

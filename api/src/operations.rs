@@ -6,12 +6,15 @@
 
 mod automatic_text;
 pub mod case;
+pub mod contact;
 pub mod delivery;
 pub mod held;
 pub mod installation;
 pub mod label;
 pub mod line;
+pub mod media;
 pub mod message_move;
+pub mod opt_out;
 pub mod people;
 pub mod probe;
 pub mod receive;

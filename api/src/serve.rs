@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use docket_projections::ledger::{Ledger, LedgerOptions};
 use docket_projections::log::{follow, reader};
-use docket_projections::watch;
+use docket_projections::{media_claims, watch};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -30,14 +30,17 @@ use crate::app::{App, Parts, Vonage};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::connections::{self, Limits};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, DeliveryClock};
 use crate::evidence::keep::Keeper;
 use crate::http::problem::Problem;
+use crate::media::Media;
+use crate::media::link::LinkKey;
+use crate::media::worker::MediaWorker;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
-    activity, ambient, console, housekeeping, http, rebuilding, reports, site, snoozes, users,
-    vonage_settings, webhooks,
+    activity, ambient, console, housekeeping, http, media, rebuilding, reports, site, snoozes,
+    users, vonage_settings, webhooks,
 };
 
 /// So many connections wait to be accepted, where the system lets so many: beyond that they are reset.
@@ -163,12 +166,22 @@ impl Service {
         let ledger = Ledger::start(store.connect.clone(), LedgerOptions::new(ambient::now))
             .await
             .context("the ledger could not be started")?;
+        let link_key = media_claims::link_key(&store.pool())
+            .await
+            .context("the key of media could not be read")?;
+        let media = Media::open(
+            &config.media,
+            &config.data_dir,
+            LinkKey::new(link_key),
+            config.public_url.is_some() || config.media.is_reached_directly,
+        )?;
         let app = App::new(Parts {
             audit: Audit::start(ledger.clone(), ambient::now, ambient::new_id),
             ledger,
             pool: store.pool(),
             reports: Arc::default(),
             vonage: Arc::new(vonage),
+            media,
             clock: ambient::now,
             new_id: ambient::new_id,
             metrics: metrics::handle(),
@@ -206,6 +219,7 @@ impl Service {
             )),
             tokio::spawn(vonage_settings::follow(app.clone())),
             tokio::spawn(Delivery::new(app.clone(), config.delivery).run()),
+            tokio::spawn(MediaWorker::new(app.clone(), DeliveryClock::Database).run()),
             tokio::spawn(rebuilding::run(app.clone(), store.connect.clone())),
             tokio::spawn(Keeper::new(app.clone(), config.checkpoints.clone()).run()),
             tokio::spawn(activity::run(app.clone())),
@@ -408,6 +422,7 @@ pub fn router(app: &App) -> Router {
     let readable = middleware::from_fn_with_state(app.clone(), only_if_readable);
     let router = http::router(app.clone())
         .merge(webhooks::router(app.clone()))
+        .merge(media::sent::router(app.clone()))
         .layer(readable)
         .merge(health)
         .merge(console::router(app.clone()));

@@ -8,10 +8,12 @@
 //! Nothing is kept beyond the process. It guards nothing but invented data, so it should listen on this machine alone.
 
 mod account;
+mod files;
 mod keys;
 mod link;
 mod messages_api;
 mod phone;
+mod templates;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,6 +37,7 @@ use link::{CuttableListener, Link};
 
 pub use account::{Entry, EntryKind, EntryState};
 pub use keys::{Keys, keys};
+pub use templates::SimulatedTemplate;
 pub use webhooks::NoAnswer;
 
 /// How long a stop waits for calls that are under way.
@@ -192,12 +195,40 @@ pub struct AcceptedMessage {
     pub from: String,
     /// How it went.
     pub channel: Channel,
-    /// What was sent.
+    /// What was sent; of a template, what arrives.
     pub text: String,
+    /// The template that it was sent as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<AcceptedTemplate>,
+    /// The file that it carries; the text then stands beneath it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<AcceptedFile>,
     /// The `message_uuid` of the message that it quotes.
     pub quoted: Option<String>,
     /// When it was taken.
     pub at: DateTime<Utc>,
+}
+
+/// A file that a message from Docket carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptedFile {
+    /// `image`, `audio`, `video` or `file`.
+    pub kind: String,
+    /// Where the account fetched it.
+    pub url: String,
+    /// Its name, where one was given.
+    pub name: Option<String>,
+}
+
+/// A WhatsApp template as Docket sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptedTemplate {
+    /// Its name.
+    pub name: String,
+    /// Its locale.
+    pub locale: String,
+    /// What stands in its places.
+    pub parameters: Vec<String>,
 }
 
 /// Something that a customer sends.
@@ -271,6 +302,7 @@ impl Simulator {
         let router = Router::new()
             .merge(messages_api::router())
             .merge(phone::router())
+            .merge(files::router())
             .with_state(Arc::clone(&account));
         let serving = axum::serve(
             CuttableListener(listener),
@@ -307,6 +339,18 @@ impl Simulator {
     /// Lets the next calls fail, one fault a call, after those that were scripted before.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.account.state().faults.extend(faults);
+    }
+
+    /// Makes a template known to the account, as WhatsApp approved it.
+    pub fn add_template(&self, template: SimulatedTemplate) {
+        self.account.state().templates.push(template);
+    }
+
+    /// Ends WhatsApp's 24 hours for a customer and a line, or begins them anew. While they are over, what the customer writes is
+    /// dated back by more than that time, and free text to them is rejected.
+    pub fn set_window(&self, customer: &str, line: &str, open: bool) {
+        let parties = account::Parties::new(customer, line, Channel::Whatsapp);
+        self.account.set_window(parties, open);
     }
 
     /// Everything the account has taken, in order.

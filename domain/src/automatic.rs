@@ -172,6 +172,7 @@ mod tests {
                 holidays: vec![],
                 text: "Closed (%ref).".into(),
             }),
+            opt_out_confirmation: None,
         }
     }
 

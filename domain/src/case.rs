@@ -9,6 +9,7 @@ mod delivery;
 mod error;
 mod event;
 mod labels;
+mod media;
 mod moves;
 mod said;
 mod snooze;
@@ -17,19 +18,22 @@ pub use brief::Summary;
 pub use command::{CaseCommand, News};
 pub use error::CaseError;
 pub use event::{
-    Assignee, Author, CaseEvent, InboundMessage, Opened, Origin, OutboundMessage, Reaction,
+    Assignee, Author, CaseEvent, InboundMessage, MediaKind, Opened, Origin, OutboundMedia,
+    OutboundMessage, Reaction, StoredMedia,
 };
 pub use labels::{CaseLabel, MAX_CASE_LABELS};
+pub use media::MediaNews;
 pub use said::Said;
 pub use snooze::{MAX_SNOOZE_DAYS, WakeReason};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Progress;
 use crate::ids::{LabelId, MessageId, Reference, UserId};
 use crate::personal::Personal;
@@ -72,6 +76,9 @@ pub struct State {
     /// The contact's newest reaction to each message, taken off or not. A case has one contact, and so a message has one reaction.
     #[serde(default)]
     pub reactions: BTreeMap<MessageId, Box<Reaction>>,
+    /// Which files of messages are kept or given up, each by its message and its number in it.
+    #[serde(default)]
+    pub settled_media: BTreeSet<(MessageId, u16)>,
     /// The sequence of the last event by which something was said here; 0 where nothing was. Moves say nothing.
     #[serde(default)]
     pub last_said: u64,
@@ -90,7 +97,7 @@ pub struct State {
     /// The last local date for which the text outside of office hours was written here.
     #[serde(default)]
     pub told_closed_on: Option<NaiveDate>,
-    /// Whether `messages`, `moved_out` and `reactions` hold only what was asked for.
+    /// Whether `messages`, `moved_out`, `reactions` and `settled_media` hold only what was asked for.
     #[serde(default)]
     is_brief: bool,
     /// Whether a brief case no longer knows who said the newest things, because a message came or went by a move.
@@ -225,6 +232,11 @@ impl Case {
                 message_id,
                 line_id,
             } => state.resend(message_id, line_id),
+            CaseCommand::RecordMedia {
+                message_id,
+                item,
+                news,
+            } => state.record_media(message_id, item, news),
             CaseCommand::SetStatus {
                 question,
                 value,
@@ -246,6 +258,7 @@ impl Case {
                     text,
                 }])
             }
+            CaseCommand::RecordOptOut(change) => Ok(state.record_opt_out(change)),
             CaseCommand::MoveOut {
                 message_id,
                 to,
@@ -298,17 +311,10 @@ impl Case {
             return Ok(vec![]);
         }
         state.must_not_be_withdrawn()?;
-        if normalise::is_empty(&message.text) {
-            return Err(CaseError::Empty("the text"));
-        }
-        must_fit(
-            "the text as it is sent",
-            &message.sent_text,
-            message.channel.max_text_chars(),
-        )?;
+        media::check_outbound(&message)?;
         let user = match &message.author {
             Author::User { user_id, .. } => Some(*user_id),
-            Author::Automatic { .. } => None,
+            Author::Automatic { .. } | Author::OptOutConfirmation => None,
         };
         self.must_have_been_heard(seen_version, user)?;
         Ok(vec![CaseEvent::MessageQueued(message)])
@@ -358,6 +364,7 @@ impl State {
             moved_out: BTreeMap::new(),
             notes: 0,
             reactions: BTreeMap::new(),
+            settled_media: BTreeSet::new(),
             last_said: 0,
             said: Said::default(),
             standing: 0,
@@ -375,6 +382,15 @@ impl State {
             Stage::Open => Ok(()),
             Stage::Closed => Err(CaseError::Closed),
             Stage::Withdrawn => Err(CaseError::Withdrawn),
+        }
+    }
+
+    /// A case whose move was undone is told nothing more.
+    fn record_opt_out(&self, change: OptOutChange) -> Vec<CaseEvent> {
+        if self.stage == Stage::Withdrawn {
+            vec![]
+        } else {
+            vec![CaseEvent::OptOutChanged(change)]
         }
     }
 
@@ -577,6 +593,14 @@ impl State {
                 }
                 self.set_reaction(*message_id, reaction.as_deref());
             }
+            CaseEvent::MediaStored(media) => {
+                self.settled_media.insert((media.message_id, media.item));
+            }
+            CaseEvent::MediaFailed {
+                message_id, item, ..
+            } => {
+                self.settled_media.insert((*message_id, *item));
+            }
             delivery => self.evolve_delivery(delivery),
         }
     }
@@ -597,6 +621,7 @@ impl State {
                     Author::Automatic { occasion } => {
                         self.told_closed_on = occasion.date().or(self.told_closed_on);
                     }
+                    Author::OptOutConfirmation => {}
                 }
             }
             CaseEvent::MessageMovedIn { .. } | CaseEvent::MessageReturned { .. } => {

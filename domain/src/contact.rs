@@ -4,10 +4,13 @@
 //! decision reads. It is bounded by the number of open cases, of which there is a limit, and not by what was said in them: its cases
 //! are brief ([`Case::brief`]), and what a decision needs of one message is recalled for it.
 
+pub mod profile;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use self::profile::{Contact, ContactEvent};
 use crate::case::{Case, CaseEvent, Origin};
 use crate::channel::Channel;
 use crate::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
@@ -26,8 +29,10 @@ pub struct ContactState {
     pub survey_id: SurveyId,
     /// The outside number, in its one spelling.
     pub number: String,
-    /// How often something about its cases was recorded; 0 where nothing was yet.
+    /// How often something about it or its cases was recorded; 0 where nothing was yet.
     pub version: u64,
+    /// What is recorded about the contact itself.
+    profile: Contact,
     /// The open cases, and those that a decision has asked for.
     cases: BTreeMap<Reference, Case>,
     /// When the contact last wrote, and to which line.
@@ -70,12 +75,13 @@ impl KnownMessage {
 
 impl ContactState {
     /// A contact of whom nothing is known.
-    pub const fn new(contact_id: ContactId, survey_id: SurveyId, number: String) -> Self {
+    pub fn new(contact_id: ContactId, survey_id: SurveyId, number: String) -> Self {
         Self {
             contact_id,
             survey_id,
             number,
             version: 0,
+            profile: Contact::default(),
             cases: BTreeMap::new(),
             last_line: None,
             windows: BTreeMap::new(),
@@ -83,6 +89,27 @@ impl ContactState {
             newest: None,
             messages: vec![],
         }
+    }
+
+    /// Puts in what is recorded about the contact itself.
+    pub fn put_profile(&mut self, profile: Contact) {
+        self.profile = profile;
+    }
+
+    /// What is recorded about the contact itself.
+    pub const fn profile(&self) -> &Contact {
+        &self.profile
+    }
+
+    /// Whether anything may be sent to the contact on that channel. Whatever queues or sends a message asks this.
+    pub fn may_be_sent_to(&self, channel: Channel) -> bool {
+        self.profile.may_be_sent_to(channel)
+    }
+
+    /// Takes in an event of the contact's own stream; gives its sequence.
+    pub fn evolve_profile(&mut self, event: &ContactEvent) -> u64 {
+        self.profile.evolve(event);
+        self.profile.version()
     }
 
     /// Puts in a case as the read models show it.
@@ -225,9 +252,10 @@ impl ContactState {
         sequence
     }
 
-    /// About how many bytes the answers take that are known here.
+    /// About how many bytes the texts take that are known here.
     pub fn kept_bytes(&self) -> usize {
-        self.cases.values().map(Case::kept_bytes).sum()
+        let cases: usize = self.cases.values().map(Case::kept_bytes).sum();
+        cases + self.profile.kept_bytes()
     }
 
     /// Forgets what only the decisions of one batch have asked for, so that it stays bounded.

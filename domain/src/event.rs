@@ -7,9 +7,10 @@ use cqrs_es::Aggregate;
 use serde::Serialize;
 
 use crate::case::{Case, CaseEvent};
+use crate::contact::profile::{Contact, ContactEvent};
 use crate::held::{Held, HeldEvent};
 use crate::ids::{
-    AttemptsId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId,
+    AttemptsId, ContactId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId,
     WhatsappTemplateId,
 };
 use crate::installation::{self, Installation, InstallationEvent};
@@ -30,6 +31,8 @@ use crate::whatsapp_template::{WhatsappTemplate, WhatsappTemplateEvent};
 pub enum Event {
     /// Of a case.
     Case(CaseEvent),
+    /// Of a contact.
+    Contact(ContactEvent),
     /// Of a survey.
     Survey(SurveyEvent),
     /// Of a line.
@@ -59,6 +62,8 @@ pub enum Event {
 pub enum StreamId {
     /// A case.
     Case(Reference),
+    /// A contact.
+    Contact(ContactId),
     /// A survey.
     Survey(SurveyId),
     /// A line.
@@ -88,6 +93,7 @@ impl StreamId {
     pub const fn aggregate_type(self) -> &'static str {
         match self {
             Self::Case(_) => Case::TYPE,
+            Self::Contact(_) => Contact::TYPE,
             Self::Survey(_) => Survey::TYPE,
             Self::Line(_) => Line::TYPE,
             Self::Held(_) => Held::TYPE,
@@ -107,6 +113,7 @@ impl StreamId {
     pub fn aggregate_id(self) -> String {
         match self {
             Self::Case(reference) => reference.to_string(),
+            Self::Contact(id) => id.to_string(),
             Self::Survey(id) => id.to_string(),
             Self::Line(id) => id.to_string(),
             Self::Held(id) => id.to_string(),
@@ -125,6 +132,7 @@ impl StreamId {
     pub fn parse(aggregate_type: &str, aggregate_id: &str) -> Option<Self> {
         Some(match aggregate_type {
             Case::TYPE => Self::Case(aggregate_id.parse().ok()?),
+            Contact::TYPE => Self::Contact(aggregate_id.parse().ok()?),
             Survey::TYPE => Self::Survey(aggregate_id.parse().ok()?),
             Line::TYPE => Self::Line(aggregate_id.parse().ok()?),
             Held::TYPE => Self::Held(aggregate_id.parse().ok()?),
@@ -155,6 +163,7 @@ impl Event {
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::Case(event) => event.type_name(),
+            Self::Contact(event) => event.type_name(),
             Self::Survey(event) => event.type_name(),
             Self::Line(event) => event.type_name(),
             Self::Held(event) => event.type_name(),
@@ -173,6 +182,7 @@ impl Event {
     pub const fn version(&self) -> &'static str {
         match self {
             Self::Case(event) => event.version(),
+            Self::Contact(event) => event.version(),
             Self::Survey(event) => event.version(),
             Self::Line(event) => event.version(),
             Self::Held(event) => event.version(),
@@ -195,6 +205,7 @@ impl Event {
     pub fn from_json(aggregate_type: &str, payload: &str) -> Result<Self, serde_json::Error> {
         match aggregate_type {
             Case::TYPE => read_stored(payload).map(Self::Case),
+            Contact::TYPE => read_stored(payload).map(Self::Contact),
             Survey::TYPE => read_stored(payload).map(Self::Survey),
             Line::TYPE => read_stored(payload).map(Self::Line),
             Held::TYPE => read_stored(payload).map(Self::Held),
@@ -225,6 +236,7 @@ macro_rules! from_event {
 
 from_event! {
     CaseEvent => Case,
+    ContactEvent => Contact,
     SurveyEvent => Survey,
     LineEvent => Line,
     HeldEvent => Held,
@@ -241,6 +253,7 @@ from_event! {
 /// Every aggregate's type with its events' types.
 pub const TYPES: &[(&str, &[&str])] = &[
     (Case::TYPE, &CaseEvent::TYPES),
+    (Contact::TYPE, &ContactEvent::TYPES),
     (Survey::TYPE, &SurveyEvent::TYPES),
     (Line::TYPE, &LineEvent::TYPES),
     (Held::TYPE, &HeldEvent::TYPES),

@@ -62,6 +62,8 @@ uuid_id! {
     AttemptsId,
     /// Something that somebody took away as a file.
     ExportId,
+    /// A file that a message carries.
+    MediaId,
     /// A label that people put on cases.
     LabelId,
 }

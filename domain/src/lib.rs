@@ -3,7 +3,7 @@
 //! Everything here is a pure function of its arguments: times and identifiers come in as parameters, so that a decision can be
 //! repeated years later from the log alone.
 //!
-//! The aggregates ([`case::Case`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`],
+//! The aggregates ([`case::Case`], [`contact::profile::Contact`], [`survey::Survey`], [`line::Line`], [`held::Held`], [`user::User`],
 //! [`installation::Installation`], [`label::Labels`], and those of [`people`]) implement cqrs-es's `Aggregate`; each has a pure `decide` and `evolve`
 //! of its own, which that implementation calls.
 
@@ -22,6 +22,7 @@ pub mod json;
 pub mod label;
 pub mod line;
 pub mod office_hours;
+pub mod media;
 pub mod people;
 pub mod personal;
 pub mod routing;

@@ -36,6 +36,9 @@ pub struct AutomaticTexts {
     /// The office hours, with the text outside of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office_hours: Option<OfficeHours>,
+    /// The confirmation of an opt-out by a word such as STOP, the last message that is sent then. It has no `%ref`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opt_out_confirmation: Option<String>,
 }
 
 impl AutomaticTexts {
@@ -50,6 +53,7 @@ impl AutomaticTexts {
             greeting: self.greeting.map(normal),
             new_requested: self.new_requested.map(normal),
             office_hours: self.office_hours.map(OfficeHours::normalised),
+            opt_out_confirmation: self.opt_out_confirmation.map(normal),
         }
     }
 
@@ -64,6 +68,9 @@ impl AutomaticTexts {
         }
         if let Some(office) = &self.office_hours {
             office.check()?;
+        }
+        if !self.opt_out_confirmation.iter().all(is_text) {
+            return Err(LineError::Text("opt_out_confirmation"));
         }
         Ok(())
     }

@@ -64,4 +64,4 @@ macro_rules! aggregate {
     };
 }
 
-use aggregate;
+pub(crate) use aggregate;

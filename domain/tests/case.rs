@@ -119,6 +119,7 @@ fn outbound(number: u128, author: Author) -> OutboundMessage {
         author,
         references: vec![reference(HERE)],
         template: None,
+        media: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::{env, fs};
 
 use cqrs_es::Aggregate;
 use docket_domain::case::{Case, CaseEvent};
+use docket_domain::contact::profile::{Contact, ContactEvent};
 use docket_domain::held::{Held, HeldEvent};
 use docket_domain::installation::{Installation, InstallationEvent};
 use docket_domain::label::{LabelEvent, Labels};
@@ -88,12 +89,18 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 12] = [
+const AGGREGATES: [AggregateEvents; 13] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
         events: "CaseEvent",
         types: &CaseEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: Contact::TYPE,
+        what: "One outside number within one survey: its name, the note about it, and its opt-outs.",
+        events: "ContactEvent",
+        types: &ContactEvent::TYPES,
     },
     AggregateEvents {
         aggregate: Survey::TYPE,
@@ -497,7 +504,7 @@ impl Catalogue<'_> {
             ("TimeZone", _) => "name of a time zone".to_owned(),
             ("String", _) => "text".to_owned(),
             ("bool", _) => "true or false".to_owned(),
-            ("u32" | "u64" | "i64" | "Number", _) => "number".to_owned(),
+            ("u16" | "u32" | "u64" | "i64" | "Number", _) => "number".to_owned(),
             ("Value", _) => "any JSON".to_owned(),
             ("Reference", _) => "reference".to_owned(),
             (id, _) if id.ends_with("Id") => "UUID".to_owned(),

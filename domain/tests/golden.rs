@@ -17,20 +17,22 @@ use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
 use docket_domain::automatic::Occasion;
 use docket_domain::case::{
-    Assignee, Author, Case, CaseEvent, CaseLabel, InboundMessage, Opened, Origin, OutboundMessage,
-    Reaction, WakeReason,
+    Assignee, Author, Case, CaseEvent, CaseLabel, InboundMessage, MediaKind, Opened, Origin,
+    OutboundMedia, OutboundMessage, Reaction, StoredMedia, WakeReason,
 };
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile::{Contact, ContactEvent, OptOutCause, OptOutChange};
 use docket_domain::content::{Content, Media, MoreMedia};
 use docket_domain::event::Event;
 use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{
-    AttemptsId, ContactId, ExportId, HeldId, LabelId, LineId, MessageId, NoteId, Reference,
-    SessionId, SurveyId, TokenId, UserId, WhatsappTemplateId,
+    AttemptsId, ContactId, ExportId, HeldId, LabelId, LineId, MediaId, MessageId, NoteId,
+    Reference, SessionId, SurveyId, TokenId, UserId, WhatsappTemplateId,
 };
 use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
 use docket_domain::label::{LabelColour, LabelEvent, Labels};
 use docket_domain::line::{AutomaticTexts, HaltReason, Line, LineEvent, LineSettings};
+use docket_domain::media::{MediaFailure, StoredFile};
 use docket_domain::office_hours::{OfficeHours, OpenSpan, TimeZone, Weekday};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
 use docket_domain::people::export::{Export, ExportEvent, Exported, Reading, Via};
@@ -101,6 +103,7 @@ impl Example {
 fn aggregate_type(event: &Event) -> &'static str {
     match event {
         Event::Case(_) => Case::TYPE,
+        Event::Contact(_) => Contact::TYPE,
         Event::Survey(_) => Survey::TYPE,
         Event::Line(_) => Line::TYPE,
         Event::Held(_) => Held::TYPE,
@@ -214,6 +217,7 @@ fn outbound(author: Author) -> OutboundMessage {
         author,
         references: vec![reference(124)],
         template: None,
+        media: None,
     }
 }
 
@@ -307,6 +311,7 @@ fn case_examples() -> Vec<Example> {
     examples.extend(moves());
     examples.extend(labels_and_snoozes());
     examples.extend(reactions());
+    examples.extend(media_events());
     examples
 }
 
@@ -350,6 +355,14 @@ fn messages() -> Vec<Example> {
         emoji: None,
         removed: true,
     };
+    let with_media = OutboundMessage {
+        media: Some(Box::new(OutboundMedia {
+            media_id: MediaId(id(11)),
+            kind: MediaKind::Image,
+            file: stored_file(),
+        })),
+        ..outbound(author())
+    };
     let automatic = OutboundMessage {
         channel: Channel::Sms,
         references: vec![reference(123), reference(124)],
@@ -371,6 +384,7 @@ fn messages() -> Vec<Example> {
         full(CaseEvent::MessageQueued(outbound(author()))),
         shape("automatic", CaseEvent::MessageQueued(automatic)),
         shape("template", CaseEvent::MessageQueued(from_template())),
+        shape("media", CaseEvent::MessageQueued(with_media)),
     ]);
     examples.extend(
         [
@@ -678,6 +692,62 @@ fn reactions() -> Vec<Example> {
     ]
 }
 
+fn stored_file() -> StoredFile {
+    StoredFile {
+        sha256: "a".repeat(64),
+        size: 182_044,
+        media_type: "image/jpeg".into(),
+        name: Some("roof.jpg".into()),
+        width: Some(1_600),
+        height: Some(1_200),
+    }
+}
+
+fn media_events() -> Vec<Example> {
+    let nothing_more = StoredFile {
+        media_type: "application/octet-stream".into(),
+        name: None,
+        width: None,
+        height: None,
+        ..stored_file()
+    };
+    let failed = |reason| CaseEvent::MediaFailed {
+        message_id: message_id(),
+        item: 0,
+        reason,
+    };
+    let host = || "files.example.com".to_owned();
+    vec![
+        full(CaseEvent::MediaStored(StoredMedia::new(
+            message_id(),
+            0,
+            stored_file(),
+        ))),
+        shape(
+            "minimal",
+            CaseEvent::MediaStored(StoredMedia::new(message_id(), 1, nothing_more)),
+        ),
+        full(failed(MediaFailure::TooLarge { max_mb: 100 })),
+        shape("address", failed(MediaFailure::Address)),
+        shape("host", failed(MediaFailure::Host { host: host() })),
+        shape(
+            "private_address",
+            failed(MediaFailure::PrivateAddress { host: host() }),
+        ),
+        shape(
+            "unreachable",
+            failed(MediaFailure::Unreachable { host: host() }),
+        ),
+        shape("answered", failed(MediaFailure::Answered { status: 404 })),
+        shape(
+            "redirected",
+            failed(MediaFailure::Redirected { host: host() }),
+        ),
+        shape("store", failed(MediaFailure::Store)),
+        shape("expired", failed(MediaFailure::Expired)),
+    ]
+}
+
 fn survey_examples() -> Vec<Example> {
     let settings = |name: &str, cases_enabled| SurveySettings {
         name: name.into(),
@@ -723,6 +793,85 @@ fn survey_examples() -> Vec<Example> {
             "minimal",
             SurveyEvent::TemplatesChanged { templates: vec![] },
         ),
+    ]
+}
+
+fn opt_out(opted_out: bool, cause: OptOutCause, reason: Option<&str>) -> OptOutChange {
+    OptOutChange {
+        channel: Channel::Sms,
+        opted_out,
+        cause,
+        reason: reason.map(Into::into),
+    }
+}
+
+fn opt_outs_of_cases() -> Vec<Example> {
+    let by_message = OptOutCause::Message {
+        message_id: MessageId(id(1)),
+    };
+    let reason = Some("Asked for it by phone");
+    let confirmation = OutboundMessage {
+        channel: Channel::Sms,
+        references: vec![reference(123)],
+        ..outbound(Author::OptOutConfirmation)
+    };
+    vec![
+        full(CaseEvent::OptOutChanged(opt_out(
+            true,
+            OptOutCause::Person,
+            reason,
+        ))),
+        shape(
+            "minimal",
+            CaseEvent::OptOutChanged(opt_out(false, by_message, None)),
+        ),
+        shape(
+            "opt_out_confirmation",
+            CaseEvent::MessageQueued(confirmation),
+        ),
+    ]
+}
+
+fn contact_examples() -> Vec<Example> {
+    let by_message = OptOutCause::Message {
+        message_id: MessageId(id(1)),
+    };
+    let reason = || Some(Personal("Asked for it by phone".to_owned()));
+    let out = |cause, reason| ContactEvent::ContactOptedOut {
+        channel: Channel::Sms,
+        cause,
+        reason,
+    };
+    let back = |cause, reason| ContactEvent::ContactOptedIn {
+        channel: Channel::Whatsapp,
+        cause,
+        reason,
+    };
+    let renamed = |from: Option<&str>, to: Option<&str>| ContactEvent::ContactRenamed {
+        from: from.map(Into::into),
+        to: to.map(Into::into),
+    };
+    vec![
+        full(ContactEvent::ContactAdded {
+            contact_id: ContactId(id(3)),
+            survey_id: SurveyId(id(4)),
+            number: "447700900123".into(),
+        }),
+        full(renamed(Some("J. Example"), Some("Jane Example"))),
+        shape("minimal", renamed(None, None)),
+        full(ContactEvent::ContactNoted {
+            note: Some("Prefers mornings.".into()),
+        }),
+        shape("minimal", ContactEvent::ContactNoted { note: None }),
+        full(out(OptOutCause::Person, reason())),
+        shape("minimal", out(by_message, None)),
+        shape("vonage", out(OptOutCause::Vonage { code: 1240 }, None)),
+        full(back(OptOutCause::Person, reason())),
+        shape("minimal", back(by_message, None)),
+        full(ContactEvent::OptOutSuspected {
+            channel: Channel::Sms,
+            message_id: MessageId(id(1)),
+        }),
     ]
 }
 
@@ -803,6 +952,7 @@ fn automatic_texts() -> AutomaticTexts {
             holidays: vec![NaiveDate::from_ymd_opt(2026, 12, 25).expect("a date")],
             text: "We are closed. We answer %ref from 9 on.".into(),
         }),
+        opt_out_confirmation: Some("You are unsubscribed.".into()),
     }
 }
 
@@ -1005,6 +1155,8 @@ fn installation_examples() -> Vec<Example> {
 fn examples() -> Vec<Example> {
     [
         case_examples(),
+        contact_examples(),
+        opt_outs_of_cases(),
         survey_examples(),
         line_examples(),
         held_examples(),
@@ -1113,6 +1265,7 @@ fn every_event_type_has_a_full_example() {
     let sorted = |types: &[&'static str]| -> BTreeSet<_> { types.iter().copied().collect() };
     for (aggregate, types) in [
         (Case::TYPE, CaseEvent::TYPES.as_slice()),
+        (Contact::TYPE, ContactEvent::TYPES.as_slice()),
         (Survey::TYPE, SurveyEvent::TYPES.as_slice()),
         (Line::TYPE, LineEvent::TYPES.as_slice()),
         (Held::TYPE, HeldEvent::TYPES.as_slice()),
@@ -1162,6 +1315,7 @@ fn an_event_is_named_by_its_variant() {
         assert_eq!(names, [example.event.type_name()], "{}", example.path());
         let (event_type, version) = match &example.event {
             Event::Case(event) => (event.event_type(), event.event_version()),
+            Event::Contact(event) => (event.event_type(), event.event_version()),
             Event::Survey(event) => (event.event_type(), event.event_version()),
             Event::Line(event) => (event.event_type(), event.event_version()),
             Event::Held(event) => (event.event_type(), event.event_version()),
@@ -1184,7 +1338,7 @@ fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
         AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
-        MessageRemovedElsewhere, ReactionReceived, LabelsChanged, CaseSnoozed, CaseWoken);
+        MessageRemovedElsewhere, ReactionReceived, OptOutChanged, MediaStored, MediaFailed, LabelsChanged, CaseSnoozed, CaseWoken);
     let (label, label_name) = variants!(LabelEvent: LabelCreated, LabelChanged, LabelDeleted);
     assert_eq!(BTreeSet::from(LabelEvent::TYPES), label);
     let (survey, survey_name) =
@@ -1205,6 +1359,7 @@ fn the_lists_of_event_types_are_complete() {
     for example in examples() {
         let variant = match &example.event {
             Event::Case(event) => case_name(event),
+            Event::Contact(event) => event.type_name(),
             Event::Survey(event) => survey_name(event),
             Event::Line(event) => line_name(event),
             Event::Held(event) => held_name(event),
@@ -1229,7 +1384,7 @@ fn every_kind_of_content_rule_and_origin_has_an_example() {
     let (rules, rule) = variants!(Rule: First, OnlyOpen, AllOpen, Reference, Quote, NewRequested, Follows, CasesDisabled, Moved,
         Reaction, Newest);
     let (origins, origin) = variants!(Origin: Message, Record, Agent, Move);
-    let (authors, author) = variants!(Author: User, Automatic);
+    let (authors, author) = variants!(Author: User, Automatic, OptOutConfirmation);
     let (channels, channel) = variants!(Channel: Sms, Whatsapp);
     let mut shown = [const { BTreeSet::new() }; 5];
     for example in examples() {

@@ -10,15 +10,18 @@ use cqrs_es::event_sink::EventSink;
 use docket_domain::automatic::Occasion;
 use docket_domain::case::{
     Assignee, Author, Body, Case, CaseCommand, CaseError, CaseEvent, CaseLabel, InboundMessage,
-    MAX_NOTE_CHARS, MAX_TITLE_CHARS, News, Opened, Origin, OutboundMessage, Reaction, Stage, State,
+    MAX_NOTE_CHARS, MAX_TITLE_CHARS, MediaKind, MediaNews, News, Opened, Origin, OutboundMedia,
+    OutboundMessage, Reaction, Stage, State,
 };
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::{Progress, Status};
 use docket_domain::event::Event;
 use docket_domain::ids::{
-    ContactId, LabelId, LineId, MessageId, NoteId, Reference, SurveyId, UserId,
+    ContactId, LabelId, LineId, MediaId, MessageId, NoteId, Reference, SurveyId, UserId,
 };
+use docket_domain::media::{MediaFailure, StoredFile};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use proptest::prelude::*;
@@ -199,6 +202,7 @@ prop_compose! {
         channel in channel(),
         text in text(),
         author in author(),
+        media in proptest::option::weighted(0.2, attached()),
     ) -> OutboundMessage {
         OutboundMessage {
             message_id,
@@ -210,9 +214,43 @@ prop_compose! {
             text,
             author,
             references: vec![Reference::new(HERE).expect("a reference")],
-template: None,
-}
+            media: media.map(Box::new),
+            template: None,
+        }
     }
+}
+
+fn stored_file() -> impl Strategy<Value = StoredFile> {
+    let size = prop_oneof![4 => 1_u64..1_000_000, 1 => Just(200_000_000)];
+    (size, proptest::option::of(text())).prop_map(|(size, name)| StoredFile {
+        sha256: "a".repeat(64),
+        size,
+        media_type: "image/jpeg".into(),
+        name,
+        width: None,
+        height: None,
+    })
+}
+
+fn attached() -> impl Strategy<Value = OutboundMedia> {
+    let kind = prop_oneof![
+        Just(MediaKind::Image),
+        Just(MediaKind::Audio),
+        Just(MediaKind::Video),
+        Just(MediaKind::File)
+    ];
+    (kind, stored_file()).prop_map(|(kind, file)| OutboundMedia {
+        media_id: MediaId(Uuid::from_u128(60)),
+        kind,
+        file,
+    })
+}
+
+fn media_news() -> impl Strategy<Value = MediaNews> {
+    prop_oneof![
+        stored_file().prop_map(MediaNews::Stored),
+        Just(MediaNews::Failed(MediaFailure::Answered { status: 404 })),
+    ]
 }
 
 fn author() -> impl Strategy<Value = Author> {
@@ -318,6 +356,9 @@ fn command() -> impl Strategy<Value = CaseCommand> {
             CaseCommand::Identify { message_id, attempt, provider_id }
         }),
         4 => (ours(), proptest::option::of(Just(LineId(Uuid::from_u128(77))))).prop_map(|(message_id, line_id)| CaseCommand::Resend { message_id, line_id }),
+        3 => (theirs(), 0_u16..2, media_news()).prop_map(|(message_id, item, news)| {
+            CaseCommand::RecordMedia { message_id, item, news }
+        }),
         2 => (status(), any::<bool>())
             .prop_map(|(value, closes)| CaseCommand::SetStatus {
                 question: "How far is it?".into(),
@@ -333,6 +374,9 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         1 => Just(CaseCommand::Snooze { until: noon() + TimeDelta::days(900), now: noon() }),
         1 => Just(CaseCommand::Wake),
         2 => (0_i64..500).prop_map(|days| CaseCommand::WakeWhenDue { until: noon() + TimeDelta::days(days) }),
+        1 => (channel(), any::<bool>()).prop_map(|(channel, opted_out)| {
+            CaseCommand::RecordOptOut(OptOutChange { channel, opted_out, cause: OptOutCause::Person, reason: None })
+        }),
         1 => text().prop_map(|title| CaseCommand::Rename { title }),
         1 => (author(), text()).prop_map(|(author, text)| {
             CaseCommand::AddNote { note_id: NoteId(Uuid::from_u128(30)), author, text }
@@ -656,7 +700,8 @@ proptest! {
     }
 
     /// A note is told from another by its id alone, which a case does not keep: repeating it is for the ledger to prevent. So are a
-    /// reaction that comes again after another one, and the trace of a move that the other case refuses to do again.
+    /// reaction that comes again after another one, the trace of a move that the other case refuses to do again, and an opt-out, which
+    /// the contact refuses to do again.
     #[test]
     fn what_was_done_is_not_done_again(commands in commands()) {
         for step in play(commands) {
@@ -665,6 +710,7 @@ proptest! {
                 CaseCommand::AddNote { .. }
                     | CaseCommand::React { .. }
                     | CaseCommand::RecordRemovedElsewhere { .. }
+                    | CaseCommand::RecordOptOut(_)
             );
             if step.result.is_ok() && !leaves_no_key {
                 let again = step.after.decide(step.command.clone());
@@ -743,7 +789,7 @@ fn random_commands_lead_to_every_event_and_every_refusal() {
         }
     }
     assert_eq!(recorded, BTreeSet::from(CaseEvent::TYPES));
-    assert_eq!(refusals.len(), 19, "{refusals:?}");
+    assert_eq!(refusals.len(), 22, "{refusals:?}");
 }
 
 fn name(error: &CaseError) -> &'static str {
@@ -763,6 +809,9 @@ fn name(error: &CaseError) -> &'static str {
         CaseError::OtherMessageHere => "OtherMessageHere",
         CaseError::Record(_) => "Record",
         CaseError::SaidSinceMove => "SaidSinceMove",
+        CaseError::MediaNotTaken { .. } => "MediaNotTaken",
+        CaseError::MediaTooLarge { .. } => "MediaTooLarge",
+        CaseError::MediaWithoutCaption => "MediaWithoutCaption",
         CaseError::TooManyLabels => "TooManyLabels",
         CaseError::SnoozeTime => "SnoozeTime",
         CaseError::Empty(_) => "Empty",

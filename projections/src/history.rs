@@ -11,16 +11,19 @@
 mod words;
 
 use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
 use docket_domain::event::StreamId;
 use docket_domain::ids::Reference;
 use docket_domain::personal::Personal;
 use sqlx::PgPool;
 
+pub use self::words::media::{failure as media_failure, size as file_size};
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::append;
 use crate::log::reader::{self, Located, ReadError};
 use crate::log::recorded::to_database_precision;
 use crate::read::cases::{self, CaseLink, CaseRow};
+use crate::read::contact_details;
 use crate::read::contacts::{self, ContactRow};
 use crate::read::thread::as_of::{self, Moment};
 use crate::read::thread::page::Part;
@@ -49,6 +52,8 @@ pub struct CaseAsOf {
     pub recorded_at: DateTime<Utc>,
     /// Whose case it is, as they were known then.
     pub contact: ContactRow,
+    /// The channel on which the contact had last written, in whichever case.
+    pub last_channel: Option<Channel>,
     /// What it had to do with other cases, ordered by their references.
     pub links: Vec<CaseLink>,
 }
@@ -112,6 +117,15 @@ impl Found {
     /// The sequence of the case's last event up to the moment.
     pub const fn sequence(&self) -> u64 {
         self.moment.sequence
+    }
+
+    /// The time up to which things are shown: what was recorded later, in another case too, had not happened yet.
+    pub fn shown_until(&self) -> DateTime<Utc> {
+        if self.time == LAST_TIME {
+            self.recorded_at
+        } else {
+            self.time
+        }
     }
 }
 
@@ -222,11 +236,17 @@ pub async fn case(pool: &PgPool, found: Found) -> Result<CaseAsOf, AsOfError> {
     let now = now.ok_or_else(no_such_case)?;
     let contact = contacts::find(&mut *conn, now.contact_id).await?;
     let mut contact = contact.ok_or_else(no_such_case)?;
-    if contact.name.is_some() {
+    if contact.profile_name.is_some() {
         let name = cases::as_of::name(&mut conn, moment, position, time).await?;
-        contact.name = name.map(Personal);
+        contact.profile_name = name.map(Personal);
     }
+    contact.details = contact_details::as_of(&mut conn, now.contact_id, position, time).await?;
+    let given = contact.details.name.clone();
+    contact.name = given.or_else(|| contact.profile_name.clone());
+    let last_channel =
+        cases::as_of::last_channel(&mut conn, now.contact_id, position, time).await?;
     Ok(CaseAsOf {
+        last_channel,
         row: cases::as_of::row(&mut conn, moment, now).await?,
         recorded_at,
         contact,

@@ -12,6 +12,8 @@ pub mod history;
 pub mod idempotency;
 pub mod ledger;
 pub mod log;
+pub mod media_claims;
+pub mod media_uploads;
 mod model_versions;
 pub mod outage;
 pub mod outbox_claims;

@@ -12,7 +12,7 @@ use crate::read::{Description, ReadModels};
 /// The version of a read model whose tables were made anew and are still empty.
 pub(crate) const EMPTIED: i32 = -1;
 /// The read models on which nothing is decided: they are shown, and may be old for the while that a rebuild takes.
-const SHOWN_ONLY: [&str; 2] = ["thread", "reports"];
+const SHOWN_ONLY: [&str; 3] = ["thread", "reports", "media"];
 
 /// A read model's name, and the version in which it was built.
 pub(crate) type Built = (String, i32);

@@ -69,6 +69,19 @@ pub struct Claim {
     pub message: OutboxRow,
     /// The number of its line.
     pub from_number: Personal<String>,
+    /// The file that goes out with it.
+    pub media: Option<ClaimedMedia>,
+}
+
+/// A file that goes out with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedMedia {
+    /// `image`, `audio`, `video` or `file`.
+    pub kind: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its name, where it has one.
+    pub name: Option<Personal<String>>,
 }
 
 /// What a worker asks for.
@@ -153,11 +166,13 @@ pub async fn claim(
            SELECT locked.message_id AS "message_id!", contact_id AS "contact_id!", line_id AS "line_id!",
                   locked.channel AS "channel!", to_number AS "to_number!", sent_text AS "sent_text!",
                   template::text AS template,
-                  case_references AS "case_references!", state AS "state!", attempt AS "attempt!",
-                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!", lines.number AS "from_number!"
+                  case_references AS "case_references!", locked.state AS "state!", attempt AS "attempt!",
+                  queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!", lines.number AS "from_number!",
+                  media.kind AS "media_kind?", media.media_type AS "media_type?", media.name AS "media_name?"
            FROM locked
            JOIN claimed ON claimed.message_id = locked.message_id
            JOIN lines USING (line_id)
+           LEFT JOIN media ON media.message_id = locked.message_id AND media.item = 0
            ORDER BY due_at, locked.message_id"#,
         wanted.now,
         wanted.until,
@@ -169,6 +184,12 @@ pub async fn claim(
     rows.into_iter()
         .map(|row| {
             let from_number = Personal(row.from_number);
+            let media = row.media_kind.zip(row.media_type);
+            let media = media.map(|(kind, media_type)| ClaimedMedia {
+                kind,
+                media_type,
+                name: row.media_name.map(Personal),
+            });
             let message = OutboxRow::try_from(Columnwise {
                 message_id: row.message_id,
                 contact_id: row.contact_id,
@@ -187,6 +208,7 @@ pub async fn claim(
             Ok(Claim {
                 message,
                 from_number,
+                media,
             })
         })
         .collect()
@@ -269,12 +291,13 @@ pub async fn orphans(
     rows.into_iter().map(OutboxRow::try_from).collect()
 }
 
-/// Up to `limit` messages that wait on a line which was removed, oldest first: nobody sends them from there any more.
+/// Up to `limit` messages, oldest first, that wait on a line which was removed, or for a contact that opted out: nobody sends them any
+/// more. What confirms an opt-out is sent all the same.
 ///
 /// # Errors
 ///
 /// The database's error, or a [`RowError`](crate::read::rows::RowError) as [`sqlx::Error::Decode`].
-pub async fn without_line(
+pub async fn unsendable(
     executor: impl PgExecutor<'_>,
     limit: u32,
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
@@ -284,7 +307,12 @@ pub async fn without_line(
                   attempt, queued_at, due_at, since
            FROM lines
            JOIN outbox AS waiting ON waiting.line_id = lines.line_id AND waiting.state = 'queued'
+           LEFT JOIN contact_details AS d USING (contact_id)
            WHERE lines.removed
+              OR waiting.channel = ANY (d.opted_out) AND NOT EXISTS (
+                     SELECT FROM thread_items AS t
+                      WHERE t.message_id = waiting.message_id AND t.direction = 'outbound'
+                          AND t.author_kind = 'opt_out_confirmation')
            ORDER BY queued_at, message_id
            LIMIT $1"#,
         i64::from(limit),

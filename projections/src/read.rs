@@ -10,10 +10,12 @@
 
 pub mod cases;
 pub mod contact_windows;
+pub mod contact_details;
 pub mod contacts;
 pub mod installation;
 pub mod labels;
 pub mod lines;
+pub mod media;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
@@ -123,6 +125,8 @@ read_models! {
     users: users::UsersHandler,
     /// Contacts.
     contacts: contacts::ContactsHandler,
+    /// What is recorded about contacts themselves.
+    contact_details: contact_details::ContactDetailsHandler,
     /// Open cases of a contact.
     open_cases: open_cases::OpenCasesHandler,
     /// The list of cases.
@@ -131,6 +135,8 @@ read_models! {
     thread: thread::ThreadHandler,
     /// Messages by id and by Vonage's id.
     messages: messages::MessagesHandler,
+    /// The files that messages carry.
+    media: media::MediaHandler,
     /// What waits to be sent.
     outbox: outbox::OutboxHandler,
     /// What could not be routed.

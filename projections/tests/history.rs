@@ -197,6 +197,7 @@ impl Story {
                     author: author(),
                     references: vec![reference],
                     template: None,
+                    media: None,
                 };
                 let reply = CaseCommand::Reply {
                     message,

@@ -114,6 +114,11 @@ async fn forgotten(conn: &mut PgConnection) -> Vec<String> {
 
 /// The columns that a statement inserts into a table or sets in it.
 fn written<'a>(statement: &'a str, table: &str) -> Vec<&'a str> {
+    if let Some((_, aliased)) = statement.split_once(&format!("INSERT INTO {table} AS ")) {
+        let (_, columns) = aliased.split_once(" (").unwrap();
+        let (columns, _) = columns.split_once(')').unwrap();
+        return columns.split(',').map(str::trim).collect();
+    }
     if let Some((_, columns)) = statement.split_once(&format!("INSERT INTO {table} (")) {
         let (columns, _) = columns.split_once(')').unwrap();
         return columns.split(',').map(str::trim).collect();
@@ -271,7 +276,7 @@ impl Contact {
         let message = InboundMessage {
             message_id: self.message_id(nth),
             line_id: LineId(id(line)),
-            channel: Channel::Sms,
+            channel: Channel::Whatsapp,
             from: Personal(format!("447700900{:03}", self.number % 1_000)),
             content: Personal(Content::text("Good morning")),
             provider_id: format!("in-{}-{nth}", self.number),
@@ -299,6 +304,7 @@ impl Contact {
             },
             references: vec![reference(self.number)],
             template: None,
+            media: None,
         }));
     }
 

@@ -10,14 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::case::{
-    Assignee, Author, Body, Case, CaseCommand, CaseEvent, InboundMessage, News, Opened, Origin,
-    OutboundMessage, Reaction, SentId,
+    Assignee, Author, Body, Case, CaseCommand, CaseEvent, CaseLabel, InboundMessage, MediaNews,
+    News, Opened, Origin, OutboundMessage, Reaction, SentId,
 };
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
+use docket_domain::ids::{
+    ContactId, LabelId, LineId, MessageId, NoteId, Reference, SurveyId, UserId,
+};
+use docket_domain::media::{MediaFailure, StoredFile};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::text::search::Query;
@@ -239,10 +243,11 @@ impl World {
             text: text.into(),
             sent_text: match &author {
                 Author::User { .. } => Personal(format!("{text} #{}", references[0])),
-                Author::Automatic { .. } => text.into(),
+                Author::Automatic { .. } | Author::OptOutConfirmation => text.into(),
             },
             author,
             references,
+            media: None,
             template: None,
         }
     }
@@ -368,7 +373,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
         .iter()
         .map(|(message_id, message)| (*message_id, message.body.clone()))
         .collect();
-    match dice.below(16) {
+    match dice.below(20) {
         0 => {
             let follows = all
                 .iter()
@@ -459,6 +464,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
         }
         12 => happen_to_move(world, dice, &who, case, &of_case),
         13 | 14 => happen_to_react(world, dice, case, &of_case),
+        15..=18 => happen_at_the_desk(world, dice, &who, case, &of_case),
         _ => {
             let Some((message_id, _)) = dice.of(&of_case) else {
                 return;
@@ -648,6 +654,64 @@ fn happen_to_move(
         }
     };
     world.perform(who, to, arrival);
+}
+
+/// What a desk does beside answering: labels, snoozes, opting out, and files that are kept or given up.
+fn happen_at_the_desk(
+    world: &mut World,
+    dice: &mut Dice,
+    who: &Actor,
+    case: Reference,
+    of_case: &[(MessageId, Body)],
+) {
+    let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().unwrap();
+    let until = noon + TimeDelta::days(1);
+    let label = |number: u128| CaseLabel {
+        label_id: LabelId(id(number)),
+        name: format!("Label {number}"),
+    };
+    let to: Vec<CaseLabel> = (1..=dice.below(3) as u128).map(label).collect();
+    let file = StoredFile {
+        sha256: "a".repeat(64),
+        size: 1_024,
+        media_type: "image/jpeg".into(),
+        name: None,
+        width: None,
+        height: None,
+    };
+    let news = dice.of(&[
+        MediaNews::Stored(file),
+        MediaNews::Failed(MediaFailure::Answered { status: 404 }),
+    ]);
+    let command = match dice.below(6) {
+        0 => CaseCommand::SetLabels {
+            names: (1..4)
+                .map(label)
+                .map(|label| (label.label_id, label.name))
+                .collect(),
+            to,
+        },
+        1 => CaseCommand::Snooze { until, now: noon },
+        2 => CaseCommand::Wake,
+        3 => CaseCommand::WakeWhenDue { until },
+        4 => CaseCommand::RecordOptOut(OptOutChange {
+            channel: Channel::Sms,
+            opted_out: dice.below(2) == 0,
+            cause: OptOutCause::Person,
+            reason: None,
+        }),
+        _ => {
+            let Some((message_id, _)) = dice.of(of_case) else {
+                return;
+            };
+            CaseCommand::RecordMedia {
+                message_id,
+                item: 0,
+                news: news.unwrap(),
+            }
+        }
+    };
+    world.attempt(who, case, command);
 }
 
 /// The contact reacts to a message of the case, or to one that is not known, sooner or later than before.

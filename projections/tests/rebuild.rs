@@ -146,6 +146,7 @@ fn answer(reference: Reference, nth: u128) -> (MessageId, CaseCommand) {
         },
         references: vec![reference],
         template: None,
+        media: None,
     };
     (
         message_id,

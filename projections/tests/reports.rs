@@ -138,6 +138,7 @@ impl Story {
             author,
             references: vec![Reference::new(case).unwrap()],
             template: None,
+            media: None,
         };
         self.record(case, at(time), by, CaseEvent::MessageQueued(message));
     }

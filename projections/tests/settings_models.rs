@@ -243,6 +243,7 @@ fn message(message: u128, contact: u128, line: u128) -> OutboundMessage {
         author: Author::SEVERAL_CASES,
         references: vec![reference(101), reference(102)],
         template: None,
+        media: None,
     }
 }
 

@@ -98,6 +98,7 @@ impl EventfulCase {
             author: agent.clone(),
             references: vec![reference],
             template: None,
+            media: None,
         };
         let news = |attempt, news| CaseCommand::RecordDelivery {
             message_id: REPLY,

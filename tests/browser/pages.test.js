@@ -105,7 +105,8 @@ test("no page is wider than a screen of 320 px, or than one enlarged to 200 %", 
       for (const [name, , where] of pages.filter(([, who]) => who === role)) {
         await person.go(where());
         const width = await person.page.evaluate(() => document.documentElement.scrollWidth);
-        if (width > viewport.width) wide.push(`${name}: ${width} px at ${viewport.width} px`);
+        const far = await person.page.evaluate((most) => [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > most + 1).slice(0, 3).map((node) => node.outerHTML.slice(0, 80)), viewport.width);
+        if (width > viewport.width) wide.push(`${name}: ${width} px at ${viewport.width} px, such as ${far.join(" and ")}`);
       }
       await person.leave();
     }
@@ -153,11 +154,15 @@ test("a day's work is done by keyboard", async () => {
   await page.keyboard.type("Answered without a mouse");
   await press("Control+Enter");
   await person.message("Answered without a mouse").waitFor();
-  await press("n");
+  // The box has the focus again when something was sent; keys are letters there.
+  const isBack = () => page.waitForFunction(() => document.activeElement?.id === "text" && document.activeElement.value === "");
+  await isBack();
+  await press("Escape", "n");
   await page.keyboard.type("Noted without a mouse");
   await press("Control+Enter");
   await person.message("Noted without a mouse").waitFor();
-  await press("?");
+  await isBack();
+  await press("Escape", "?");
   await page.getByRole("dialog").waitFor();
   await press("Escape");
   await page.getByRole("dialog").waitFor({ state: "hidden" });

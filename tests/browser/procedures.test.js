@@ -48,7 +48,7 @@ for (const javaScriptEnabled of [true, false]) {
     await docket.text(number, "Thank you!");
     await person.open(reference);
     assert.deepEqual(await docket.casesOf(number), [reference]);
-    await person.message("Yes, from nine to five.").getByText(/Delivered|Sent|Read/).first().waitFor();
+    await person.message("Yes, from nine to five.").locator(".state", { hasText: /Delivered|Sent|Read/ }).waitFor();
   });
 
   when("a closed case gets no more messages, and closing can be undone", async (person, number) => {

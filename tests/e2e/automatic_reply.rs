@@ -87,11 +87,15 @@ async fn opt_out_words_get_no_reply_and_nobody_gets_more_than_five_in_an_hour() 
         "they are kept all the same"
     );
     assert!(desk.owner.messages(123, "outbound").await.is_empty());
+    // While they are opted out nothing is sent to them, whatever they write.
+    desk.text(&from, "Hello?").await;
+    assert!(desk.owner.messages(123, "outbound").await.is_empty());
+    desk.text(&from, "START").await;
 
     for n in 1..=8 {
         desk.text(&from, &format!("Hello number {n}")).await;
     }
-    assert_eq!(desk.owner.messages(123, "inbound").await.len(), 16);
+    assert_eq!(desk.owner.messages(123, "inbound").await.len(), 18);
     for reference in [123, 124] {
         assert_eq!(desk.owner.messages(reference, "outbound").await.len(), 5);
     }

@@ -308,7 +308,9 @@ impl Docket {
     pub async fn serve(environment: &Environment) -> Self {
         let mut environment = environment.clone();
         for name in ["DOCKET_LISTEN", "DOCKET_METRICS_LISTEN"] {
-            environment.push((name.to_owned(), "127.0.0.1:0".to_owned()));
+            if environment.iter().all(|(set, _)| set != name) {
+                environment.push((name.to_owned(), "127.0.0.1:0".to_owned()));
+            }
         }
         let mut process = Process::start(&["serve"], &environment);
         let address = process.logs("listening address=").await;

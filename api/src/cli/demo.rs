@@ -1,5 +1,7 @@
 //! `docket demo`: the whole service beside a simulated Vonage, with invented people and a few lively cases.
 
+mod template;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -142,6 +144,7 @@ fn own_settings(
         database_url: None,
         data_dir: folder.to_owned(),
         vonage_api_url: simulator.url(),
+        media: given.media.clone().in_demo(&simulator.url()),
         vonage_application_id: Some(APPLICATION_ID.to_owned()),
         vonage_signature_secret: Some(signature_secret),
         vonage_private_key: Some(private_key),
@@ -226,7 +229,7 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretStri
         Some(MULTI_CASE_REPLY),
     )
     .await?;
-    add_line(
+    let whatsapp = add_line(
         app,
         help_desk,
         HELP_DESK,
@@ -234,6 +237,7 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretStri
         Some(MULTI_CASE_REPLY),
     )
     .await?;
+    template::add(app, simulator, whatsapp).await?;
     add_line(app, clinic, CLINIC, Channel::Sms, None).await?;
     let moved_from = tell(app, simulator).await?;
     let token = users::create_token(app, OWNER, "demo").await?;
@@ -433,6 +437,7 @@ async fn reply(
         reference,
         text: text.to_owned(),
         send_as: SendAs::default(),
+        media: None,
         seen_version: None,
         message_id,
         asked: asked.clone(),

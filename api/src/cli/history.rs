@@ -555,6 +555,19 @@ fn said(item: &threads::ThreadItem) -> String {
             )
         }
         What::Renamed { title, .. } => format!("called the case “{}”", folded(title)),
+        What::OptOut {
+            channel,
+            opted_out,
+            reason,
+            ..
+        } => {
+            let what = if *opted_out {
+                "opted out of"
+            } else {
+                "opted in to"
+            };
+            format!("{what} {channel}{}", comment_of(reason.as_ref()))
+        }
         What::Labels { added, removed } => {
             let of = |sign, names: &[String]| -> Vec<String> {
                 names

@@ -4,10 +4,10 @@ use reqwest::Url;
 
 /// The beginnings of Docket's own paths: below a path that is one of them, a request whose path a
 /// proxy has stripped could not be told from one whose path is whole.
-const OWN_PATHS: [&str; 22] = [
-    "account", "api", "assets", "cases", "health", "healthz", "lines", "live", "log", "metrics",
-    "readyz", "reports", "sessions", "setup", "sign-in", "sign-out", "surveys", "tokens",
-    "unrouted", "users", "vonage", "webhooks",
+const OWN_PATHS: [&str; 23] = [
+    "account", "api", "assets", "cases", "health", "healthz", "lines", "live", "log", "media",
+    "metrics", "readyz", "reports", "sessions", "setup", "sign-in", "sign-out", "surveys",
+    "tokens", "unrouted", "users", "vonage", "webhooks",
 ];
 
 /// Checks where this installation is reached: a base address whose path may be anything but one of

@@ -24,6 +24,7 @@ use super::{Console, Failed, failure, go, page, words};
 use crate::app::App;
 use crate::http::moves::{MadeByMove, following, made_by_move};
 use crate::http::problem::{Kind, Problem};
+use crate::http::replies::attached;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
 use crate::operations::reply::{Reply, Resend};
@@ -143,6 +144,7 @@ pub(super) async fn write(
 ) -> Result<Response, Failed> {
     let sent = sent!(console, reference, place, session, posted);
     let text = sent.posted.field("text").to_owned();
+    let media_id = sent.posted.field("media_id").to_owned();
     let is_note = sent.posted.field("as") == "note";
     let seen: Option<u64> = sent.posted.field("seen_version").parse().ok();
     let result = if is_note {
@@ -150,14 +152,16 @@ pub(super) async fn write(
         let text = text.clone();
         sent.change(Change::Note { note_id, text }).await
     } else {
+        let asked = sent.posted.asked(&sent.session);
         let reply = Reply {
             reference: sent.reference,
             text: text.clone(),
             send_as: outgoing::send_as(&sent.posted),
+            media: attached(&sent.app, &asked, media_id.parse().ok()).await?,
             // A form without a version has been tampered with; whoever sends it has seen nothing.
             seen_version: Some(seen.unwrap_or_default()),
             message_id: MessageId((sent.app.new_id)()),
-            asked: sent.posted.asked(&sent.session),
+            asked,
         };
         submit(&sent.app, reply).await.map(drop)
     };
@@ -169,6 +173,7 @@ pub(super) async fn write(
             let refused = Refused {
                 text,
                 is_note,
+                media_id,
                 seen,
                 ..Refused::default()
             };

@@ -22,6 +22,7 @@ use docket_projections::settings::{LineSnapshot, Settings};
 use super::answers::{self, Answers};
 use super::bulk::Outcome;
 use super::counter::Counter;
+use super::files;
 use super::inbox::{self, Shelf, Wanted as Rows};
 use super::labels::{LabelsForm, Marks, SnoozeForm, TypedSnooze};
 use super::outgoing;
@@ -32,7 +33,7 @@ use super::session::Session;
 use super::thread::arrange::arrange;
 use super::thread::{self, Beside, Shown};
 use super::window::Window;
-use super::{Console, Failed, failure, page, presence, words};
+use super::{Console, Failed, contact_words, failure, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 
@@ -47,6 +48,8 @@ pub(super) struct Refused {
     /// What the case was to be called.
     pub(super) title: Option<String>,
     pub(super) is_note: bool,
+    /// The file that was to go with it.
+    pub(super) media_id: String,
     /// Until when the case was to be snoozed.
     pub(super) snooze: Option<TypedSnooze>,
     /// The version that the person had seen, where something new is the reason.
@@ -159,7 +162,9 @@ async fn with(
     let shelf = Shelf::read(app, session, place, Some(&about.row), Rows::Page).await?;
     let list = shelf.list(app, session, place, outcome);
     let beside = Beside::read(app, &about.others, &part.items).await?;
-    let case = pane(app, wanted, &shelf, &about, &part, beside, refused);
+    let mut case = pane(app, wanted, &shelf, &about, &part, beside, refused);
+    let known = files::read(app, &part.items).await?;
+    files::show(&mut case.items, &known);
     let template = pages::Inbox {
         frame,
         list,
@@ -227,6 +232,7 @@ fn pane(
         draft: Draft {
             text: draft,
             is_note: refused.is_note,
+            media_id: refused.media_id,
         },
         said_since: is_refused && !refused.is_closing,
         focuses_box: (is_refused && !refused.is_closing)
@@ -331,6 +337,7 @@ pub(super) fn around_thread(
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         marks: Marks::of(row, &shelf.settings, now),
         labels: LabelsForm::of(row, &shelf.settings, place),
@@ -339,7 +346,28 @@ pub(super) fn around_thread(
         closes_anyway: false,
         refusal: String::new(),
         title: row.title.0.clone(),
+        opt_out: opt_out(about, answered.channel),
+        contact: format!("/contacts/{}", row.contact_id),
     }
+}
+
+/// That nothing can be sent, or that somebody has to decide whether it can.
+fn opt_out(about: &About, channel: Channel) -> Option<pages::OptOut> {
+    let is_out = about.opt_outs.opted_out.contains(&channel);
+    let name = thread::channel(channel);
+    let sentence = if is_out {
+        contact_words::nothing_is_sent(name)
+    } else if about.opt_outs.suspected.contains(&channel) {
+        contact_words::may_want_to_opt_out(name)
+    } else {
+        return None;
+    };
+    Some(pages::OptOut {
+        sentence,
+        is_out,
+        action: format!("/contacts/{}/opt-out", about.row.contact_id),
+        channel: channel.as_str(),
+    })
 }
 
 /// How a case's status is coloured: a case is new as long as it has the first status of its survey.

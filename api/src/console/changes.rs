@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::bulk::Outcome;
 use super::case::{self, MAX_ITEMS, no_such_case, reference_of};
+use super::files;
 use super::inbox::{LIMIT, Shelf, Wanted};
 use super::pages::{self, Body, CaseEntry, Frame, Item, List, ViewLink};
 use super::place::Place;
@@ -26,7 +27,7 @@ use super::reading::{self, Look};
 use super::session::Session;
 use super::thread::arrange::arrange;
 use super::thread::{Beside, Shown};
-use super::{Console, Failed, page, words};
+use super::{Console, Failed, contact_words, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
 
@@ -172,7 +173,9 @@ pub(super) async fn case(
         beside: Beside::read(&app, &about.others, &changed.items).await?,
         ..shown(&app, &session, &place, &shelf, &about, left_off)
     };
-    let items = changed.shown(&shown);
+    let mut items = changed.shown(&shown);
+    let known = files::read(&app, &changed.items).await?;
+    files::show(&mut items, &known);
     let earlier = changed.earlier;
     let template = CaseChanges {
         list: Rows::of(&app, &session, &place, &shelf, &rows),
@@ -217,6 +220,8 @@ pub(super) async fn earlier(
     let first = part.items.first().map(|item| item.place.sequence);
     let mut items = shown.conversation(&part.items);
     arrange(&mut items, shown.now);
+    let known = files::read(&app, &part.items).await?;
+    files::show(&mut items, &known);
     let template = Earlier {
         case: pages::Case {
             items,

@@ -39,6 +39,7 @@ pub(super) fn pointed(html: String) -> String {
     let title = format!("<title>{} ", words::ERROR);
     let titled = |html: &str| html.replacen("<title>", &title, 1);
     let start = alert + ALERT.len();
+    let start = start + html[start..].strip_prefix("<p>").map_or(0, |_| "<p>".len());
     let end = start + html[start..].find("</p>").unwrap_or_default();
     let sentence = &html[start..end];
     // It has links of its own.
@@ -156,6 +157,12 @@ mod tests {
         }
         let linked = "See <a href=\"#number\">the number</a>.";
         assert!(pointed(page(linked)).contains(&format!("{linked}</p>")));
+        let wrapped =
+            page("The number is missing.").replace("role=\"alert\">", "role=\"alert\"><p>");
+        assert!(
+            pointed(wrapped)
+                .contains("<p><a href=\"#field-number\">The number is missing.</a></p>")
+        );
         let plain = "<title>Line</title><p>The number</p>".to_owned();
         assert_eq!(pointed(plain.clone()), plain);
     }

@@ -18,7 +18,7 @@ use super::labels::{self, Marks};
 use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
 use super::place::{Place, View};
 use super::session::Session;
-use super::{Console, Failed, page, thread, words};
+use super::{Console, Failed, contact_words, page, thread, words};
 use crate::app::App;
 
 /// So many cases on a page.
@@ -176,6 +176,11 @@ impl Shelf {
                 place.case(row.reference)
             },
             name: name.map(|name| name.0.clone()),
+            opt_out: match self.around.opt_outs.get(&row.contact_id) {
+                Some(outs) if !outs.opted_out.is_empty() => contact_words::OPTED_OUT,
+                Some(_) => contact_words::MAY_OPT_OUT,
+                None => "",
+            },
             reference: row.reference.get(),
             order: row.last_message_at.timestamp_micros(),
             version: row.version,

@@ -129,6 +129,7 @@ pub(super) async fn send_template(
     let reply = Reply {
         reference,
         text: String::new(),
+        media: None,
         send_as: SendAs::Template(TemplateChoice {
             name: posted.field("name").to_owned(),
             locale: posted.field("locale").to_owned(),

@@ -8,7 +8,9 @@ use docket_domain::ids::MessageId;
 
 use super::answers::Answers;
 use super::bulk::Bulk;
+use super::contact_words;
 use super::counter::Counter;
+use super::files::FileView;
 use super::labels::{LabelsForm, Marks, SnoozeForm};
 use super::outgoing::Offer;
 use super::session::Session;
@@ -187,6 +189,8 @@ pub(super) struct CaseEntry {
     pub(super) when: When,
     pub(super) marks: Marks,
     pub(super) is_current: bool,
+    /// That the contact opted out, or may want to; empty where neither is so.
+    pub(super) opt_out: &'static str,
 }
 
 /// The list pane.
@@ -263,9 +267,12 @@ pub(super) struct Message {
     pub(super) is_other_channel: bool,
     pub(super) quote: Option<String>,
     pub(super) cards: Vec<Card>,
+    pub(super) files: Vec<FileView>,
     pub(super) text: Option<Vec<Span>>,
     /// What is to be said of its time, where anything is.
     pub(super) time_note: &'static str,
+    /// Whether it begins with a word that opts out, and says more.
+    pub(super) may_opt_out: bool,
     pub(super) why: Vec<Piece>,
     /// Whether the reason has to be seen without being asked for.
     pub(super) why_matters: bool,
@@ -385,6 +392,8 @@ pub(super) struct LinkedCase {
 pub(super) struct Draft {
     pub(super) text: String,
     pub(super) is_note: bool,
+    /// The file that goes with it, where one was chosen.
+    pub(super) media_id: String,
 }
 
 /// The thread and the details of a case.
@@ -465,15 +474,29 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    /// That the contact opted out, or may want to.
+    pub(super) opt_out: Option<OptOut>,
+    /// The contact's page.
+    pub(super) contact: String,
     pub(super) marks: Marks,
     pub(super) labels: LabelsForm,
     pub(super) snooze: SnoozeForm,
 }
 
+/// That the contact of a case opted out on the channel that a reply goes by, or may want to.
+pub(super) struct OptOut {
+    pub(super) sentence: String,
+    pub(super) is_out: bool,
+    /// Where it is set and cleared.
+    pub(super) action: String,
+    pub(super) channel: &'static str,
+}
+
 impl Case {
     /// Whether a reply can be sent at all; notes always can be written.
-    pub(super) const fn can_reply(&self) -> bool {
-        self.has_line
+    pub(super) fn can_reply(&self) -> bool {
+        let is_opted_out = self.opt_out.as_ref().is_some_and(|opt_out| opt_out.is_out);
+        self.has_line && !is_opted_out
     }
 
     pub(super) fn tone_icon(&self) -> &'static str {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use axum::body::Body;
-use axum::extract::multipart::MultipartError;
+use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Form, FromRequest, FromRequestParts, Multipart, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -21,6 +21,7 @@ use docket_domain::user::Role;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::log::recorded::Via;
 use docket_projections::sessions;
+use futures_util::TryStreamExt as _;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -28,10 +29,11 @@ use tracing::debug;
 use uuid::Uuid;
 
 use super::unsent::{self, Outcome, Unsent};
-use super::{Console, Failed, case, device, failure, go, place, sign_in, words};
+use super::{Console, Failed, MAX_FORM_BYTES, case, device, failure, go, place, sign_in, words};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
+use crate::http::media::accept;
 use crate::http::problem::Problem;
 use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::Asked;
@@ -49,6 +51,10 @@ pub(super) const FORM_COOKIE: &str = "docket_form";
 pub(super) const KEY_FILE: &str = "key_file";
 /// The header with which the script of an open page fetches it again.
 const REFRESH: HeaderName = HeaderName::from_static("docket-live");
+/// The field with a file that is to be sent.
+const UPLOAD: &str = "file";
+/// The field with the id of a file that is to be sent.
+pub(super) const MEDIA_ID: &str = "media_id";
 /// A session ends after so many days, used or not.
 pub(super) const MAX_DAYS: i64 = 30;
 /// A session that was not used for so many days has ended.
@@ -67,7 +73,7 @@ pub(super) struct Session {
     pub(super) access: Access,
     /// What every form of theirs carries.
     pub(super) csrf: String,
-    token_hash: [u8; 32],
+    pub(super) token_hash: [u8; 32],
     /// The case that the path names, and whether they reach it; nothing where that was not asked.
     named: Option<(Reference, bool)>,
 }
@@ -244,7 +250,12 @@ pub(super) async fn inside(
     let mut unsent = None;
     if request.method() == Method::POST {
         let (mut parts, body) = request.into_parts();
-        let sent = match read(&parts, body, &session.csrf).await {
+        let uploads = Uploads {
+            app: &console.app,
+            user_id: session.user_id,
+            csrf: &session.csrf,
+        };
+        let sent = match read(&parts, body, &session.csrf, Some(uploads)).await {
             Ok((fields, posted)) => {
                 let typed = Unsent::of(session.user_id, &parts.uri, &fields);
                 if let Some(posted) = posted {
@@ -310,7 +321,7 @@ async fn lead_to_sign_in(request: Request) -> Response {
         return to;
     }
     let (parts, body) = request.into_parts();
-    let Ok((fields, _)) = read(&parts, body, "").await else {
+    let Ok((fields, _)) = read(&parts, body, "", None).await else {
         return to;
     };
     let owner = owner_of(&fields).filter(|owner| device::is_of(&parts.headers, *owner));
@@ -382,9 +393,10 @@ pub(super) async fn read(
     parts: &Parts,
     body: Body,
     csrf: &str,
+    uploads: Option<Uploads<'_>>,
 ) -> Result<(Vec<(String, String)>, Option<Posted>), StatusCode> {
     let request = Request::from_parts(parts.clone(), body);
-    let mut sent = fields(request).await?;
+    let mut sent = fields(request, uploads).await?;
     // The database keeps a NUL in no text.
     if sent.iter().any(|(_, value)| value.contains('\0')) {
         return Err(StatusCode::BAD_REQUEST);
@@ -417,9 +429,46 @@ fn is_same_token(told: &str, csrf: &str) -> bool {
     }
 }
 
+/// Where a file goes that a form carries.
+pub(super) struct Uploads<'a> {
+    pub(super) app: &'a App,
+    pub(super) user_id: UserId,
+    pub(super) csrf: &'a str,
+}
+
+impl Uploads<'_> {
+    /// Keeps the file, as its bytes come; gives its id, and nothing where none was chosen. The form's token stands before it, and
+    /// is judged before anything is kept.
+    async fn keep(
+        &self,
+        before: &[(String, String)],
+        field: Field<'_>,
+    ) -> Result<Option<String>, StatusCode> {
+        let name = field.file_name().unwrap_or_default().to_owned();
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let is_ours = before
+            .iter()
+            .any(|(name, value)| name == "csrf" && is_same_token(value, self.csrf));
+        if !is_ours {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        let once = before.iter().find(|(name, _)| name == "once");
+        let about = (Some(name.as_str()), once.map(|(_, once)| once.as_str()));
+        match accept(self.app, self.user_id, about, field.map_err(drop)).await {
+            Ok((media_id, _)) => Ok(Some(media_id.to_string())),
+            Err(problem) => Err(problem.kind().status()),
+        }
+    }
+}
+
 /// The fields of a form, of one with files too: such a field is what stands in the file. An error is
 /// the status of a form that cannot be read, or is no text.
-async fn fields(request: Request) -> Result<Vec<(String, String)>, StatusCode> {
+async fn fields(
+    request: Request,
+    uploads: Option<Uploads<'_>>,
+) -> Result<Vec<(String, String)>, StatusCode> {
     let has_files = request
         .headers()
         .get(CONTENT_TYPE)
@@ -438,13 +487,34 @@ async fn fields(request: Request) -> Result<Vec<(String, String)>, StatusCode> {
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|_| StatusCode::BAD_REQUEST)?;
     let mut sent = vec![];
-    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+    let mut bytes_left = MAX_FORM_BYTES;
+    while let Some(mut field) = form.next_field().await.map_err(unreadable)? {
         let name = field.name().ok_or(StatusCode::BAD_REQUEST)?.to_owned();
-        let bytes = field.bytes().await.map_err(unreadable)?;
+        if name == UPLOAD {
+            // Whoever is not signed in sends it again with the form.
+            let Some(uploads) = &uploads else {
+                break;
+            };
+            if let Some(media_id) = uploads.keep(&sent, field).await? {
+                sent.retain(|(name, _)| name != MEDIA_ID);
+                sent.push((MEDIA_ID.to_owned(), media_id));
+            }
+            continue;
+        }
+        let mut bytes = vec![];
+        while let Some(part) = field.chunk().await.map_err(unreadable)? {
+            bytes_left = bytes_left
+                .checked_sub(part.len())
+                .ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
+            bytes.extend_from_slice(&part);
+        }
+        if name == MEDIA_ID && sent.iter().any(|(known, _)| known == MEDIA_ID) {
+            continue;
+        }
         let value = if name == KEY_FILE {
             private_key::form_text(&bytes)
         } else {
-            String::from_utf8(bytes.into()).map_err(|_| StatusCode::BAD_REQUEST)?
+            String::from_utf8(bytes).map_err(|_| StatusCode::BAD_REQUEST)?
         };
         sent.push((name, value));
     }
@@ -538,6 +608,11 @@ async fn find(
         Some(token) => about_case(app, &token, case).await,
         None => Ok(None),
     }
+}
+
+/// The session of the browser that asks for a file.
+pub(super) async fn of_browser(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+    find(app, headers, None).await
 }
 
 /// The session of that token, where it counts.

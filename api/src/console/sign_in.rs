@@ -138,7 +138,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
     let has_cookie = form_token.is_some();
     let csrf = form_token.map_or_else(String::new, |token| session::csrf_of(&token));
     let app = &console.app;
-    let (fields, posted) = match session::read(&parts, body, &csrf).await {
+    let (fields, posted) = match session::read(&parts, body, &csrf, None).await {
         Ok(read) => read,
         Err(status) => return session::unreadable(status),
     };

@@ -88,6 +88,7 @@ fn entry(reference: u32) -> CaseEntry {
         when: when(0),
         marks: marks(),
         is_current: false,
+        opt_out: "",
     }
 }
 
@@ -201,7 +202,9 @@ fn message(is_ours: bool) -> Message {
         is_other_channel: false,
         quote: None,
         cards: vec![],
+        files: vec![],
         text: Some(text("Hello\n<you>")),
+        may_opt_out: !is_ours,
         time_note: "",
         why: vec![],
         why_matters: false,
@@ -376,6 +379,8 @@ fn case() -> Case {
     };
     Case {
         reference: 101,
+        opt_out: None,
+        contact: "/contacts/c1".to_owned(),
         title: "The lift".to_owned(),
         number: "+447700900123".to_owned(),
         name: None,
@@ -431,6 +436,7 @@ fn case() -> Case {
         draft: Draft {
             text: String::new(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: String::new(),
         said_since: false,
@@ -483,6 +489,7 @@ fn a_case_by_whatsapp_after_a_refusal() {
         draft: Draft {
             text: text.to_owned(),
             is_note: false,
+            media_id: String::new(),
         },
         refusal: words::SAID_SINCE.to_owned(),
         said_since: true,
@@ -519,6 +526,7 @@ fn a_case_that_was_just_closed() {
         draft: Draft {
             text: "For colleagues".to_owned(),
             is_note: true,
+            media_id: String::new(),
         },
         ..case()
     };

@@ -20,6 +20,7 @@ use serde_json::{Number, Value};
 use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State, When};
 use super::place::Place;
 use super::words;
+use crate::operations::opt_out;
 
 pub(super) use self::standing::Beside;
 
@@ -108,7 +109,13 @@ impl Shown<'_> {
             })),
             What::Outbound(message) => Body::Message(Box::new(Message {
                 reaction: self.reaction(item.reaction.as_ref()),
-                ..self.outbound(message, matches!(item.author, ItemAuthor::Automatic { .. }))
+                ..self.outbound(
+                    message,
+                    matches!(
+                        item.author,
+                        ItemAuthor::Automatic { .. } | ItemAuthor::OptOutConfirmation
+                    ),
+                )
             })),
             // The emoji is the contact's, in which a number is no link of ours; the reason is ours.
             What::Reaction { routed, .. } => {
@@ -168,6 +175,12 @@ impl Shown<'_> {
                 }],
                 comment: None,
             },
+            What::OptOut {
+                channel,
+                opted_out,
+                reason,
+                ..
+            } => opt_out(&who, *channel, *opted_out, reason.as_ref()),
             What::Labels { .. } | What::Snoozed { .. } | What::Woken { .. } => {
                 self.sorted(&who, &item.what)
             }
@@ -296,7 +309,9 @@ impl Shown<'_> {
                 .as_deref()
                 .and_then(|quotes| quoted(quotes, all)),
             cards,
+            files: vec![],
             text: text.map(|text| text::spans(&text, self.beside.country)),
+            may_opt_out: opt_out::may_be_meant(message.content.said()),
             time_note: if message.at_is_arrival {
                 words::TIME_OF_ARRIVAL
             } else {
@@ -342,13 +357,16 @@ impl Shown<'_> {
                 warning,
             });
         Message {
+            may_opt_out: false,
             is_ours: true,
             is_automatic,
             channel: channel(message.channel),
             is_other_channel: message.channel != self.case.channel,
             quote: None,
             cards: vec![],
-            text: Some(text::spans(&message.text, self.beside.country)),
+            files: vec![],
+            text: (!message.text.is_empty())
+                .then(|| text::spans(&message.text, self.beside.country)),
             time_note: "",
             why: vec![],
             why_matters: false,
@@ -438,6 +456,7 @@ fn author(author: &ItemAuthor) -> String {
     match author {
         ItemAuthor::User { email, .. } => email.0.clone(),
         ItemAuthor::Automatic { occasion } => words::outgoing::automatic(*occasion).to_owned(),
+        ItemAuthor::OptOutConfirmation => words::OPT_OUT_CONFIRMATION.to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),
         ItemAuthor::Vonage => words::VONAGE.to_owned(),
         ItemAuthor::System => words::SYSTEM.to_owned(),
@@ -623,4 +642,20 @@ fn texts_of(value: &Value) -> String {
     let mut texts = vec![];
     gather(value, &mut texts);
     texts.join(" · ")
+}
+
+fn opt_out(
+    who: &str,
+    by: docket_domain::channel::Channel,
+    opted_out: bool,
+    reason: Option<&docket_domain::personal::Personal<String>>,
+) -> Body {
+    Body::Marker {
+        icon: "dot",
+        sentence: vec![Piece {
+            text: words::opt_out_changed(who, channel(by), opted_out),
+            href: None,
+        }],
+        comment: reason.map(|reason| reason.0.clone()),
+    }
 }

@@ -5,6 +5,7 @@
 
 pub(super) mod labels;
 pub(super) mod outgoing;
+pub(super) mod media;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -373,6 +374,17 @@ pub(super) fn renamed(who: &str, before: &str, title: &str) -> String {
     format!("{who} renamed the case from “{before}” to “{title}”")
 }
 
+/// The author of the message that confirms an opt-out.
+pub(super) const OPT_OUT_CONFIRMATION: &str = "Opt-out confirmation";
+
+pub(super) fn opt_out_changed(who: &str, channel: &str, opted_out: bool) -> String {
+    if opted_out {
+        format!("{who} set “opted out of {channel}”: nothing is sent to the contact by {channel}")
+    } else {
+        format!("{who} set “may be sent messages by {channel}” again")
+    }
+}
+
 pub(super) fn moved_out(who: &str, to: u32) -> String {
     format!("{who} moved a message to #{to}")
 }
@@ -424,6 +436,8 @@ pub(super) fn done(what: &str) -> &'static str {
         "resent" => "The message is sent again.",
         "begun" => "Case created.",
         "unread" => "The case is marked as unread.",
+        "opted-out" => "The contact is opted out.",
+        "opted-in" => "Messages may be sent to the contact.",
         "labelled" => "The labels were set.",
         "snoozed" => "The case is snoozed.",
         "woken" => "The snooze was ended.",
@@ -650,6 +664,7 @@ pub(super) fn event_kind(kind: &str) -> &'static str {
     match kind {
         "said" => "Messages",
         "delivery" => "Delivery",
+        "media" => "Files",
         "status" => "Status",
         "assignee" => "Who sees to it",
         "title" => "Beginning and titles",
@@ -1478,6 +1493,7 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
 // The log.
 
 words! {
+    CONTACTS = "Contacts";
     LOG = "Log";
     LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it. Times are in UTC.";
     LOG_SEARCH = "Search the log";
@@ -1752,6 +1768,7 @@ pub(super) fn changed_by(who: &str) -> String {
 
 words! {
     WRITE_HERE = "Write here, / for saved replies";
+    WRITE_HERE_ALONE = "Write here";
     SEND_AND_CLOSE = "Send and close";
     NO_LINE = "The line that this person wrote to was removed, so no reply can be sent. Ask an owner to add it again. Notes can still be written.";
     NOT_CONNECTED = "Sending is not set up yet, so replies wait. Ask an owner to connect Vonage in Settings.";

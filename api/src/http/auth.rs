@@ -33,6 +33,7 @@ use super::problem::{Kind, Problem};
 use super::request_id::{RequestIds, is_head};
 use crate::app::App;
 use crate::audit::{LogReading, Look};
+use crate::console;
 use crate::operations::people::ViewCase;
 use crate::operations::{Administrator, Asked};
 use crate::reach;
@@ -56,8 +57,8 @@ pub struct Caller {
     pub role: Role,
     /// Which surveys' cases they reach.
     pub access: Access,
-    /// The token.
-    pub token_id: TokenId,
+    /// The token; none where a page of the console asks.
+    pub token_id: Option<TokenId>,
     token_hash: [u8; 32],
 }
 
@@ -69,7 +70,7 @@ impl Caller {
             email: self.email.clone(),
             access: self.access.clone(),
             via: Via::Api,
-            token_id: Some(self.token_id),
+            token_id: self.token_id,
             request_id: RequestIds::current().map(Box::new),
             idempotency: None,
         }
@@ -82,7 +83,7 @@ impl Caller {
         }
         let view = ViewCase {
             reference,
-            token_id: Some(self.token_id),
+            token_id: self.token_id,
             at: (app.clock)(),
             asked: self.asked(),
         };
@@ -138,7 +139,9 @@ pub async fn authenticate(State(app): State<App>, request: Request, next: Next) 
 }
 
 async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
-    let token = bearer(&parts.headers).ok_or_else(Problem::without_token)?;
+    let Some(token) = bearer(&parts.headers) else {
+        return from_page(app, parts).await;
+    };
     let token_hash = hash_token(token);
     let account = accounts::by_token_hash(&app.pool, token_hash).await?;
     let account = account.ok_or_else(Problem::wrong_token)?;
@@ -157,8 +160,30 @@ async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
         email: account.email.0,
         role: account.role,
         access: account.access,
-        token_id: account.token_id,
+        token_id: Some(account.token_id),
         token_hash,
+    })
+}
+
+/// Somebody whose page of the console asks for a file that it shows. Nothing else is answered without a token.
+async fn from_page(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+    let is_file = parts
+        .extensions
+        .get::<OriginalUri>()
+        .is_some_and(|uri| uri.path().contains("/api/v1/media/"));
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if !is_file || !reads || parts.headers.contains_key(AUTHORIZATION) {
+        return Err(Problem::without_token());
+    }
+    let session = console::session_of(app, &parts.headers).await?;
+    let session = session.ok_or_else(Problem::without_token)?;
+    Ok(Caller {
+        user_id: session.user_id,
+        email: session.email,
+        role: session.role,
+        access: session.access,
+        token_id: None,
+        token_hash: session.token_hash,
     })
 }
 
@@ -348,7 +373,8 @@ fn made_id(key: &IdempotencyKey) -> Uuid {
     Uuid::new_v5(&key.actor, &name)
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The idempotency key of a request, where it has one.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     let (first, second) = (keys.next(), keys.next());
     let Some(first) = first else {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::cases::CaseSummary;
+use super::cases::{CaseSummary, summaries};
 use super::problem::{Kind, Problem};
 use crate::app::App;
 
@@ -45,9 +45,9 @@ pub struct LastMessageView {
 }
 
 impl ListedCase {
-    fn new(row: CaseRow, preview: Preview) -> Self {
+    fn new(summary: CaseSummary, preview: Preview) -> Self {
         Self {
-            summary: row.into(),
+            summary,
             last_message: preview.last_message.map(|message| LastMessageView {
                 text: message.text.0,
                 direction: if message.is_ours {
@@ -73,10 +73,10 @@ pub(super) async fn with_previews(
     let references: Vec<Reference> = rows.iter().map(|row| row.reference).collect();
     let reader = (caller.role != Role::Auditor).then_some(caller.user_id);
     let mut previews = preview::of_cases(&app.pool, &references, reader).await?;
-    let rows = rows.into_iter();
-    let listed = rows.map(|row| {
-        let preview = previews.remove(&row.reference).unwrap_or_default();
-        ListedCase::new(row, preview)
+    let cases = summaries(app, rows).await?.into_iter();
+    let listed = references.into_iter().zip(cases).map(|(reference, case)| {
+        let preview = previews.remove(&reference).unwrap_or_default();
+        ListedCase::new(case, preview)
     });
     Ok(listed.collect())
 }

@@ -10,10 +10,12 @@ use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, Survey
 use docket_domain::personal::Personal;
 use docket_domain::text::{phone, title};
 use docket_domain::user::{Role, normalise_email};
+use docket_projections::DatabaseError;
 use docket_projections::read::cases::{
     AssigneeFilter, CaseFilter, CaseLink, CaseRow, CaseState, Cursor, NumberFilter, by_reference,
     waiting,
 };
+use docket_projections::read::contacts::Person;
 use docket_projections::read::thread::{self, ThreadItem, What};
 use docket_projections::read::{cases, contacts, labels, users};
 use serde::{Deserialize, Serialize};
@@ -24,9 +26,10 @@ use uuid::Uuid;
 
 use super::auth::{Asks, Reader, Worker};
 use super::case_list::{self as listed, ListedCase};
+use super::contacts::names as channel_names;
 use super::history;
 use super::input::{Path, PathReference, Query, given, integer, unless_blank};
-use super::outgoing::{TemplateToSend, wording};
+use super::outgoing::{Said, TemplateToSend};
 use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
 use super::schemas;
@@ -79,6 +82,13 @@ pub struct CaseSummary {
     pub line_id: Uuid,
     /// Whose it is.
     pub contact_id: Uuid,
+    /// What the contact is called: the name that people gave them, or else what they last called themselves.
+    #[schema(required = true)]
+    pub name: Option<String>,
+    /// Whether the contact opted out on the channel that a reply would go by: then it is refused.
+    pub opted_out: bool,
+    /// Whether the contact may want to opt out there: somebody has to decide.
+    pub may_opt_out: bool,
     /// What made it: `message`, `record` (in a survey without cases), `agent` or `move`.
     pub origin: &'static str,
     /// Whether the move that made it was undone; such a case is closed for good.
@@ -101,9 +111,14 @@ pub struct CaseSummary {
     pub snoozed_until: Option<DateTime<Utc>>,
 }
 
-impl From<CaseRow> for CaseSummary {
-    fn from(row: CaseRow) -> Self {
+impl CaseSummary {
+    /// A case, with what its contact is called and what may be sent to them.
+    pub(super) fn new(row: CaseRow, person: Person) -> Self {
+        let channel = person.last_channel.unwrap_or(row.channel);
         Self {
+            name: person.name.map(|name| name.0),
+            opted_out: person.opted_out.contains(&channel),
+            may_opt_out: person.suspected.contains(&channel),
             reference: row.reference.get(),
             title: row.title.0,
             state: row.state.as_str(),
@@ -126,6 +141,23 @@ impl From<CaseRow> for CaseSummary {
     }
 }
 
+/// Cases as lists show them.
+pub(super) async fn summaries(
+    app: &App,
+    rows: Vec<CaseRow>,
+) -> Result<Vec<CaseSummary>, DatabaseError> {
+    let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id).collect();
+    let people = contacts::people(&app.pool, &ids).await?;
+    let person = |row: &CaseRow| people.get(&row.contact_id).cloned().unwrap_or_default();
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let person = person(&row);
+            CaseSummary::new(row, person)
+        })
+        .collect())
+}
+
 /// A case with all but its thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CaseView {
@@ -141,10 +173,10 @@ pub struct CaseView {
 }
 
 impl CaseView {
-    /// A case with what its contact last called themselves, the notes among those items, and its links.
+    /// A case with its contact, the notes among those items, and its links.
     pub(super) fn new(
         row: CaseRow,
-        name: Option<Personal<String>>,
+        person: Person,
         items: &[ThreadItem],
         links: &[CaseLink],
     ) -> Self {
@@ -165,11 +197,13 @@ impl CaseView {
             contact: ContactView {
                 contact_id: row.contact_id.0,
                 number: row.number.0.clone(),
-                name: name.map(|name| name.0),
+                name: person.name.as_ref().map(|name| name.0.clone()),
+                opted_out: channel_names(&person.opted_out),
+                may_opt_out: channel_names(&person.suspected),
             },
             notes: notes.collect(),
             links: links.collect(),
-            summary: row.into(),
+            summary: CaseSummary::new(row, person),
         }
     }
 }
@@ -181,9 +215,13 @@ pub struct ContactView {
     pub contact_id: Uuid,
     /// Its number, E.164 without `+`.
     pub number: String,
-    /// What the person last called themselves.
+    /// What it is called: the name that people gave it, or else what the person last called themselves.
     #[schema(required = true)]
     pub name: Option<String>,
+    /// The channels on which the contact opted out.
+    pub opted_out: Vec<&'static str>,
+    /// The channels on which they may want to opt out.
+    pub may_opt_out: Vec<&'static str>,
 }
 
 /// An internal note.
@@ -212,13 +250,13 @@ pub struct LinkView {
 pub(super) async fn view(app: &App, reference: Reference) -> Result<CaseView, Problem> {
     let row = cases::find(&app.pool, reference).await?;
     let row = row.ok_or_else(|| no_such_case(reference))?;
-    let (contact, notes, links) = tokio::try_join!(
-        contacts::find(&app.pool, row.contact_id),
+    let (mut people, notes, links) = tokio::try_join!(
+        contacts::people(&app.pool, std::slice::from_ref(&row.contact_id)),
         thread::notes(&app.pool, reference),
         cases::links(&app.pool, reference),
     )?;
-    let name = contact.and_then(|contact| contact.name);
-    Ok(CaseView::new(row, name, &notes, &links))
+    let person = people.remove(&row.contact_id).unwrap_or_default();
+    Ok(CaseView::new(row, person, &notes, &links))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -546,7 +584,13 @@ async fn begin(
         ..
     }: Asks<Worker, NewCase>,
 ) -> Result<Response, Problem> {
-    let (text, send_as) = wording(body.text, body.template, body.outside_window)?;
+    let said = Said {
+        text: body.text,
+        has_media: false,
+        template: body.template,
+        outside_window: body.outside_window,
+    };
+    let (text, send_as) = said.read()?;
     let operation = BeginCase {
         line_id: LineId(body.line_id),
         number: phone::number(&body.number, app.default_country)?,

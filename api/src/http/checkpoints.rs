@@ -98,7 +98,9 @@ async fn list(
     State(app): State<App>,
 ) -> Result<Json<CheckpointPage>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
-    let after = i64::try_from(query.after.unwrap_or_default()).unwrap_or(i64::MAX);
+    let after = u32::try_from(query.after.unwrap_or_default())
+        .map_err(|_| Problem::new(Kind::InvalidQuery, "after must be at most 4294967295"))?;
+    let after = i64::from(after);
     let rows = checkpoints::page(&app.pool, after, i64::from(limit) + 1).await?;
     let (rows, next) = paging::cut(rows, limit, |checkpoint| checkpoint.size);
     Ok(Json(CheckpointPage {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::Reference;
 use docket_projections::PgPool;
 use docket_projections::history::{self, AsOfError, At, Found};
+use docket_projections::read::contacts::Person;
 
 use super::cases::{CaseView, no_such_case};
 use super::problem::{Kind, Problem};
@@ -47,7 +48,13 @@ pub(super) async fn find(app: &App, reference: Reference, at: At) -> Result<Foun
 pub(crate) async fn case(pool: &PgPool, found: Found) -> Result<CaseView, AsOfError> {
     let was = history::case(pool, found).await?;
     let notes = history::notes(pool, found).await?;
-    Ok(CaseView::new(was.row, was.contact.name, &notes, &was.links))
+    let person = Person {
+        name: was.contact.name,
+        opted_out: was.contact.details.opted_out,
+        suspected: was.contact.details.suspected,
+        last_channel: was.last_channel,
+    };
+    Ok(CaseView::new(was.row, person, &notes, &was.links))
 }
 
 impl From<AsOfError> for Problem {

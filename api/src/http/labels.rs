@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::LabelId;
-use docket_domain::label::{Label, LabelColour, LabelCommand, LabelError};
+use docket_domain::label::{Label, LabelColour, LabelCommand, LabelError, MAX_LABEL_CHARS};
 use docket_projections::read::labels::{self, LabelRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -69,6 +69,15 @@ async fn view(app: &App, label_id: LabelId) -> Result<LabelView, Problem> {
     let mut rows = labels::all(&app.pool).await?.into_iter();
     let row = rows.find(|row| row.label.label_id == label_id);
     Ok(row.ok_or(LabelError::NotFound)?.into())
+}
+
+/// White space around a name is taken off later, and counts here as the document says.
+fn must_fit(name: &str) -> Result<(), Problem> {
+    if name.chars().count() > MAX_LABEL_CHARS {
+        let detail = format!("a label's name must have at most {MAX_LABEL_CHARS} characters");
+        return Err(Problem::invalid(detail));
+    }
+    Ok(())
 }
 
 fn colour_of(name: &str) -> Result<LabelColour, Problem> {
@@ -135,6 +144,7 @@ struct NewLabel {
 async fn create(State(app): State<App>, asks: Asks<Owner, NewLabel>) -> Result<Response, Problem> {
     let by = asks.by();
     let NewLabel { name, colour } = asks.body;
+    must_fit(&name)?;
     let colour = colour.as_deref().map(colour_of).transpose()?;
     let label_id = LabelId((app.new_id)());
     let command = LabelCommand::Create(Label {
@@ -184,6 +194,7 @@ async fn change(
 ) -> Result<Json<LabelView>, Problem> {
     let by = asks.by();
     let LabelChangeForm { name, colour } = asks.body;
+    name.as_deref().map(must_fit).transpose()?;
     let colour = colour.as_deref().map(colour_of).transpose()?;
     let label_id = LabelId(id);
     let command = LabelCommand::Change {

@@ -59,6 +59,9 @@ struct LineView {
     /// When its office is open, in the survey's time zone, and what is said outside of these hours; null for always open.
     #[schema(required = true)]
     office_hours: Option<OfficeHoursForm>,
+    /// The answer to a word such as STOP that opts the contact out: the last message that they get; null for none.
+    #[schema(required = true)]
+    opt_out_confirmation: Option<String>,
     /// Whether it sends.
     sending: SendingView,
     /// When it was added.
@@ -89,6 +92,7 @@ impl From<LineRow> for LineView {
             greeting: row.automatic.greeting,
             new_case_reply: row.automatic.new_requested,
             office_hours: row.automatic.office_hours.map(OfficeHoursForm::from),
+            opt_out_confirmation: row.automatic.opt_out_confirmation,
             sending: SendingView {
                 state: if row.halted.is_some() { "halted" } else { "ok" },
                 reason: row.halted.map(HaltReason::sentence),
@@ -176,6 +180,10 @@ struct NewLine {
     #[serde(default)]
     #[schema(schema_with = schemas::outgoing::office_hours_or_null)]
     office_hours: Option<OfficeHoursForm>,
+    /// The answer to a word such as STOP that opts the contact out: the last message that they get.
+    #[serde(default)]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    opt_out_confirmation: Option<String>,
 }
 
 /// Adds a line.
@@ -197,11 +205,13 @@ async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Respo
         greeting,
         new_case_reply,
         office_hours,
+        opt_out_confirmation,
     } = asks.body;
     let automatic = AutomaticTexts {
         greeting,
         new_requested: new_case_reply,
         office_hours: office_hours.map(OfficeHours::try_from).transpose()?,
+        opt_out_confirmation,
     };
     let channel = [Channel::Sms, Channel::Whatsapp]
         .into_iter()
@@ -259,6 +269,11 @@ struct LineChange {
     #[expect(clippy::option_option, reason = "left out and null are not the same")]
     #[schema(schema_with = schemas::outgoing::office_hours_or_null)]
     office_hours: Option<Option<OfficeHoursForm>>,
+    /// The answer to a word that opts the contact out; null for none.
+    #[serde(default, deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    opt_out_confirmation: Option<Option<String>>,
     /// `resume`, in a request of its own: send again, once the cause is mended for which sending was halted.
     #[serde(default)]
     #[schema(schema_with = schemas::sending_or_null)]
@@ -295,6 +310,7 @@ async fn change(
         greeting,
         new_case_reply,
         office_hours,
+        opt_out_confirmation,
         sending,
         version,
     } = asks.body;
@@ -302,7 +318,8 @@ async fn change(
         || multi_case_reply.is_some()
         || greeting.is_some()
         || new_case_reply.is_some()
-        || office_hours.is_some();
+        || office_hours.is_some()
+        || opt_out_confirmation.is_some();
     let automatic = AutomaticTexts {
         greeting: greeting.unwrap_or(now.automatic.greeting),
         new_requested: new_case_reply.unwrap_or(now.automatic.new_requested),
@@ -310,6 +327,7 @@ async fn change(
             Some(office_hours) => office_hours.map(OfficeHours::try_from).transpose()?,
             None => now.automatic.office_hours,
         },
+        opt_out_confirmation: opt_out_confirmation.unwrap_or(now.automatic.opt_out_confirmation),
     };
     let command = match sending.as_deref() {
         None => LineCommand::Change {

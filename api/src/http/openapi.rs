@@ -59,11 +59,13 @@ pub(super) fn beginning() -> OpenApi {
         )
         .tags(Some([
             tag("cases", "Cases: subjects, each with one contact"),
+            tag("contacts", "People: outside numbers, each within one survey"),
             tag("replies", "What agents say"),
             tag("moves", "Moving a message to where it belongs"),
             tag("labels", "Words with a colour that people put on cases"),
             tag("surveys", "What messages are organised under"),
             tag("lines", "Our own numbers, each on one channel"),
+            tag("media", "Files that messages carry"),
             tag("unrouted", "Webhooks that could not be routed"),
             tag("events", "The log"),
             tag("evidence", "Proof that the log was not altered"),

@@ -25,35 +25,54 @@ pub(super) struct TemplateToSend {
     parameters: Vec<String>,
 }
 
-/// The text and as what it is sent, of a body that has a text or a template.
-pub(super) fn wording(
-    text: Option<String>,
-    template: Option<TemplateToSend>,
-    outside_window: bool,
-) -> Result<(String, SendAs), Problem> {
-    match (text, template) {
-        (Some(text), None) if outside_window => Ok((text, SendAs::TextOutsideWindow)),
-        (Some(text), None) => Ok((text, SendAs::Text)),
-        (None, Some(template)) => {
-            let TemplateToSend {
-                name,
-                locale,
-                parameters,
-            } = template;
-            let choice = TemplateChoice {
-                name,
-                locale,
-                parameters,
+/// What a body says: a text, a file or both, or else a template.
+pub(super) struct Said {
+    pub(super) text: Option<String>,
+    pub(super) has_media: bool,
+    pub(super) template: Option<TemplateToSend>,
+    pub(super) outside_window: bool,
+}
+
+impl Said {
+    /// The text, and as what it is sent.
+    pub(super) fn read(self) -> Result<(String, SendAs), Problem> {
+        let Self {
+            text,
+            has_media,
+            template,
+            outside_window,
+        } = self;
+        let Some(template) = template else {
+            let send_as = if outside_window {
+                SendAs::TextOutsideWindow
+            } else {
+                SendAs::Text
             };
-            Ok((String::new(), SendAs::Template(choice)))
+            return match text {
+                Some(text) => Ok((text, send_as)),
+                None if has_media => Ok((String::new(), send_as)),
+                None => Err(Problem::new(
+                    Kind::InvalidBody,
+                    "the body has a wrong form: text, media_id or template must be given",
+                )),
+            };
+        };
+        if text.is_some() || has_media {
+            return Err(Problem::invalid(
+                "a template goes out alone; leave out text and media_id, or leave out template",
+            ));
         }
-        (Some(_), Some(_)) => Err(Problem::invalid(
-            "text and template must not both be given; leave one out",
-        )),
-        (None, None) => Err(Problem::new(
-            Kind::InvalidBody,
-            "the body has a wrong form: text or template must be given",
-        )),
+        let TemplateToSend {
+            name,
+            locale,
+            parameters,
+        } = template;
+        let choice = TemplateChoice {
+            name,
+            locale,
+            parameters,
+        };
+        Ok((String::new(), SendAs::Template(choice)))
     }
 }
 

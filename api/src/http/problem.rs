@@ -13,6 +13,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use docket_domain::case::CaseError;
+use docket_domain::contact::profile::ContactError;
 use docket_domain::held::HeldError;
 use docket_domain::installation::InstallationError;
 use docket_domain::label::LabelError;
@@ -30,6 +31,7 @@ use tracing::error;
 use super::request_id::RequestId;
 use crate::audit::NotRecorded;
 use crate::operations::case::ChangeCaseError;
+use crate::operations::contact::ChangeContactError;
 use crate::operations::held::RouteHeldError;
 use crate::operations::line::ChangeLineError;
 use crate::operations::message_move::MoveError;
@@ -126,6 +128,8 @@ kinds! {
     NotUndoable = "not-undoable", CONFLICT, "The move cannot be undone";
     /// The message is not one that can be sent again.
     NotResendable = "not-resendable", CONFLICT, "The message cannot be sent again";
+    /// The contact opted out on the channel.
+    OptedOut = "opted-out", CONFLICT, "The contact opted out";
     /// The line to answer from was removed.
     LineRemoved = "line-removed", CONFLICT, "The line was removed";
     /// Another line has the number.
@@ -148,6 +152,10 @@ kinds! {
     AlreadyRouted = "already-routed", CONFLICT, "It was routed already";
     /// The cause for which it was kept is still there.
     NotRoutable = "not-routable", CONFLICT, "It cannot be routed yet";
+    /// The file cannot be sent to that contact.
+    MediaNotSendable = "media-not-sendable", CONFLICT, "The file cannot be sent";
+    /// Vonage could not fetch the file from us.
+    PublicUrlMissing = "public-url-missing", CONFLICT, "Docket's public address is not set";
     /// The body is larger than 1 MiB.
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not said to be JSON.
@@ -451,6 +459,9 @@ impl From<CaseError> for Problem {
             CaseError::NotMadeByMove | CaseError::OtherMessageHere | CaseError::SaidSinceMove => {
                 Kind::NotUndoable
             }
+            CaseError::MediaNotTaken { .. }
+            | CaseError::MediaTooLarge { .. }
+            | CaseError::MediaWithoutCaption => Kind::MediaNotSendable,
             CaseError::Empty(_)
             | CaseError::TooLong { .. }
             | CaseError::TooManyLabels
@@ -467,6 +478,7 @@ impl From<ReplyError> for Problem {
             ReplyError::NoLine | ReplyError::NoLineOfMessage => {
                 Self::new(Kind::LineRemoved, error.to_string())
             }
+            ReplyError::OptedOut(_) => Self::new(Kind::OptedOut, error.to_string()),
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
@@ -475,6 +487,8 @@ impl From<ReplyError> for Problem {
             | ReplyError::NotWhatsapp
             | ReplyError::Parameters(_)
             | ReplyError::Number => Self::invalid(error.to_string()),
+            ReplyError::NoMms => Self::new(Kind::MediaNotSendable, error.to_string()),
+            ReplyError::NoPublicUrl => Self::new(Kind::PublicUrlMissing, error.to_string()),
         }
     }
 }
@@ -509,6 +523,20 @@ impl From<ChangeCaseError> for Problem {
             ChangeCaseError::UnknownStatus { ref choices } => {
                 Self::new(Kind::UnknownStatus, error.to_string()).with("choices", choices)
             }
+        }
+    }
+}
+
+impl From<ChangeContactError> for Problem {
+    fn from(error: ChangeContactError) -> Self {
+        match error {
+            ChangeContactError::Case(error) => error.into(),
+            ChangeContactError::Contact(error) => match error {
+                ContactError::NotKnown => {
+                    Self::not_found("there is no such contact; GET /api/v1/contacts lists them")
+                }
+                ContactError::TooLong { .. } => Self::invalid(error.to_string()),
+            },
         }
     }
 }

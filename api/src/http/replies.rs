@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use docket_domain::case::CaseError;
-use docket_domain::ids::{MessageId, Reference};
+use docket_domain::ids::{MediaId, MessageId, Reference};
 use docket_projections::ledger::operation::LedgerError;
+use docket_projections::media_uploads;
 use docket_projections::read::thread;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,13 +18,15 @@ use super::NoFields;
 use super::auth::{Asks, Worker};
 use super::input::{Path, PathReference};
 use super::openapi::ProblemView;
-use super::outgoing::{TemplateToSend, wording};
+use super::outgoing::{Said, TemplateToSend};
 use super::paging::MAX_LIMIT;
 use super::problem::{Kind, Problem};
 use super::schemas;
 use super::thread::ThreadItem;
 use crate::app::App;
-use crate::operations::reply::{Queued, Reply, ReplyError, Resend};
+use crate::media::shown::{self, Moment};
+use crate::operations::Asked;
+use crate::operations::reply::{Attached, Queued, Reply, ReplyError, Resend};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -35,15 +38,19 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReply {
-    /// What to say; the reference is appended to what is sent. A body has a text or a template.
+    /// What to say; the reference is appended to what is sent. A body has a text, a file or both, or else a template. A file can go
+    /// without a text, and a sound has none.
     #[serde(default)]
     #[schema(schema_with = schemas::outgoing::reply_or_null)]
     text: Option<String>,
-    /// The `WhatsApp` template to send in place of a text.
+    /// The id of a file that you uploaded with `POST /media`, to go out with the text.
+    #[serde(default)]
+    media_id: Option<Uuid>,
+    /// The `WhatsApp` template to send in place of a text or a file.
     #[serde(default)]
     template: Option<TemplateToSend>,
-    /// Whether the text is to be sent though `WhatsApp`'s 24 hours since the contact's last message are over. Vonage will probably
-    /// refuse it. Left out or false, such a text is refused: `window-closed`.
+    /// Whether the text or file is to be sent though `WhatsApp`'s 24 hours since the contact's last message are over. Vonage will
+    /// probably refuse it. Left out or false, such a reply is refused: `window-closed`.
     #[serde(default)]
     outside_window: bool,
     /// The `version` of the case that you have read. If something was said since, the reply is refused with what is new. Left
@@ -103,10 +110,18 @@ async fn reply(
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewReply>,
 ) -> Result<(StatusCode, Json<QueuedView>), Problem> {
-    let (text, send_as) = wording(body.text, body.template, body.outside_window)?;
+    let wording = Said {
+        text: body.text,
+        has_media: body.media_id.is_some(),
+        template: body.template,
+        outside_window: body.outside_window,
+    };
+    let (text, send_as) = wording.read()?;
+    let media = attached(&app, &asked, body.media_id).await?;
     let operation = Reply {
         reference,
         text,
+        media,
         send_as,
         seen_version: body.seen_version,
         message_id: MessageId((app.new_id)()),
@@ -119,6 +134,30 @@ async fn reply(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The upload of that id, if whoever asks made it.
+///
+/// # Errors
+///
+/// They made none.
+pub(crate) async fn attached(
+    app: &App,
+    asked: &Asked,
+    media_id: Option<Uuid>,
+) -> Result<Option<Attached>, Problem> {
+    let Some(media_id) = media_id.map(MediaId) else {
+        return Ok(None);
+    };
+    let file = media_uploads::find(&app.pool, media_id, asked.user_id).await?;
+    let file = file.ok_or_else(|| {
+        Problem::invalid("media_id names no file that you uploaded; POST /api/v1/media gives one")
+    })?;
+    Ok(Some(Attached {
+        media_id,
+        file,
+        media: app.media.clone(),
+    }))
 }
 
 async fn said_since(
@@ -136,7 +175,11 @@ async fn said_since(
     } else {
         version.max(last)
     };
-    let new: Vec<ThreadItem> = items.into_iter().map(ThreadItem::from).collect();
+    let mut files = shown::files(&app.pool, &items, Moment::Now((app.clock)())).await?;
+    let new: Vec<ThreadItem> = items
+        .into_iter()
+        .map(|item| ThreadItem::with_files(item, &mut files))
+        .collect();
     let detail = CaseError::SaidSince { seen, version }.to_string();
     Ok(Problem::new(Kind::SaidSince, detail)
         .with("version", version)

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use docket_domain::case::{MAX_CASE_LABELS, MAX_NOTE_CHARS, MAX_TITLE_CHARS};
 use docket_domain::channel::Channel;
+use docket_domain::contact::profile;
 use docket_domain::ids::Reference;
 use docket_domain::label::{LabelColour, MAX_LABEL_CHARS};
 use docket_domain::line::MAX_REPLY_CHARS;
@@ -192,6 +193,37 @@ pub(super) fn cases_cursor() -> Object {
         .build()
 }
 
+/// What an earlier page of contacts gave as `next`.
+pub(super) fn contacts_cursor() -> Object {
+    let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+    string()
+        .pattern(Some(format!("^(contacts:[0-9]{{1,15}}\\.{id})?$")))
+        .build()
+}
+
+/// A contact's name, or none.
+pub(super) fn contact_name_or_null() -> Schema {
+    text_or_null(profile::MAX_NAME_CHARS)
+}
+
+/// The note about a contact, or none.
+pub(super) fn contact_note_or_null() -> Schema {
+    text_or_null(profile::MAX_NOTE_CHARS)
+}
+
+/// Why a contact is opted out, or nothing.
+pub(super) fn opt_out_reason_or_null() -> Schema {
+    text_or_null(profile::MAX_REASON_CHARS)
+}
+
+/// A text, perhaps an empty one, or none.
+fn text_or_null(max_chars: usize) -> Schema {
+    let text = string()
+        .max_length(Some(max_chars))
+        .pattern(Some("^[^\0]*$"));
+    or_null(text.build())
+}
+
 /// What an earlier page of a thread gave as `next`.
 pub(super) fn thread_cursor() -> Object {
     string()
@@ -267,6 +299,27 @@ pub(super) fn number() -> Object {
         .max_length(Some(100))
         .pattern(Some("^[^\0]*$"))
         .examples(["+44 7700 900123"])
+        .build()
+}
+
+/// A file's name.
+pub(super) fn file_name() -> Object {
+    string()
+        .max_length(Some(255))
+        .pattern(Some("^[^\0]*$"))
+        .build()
+}
+
+/// What is searched for.
+pub(super) fn query_text() -> Object {
+    string().pattern(Some("^[^\0]*$")).build()
+}
+
+/// A file's bytes.
+pub(super) fn file_bytes() -> Object {
+    string()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .min_length(Some(1))
         .build()
 }
 
@@ -373,10 +426,10 @@ struct Alternative {
 }
 
 /// Bodies whose fields rule each other out, by the name of their schema.
-const ALTERNATIVES: [(&str, [Alternative; 2]); 4] = [
+const ALTERNATIVES: [(&str, &[Alternative]); 4] = [
     (
         "NewUser",
-        [
+        &[
             Alternative {
                 required: &["email"],
                 absent: &["name"],
@@ -391,22 +444,27 @@ const ALTERNATIVES: [(&str, [Alternative; 2]); 4] = [
     ),
     (
         "NewReply",
-        [
+        &[
             Alternative {
                 required: &["text"],
                 absent: &["template"],
                 word: None,
             },
             Alternative {
+                required: &["media_id"],
+                absent: &["template"],
+                word: None,
+            },
+            Alternative {
                 required: &["template"],
-                absent: &["text"],
+                absent: &["text", "media_id"],
                 word: None,
             },
         ],
     ),
     (
         "NewCase",
-        [
+        &[
             Alternative {
                 required: &["text"],
                 absent: &["template"],
@@ -421,7 +479,7 @@ const ALTERNATIVES: [(&str, [Alternative; 2]); 4] = [
     ),
     (
         "TokenRequest",
-        [
+        &[
             Alternative {
                 required: &[],
                 absent: &["email"],

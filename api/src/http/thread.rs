@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use docket_domain::content::Content;
-use docket_domain::ids::Reference;
+use docket_domain::ids::{MessageId, Reference};
 use docket_domain::routing::Routed;
 use docket_domain::whatsapp_template::SentTemplate;
 use docket_projections::history as as_of;
@@ -19,10 +19,13 @@ use uuid::Uuid;
 use super::auth::Reader;
 use super::history;
 use super::input::{Path, PathReference, Query, given, integer, unless_blank};
+use super::media::MediaView;
 use super::paging::{self, Page};
 use super::problem::Problem;
 use super::schemas;
 use crate::app::App;
+use crate::media::shown::{self, Files, Moment};
+use crate::operations::opt_out;
 
 /// What the cursors of threads are called.
 const LIST: &str = "thread";
@@ -36,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 pub struct ThreadItem {
     /// The sequence of the event that it comes from.
     pub sequence: u64,
-    /// `opened`, `message`, `reaction`, `note`, `status`, `moved_out`, `moved_in`, `removed_elsewhere`, `assigned` or `renamed`.
+    /// `opened`, `message`, `reaction`, `note`, `status`, `moved_out`, `moved_in`, `removed_elsewhere`, `assigned`, `renamed` or
+    /// `opt_out` (the contact opted out on a channel, or in again).
     pub kind: &'static str,
     /// When it happened: Vonage's time of a message that came in, the time of recording of all else.
     pub at: DateTime<Utc>,
@@ -44,7 +48,7 @@ pub struct ThreadItem {
     pub recorded_at: DateTime<Utc>,
     /// Who did or said it: a user's address, or else `author_kind` again.
     pub author: String,
-    /// `user`, `contact`, `automatic` (the automatic reply), `vonage` or `system`.
+    /// `user`, `contact`, `automatic` (the automatic reply), `opt_out_confirmation`, `vonage` or `system`.
     pub author_kind: &'static str,
     /// Of a message, and of a move: the message's id, the same in every case that it stands in.
     #[schema(required = true)]
@@ -52,7 +56,7 @@ pub struct ThreadItem {
     /// Of a message: `inbound` or `outbound`.
     #[schema(required = true)]
     pub direction: Option<&'static str>,
-    /// Of a message: `sms` or `whatsapp`.
+    /// Of a message, and of `opt_out`: `sms` or `whatsapp`.
     #[schema(required = true)]
     pub channel: Option<&'static str>,
     /// What was said or written, as it was written: a message's text or caption, a note's text.
@@ -94,6 +98,10 @@ pub struct MoreView {
     /// does not know: what it is; an empty list where such a reaction was taken off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reactions: Option<Vec<ReactionView>>,
+    /// Of a message: the files that it carries; left out where it carries none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub media: Vec<MediaView>,
     /// Of an inbound message: Vonage's id of the message that it quotes. Of `reaction`: of the message that it is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotes: Option<String>,
@@ -141,7 +149,16 @@ pub struct MoreView {
     /// Of `moved_in` and `removed_elsewhere`: the case that the message came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<u32>,
-    /// Of `moved_out`, `moved_in` and `removed_elsewhere`: what the agent said of it.
+    /// Of `opt_out`: whether nothing is sent to the contact on the channel from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opted_out: Option<bool>,
+    /// Of `opt_out`: what made them, `message`, `person` or `vonage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Of an inbound message: true where it begins with a word that opts out, and says more; else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_opt_out: bool,
+    /// Of `moved_out`, `moved_in` and `removed_elsewhere`: what the agent said of it. Of `opt_out`: the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
@@ -268,6 +285,17 @@ impl From<thread::ThreadItem> for ThreadItem {
 }
 
 impl ThreadItem {
+    /// The item with the files of its message.
+    pub fn with_files(item: thread::ThreadItem, files: &mut Files) -> Self {
+        let mut view = Self::from(item);
+        let files = view
+            .message_id
+            .filter(|_| view.kind == "message")
+            .and_then(|message_id| files.remove(&MessageId(message_id)));
+        view.more.media = files.into_iter().flatten().map(Into::into).collect();
+        view
+    }
+
     fn with(self, what: What) -> Self {
         match what {
             What::Inbound(message) => self.inbound(*message),
@@ -306,19 +334,10 @@ impl ThreadItem {
                 title: Some(title.0),
                 ..MoreView::default()
             }),
-            What::Labels { added, removed } => self.and(MoreView {
-                labels_added: Some(added),
-                labels_removed: Some(removed),
-                ..MoreView::default()
-            }),
-            What::Snoozed { until } => self.and(MoreView {
-                until: Some(until),
-                ..MoreView::default()
-            }),
-            What::Woken { reason } => self.and(MoreView {
-                reason: Some(reason.as_str()),
-                ..MoreView::default()
-            }),
+            sorted @ (What::Labels { .. }
+            | What::Snoozed { .. }
+            | What::Woken { .. }
+            | What::OptOut { .. }) => self.sorted(sorted),
             What::MovedOut {
                 message_id,
                 to,
@@ -366,11 +385,47 @@ impl ThreadItem {
         }
     }
 
+    /// What says nothing of the conversation: labels, snoozes and opt-outs.
+    fn sorted(self, what: What) -> Self {
+        match what {
+            What::Labels { added, removed } => self.and(MoreView {
+                labels_added: Some(added),
+                labels_removed: Some(removed),
+                ..MoreView::default()
+            }),
+            What::Snoozed { until } => self.and(MoreView {
+                until: Some(until),
+                ..MoreView::default()
+            }),
+            What::Woken { reason } => self.and(MoreView {
+                reason: Some(reason.as_str()),
+                ..MoreView::default()
+            }),
+            What::OptOut {
+                channel,
+                opted_out,
+                cause,
+                reason,
+            } => Self {
+                channel: Some(channel.as_str()),
+                ..self
+            }
+            .and(MoreView {
+                opted_out: Some(opted_out),
+                cause: Some(cause),
+                comment: reason.map(|reason| reason.0),
+                ..MoreView::default()
+            }),
+            _ => self,
+        }
+    }
+
     fn and(self, more: MoreView) -> Self {
         Self { more, ..self }
     }
 
     fn inbound(self, message: thread::Inbound) -> Self {
+        let may_opt_out = opt_out::may_be_meant(message.content.said());
         Self {
             message_id: Some(message.message_id.0),
             direction: Some("inbound"),
@@ -379,6 +434,7 @@ impl ThreadItem {
             routed: Some((&message.routed).into()),
             content: Some(message.content.0),
             more: MoreView {
+                may_opt_out,
                 line_id: Some(message.line_id.0),
                 provider_id: Some(message.provider_id),
                 quotes: message.quotes,
@@ -479,13 +535,21 @@ async fn list(
     if let Some(at) = history::moment(query.at, query.as_of)? {
         let found = history::find(&app, reference, at).await?;
         let items = as_of::thread(&app.pool, found, after, limit as usize + 1).await?;
+        let moment = Moment::AsOf(found.shown_until());
+        let mut files = shown::files(&app.pool, &items, moment).await?;
         caller.looks(&app, reference).await;
-        return Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)));
+        return Ok(Json(Page::of(items, limit, cursor, |item| {
+            ThreadItem::with_files(item, &mut files)
+        })));
     }
     let items = thread::page(&app.pool, reference, after, limit + 1).await?;
     if items.is_empty() && cases::find(&app.pool, reference).await?.is_none() {
         return Err(super::cases::no_such_case(reference));
     }
+    let moment = Moment::Now((app.clock)());
+    let mut files = shown::files(&app.pool, &items, moment).await?;
     caller.looks(&app, reference).await;
-    Ok(Json(Page::of(items, limit, cursor, ThreadItem::from)))
+    Ok(Json(Page::of(items, limit, cursor, |item| {
+        ThreadItem::with_files(item, &mut files)
+    })))
 }

@@ -2,15 +2,16 @@
 
 use docket_domain::automatic::{self, Place};
 use docket_domain::case::{Author, OutboundMessage};
+use docket_domain::contact::profile::ContactEvent;
 use docket_domain::ids::{ContactId, MessageId, Reference};
 use docket_domain::personal::Personal;
 use docket_domain::routing::Rule;
 use docket_domain::text::auto_reply::{self, OpenCase};
-use docket_domain::text::{opt_out, references};
 use docket_domain::window::takes_free_text;
 use docket_projections::ledger::scope::Scope;
 use docket_projections::settings::LineSnapshot;
 
+use super::opt_out::Heard;
 use crate::vonage::payload::Inbound;
 
 /// A message that may get an automatic text.
@@ -19,6 +20,7 @@ pub(super) struct Answered<'a> {
     contact: ContactId,
     inbound: &'a Inbound,
     line: &'a LineSnapshot,
+    heard: Heard,
 }
 
 impl<'a> Answered<'a> {
@@ -27,12 +29,14 @@ impl<'a> Answered<'a> {
         contact: ContactId,
         inbound: &'a Inbound,
         line: &'a LineSnapshot,
+        heard: Heard,
     ) -> Self {
         Self {
             scope,
             contact,
             inbound,
             line,
+            heard,
         }
     }
 
@@ -67,16 +71,9 @@ impl<'a> Answered<'a> {
         places: &[Place],
         message_id: MessageId,
     ) -> Option<OutboundMessage> {
-        let Self {
-            scope,
-            inbound,
-            line,
-            ..
-        } = self;
+        let Self { scope, line, .. } = self;
         let now = scope.now();
-        // A webhook can come a day late.
-        let wrote_at = inbound.at.min(now);
-        if !self.may_be_answered() || !takes_free_text(line.channel, Some(wrote_at), now) {
+        if !self.may_be_answered() || !self.is_in_window() {
             return None;
         }
         let zone = scope.settings().time_zone(line.survey_id);
@@ -108,13 +105,50 @@ impl<'a> Answered<'a> {
         Some(self.message(message_id, text, Author::SEVERAL_CASES, cases.to_vec()))
     }
 
+    /// The confirmation that the message opted its sender out, where that is what it just did.
+    pub(super) fn confirmation(
+        &self,
+        rule: Rule,
+        changes: &[ContactEvent],
+        references: &[Reference],
+        message_id: MessageId,
+    ) -> Option<OutboundMessage> {
+        let opts_out = |change: &ContactEvent| matches!(change, ContactEvent::ContactOptedOut { .. });
+        if rule == Rule::CasesDisabled || !changes.iter().any(opts_out) {
+            return None;
+        }
+        if !self.is_in_bounds() || !self.is_in_window() {
+            return None;
+        }
+        let text = self.line.automatic.opt_out_confirmation.clone()?;
+        let text = auto_reply::fit(text, self.line.channel.max_text_chars());
+        Some(self.message(
+            message_id,
+            text,
+            Author::OptOutConfirmation,
+            references.to_vec(),
+        ))
+    }
+
     /// Whether the message is one that may be answered, and the contact has not got too many answers.
     fn may_be_answered(&self) -> bool {
-        // A reference that names nothing is as if it were not there.
-        let opts_out =
-            |said: &str| opt_out::begins_with_opt_out(&references::strip_spaced_too(said));
-        !self.inbound.content.said().is_some_and(opts_out)
-            && self.scope.automatic_replies(self.contact) < auto_reply::MAX_PER_HOUR
+        let may_be_sent = match self.heard {
+            Heard::Nothing => self.scope.may_be_sent_to(self.contact, self.line.channel),
+            Heard::In => true,
+            Heard::Out | Heard::Perhaps => false,
+        };
+        may_be_sent && self.is_in_bounds()
+    }
+
+    /// Whether the contact may get one more automatic text in this hour.
+    fn is_in_bounds(&self) -> bool {
+        self.scope.automatic_replies(self.contact) < auto_reply::MAX_PER_HOUR
+    }
+
+    /// Whether `WhatsApp` takes free text in answer to the message: a webhook can come a day late.
+    fn is_in_window(&self) -> bool {
+        let now = self.scope.now();
+        takes_free_text(self.line.channel, Some(self.inbound.at.min(now)), now)
     }
 
     fn message(
@@ -134,6 +168,7 @@ impl<'a> Answered<'a> {
             sent_text: Personal(text),
             author,
             references,
+            media: None,
             template: None,
         }
     }

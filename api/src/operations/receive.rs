@@ -4,6 +4,7 @@ use docket_domain::automatic;
 use docket_domain::case::{
     Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin, Reaction,
 };
+use docket_domain::contact::profile::ContactEvent;
 use docket_domain::content::Content;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldReason, HeldWebhook, WebhookKind};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::automatic_text::Answered;
 use super::held::hold;
+use super::opt_out;
 use super::{in_each, of_case, of_webhook};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::Inbound;
@@ -225,23 +227,28 @@ pub(super) fn route(
     let Decision { target, routed } =
         decide(scope, contact, inbound, line).map_err(Unroutable::TooMany)?;
     let rule = routed.rule;
-    let (references, events) = match target {
+    let heard = opt_out::heard(message.content.said());
+    let changes = opt_out::of_message(scope, contact, heard, line.channel, message.message_id);
+    let (references, mut events) = match target {
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
             let reference = opened.reference;
-            let mut case = Case::default();
-            let mut events = run(&mut case, CaseCommand::Open(opened))?;
-            events.extend(run(&mut case, CaseCommand::Receive { message, routed })?);
             let places = [automatic::Place {
                 reference,
                 told_closed_on: None,
             }];
-            let answered = Answered::of(scope, contact, inbound, line);
-            if let Some(text) = answered.text(rule, true, &places, ids.reply_id) {
-                events.extend(run(&mut case, CaseCommand::ReplyAutomatically(text))?);
-            }
-            (vec![reference], of_case(reference, events).collect())
+            let answered = Answered::of(scope, contact, inbound, line, heard);
+            let text = answered
+                .confirmation(rule, &changes, &[reference], ids.reply_id)
+                .or_else(|| answered.text(rule, true, &places, ids.reply_id));
+            let mut commands = vec![CaseCommand::Receive { message, routed }];
+            let opt_outs = changes.iter().filter_map(ContactEvent::opt_out_change);
+            commands.extend(opt_outs.map(CaseCommand::RecordOptOut));
+            commands.extend(text.map(CaseCommand::ReplyAutomatically));
+            let mut events = into_new(opened, commands)?;
+            events.extend(opt_out::recorded(scope, contact, changes, &[])?);
+            (vec![reference], events)
         }
         Target::Existing(references) => {
             let mut events = in_each(scope, &references, |case| {
@@ -250,8 +257,12 @@ pub(super) fn route(
                     routed: routed.clone(),
                 })
             })?;
-            let answered = Answered::of(scope, contact, inbound, line);
-            if let Some(text) = answered.in_cases(rule, &references, ids.reply_id) {
+            let answered = Answered::of(scope, contact, inbound, line, heard);
+            let text = answered
+                .confirmation(rule, &changes, &references, ids.reply_id)
+                .or_else(|| answered.in_cases(rule, &references, ids.reply_id));
+            events.extend(opt_out::recorded(scope, contact, changes, &references)?);
+            if let Some(text) = text {
                 events.extend(in_each(scope, &text.references, |case| {
                     case.decide(CaseCommand::ReplyAutomatically(text.clone()))
                 })?);
@@ -259,6 +270,7 @@ pub(super) fn route(
             (references, events)
         }
     };
+    opt_out::contact_first(&mut events);
     Ok(RoutedMessage {
         references,
         rule,
@@ -305,7 +317,7 @@ fn route_reaction(
         Target::New { follows } => {
             let title = title::title(&inbound.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
-            (vec![opened.reference], into_new(opened, command)?)
+            (vec![opened.reference], into_new(opened, vec![command])?)
         }
         Target::Existing(references) => {
             let events = in_each(scope, &references, |case| case.decide(command.clone()))?;
@@ -348,11 +360,16 @@ fn opened(
 }
 
 /// A message or reaction into a case that begins with it.
-fn into_new(opened: Opened, first: CaseCommand) -> Result<Vec<(StreamId, Event)>, CaseError> {
+fn into_new(
+    opened: Opened,
+    commands: Vec<CaseCommand>,
+) -> Result<Vec<(StreamId, Event)>, CaseError> {
     let reference = opened.reference;
     let mut case = Case::default();
     let mut events = run(&mut case, CaseCommand::Open(opened))?;
-    events.extend(run(&mut case, first)?);
+    for command in commands {
+        events.extend(run(&mut case, command)?);
+    }
     Ok(of_case(reference, events).collect())
 }
 

@@ -1,26 +1,30 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
-use std::fmt;
+mod send_as;
 
 use docket_domain::case::{
-    Case, CaseCommand, CaseError, Opened, Origin, OutboundMessage, State, check_title,
+    Case, CaseCommand, CaseError, MediaKind, Opened, Origin, OutboundMedia, OutboundMessage, State,
+    check_title,
 };
 use docket_domain::channel::{Channel, is_international_number, normalise_number};
 use docket_domain::content::Content;
 use docket_domain::event::StreamId;
-use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
+use docket_domain::ids::{ContactId, LineId, MediaId, MessageId, Reference, SurveyId};
+use docket_domain::media::StoredFile;
 use docket_domain::personal::Personal;
-use docket_domain::text::{normalise, references, title};
-use docket_domain::whatsapp_template::{self, ParameterError, SentTemplate};
-use docket_domain::window::takes_free_text;
+use docket_domain::text::{references, title};
+use docket_domain::whatsapp_template::ParameterError;
 use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
+use self::send_as::Wording;
+pub use self::send_as::{SendAs, TemplateChoice};
 use super::receive::{initial_status, run};
 use super::{Asked, in_each};
+use crate::media::Media;
 
 /// Why nothing was recorded to be sent.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,12 @@ pub enum ReplyError {
         "the line that the message went out from was removed; add it again to send the message again, or write a new reply"
     )]
     NoLineOfMessage,
+    /// The contact opted out on the channel that the message would go by.
+    #[error(
+        "the contact opted out of {}, so that nothing is sent to them; if they asked for messages again, clear the opt-out first",
+        channel_name(*.0)
+    )]
+    OptedOut(Channel),
     /// There is no such line.
     #[error("there is no such line")]
     UnknownLine,
@@ -55,97 +65,48 @@ pub enum ReplyError {
     /// The parameters do not fit the template.
     #[error("template.parameters do not fit: {0}")]
     Parameters(#[from] ParameterError),
+    /// The line sends no pictures.
+    #[error(
+        "this line sends no pictures: by MMS only a number can that Vonage has enabled for it; an operator lists it in DOCKET_MMS_LINES"
+    )]
+    NoMms,
+    /// Vonage could not fetch a file from us.
+    #[error(
+        "a file can be sent when Docket has a public address, from which Vonage fetches it: set DOCKET_PUBLIC_URL"
+    )]
+    NoPublicUrl,
     /// The number is none.
     #[error("number must be an international number of 7 to 15 digits, such as 447700900123")]
     Number,
 }
 
-/// As what a message goes out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SendAs {
-    /// As free text, where the channel takes it.
-    #[default]
-    Text,
-    /// As free text, though `WhatsApp`'s window is closed.
-    TextOutsideWindow,
-    /// As a `WhatsApp` template, which is all that is said.
-    Template(TemplateChoice),
+/// A file that an agent uploaded.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// The upload.
+    pub media_id: MediaId,
+    /// What is kept of it.
+    pub file: StoredFile,
+    /// How files can be sent.
+    pub media: Media,
 }
 
-/// A template that is to be sent.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TemplateChoice {
-    /// Its name.
-    pub name: String,
-    /// Its locale.
-    pub locale: String,
-    /// What stands in the places of its body, in order.
-    pub parameters: Vec<String>,
-}
-
-impl fmt::Debug for TemplateChoice {
-    /// Without the parameters.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TemplateChoice")
-            .field("name", &self.name)
-            .field("locale", &self.locale)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a message says, as written and as it is sent.
-struct Wording {
-    text: String,
-    /// `None` where the reference may be appended.
-    template: Option<Box<SentTemplate>>,
-}
-
-impl SendAs {
-    /// What is said: the text that was typed, or what the template says.
-    fn wording(
-        &self,
-        scope: &Scope<'_>,
-        line: &LineSnapshot,
-        typed: &str,
-    ) -> Result<Wording, ReplyError> {
-        let Self::Template(choice) = self else {
-            return Ok(Wording {
-                text: normalise::typed(typed).into_owned(),
-                template: None,
-            });
-        };
-        if line.channel != Channel::Whatsapp {
-            return Err(ReplyError::NotWhatsapp);
+impl Attached {
+    /// The file as that channel's line sends it.
+    fn on(&self, line: &LineSnapshot) -> Result<Box<OutboundMedia>, ReplyError> {
+        let kind = MediaKind::of(line.channel, &self.file.media_type);
+        let is_mms = line.channel == Channel::Sms && kind == MediaKind::Image;
+        if is_mms && !self.media.mms_numbers().contains(&line.number) {
+            return Err(ReplyError::NoMms);
         }
-        let normal = |text: &str| normalise::typed(text).into_owned();
-        let (name, locale) = (normal(&choice.name), normal(&choice.locale));
-        let template = scope
-            .settings()
-            .template(line.line_id, &name, &locale)
-            .ok_or(ReplyError::NoTemplate)?;
-        let parameters: Vec<String> = choice.parameters.iter().map(|text| normal(text)).collect();
-        Ok(Wording {
-            text: whatsapp_template::render(&template.body, &parameters)?,
-            template: Some(Box::new(SentTemplate {
-                name,
-                locale,
-                parameters: Personal(parameters),
-            })),
-        })
-    }
-
-    /// Refuses free text that `WhatsApp` would not take, unless it is to be sent anyway.
-    fn check_window(
-        &self,
-        scope: &Scope<'_>,
-        contact_id: ContactId,
-        line: &LineSnapshot,
-    ) -> Result<(), ReplyError> {
-        let last_inbound = scope.window(contact_id, line.line_id);
-        if *self == Self::Text && !takes_free_text(line.channel, last_inbound, scope.now()) {
-            return Err(ReplyError::WindowClosed);
+        if !self.media.has_public_url() {
+            return Err(ReplyError::NoPublicUrl);
         }
-        Ok(())
+        Ok(Box::new(OutboundMedia {
+            media_id: self.media_id,
+            kind,
+            file: self.file.clone(),
+        }))
     }
 }
 
@@ -156,6 +117,8 @@ pub struct Reply {
     pub reference: Reference,
     /// What the agent wrote; a template says all of it instead.
     pub text: String,
+    /// The file that goes with it.
+    pub media: Option<Attached>,
     /// As what it goes out.
     pub send_as: SendAs,
     /// The case version that the agent had seen.
@@ -194,23 +157,31 @@ impl Operation for Reply {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Queued>, ReplyError> {
         let (case, state) = self.asked.case(scope, self.reference)?;
         let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
+        must_not_be_opted_out(scope, state.origin.contact_id, line.channel)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
         let wording = self.send_as.wording(scope, line, &self.text)?;
-        let sent_text = if state.origin.origin == Origin::Record {
-            // A record of its own has no reference that anybody could write.
+        let media = self.media.as_ref().map(|file| file.on(line)).transpose()?;
+        let is_sound = media
+            .as_ref()
+            .is_some_and(|media| media.kind == MediaKind::Audio);
+        let sent_text = if state.origin.origin == Origin::Record || is_sound {
+            // A record of its own has no reference that anybody could write, and a sound has no text at all.
             wording.text.clone()
         } else {
             sent_text(scope, state.origin.survey_id, &wording, self.reference)
         };
-        let message = outbound(
-            line,
-            contact,
-            wording,
-            sent_text,
-            self.message_id,
-            self.reference,
-            &self.asked,
-        );
+        let message = OutboundMessage {
+            media,
+            ..outbound(
+                line,
+                contact,
+                wording,
+                sent_text,
+                self.message_id,
+                self.reference,
+                &self.asked,
+            )
+        };
         let events = case.decide(CaseCommand::Reply {
             message,
             seen_version: self.seen_version,
@@ -226,6 +197,26 @@ impl Operation for Reply {
                 version,
             },
         ))
+    }
+}
+
+/// That something may be sent to the contact on the channel.
+fn must_not_be_opted_out(
+    scope: &Scope<'_>,
+    contact: ContactId,
+    channel: Channel,
+) -> Result<(), ReplyError> {
+    if scope.may_be_sent_to(contact, channel) {
+        Ok(())
+    } else {
+        Err(ReplyError::OptedOut(channel))
+    }
+}
+
+const fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "SMS",
+        Channel::Whatsapp => "WhatsApp",
     }
 }
 
@@ -254,7 +245,8 @@ fn sent_text(
             .survey(survey_id)
             .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
     if append {
-        references::append(text, reference)
+        // A file without a text has the reference alone.
+        references::append(text, reference).trim_start().to_owned()
     } else {
         text.clone()
     }
@@ -279,6 +271,7 @@ fn outbound(
         sent_text: Personal(sent_text),
         author: asked.author(),
         references: vec![reference],
+        media: None,
         template: wording.template,
     }
 }
@@ -364,6 +357,7 @@ impl Operation for BeginCase {
         };
         check_title(&title)?;
         let contact_id = scope.contact().ok_or(ReplyError::UnknownLine)?;
+        must_not_be_opted_out(scope, contact_id, line.channel)?;
         let reference = scope.new_reference();
         let mut case = Case::default();
         let mut events = run(
@@ -442,6 +436,7 @@ impl Operation for Resend {
         let message_id = self.message_id;
         let (shown, state) = self.asked.case(scope, self.reference)?;
         let (message, _) = state.outbound(message_id)?;
+        must_not_be_opted_out(scope, message.contact_id, message.channel)?;
         let is_gone = scope.settings().line(message.line_id).is_none();
         let line = line_to(scope, state).filter(|line| is_gone && line.channel == message.channel);
         let line_id = line.map(|line| line.line_id);

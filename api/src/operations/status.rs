@@ -1,6 +1,7 @@
 //! Taking in what became of an outbound message.
 
 use docket_domain::case::{CaseCommand, CaseError, News, SentId};
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::{HeldBody, HeldCommand, HeldError, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{HeldId, MessageId, Reference};
@@ -12,9 +13,12 @@ use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use super::held::{RoutedHeld, hold};
-use super::{Asked, in_each, of_webhook};
+use super::{Asked, in_each, of_webhook, opt_out};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::{Status, StatusKind};
+
+/// Vonage's error code for a number that opted out of messages.
+const OPTED_OUT_CODE: u32 = 1240;
 
 /// A status that came in.
 #[derive(Clone, Debug)]
@@ -212,9 +216,11 @@ fn record_status(
     status: &Status,
 ) -> Result<Vec<(StreamId, Event)>, CaseError> {
     let news = news(status);
-    in_each(scope, references, |case| {
+    let mut sent_to = None;
+    let mut events = in_each(scope, references, |case| {
         let state = case.state().ok_or(CaseError::NotOpened)?;
-        let (_, progress) = state.outbound(message_id)?;
+        let (message, progress) = state.outbound(message_id)?;
+        sent_to = Some((message.contact_id, message.channel));
         let of_that_id = |known: &&SentId| Some(&known.provider_id) == status.provider_id.as_ref();
         let attempt = if let Some((_, attempt)) = sent(status) {
             attempt
@@ -236,5 +242,31 @@ fn record_status(
             news: news.clone(),
         })?);
         Ok(events)
-    })
+    })?;
+    // A status that comes again says nothing of how things are now.
+    if !events.is_empty()
+        && let (Some((contact, channel)), Some(code)) = (sent_to, opt_out_code(&news))
+        && let Some(profile) = scope.profile(contact)
+    {
+        let changes = profile.opt_out(OptOutChange {
+            channel,
+            opted_out: true,
+            cause: OptOutCause::Vonage { code },
+            reason: None,
+        });
+        events.extend(opt_out::recorded(scope, contact, changes, references)?);
+        opt_out::contact_first(&mut events);
+    }
+    Ok(events)
+}
+
+/// Vonage's code, where it says that the contact opted out.
+const fn opt_out_code(news: &News) -> Option<u32> {
+    match news {
+        News::Failed { code, .. } => match code {
+            Some(OPTED_OUT_CODE) => *code,
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use docket_projections::read::{outbox, unrouted};
+use docket_projections::read::{media, outbox, unrouted};
 use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -69,6 +69,10 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
         });
         gauge!("docket_outbox_depth").set(as_gauge(depth.count));
         gauge!("docket_outbox_oldest_seconds").set(age);
+    }
+    if let Ok(standing) = media::standing(&app.pool, (app.clock)()).await {
+        gauge!("docket_media_waiting").set(as_gauge(standing.waiting));
+        gauge!("docket_media_failed").set(as_gauge(standing.failed));
     }
     if let Ok(count) = unrouted::count(&app.pool).await {
         gauge!("docket_unrouted_waiting").set(as_gauge(count));

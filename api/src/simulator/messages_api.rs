@@ -16,9 +16,12 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::{Account, EntryKind};
+use super::account::Parties;
+use super::files;
 use super::link::Link;
-use super::{AcceptedMessage, Fault, webhooks};
+use super::templates::{self, SimulatedTemplate};
+use super::{AcceptedFile, AcceptedMessage, Fault, webhooks};
 
 /// How long Vonage lets a token live at most.
 const MAX_TOKEN_LIFE: TimeDelta = TimeDelta::hours(24);
@@ -26,17 +29,29 @@ const MAX_TOKEN_LIFE: TimeDelta = TimeDelta::hours(24);
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 /// The longest `client_ref`, in characters.
 const MAX_CLIENT_REF_CHARS: usize = 40;
+/// Vonage's code for free text after WhatsApp's 24 hours.
+const WINDOW_CLOSED: u32 = 1340;
 
 pub(super) fn router() -> Router<Arc<Account>> {
     Router::new()
         .route("/v1/messages", post(send))
         .route("/simulator/script", post(script))
         .route("/simulator/accepted", get(accepted))
+        .route("/simulator/templates", post(add_template))
 }
 
 /// Takes a list of faults, such as `[{"fault": "status", "status": 503}, {"fault": "cut_after_accept"}]`.
 async fn script(State(account): State<Arc<Account>>, Json(faults): Json<Vec<Fault>>) -> StatusCode {
     account.state().faults.extend(faults);
+    StatusCode::NO_CONTENT
+}
+
+/// Takes a template as WhatsApp approved it: `{"name", "locale", "body"}`.
+async fn add_template(
+    State(account): State<Arc<Account>>,
+    Json(template): Json<SimulatedTemplate>,
+) -> StatusCode {
+    account.state().templates.push(template);
     StatusCode::NO_CONTENT
 }
 
@@ -65,12 +80,11 @@ async fn send(
         _ => {}
     }
 
-    let message = read_message(&account, &body)?;
+    let mut message = read_message(&account, &body)?;
     let message_uuid = message.message_uuid.clone();
-    let rejected_with = if let Fault::Reject { code } = fault {
-        Some(code)
-    } else {
-        None
+    let rejected_with = match fault {
+        Fault::Reject { code } => Some(code),
+        _ => refused_by_whatsapp(&account, &mut message),
     };
     let mut statuses = webhooks::statuses(&message, rejected_with);
     match fault {
@@ -84,7 +98,12 @@ async fn send(
         Fault::ReversedStatuses => statuses.reverse(),
         _ => {}
     }
-    account.accept(message, rejected_with.is_none());
+    let kind = if rejected_with.is_some() {
+        None
+    } else {
+        Some(arriving(&account, &message).await)
+    };
+    account.accept(message, kind);
 
     let under_way = account.under_way();
     let posting = webhooks::post_statuses(Arc::clone(&account), statuses, under_way);
@@ -124,6 +143,45 @@ async fn send(
         Json(json!({"message_uuid": message_uuid})),
     )
         .into_response())
+}
+
+/// The code with which WhatsApp refuses what Vonage took. Of a template, what it says is put into the message.
+fn refused_by_whatsapp(account: &Account, message: &mut AcceptedMessage) -> Option<u32> {
+    if let Some(template) = &message.template {
+        let arriving = templates::arriving(account, template);
+        return match arriving {
+            Ok(text) => {
+                message.text = text;
+                None
+            }
+            Err(code) => Some(code),
+        };
+    }
+    let parties = Parties::new(&message.to, &message.from, message.channel);
+    (!account.is_window_open(&parties)).then_some(WINDOW_CLOSED)
+}
+
+/// What arrives on the phone: a file is fetched from Docket, as Vonage does.
+async fn arriving(account: &Account, message: &AcceptedMessage) -> EntryKind {
+    let text = message.text.clone();
+    if let Some(template) = &message.template {
+        let name = template.name.clone();
+        return EntryKind::Template { name, text };
+    }
+    let Some(file) = &message.media else {
+        return EntryKind::Text { text };
+    };
+    match files::fetch(account, &file.url).await {
+        Ok((media_type, bytes)) => EntryKind::File {
+            media: file.kind.clone(),
+            url: files::keep(account, &media_type, bytes),
+            name: file.name.clone().unwrap_or_else(|| file.kind.clone()),
+            text,
+        },
+        Err(why) => EntryKind::Text {
+            text: format!("(The file did not arrive: {why}.) {text}"),
+        },
+    }
 }
 
 fn ordered_answer(status: u16, retry_after_s: Option<u64>) -> Response {
@@ -211,7 +269,7 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
     };
 
     let channel = match text_of("channel") {
-        "sms" => Channel::Sms,
+        "sms" | "mms" => Channel::Sms,
         "whatsapp" => Channel::Whatsapp,
         _ => {
             return Err(unprocessable(
@@ -221,13 +279,26 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
             ));
         }
     };
-    if text_of("message_type") != "text" {
+    let kind = text_of("message_type");
+    let takes: &[&str] = match text_of("channel") {
+        "whatsapp" => &["text", "image", "audio", "video", "file", "template"],
+        "mms" => &["image"],
+        _ => &["text"],
+    };
+    if !takes.contains(&kind) {
         return Err(unprocessable(
             1140,
             "Invalid message type",
-            "The simulated account takes texts alone.",
+            "The channel takes no messages of that type.",
         ));
     }
+    let file = &body[kind];
+    let template = (kind == "template").then(|| templates::read(&body));
+    let media = (!["text", "template"].contains(&kind)).then(|| AcceptedFile {
+        kind: kind.to_owned(),
+        url: file["url"].as_str().unwrap_or_default().to_owned(),
+        name: file["name"].as_str().map(str::to_owned),
+    });
     if text_of("from").trim().is_empty() {
         return Err(unprocessable(
             1120,
@@ -263,7 +334,12 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
         to: text_of("to").to_owned(),
         from: text_of("from").to_owned(),
         channel,
-        text: text_of("text").to_owned(),
+        text: match &media {
+            Some(_) => file["caption"].as_str().unwrap_or_default().to_owned(),
+            None => text_of("text").to_owned(),
+        },
+        media,
+        template,
         quoted: body["context"]["message_uuid"].as_str().map(str::to_owned),
         at: account.now(),
     })
@@ -285,8 +361,23 @@ fn invalid_parameters(body: &Value, channel: Channel) -> Vec<Value> {
             "must be a number of 7 to 15 digits without + or 00.".to_owned(),
         );
     }
+    let kind = text_of("message_type");
     let text = text_of("text");
-    if text.is_empty() {
+    if kind == "template" {
+        // Its own form is checked below.
+    } else if kind != "text" {
+        let url = body[kind]["url"].as_str().unwrap_or_default();
+        if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+            invalid(
+                &format!("{kind}.url"),
+                "must be a public https address.".to_owned(),
+            );
+        }
+        let caption = &body[kind]["caption"];
+        if !caption.is_null() && (kind == "audio" || caption.as_str().is_none_or(str::is_empty)) {
+            invalid(&format!("{kind}.caption"), "is not possible.".to_owned());
+        }
+    } else if text.is_empty() {
         invalid("text", "is required.".to_owned());
     } else if text.chars().count() > channel.max_text_chars() {
         invalid(
@@ -300,6 +391,9 @@ fn invalid_parameters(body: &Value, channel: Channel) -> Vec<Value> {
     let quoted = &body["context"]["message_uuid"];
     if !body["context"].is_null() && quoted.as_str().is_none_or(str::is_empty) {
         invalid("context.message_uuid", "is required.".to_owned());
+    }
+    if kind == "template" {
+        invalid_parameters.extend(templates::invalid_parameters(body));
     }
     invalid_parameters
 }

@@ -1,5 +1,7 @@
 //! The account with a client of ours on one side and a recording Docket on the other, all of it over real connections.
 
+mod whatsapp;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, OnceLock};
 
@@ -169,6 +171,7 @@ const SMS: OutboundText<'_> = OutboundText {
     text: "We come on Tuesday #101",
     client_ref: "0195b5e0c0d07cc18c1f0123456789ab-1",
     quoted: None,
+    media: None,
 };
 
 const WHATSAPP: OutboundText<'_> = OutboundText {
@@ -587,7 +590,7 @@ async fn a_customers_text_arrives_as_vonage_would_bring_it() {
     let picture = reqwest::get(&media.url).await.unwrap();
     assert_eq!(
         picture.headers()["content-type"],
-        "image/svg+xml",
+        "image/png",
         "the photo can be fetched"
     );
 }

@@ -21,7 +21,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Clock, NewId, code_in_type, mask_numbers};
@@ -159,6 +159,19 @@ pub struct OutboundText<'a> {
     pub client_ref: &'a str,
     /// The `message_uuid` of the message that it quotes; WhatsApp alone can.
     pub quoted: Option<&'a str>,
+    /// The file that it carries; the text then stands beneath it.
+    pub media: Option<OutboundFile<'a>>,
+}
+
+/// A file on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct OutboundFile<'a> {
+    /// `image`, `audio`, `video` or `file`.
+    pub kind: &'a str,
+    /// Where Vonage fetches it.
+    pub url: &'a str,
+    /// What the person sees as its name.
+    pub name: Option<&'a str>,
 }
 
 impl fmt::Debug for OutboundText<'_> {
@@ -174,12 +187,29 @@ impl fmt::Debug for OutboundText<'_> {
 impl OutboundText<'_> {
     /// The body of the call.
     fn to_json(self) -> Vec<u8> {
+        let is_mms = self.media.is_some() && self.channel == Channel::Sms;
+        let mut file = Map::new();
+        if let Some(media) = self.media {
+            let caption = Some(self.text).filter(|text| !text.is_empty());
+            let name = media.name.filter(|_| media.kind == "file" && !is_mms);
+            let value = BodyFile {
+                url: media.url,
+                caption,
+                name,
+            };
+            let value = serde_json::to_value(value).expect("strings serialise");
+            file.insert(media.kind.to_owned(), value);
+        }
         let body = Body {
-            message_type: self.template.map_or("text", |_| "template"),
-            channel: self.channel,
+            message_type: match (self.media, self.template) {
+                (Some(media), _) => media.kind,
+                (None, Some(_)) => "template",
+                (None, None) => "text",
+            },
+            channel: if is_mms { "mms" } else { self.channel.as_str() },
             to: self.to,
             from: self.from,
-            text: self.template.is_none().then_some(self.text),
+            text: (self.media.is_none() && self.template.is_none()).then_some(self.text),
             template: self.template.map(|template| BodyTemplate {
                 name: &template.name,
                 parameters: &template.parameters,
@@ -188,6 +218,7 @@ impl OutboundText<'_> {
                 policy: "deterministic",
                 locale: &template.locale,
             }),
+            file,
             client_ref: self.client_ref,
             context: self.quoted.map(|message_uuid| BodyContext { message_uuid }),
         };
@@ -291,8 +322,8 @@ struct TokenClaims<'a> {
 
 #[derive(Serialize)]
 struct Body<'a> {
-    message_type: &'static str,
-    channel: Channel,
+    message_type: &'a str,
+    channel: &'static str,
     to: &'a str,
     from: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -301,6 +332,9 @@ struct Body<'a> {
     template: Option<BodyTemplate<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     whatsapp: Option<BodyWhatsapp<'a>>,
+    /// The file under the name of its kind.
+    #[serde(flatten)]
+    file: Map<String, Value>,
     client_ref: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<BodyContext<'a>>,
@@ -317,6 +351,15 @@ struct BodyTemplate<'a> {
 struct BodyWhatsapp<'a> {
     policy: &'static str,
     locale: &'a str,
+}
+
+#[derive(Serialize)]
+struct BodyFile<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -413,6 +456,11 @@ impl Client {
             400 | 422 => Trial::Accepted,
             status => Trial::Unclear { status },
         }
+    }
+
+    /// The `Authorization` header for a call of another kind; `None` where none can be made.
+    pub fn authorization_header(&self) -> Option<HeaderValue> {
+        self.authorization().ok()
     }
 
     /// The `Authorization` header, made anew when the last one is about to expire, or was made later than now, after the clock was set

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it, in its helpers too")]
 
 mod broken_commits;
+mod opt_outs;
 mod snoozes;
 
 use std::time::Duration;
@@ -285,7 +286,10 @@ async fn an_opt_out_word_gets_no_automatic_reply_whatever_it_refers_to() {
     assert_eq!(rule, Rule::AllOpen);
     assert_eq!(office.automatic_replies().await, 0);
     office.receive(text("Do not stop #999", None)).await;
-    assert_eq!(office.automatic_replies().await, 1);
+    assert_eq!(office.automatic_replies().await, 0);
+    office.receive(text("START", None)).await;
+    office.receive(text("Do not stop #999", None)).await;
+    assert_eq!(office.automatic_replies().await, 2);
 }
 
 /// How an operation goes wrong.

@@ -90,6 +90,8 @@ async fn filled(house: &House, auditor: &mut Browser, path: &str, message_id: &s
         .replace("{user_id}", &agent.to_string())
         .replace("{token_id}", nothing)
         .replace("{held_id}", nothing)
+        .replace("{label_id}", nothing)
+        .replace("{contact_id}", &house.contact_id().await.to_string())
         .replace("{message_id}", message_id)
         .replace("{session_id}", other.unwrap_or_default())
         .replace("{table}", "days.csv")

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 73] = [
+const ROUTES: [(&str, &str, May); 78] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -72,6 +72,11 @@ const ROUTES: [(&str, &str, May); 73] = [
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/wake", May::Act),
     ("POST", "/cases/{reference}/write", May::Act),
+    ("GET", "/contacts", May::All),
+    ("GET", "/contacts/{contact_id}", May::All),
+    ("POST", "/contacts/{contact_id}", May::Act),
+    ("POST", "/contacts/{contact_id}/opt-out", May::Act),
+    ("POST", "/media", May::Act),
     ("GET", "/health", May::See),
     ("POST", "/health/lines/{line_id}/resume", May::SetUp),
     ("GET", "/labels", May::See),

@@ -139,7 +139,7 @@ async fn a_reply_is_sent_once_however_often_the_form_is() {
         .is(200)
         .shows("Good day\nto you")
         .shows("Your reply is on its way.")
-        .shows("Queued")
+        .shows("Waits: sending is not set up yet")
         .shows("Good day\nto you #101");
     let again = browser.post(&to, &body).await;
     assert_eq!(again.text.matches("class=\"message ours").count(), 1);
@@ -325,7 +325,7 @@ async fn what_failed_is_sent_again_and_what_is_on_its_way_is_not() {
         .shows("Failed: the number is not reachable")
         .shows("Try again");
     let again = browser.send(&failed, &resend, &[]).await;
-    again.is(200).shows("Queued");
+    again.is(200).shows("Waits: sending is not set up yet");
     assert!(!again.has_form(&resend));
     browser
         .send(&failed, &resend, &[])

@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 29] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 30] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -31,6 +31,7 @@ pub(crate) const INSIDE: [(&str, &str, bool); 29] = [
     ("GET", "/cases/101/saved-replies", true),
     ("POST", "/cases", true),
     ("POST", "/cases/several", true),
+    ("POST", "/media", true),
     ("POST", "/cases/101/write", true),
     ("POST", "/cases/101/status", true),
     ("POST", "/cases/101/assignee", true),

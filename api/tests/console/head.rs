@@ -10,6 +10,7 @@ async fn a_request_for_the_headers_alone_changes_nothing_and_gives_those_of_the_
     let house = House::start().await;
     let (_, message_id) = house.receives("Hello").await;
     let agent = house.user("agent@example.com").await;
+    let contact_id = house.contact_id().await.to_string();
     let survey_id = house.app.ledger.settings();
     let survey_id = survey_id.line(house.line).unwrap().survey_id;
     let paths: Vec<String> = routes()
@@ -20,6 +21,7 @@ async fn a_request_for_the_headers_alone_changes_nothing_and_gives_those_of_the_
                 .replace("{reference}", "101")
                 .replace("{message_id}", &message_id.to_string())
                 .replace("{user_id}", &agent.user_id.to_string())
+                .replace("{contact_id}", &contact_id)
                 .replace("{table}", "days.csv")
                 .replace("{line_id}", &house.line.to_string())
                 .replace("{survey_id}", &survey_id.to_string());

@@ -63,10 +63,7 @@ async fn a_reference_that_is_not_theirs_is_told() {
     house.receives("Hello").await;
     house.receives("About #555").await;
     let mut browser = house.signed_in("agent").await;
-    browser
-        .get("/cases/101")
-        .await
-        .shows("A reference in it is not theirs");
+    browser.get("/cases/101").await.shows("#555 is not theirs");
     let history = browser.get("/cases/101/history").await;
     history.shows("a reference in it is not one of theirs");
     house.close().await;

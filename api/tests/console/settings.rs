@@ -11,7 +11,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 const REPLY: &str = "You have %s1 open cases (%s2).";
 
 /// Every route of the settings: method, path, and whether only owners may go there.
-const ROUTES: [(&str, &str, bool); 17] = [
+const ROUTES: [(&str, &str, bool); 21] = [
     ("GET", "/setup", false),
     ("GET", "/surveys", false),
     ("POST", "/surveys", true),
@@ -26,6 +26,10 @@ const ROUTES: [(&str, &str, bool); 17] = [
     ("POST", "/lines/{line_id}", true),
     ("POST", "/lines/{line_id}/remove", true),
     ("POST", "/lines/{line_id}/resume", true),
+    ("GET", "/labels", false),
+    ("POST", "/labels", true),
+    ("POST", "/labels/{label_id}", true),
+    ("POST", "/labels/{label_id}/delete", true),
     ("GET", "/vonage", false),
     ("POST", "/vonage", true),
     ("POST", "/vonage/test", true),
@@ -42,6 +46,7 @@ async fn routes(house: &House) -> Vec<(&'static str, String, bool)> {
     let path = |path: &str| {
         path.replace("/surveys/{survey_id}", &survey)
             .replace("/lines/{line_id}", &line)
+            .replace("{label_id}", "00000000-0000-0000-0000-000000000001")
     };
     let all = ROUTES.map(|(method, template, owns)| (method, path(template), owns));
     all.into()
@@ -416,7 +421,7 @@ async fn a_line_is_added_previewed_changed_and_removed() {
     added
         .is(200)
         .shows("The line was added.")
-        .shows("+12025550100 · WhatsApp");
+        .shows("+1 202-555-0100 · WhatsApp");
     let path = added.at.split('?').next().unwrap().to_owned();
     let id = path.trim_start_matches("/lines/").parse().unwrap();
     let row = lines::find(&house.app.pool, id).await.unwrap().unwrap();

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::http::client_address::TrustedProxies;
+use docket::media::Media;
 use docket::operations::Administrator;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::line::ChangeLine;
@@ -73,6 +74,15 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// The one contact that there is.
+    pub(crate) async fn contact_id(&self) -> ContactId {
+        let filter = docket_projections::read::contacts::ListFilter::default();
+        let rows = docket_projections::read::contacts::list(&self.app.pool, &filter, None, 2);
+        let rows = rows.await.unwrap();
+        assert_eq!(rows.len(), 1);
+        rows[0].contact_id
+    }
+
     pub(crate) async fn start() -> Self {
         Self::at("http://127.0.0.1").await
     }
@@ -109,6 +119,7 @@ impl House {
             pool: database.pool.clone(),
             reports: Arc::default(),
             vonage: Arc::new(vonage),
+            media: Media::default(),
             clock,
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -154,6 +165,17 @@ impl House {
             ..Parts::clone(&self.app)
         });
         self.router = http::observed(console::router(self.app.clone()), self.app.new_id);
+        self
+    }
+
+    /// The same with a store of media of its own.
+    pub(crate) fn with_media(mut self, media: Media) -> Self {
+        self.app = App::new(Parts {
+            media,
+            ..Parts::clone(&self.app)
+        });
+        let router = http::observed(console::router(self.app.clone()), self.app.new_id);
+        self.router = site::around(router, &self.app);
         self
     }
 
@@ -495,6 +517,13 @@ impl Browser {
             .typed("POST", &to, (media_type, &[]), Some(&body))
             .await;
         self.follow(page).await
+    }
+
+    /// Sends a form with a file that is put together already, as a script does.
+    pub(crate) async fn uploads(&mut self, path: &str, body: &str) -> Page {
+        let media_type = "multipart/form-data; boundary=edge";
+        self.typed("POST", path, (media_type, &[]), Some(body))
+            .await
     }
 
     fn hidden(page: &Page, action: &str, name: &str) -> String {

@@ -98,7 +98,7 @@ async fn a_kept_message_is_routed_when_its_line_is_there() {
     page.is(200)
         .shows("Messages to +447700900002: no sms line has that number")
         .shows("Add a line with that number")
-        .shows("+447700900123")
+        .shows("+44 7700 900123")
         .shows("Is anybody there?");
     let action = format!("/unrouted/{held_id}/route");
     let refused = owner.send(&page, &action, &[]).await;

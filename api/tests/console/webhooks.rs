@@ -336,7 +336,7 @@ async fn what_earlier_versions_kept_is_shown_and_routed() {
         .shows("The boiler leaks")
         .shows("At the other address")
         .shows("In the older form")
-        .shows("+447700900123")
+        .shows("+44 7700 900123")
         .shows("Docket can read it now. Route it again.");
     for held_id in ids {
         let page = owner.get("/unrouted").await;

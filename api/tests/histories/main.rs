@@ -512,6 +512,7 @@ impl History {
                     send_as: SendAs::default(),
                     reference,
                     text: format!("Answer {text}"),
+                    media: None,
                     seen_version: (text % 3 == 0).then_some(u64::from(text)),
                     message_id,
                     asked: self.asked.clone(),
@@ -836,8 +837,13 @@ impl History {
         let mut conn = pool.acquire().await.map_err(|error| error.to_string())?;
         for from in 0..4 {
             let number = format!("44770090012{from}");
+            let said = self.inbound.iter().rev().nth(from);
             bystander
-                .compare(&mut conn, self.survey_id, &number)
+                .compare(
+                    &mut conn,
+                    (self.survey_id, &number),
+                    said.map(|said| said.1),
+                )
                 .await
                 .map_err(|error| format!("{number}: {error}"))?;
         }

@@ -10,6 +10,7 @@ use axum::http::{Request, StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
 use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
+use docket::media::Media;
 use docket::{ambient, http, users};
 use docket_domain::user::Role;
 use docket_projections::ledger::{Ledger, LedgerOptions};
@@ -65,6 +66,7 @@ impl Api {
             pool: database.pool.clone(),
             reports: Arc::default(),
             vonage: Arc::new(Vonage::default()),
+            media: Media::default(),
             clock: ambient::now,
             new_id: ambient::new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),

@@ -1,5 +1,7 @@
 //! The auditor's role at the API: everything is read, and nothing changed.
 
+use docket::evidence::keep::Keeper;
+use docket::evidence::outlets::OutletsConfig;
 use docket::http;
 use docket_domain::event::is_about_people;
 use docket_domain::held::{HeldBody, HeldReason, WebhookKind};
@@ -7,7 +9,7 @@ use docket_projections::log::reader;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::support::Api;
+use crate::support::{Api, text};
 
 #[tokio::test]
 async fn an_auditor_reads_everything_and_changes_nothing() {
@@ -19,6 +21,11 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
     let held = api
         .holds(WebhookKind::Inbound, HeldReason::Undecodable, body)
         .await;
+    let label = json!({"name": "Urgent", "colour": "red"});
+    let label = api.owner_does("POST", "/labels", &label).await.expect(201);
+    let listed = api.get("/contacts").await.expect(200);
+    let mut keeper = Keeper::new(api.app.clone(), OutletsConfig::default());
+    keeper.round().await.unwrap();
     api.app.audit.settled().await;
     let before = reader::head(&api.app.pool).await.unwrap();
 
@@ -31,11 +38,14 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
             "lines" => ids.line.clone(),
             "whatsapp-templates" => whatsapp_template.clone(),
             "unrouted" => held.to_string(),
+            "labels" => text(&label["id"]),
+            "contacts" => text(&listed["items"][0]["contact_id"]),
             _ => "00000000-0000-0000-0000-000000000001".to_owned(),
         };
         let path = template
             .replace("{reference}", "101")
             .replace("{message_id}", &message_id.to_string())
+            .replace("{level}/{tile}", "0/000.p/1")
             .replace("{id}", &id);
         for method in item.as_object().unwrap().keys() {
             let method = method.to_uppercase();
@@ -47,7 +57,12 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
             };
             // Only the head: the stream of events has no end.
             let status = api.router().oneshot(request).await.unwrap().status();
-            let expected = if method == "GET" { 200 } else { 403 };
+            let expected = match method.as_str() {
+                // No message has a file.
+                "GET" if template.contains("/media/") => 404,
+                "GET" => 200,
+                _ => 403,
+            };
             assert_eq!(status.as_u16(), expected, "{method} {template}");
             tried += 1;
         }

@@ -59,6 +59,9 @@ async fn a_message_makes_a_case_with_a_thread() {
             "survey_id": ids.survey,
             "line_id": ids.line,
             "contact_id": contact_id,
+            "name": null,
+            "opted_out": false,
+            "may_opt_out": false,
             "origin": "message",
             "withdrawn": false,
             "assignee": null,
@@ -68,7 +71,9 @@ async fn a_message_makes_a_case_with_a_thread() {
             "last_message_at": "2026-03-01T12:00:00Z",
             "labels": [],
             "snoozed_until": null,
-            "contact": {"contact_id": contact_id, "number": CUSTOMER, "name": null},
+            "contact": {
+                "contact_id": contact_id, "number": CUSTOMER, "name": null, "opted_out": [], "may_opt_out": [],
+            },
             "notes": [],
             "links": [],
         })

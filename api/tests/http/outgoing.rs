@@ -78,6 +78,16 @@ impl Desk {
             .collect()
     }
 
+    /// All that Docket wrote by itself in a case: as what, and what.
+    async fn written(&self, reference: u32) -> Vec<String> {
+        let thread = self.api.get(&format!("/cases/{reference}/thread")).await;
+        let items = thread.expect(200)["items"].as_array().unwrap().clone();
+        let outbound = items.iter().filter(|item| item["direction"] == "outbound");
+        outbound
+            .map(|item| format!("{}: {}", text(&item["author_kind"]), text(&item["text"])))
+            .collect()
+    }
+
     async fn sets(&self, line: &str, change: &Value) -> Value {
         let path = format!("/lines/{line}");
         self.api
@@ -236,7 +246,7 @@ async fn parameters_have_to_fit_the_template() {
         ),
         (
             json!({"template": reminder(&["a", "b"])["template"], "text": "Hi"}),
-            "text and template must not both be given",
+            "a template goes out alone",
         ),
     ] {
         let problem = desk.replies(&body).await.problem(422, "invalid-value");
@@ -435,5 +445,85 @@ async fn an_opt_out_word_and_a_message_that_came_a_day_late_are_not_answered() {
     assert_eq!(desk.automatic(102).await, []);
     desk.says("#0 Sent now", DAY).await;
     assert_eq!(desk.automatic(103).await.len(), 1);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn an_opt_out_is_confirmed_once_and_nothing_is_sent_after_it() {
+    let desk = Desk::open().await;
+    let texts = json!({
+        "greeting": "Your case is %ref.",
+        "multi_case_reply": "%s1 open",
+        "office_hours": office(),
+        "opt_out_confirmation": "You get no more messages.",
+    });
+    let line = desk.sets(&desk.sms, &texts).await;
+    assert_eq!(line["opt_out_confirmation"], "You get no more messages.");
+    desk.api.receives("Hello").await;
+    desk.api.receives("Stop. #101").await;
+    let written = desk.written(101).await;
+    assert_eq!(
+        written,
+        ["automatic: Your case is #101.", "opt_out_confirmation: You get no more messages."]
+    );
+    // Neither another word nor anything else is answered while they are opted out, in open hours and outside of them.
+    desk.api.receives("STOP").await;
+    desk.api.receives("#0 Something else").await;
+    wait(6 * 3_600);
+    desk.api.receives("Are you there?").await;
+    assert_eq!(desk.written(101).await, written);
+    assert_eq!(desk.written(102).await, Vec::<String>::new());
+    // They come back, and leave once more.
+    desk.api.receives("START").await;
+    desk.api.receives("STOP").await;
+    let last = desk.written(101).await.pop();
+    assert_eq!(
+        last.as_deref(),
+        Some("opt_out_confirmation: You get no more messages.")
+    );
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn confirmations_count_for_the_five_texts_of_an_hour() {
+    let desk = Desk::open().await;
+    let texts = json!({"opt_out_confirmation": "You get no more messages."});
+    desk.sets(&desk.sms, &texts).await;
+    for _ in 0..7 {
+        desk.api.receives("STOP").await;
+        desk.api.receives("START").await;
+    }
+    assert_eq!(desk.written(101).await.len(), 5);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_first_of_all_an_opt_out_makes_a_case_and_is_confirmed() {
+    let desk = Desk::open().await;
+    let texts = json!({"greeting": "Your case is %ref.", "opt_out_confirmation": "Bye."});
+    desk.sets(&desk.sms, &texts).await;
+    desk.api.receives("STOP").await;
+    assert_eq!(desk.written(101).await, ["opt_out_confirmation: Bye."]);
+    let cleared = json!({"opt_out_confirmation": null});
+    let line = desk.sets(&desk.sms, &cleared).await;
+    assert_eq!(line["opt_out_confirmation"], Value::Null);
+    assert_eq!(line["greeting"], "Your case is %ref.");
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn a_template_goes_out_alone_and_not_to_somebody_who_opted_out() {
+    let desk = Desk::with_template().await;
+    desk.says("Hello", 0).await;
+    let mut body = reminder(&["Ada", "Monday"]);
+    body["text"] = json!("Hello");
+    desk.replies(&body).await.expect(422);
+    let mut body = reminder(&["Ada", "Monday"]);
+    body["media_id"] = json!(new_id());
+    desk.replies(&body).await.expect(422);
+    desk.replies(&json!({"outside_window": true})).await.expect(422);
+    desk.says("STOP", 1).await;
+    let refused = desk.replies(&reminder(&["Ada", "Monday"])).await.expect(409);
+    assert_eq!(refused["type"], "/problems/opted-out");
     desk.close().await;
 }

@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 53] = [
+pub(crate) const ROUTES: [(&str, &str, May); 60] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -55,6 +55,13 @@ pub(crate) const ROUTES: [(&str, &str, May); 53] = [
         "/api/v1/cases/{reference}/messages/{message_id}/resend",
         May::Work,
     ),
+    ("GET", "/api/v1/contacts", May::Read),
+    ("GET", "/api/v1/contacts/{id}", May::Read),
+    ("PATCH", "/api/v1/contacts/{id}", May::Work),
+    ("PUT", "/api/v1/contacts/{id}/opt-out", May::Work),
+    ("GET", "/api/v1/media/{id}", May::Read),
+    ("GET", "/api/v1/media/{id}/thumbnail", May::Read),
+    ("POST", "/api/v1/media", May::Work),
     ("GET", "/api/v1/surveys", May::Read),
     ("POST", "/api/v1/surveys", May::Own),
     ("GET", "/api/v1/surveys/{id}", May::Read),

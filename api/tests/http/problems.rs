@@ -134,7 +134,7 @@ async fn bodies_that_cannot_be_read() {
             .starts_with("seen_version: "),
         "{problem}"
     );
-    post("application/json", "")
+    post("application/json", "7")
         .await
         .problem(422, "invalid-body");
     post("application/json", r#"{"text":"a\u0000"}"#)

@@ -113,6 +113,8 @@ async fn a_case_out_of_reach_is_answered_like_one_that_does_not_exist() {
         Some(json!({"email": "kept@example.com"})),
         Some(json!({"title": "Another"})),
         Some(json!({"comment": "Why"})),
+        Some(json!({"labels": []})),
+        Some(json!({"until": "2999-01-01T00:00:00Z"})),
     ];
     let mut tried = 0;
     for (method, template, _) in ROUTES {
@@ -137,7 +139,7 @@ async fn a_case_out_of_reach_is_answered_like_one_that_does_not_exist() {
             }
         }
     }
-    assert_eq!(tried, 11, "a route of cases is new; this test tries it");
+    assert_eq!(tried, 14, "a route of cases is new; this test tries it");
     let after = two
         .api
         .owner_does("GET", "/cases/101", &json!(null))
@@ -335,6 +337,7 @@ async fn no_operation_changes_a_case_out_of_reach() {
             send_as: SendAs::default(),
             reference,
             text: "Hello".to_owned(),
+            media: None,
             seen_version: None,
             message_id: MessageId(new_id()),
             asked: asked.clone(),

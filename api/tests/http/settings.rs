@@ -151,6 +151,7 @@ async fn lines_are_added_changed_and_removed() {
             "greeting": null,
             "new_case_reply": null,
             "office_hours": null,
+            "opt_out_confirmation": null,
             "survey_id": survey["id"],
             "multi_case_reply": "You have %s1 cases",
             "sending": {"state": "ok", "reason": null},

@@ -14,6 +14,8 @@ use docket::app::{App, Parts, Vonage};
 use docket::audit::Audit;
 use docket::delivery::{Delivery, DeliveryClock, DeliveryOptions};
 use docket::http;
+use docket::media::Media;
+use docket::media::worker::MediaWorker;
 use docket::operations::delivery::{BeginSending, RecordOutcome};
 use docket::operations::held::HoldWebhook;
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
@@ -73,6 +75,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -146,11 +149,14 @@ impl Call<'_> {
         let response = router.oneshot(self.build()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let bytes = bytes.to_vec();
+        // Files need not be text.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         Answer {
             status: parts.status,
             headers: parts.headers,
             text,
+            bytes,
         }
     }
 }
@@ -181,6 +187,7 @@ impl Api {
                 settings: VonageSettings::new(Configured::default(), Some(SecretKey::generate())),
                 ..Vonage::default()
             }),
+            media: Media::default(),
             clock,
             new_id,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -209,6 +216,22 @@ impl Api {
         });
         self.router = http::observed(http::router(self.app.clone()), self.app.new_id);
         self
+    }
+
+    /// The same with a store of media of its own, which fetches from these hosts.
+    pub(crate) fn with_media(mut self, media: Media) -> Self {
+        self.app = App::new(Parts {
+            media,
+            ..Parts::clone(&self.app)
+        });
+        self.router = http::observed(http::router(self.app.clone()), self.app.new_id);
+        self
+    }
+
+    /// The worker of media does one round; gives how many files it tried.
+    pub(crate) async fn media_rounds(&self) -> usize {
+        let worker = MediaWorker::new(self.app.clone(), DeliveryClock::Service);
+        worker.round().await.unwrap()
     }
 
     /// Ends everything and drops the database.

@@ -4,7 +4,7 @@
 //! events are recalled first ([`Case::recall`]). [`Case::forget`] takes the messages out again. A brief case decides as the whole
 //! one does; a property of the tests holds them side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -73,6 +73,7 @@ impl Case {
                 moved_out: BTreeMap::new(),
                 notes: 0,
                 reactions: BTreeMap::new(),
+                settled_media: BTreeSet::new(),
                 last_said,
                 said,
                 standing,
@@ -126,6 +127,9 @@ impl Case {
         state.messages.remove(&message_id);
         state.moved_out.remove(&message_id);
         state.reactions.remove(&message_id);
+        state
+            .settled_media
+            .retain(|(known, _)| *known != message_id);
         for (sequence, event) in events {
             state.evolve_messages(event, sequence);
         }
@@ -159,6 +163,9 @@ impl Case {
         };
         state.messages.retain(|message_id, _| is_kept(message_id));
         state.reactions.retain(|message_id, _| is_kept(message_id));
+        state
+            .settled_media
+            .retain(|(message_id, _)| is_kept(message_id));
     }
 
     /// About how many bytes the texts of the answers take that are known here.

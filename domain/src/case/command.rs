@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::CaseLabel;
+use super::MediaNews;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
+use crate::contact::profile::OptOutChange;
 use crate::delivery::Status;
 use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference};
 use crate::personal::Personal;
@@ -71,6 +73,15 @@ pub enum CaseCommand {
         /// The line of the same channel that it goes out from now, where its own is gone.
         line_id: Option<LineId>,
     },
+    /// Record what became of fetching a file that a message of the contact carries.
+    RecordMedia {
+        /// The message.
+        message_id: MessageId,
+        /// Which file of it, from 0.
+        item: u16,
+        /// What became of it.
+        news: MediaNews,
+    },
     /// Answer the status question.
     SetStatus {
         /// The question, as the survey asks it now.
@@ -99,6 +110,8 @@ pub enum CaseCommand {
         /// What it says.
         text: Personal<String>,
     },
+    /// Record that the contact opted out, or in again.
+    RecordOptOut(OptOutChange),
     /// Take a message out.
     MoveOut {
         /// The message.
@@ -191,12 +204,14 @@ impl CaseCommand {
             | Self::MoveOut { message_id, .. }
             | Self::RecordRemovedElsewhere { message_id, .. }
             | Self::UndoMove { message_id, .. }
-            | Self::TakeBack { message_id, .. } => Some(*message_id),
+            | Self::TakeBack { message_id, .. }
+            | Self::RecordMedia { message_id, .. } => Some(*message_id),
             Self::Open(_)
             | Self::SetStatus { .. }
             | Self::Assign { .. }
             | Self::Rename { .. }
             | Self::AddNote { .. }
+            | Self::RecordOptOut(_)
             | Self::SetLabels { .. }
             | Self::Snooze { .. }
             | Self::Wake

@@ -1,5 +1,6 @@
 //! Why a case refuses a command.
 
+use super::MediaKind;
 use super::labels::MAX_CASE_LABELS;
 use super::snooze::MAX_SNOOZE_DAYS;
 use crate::delivery::Status;
@@ -74,6 +75,23 @@ pub enum CaseError {
         "something was said in this case since the message was moved; move the message back instead"
     )]
     SaidSinceMove,
+    /// The channel does not carry such a file.
+    #[error("a message by SMS carries no {}; only WhatsApp does", kind.as_str())]
+    MediaNotTaken {
+        /// As what it was to be sent.
+        kind: MediaKind,
+    },
+    /// The file is larger than the channel takes.
+    #[error("the file has {size} bytes; the channel takes at most {max} of this kind")]
+    MediaTooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The most that is possible.
+        max: u64,
+    },
+    /// A sound goes out without a text.
+    #[error("WhatsApp shows no text with a sound; send the text as a message of its own")]
+    MediaWithoutCaption,
     /// The case would have too many labels.
     #[error("labels must be at most {MAX_CASE_LABELS}; leave some out")]
     TooManyLabels,

@@ -10,8 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{CaseLabel, WakeReason};
 use crate::automatic::Occasion;
 use crate::channel::Channel;
+use crate::contact::profile::OptOutChange;
 use crate::content::Content;
-use crate::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId, UserId};
+use crate::ids::{ContactId, LineId, MediaId, MessageId, NoteId, Reference, SurveyId, UserId};
+use crate::media::{MediaFailure, StoredFile};
 use crate::personal::Personal;
 use crate::routing::Routed;
 use crate::whatsapp_template::SentTemplate;
@@ -212,6 +214,8 @@ pub enum CaseEvent {
         /// The agent's comment.
         comment: Option<Personal<String>>,
     },
+    /// The contact opted out on a channel, or in again. The contact's own stream says the same; here it stands for the case's history.
+    OptOutChanged(OptOutChange),
     /// The case got other labels.
     LabelsChanged {
         /// The labels before, but for those that were deleted since.
@@ -233,6 +237,78 @@ pub enum CaseEvent {
         /// Why it ended.
         reason: WakeReason,
     },
+    /// A file that a message carries is kept.
+    MediaStored(StoredMedia),
+    /// A file that a message carries could not be fetched, and is not tried again.
+    MediaFailed {
+        /// The message.
+        message_id: MessageId,
+        /// Which file of the message, from 0.
+        item: u16,
+        /// Why.
+        reason: MediaFailure,
+    },
+}
+
+/// A file of a message that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMedia {
+    /// The message.
+    pub message_id: MessageId,
+    /// Which file of the message, from 0.
+    pub item: u16,
+    /// SHA-256 of its bytes, in hexadecimal digits; the store knows it by that.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its media type, told by its first bytes.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// Its name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Personal<String>>,
+    /// Of a picture that can be shown: its width in pixels, as people see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Of a picture that can be shown: its height in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+}
+
+impl StoredMedia {
+    /// That this file of a message is kept.
+    pub fn new(message_id: MessageId, item: u16, file: StoredFile) -> Self {
+        let StoredFile {
+            sha256,
+            size,
+            media_type,
+            name,
+            width,
+            height,
+        } = file;
+        Self {
+            message_id,
+            item,
+            sha256,
+            size,
+            media_type,
+            name,
+            width,
+            height,
+        }
+    }
+
+    /// What is kept.
+    pub fn file(&self) -> StoredFile {
+        StoredFile {
+            sha256: self.sha256.clone(),
+            size: self.size,
+            media_type: self.media_type.clone(),
+            name: self.name.clone(),
+            width: self.width,
+            height: self.height,
+        }
+    }
 }
 
 /// How a case began.
@@ -362,6 +438,61 @@ pub struct OutboundMessage {
     /// The `WhatsApp` template that it is sent as; `text` is what the template says with its parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Box<SentTemplate>>,
+    /// The file that goes out with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Box<OutboundMedia>>,
+}
+
+/// A file that goes out with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboundMedia {
+    /// Its id.
+    pub media_id: MediaId,
+    /// As what it is sent.
+    pub kind: MediaKind,
+    /// What is kept of it.
+    pub file: StoredFile,
+}
+
+/// As what a file is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// A picture, shown at once.
+    Image,
+    /// A sound.
+    Audio,
+    /// A film.
+    Video,
+    /// A document.
+    File,
+}
+
+impl MediaKind {
+    /// As what a file of that type is sent on a channel: as a document where the channel does not show its type.
+    pub fn of(channel: Channel, media_type: &str) -> Self {
+        match (channel, media_type) {
+            (_, "image/jpeg" | "image/png") | (Channel::Sms, "image/gif" | "image/bmp") => {
+                Self::Image
+            }
+            (
+                Channel::Whatsapp,
+                "audio/aac" | "audio/mp4" | "audio/amr" | "audio/mpeg" | "audio/ogg" | "audio/opus",
+            ) => Self::Audio,
+            (Channel::Whatsapp, "video/mp4" | "video/3gpp") => Self::Video,
+            _ => Self::File,
+        }
+    }
+
+    /// Its name, as it stands in events and in calls to Vonage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::File => "file",
+        }
+    }
 }
 
 /// Who said or wrote something on our side.
@@ -381,6 +512,8 @@ pub enum Author {
         #[serde(default, skip_serializing_if = "Occasion::is_several_cases")]
         occasion: Occasion,
     },
+    /// The confirmation that the contact opted out: the one message that is sent to them after it.
+    OptOutConfirmation,
 }
 
 impl Author {
@@ -391,14 +524,14 @@ impl Author {
 
     /// Whether no person wrote it.
     pub const fn is_automatic(&self) -> bool {
-        matches!(self, Self::Automatic { .. })
+        !matches!(self, Self::User { .. })
     }
 
-    /// Why it was written automatically, where it was.
+    /// Why it was written automatically, where a line's settings say so of a message that came in.
     pub const fn occasion(&self) -> Option<Occasion> {
         match self {
             Self::Automatic { occasion } => Some(*occasion),
-            Self::User { .. } => None,
+            Self::User { .. } | Self::OptOutConfirmation => None,
         }
     }
 }
@@ -414,7 +547,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 25] = [
+    pub const TYPES: [&'static str; 28] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -437,9 +570,12 @@ impl CaseEvent {
         "MoveUndone",
         "MessageReturned",
         "MessageRemovedElsewhere",
+        "OptOutChanged",
         "LabelsChanged",
         "CaseSnoozed",
         "CaseWoken",
+        "MediaStored",
+        "MediaFailed",
     ];
 
     /// The event's type: its variant's name.
@@ -467,6 +603,9 @@ impl CaseEvent {
             Self::MoveUndone { .. } => "MoveUndone",
             Self::MessageReturned { .. } => "MessageReturned",
             Self::MessageRemovedElsewhere { .. } => "MessageRemovedElsewhere",
+            Self::OptOutChanged(_) => "OptOutChanged",
+            Self::MediaStored(_) => "MediaStored",
+            Self::MediaFailed { .. } => "MediaFailed",
             Self::LabelsChanged { .. } => "LabelsChanged",
             Self::CaseSnoozed { .. } => "CaseSnoozed",
             Self::CaseWoken { .. } => "CaseWoken",
@@ -481,6 +620,7 @@ impl CaseEvent {
             }
             Self::ReactionReceived { reaction, .. } => reaction.message_id,
             Self::MessageQueued(message) => Some(message.message_id),
+            Self::MediaStored(media) => Some(media.message_id),
             Self::MessageRequeued { message, .. } => Some(message.message_id),
             Self::MessageSending { message_id, .. }
             | Self::MessageDeferred { message_id, .. }
@@ -493,12 +633,14 @@ impl CaseEvent {
             | Self::MessageMovedOut { message_id, .. }
             | Self::MoveUndone { message_id, .. }
             | Self::MessageReturned { message_id, .. }
-            | Self::MessageRemovedElsewhere { message_id, .. } => Some(*message_id),
+            | Self::MessageRemovedElsewhere { message_id, .. }
+            | Self::MediaFailed { message_id, .. } => Some(*message_id),
             Self::CaseOpened(_)
             | Self::StatusChanged { .. }
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
             | Self::NoteAdded { .. }
+            | Self::OptOutChanged(_)
             | Self::LabelsChanged { .. }
             | Self::CaseSnoozed { .. }
             | Self::CaseWoken { .. } => None,

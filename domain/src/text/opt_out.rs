@@ -24,13 +24,25 @@ const OPT_OUT: &[&str] = &[
     "arre\u{302}t",
 ];
 
+/// The words that undo it.
+const OPT_IN: &[&str] = &["start", "unstop"];
+
 /// Whether the whole message is an opt-out word such as `STOP`, whatever its case and the punctuation around it; hyphens
 /// count as spaces, full-width forms as their ASCII twins, and invisible characters do not count.
 pub fn is_opt_out(text: &str) -> bool {
+    is_one_of(OPT_OUT, text)
+}
+
+/// Whether the whole message is a word such as `START` that undoes an opt-out, as [`is_opt_out`] compares them.
+pub fn is_opt_in(text: &str) -> bool {
+    is_one_of(OPT_IN, text)
+}
+
+fn is_one_of(list: &[&str], text: &str) -> bool {
     let folded = folded(text);
     let bare = folded.trim_matches(|c: char| !c.is_alphanumeric());
     let words: Vec<&str> = bare.split(is_gap).filter(|word| !word.is_empty()).collect();
-    OPT_OUT.contains(&words.join(" ").as_str())
+    list.contains(&words.join(" ").as_str())
 }
 
 /// Whether the message is an opt-out word, or begins with one as a whole word: `Stop. Thank you`, but not `Stopwatch`.
@@ -123,6 +135,33 @@ mod tests {
             "…stop…",
         ] {
             assert!(is_opt_out(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn these_undo_it() {
+        for text in [
+            "START",
+            "start",
+            "Start.",
+            "UNSTOP",
+            "un\u{ad}stop!",
+            "«Start»",
+            "ＳＴＡＲＴ",
+        ] {
+            assert!(is_opt_in(text), "{text:?}");
+            assert!(!is_opt_out(text) && !begins_with_opt_out(text), "{text:?}");
+        }
+        for text in [
+            "",
+            "start over",
+            "please start",
+            "STOP",
+            "un stop",
+            "yes",
+            "restart",
+        ] {
+            assert!(!is_opt_in(text), "{text:?}");
         }
     }
 

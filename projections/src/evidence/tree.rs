@@ -246,6 +246,9 @@ pub(super) async fn read(
         .collect())
 }
 
+/// A tree of 2⁶⁴ leaves has fewer levels of tiles than this.
+const MAX_LEVELS: u8 = 64;
+
 /// Which hashes of which tile are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -258,6 +261,11 @@ impl Place {
     /// Reads the path of a tile as C2SP tlog-tiles writes it: a level, and `x001/067` or `x001/067.p/5`. Bundles of entries are no
     /// tiles of hashes.
     pub fn read(level: &str, tile: &str) -> Option<Self> {
+        // The library panics on levels and widths that no tile has.
+        let has_level = level.parse::<u8>().is_ok_and(|level| level < MAX_LEVELS);
+        if !has_level || tile.ends_with(".p/0") {
+            return None;
+        }
         let tile = Tile::from_path(&format!("tile/{TILE_HEIGHT}/{level}/{tile}")).ok()?;
         (!tile.is_data()).then_some(())?;
         Some(Self {

@@ -1,6 +1,8 @@
 //! Events in words: one sentence each, for the terminal, the console and whoever reads an export.
 
+mod contacts;
 mod labels;
+pub(super) mod media;
 mod outgoing;
 
 use std::fmt::Write as _;
@@ -105,6 +107,7 @@ pub fn provider_id(recorded: &Recorded) -> Option<&str> {
 pub fn describe(recorded: &Recorded) -> String {
     match &recorded.event {
         Event::Case(event) => of_case(event),
+        Event::Contact(event) => contacts::of_contact(event),
         Event::Survey(event) => of_survey(event),
         Event::Line(event) => of_line(event),
         Event::Held(event) => of_held(event),
@@ -139,7 +142,9 @@ fn of_case(event: &CaseEvent) -> String {
         CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
-            Author::Automatic { .. } => format!("Noted: {}", quoted(text)),
+            Author::Automatic { .. } | Author::OptOutConfirmation => {
+                format!("Noted: {}", quoted(text))
+            }
         },
         CaseEvent::MessageMovedOut {
             message_id,
@@ -206,18 +211,11 @@ fn of_case(event: &CaseEvent) -> String {
                 named(*message_id)
             )
         }
+        CaseEvent::OptOutChanged(change) => contacts::opt_out(change),
         CaseEvent::LabelsChanged { .. }
         | CaseEvent::CaseSnoozed { .. }
         | CaseEvent::CaseWoken { .. } => labels::of_case(event),
-        CaseEvent::MessageSending { .. }
-        | CaseEvent::MessageDeferred { .. }
-        | CaseEvent::MessageSent { .. }
-        | CaseEvent::MessageIdentified { .. }
-        | CaseEvent::MessageDelivered { .. }
-        | CaseEvent::MessageRead { .. }
-        | CaseEvent::MessageFailed { .. }
-        | CaseEvent::MessageUncertain { .. }
-        | CaseEvent::MessageRequeued { .. } => delivery(event),
+        _ => media::of_media(event).unwrap_or_else(|| delivery(event)),
     }
 }
 
@@ -746,6 +744,7 @@ fn queued(message: &OutboundMessage) -> String {
     let by = match &message.author {
         Author::User { email, .. } => format!("{} wrote", email.0),
         Author::Automatic { occasion } => outgoing::automatic(*occasion).to_owned(),
+        Author::OptOutConfirmation => "The confirmation of the opt-out was written:".to_owned(),
     };
     let sent = if message.sent_text == message.text {
         String::new()
@@ -757,10 +756,11 @@ fn queued(message: &OutboundMessage) -> String {
         .as_ref()
         .map_or_else(String::new, |template| outgoing::as_template(template));
     format!(
-        "{by} {} to {} by {}{template}{sent}, message {}",
+        "{by} {} to {} by {}{template}{sent}{}, message {}",
         quoted(&message.text),
         message.to.0,
         channel_name(message.channel),
+        media::with_media(message.media.as_deref()),
         short(message.message_id),
     )
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use docket_domain::case::CaseEvent;
 use docket_domain::contact::ContactState;
+use docket_domain::contact::profile::ContactEvent;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, LineId, Reference};
 use uuid::Uuid;
@@ -260,10 +261,13 @@ impl<'a> Decisions<'a> {
             }
             for recorded in job.events {
                 call.basis.changes_settings |= is_settings(&recorded.event);
-                if let StreamId::Case(reference) = recorded.stream
-                    && let Some(owner) = loaded.owner(reference)
-                {
-                    rests_on.insert((part, Shared::Contact(owner)), true);
+                let changed = match recorded.stream {
+                    StreamId::Case(reference) => loaded.owner(reference),
+                    StreamId::Contact(id) => Some(id),
+                    _ => None,
+                };
+                if let Some(contact) = changed {
+                    rests_on.insert((part, Shared::Contact(contact)), true);
                 }
                 if let Event::Case(CaseEvent::CaseOpened(case)) = &recorded.event {
                     opened.push((part, case.reference));
@@ -335,7 +339,13 @@ fn rests_on(needs: &Needs, loaded: &Loaded) -> Vec<Shared> {
             .messages_with_contact(key, needs.contact.as_ref())
             .map(|(id, _)| id)
     });
-    let contacts = contact.into_iter().chain(cases).chain(messages);
+    let named = needs.contacts.iter().copied();
+    let named = named.filter(|id| loaded.contact(*id).is_some());
+    let contacts = contact
+        .into_iter()
+        .chain(named)
+        .chain(cases)
+        .chain(messages);
     let owners = loaded.owners.keys().filter(|_| needs.owners);
     let owners = owners.map(|owner| Shared::Stream(StreamId::User(*owner)));
     let streams = needs.streams.iter().copied().map(Shared::Stream);
@@ -377,5 +387,6 @@ const fn is_to_send(event: &Event) -> bool {
         event,
         Event::Case(CaseEvent::MessageQueued(_) | CaseEvent::MessageRequeued { .. })
             | Event::Line(_)
+            | Event::Contact(ContactEvent::ContactOptedOut { .. })
     )
 }

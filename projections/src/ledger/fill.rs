@@ -6,6 +6,7 @@
 
 mod briefs;
 mod catch_up;
+mod contacts;
 #[cfg(feature = "testing")]
 mod testing;
 
@@ -13,17 +14,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::case::CaseEvent;
-use docket_domain::contact::{AUTOMATIC_REPLY_WINDOW, ContactState, KnownMessage};
+use docket_domain::contact::KnownMessage;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId, UserId};
-use docket_domain::text::auto_reply;
-use docket_domain::window::WINDOW;
+use docket_domain::ids::{ContactId, MessageId, Reference, SurveyId, UserId};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::briefs::load_briefs;
-use self::catch_up::{Behind, catch_up};
+use self::catch_up::catch_up;
+use self::contacts::find_contacts;
 #[cfg(feature = "testing")]
 pub use self::testing::{CachedContacts, brief_case};
 use super::cache::ContactCache;
@@ -81,6 +81,7 @@ struct Wanted {
     numbers: BTreeSet<(SurveyId, String)>,
     references: BTreeSet<Reference>,
     mentioned: BTreeSet<Reference>,
+    contacts: BTreeSet<ContactId>,
     message_ids: BTreeSet<MessageId>,
     provider_ids: BTreeSet<String>,
     quoted: BTreeSet<String>,
@@ -92,6 +93,7 @@ impl Wanted {
             numbers: BTreeSet::new(),
             references: BTreeSet::new(),
             mentioned: BTreeSet::new(),
+            contacts: BTreeSet::new(),
             message_ids: BTreeSet::new(),
             provider_ids: BTreeSet::new(),
             quoted: BTreeSet::new(),
@@ -102,6 +104,7 @@ impl Wanted {
             }
             wanted.references.extend(&needs.cases);
             wanted.mentioned.extend(&needs.mentioned);
+            wanted.contacts.extend(&needs.contacts);
             wanted.quoted.extend(needs.quoted.clone());
             match &needs.message {
                 Some(MessageKey::Id(id)) => {
@@ -118,189 +121,6 @@ impl Wanted {
         }
         wanted
     }
-}
-
-/// The contacts concerned that the cache does not have as they are now.
-#[derive(Default)]
-struct Found {
-    /// Their open cases are read from the read models.
-    fresh: Vec<ContactId>,
-    /// Cases that lack their newest events alone.
-    behind: Vec<Behind>,
-}
-
-/// Takes from the cache what is there; gives the numbers and cases whose contacts are not.
-fn take_cached<'a>(
-    wanted: &'a Wanted,
-    cache: &ContactCache,
-    loaded: &mut Loaded,
-) -> (Vec<(SurveyId, &'a str)>, Vec<Reference>) {
-    let mut numbers = vec![];
-    for (survey, number) in &wanted.numbers {
-        match cache.take_by_number(*survey, number) {
-            Some(contact) => loaded.put_contact(contact),
-            None => numbers.push((*survey, number.as_str())),
-        }
-    }
-    let mut references = vec![];
-    for reference in &wanted.references {
-        match cache.owner(*reference) {
-            Some(id) if loaded.contact(id).is_some() => {}
-            Some(id) => match cache.take(id) {
-                Some(contact) => loaded.put_contact(contact),
-                None => references.push(*reference),
-            },
-            None => references.push(*reference),
-        }
-    }
-    (numbers, references)
-}
-
-/// Finds the contacts concerned, with their versions.
-async fn find_contacts(
-    conn: &mut PgConnection,
-    wanted: &Wanted,
-    cache: &ContactCache,
-    verify: bool,
-    loaded: &mut Loaded,
-) -> Result<Found, sqlx::Error> {
-    let (numbers, references) = take_cached(wanted, cache, loaded);
-    let known: Vec<(Uuid, i64)> = loaded
-        .contacts()
-        .map(|contact| (contact.contact_id.0, contact.version.cast_signed()))
-        .collect();
-    let messages = !(wanted.message_ids.is_empty() && wanted.provider_ids.is_empty());
-    let is_verified = !verify || known.is_empty();
-    if numbers.is_empty() && references.is_empty() && !messages && is_verified {
-        return Ok(Found::default());
-    }
-    let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = numbers
-        .into_iter()
-        .map(|(survey, number)| (survey.0, number))
-        .unzip();
-    let references: Vec<i32> = references.iter().map(|known| known.as_i32()).collect();
-    let message_ids: Vec<Uuid> = wanted.message_ids.iter().map(|id| id.0).collect();
-    let provider_ids: Vec<String> = wanted.provider_ids.iter().cloned().collect();
-    let (known_ids, known_versions): (Vec<Uuid>, Vec<i64>) = known.into_iter().unzip();
-    let since = loaded.now - AUTOMATIC_REPLY_WINDOW;
-    let rows = sqlx::query!(
-        r#"WITH concerned AS (
-               SELECT c.contact_id
-                 FROM unnest($1::uuid[], $2::text[]) AS k (survey_id, number)
-                 JOIN contact_ids c ON c.survey_id = k.survey_id AND c.number = k.number
-               UNION
-               SELECT contact_id FROM cases WHERE reference = ANY ($3::integer[])
-               UNION
-               SELECT contact_id FROM messages
-                WHERE message_id = ANY ($4::uuid[] || ARRAY(SELECT message_id FROM sent_ids
-                                                             WHERE provider_id = ANY ($5::text[])))
-               UNION
-               SELECT v.contact_id
-                 FROM unnest($6::uuid[], $7::bigint[]) AS v (contact_id, version)
-                 JOIN contact_ids c ON c.contact_id = v.contact_id AND c.version <> v.version
-           )
-           SELECT k.contact_id, k.survey_id, k.number, k.version, k.last_wrote_at, k.last_line_id,
-                  r.times AS "times!", r.ids AS "ids!", o.open_references AS "open_references!", o.versions AS "versions!",
-                  w.lines AS "window_lines!", w.times AS "window_times!"
-             FROM concerned
-             JOIN contact_ids k USING (contact_id)
-            CROSS JOIN LATERAL (
-                      SELECT coalesce(array_agg(m.recorded_at ORDER BY m.recorded_at, m.message_id), '{}') AS times,
-                             coalesce(array_agg(m.message_id ORDER BY m.recorded_at, m.message_id), '{}') AS ids
-                        FROM (SELECT recorded_at, message_id FROM messages
-                               WHERE automatic AND messages.contact_id = k.contact_id AND recorded_at > $8
-                               ORDER BY recorded_at DESC LIMIT $9) m
-                  ) r
-            CROSS JOIN LATERAL (
-                      SELECT coalesce(array_agg(o.reference ORDER BY o.reference), '{}') AS open_references,
-                             coalesce(array_agg(c.version ORDER BY o.reference), '{}') AS versions
-                        FROM open_cases o JOIN cases c USING (reference)
-                       WHERE o.contact_id = k.contact_id AND k.contact_id = ANY ($6)
-                  ) o
-            CROSS JOIN LATERAL (
-                      SELECT coalesce(array_agg(cw.line_id), '{}') AS lines,
-                             coalesce(array_agg(cw.last_inbound_at), '{}') AS times
-                        FROM contact_windows cw
-                       WHERE cw.contact_id = k.contact_id AND cw.last_inbound_at > $10
-                  ) w"#,
-        &surveys,
-        &numbers as &[&str],
-        &references,
-        &message_ids,
-        &provider_ids,
-        &known_ids,
-        &known_versions,
-        since,
-        i64::try_from(auto_reply::MAX_PER_HOUR).unwrap_or(i64::MAX),
-        loaded.now - WINDOW,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut found = Found::default();
-    for row in rows {
-        let id = ContactId(row.contact_id);
-        let version = row.version.cast_unsigned();
-        let cached = match loaded.take_contact(id) {
-            Some(contact) => Some(contact),
-            None => cache.take(id),
-        };
-        let cached = match cached {
-            Some(contact) if contact.version == version => {
-                loaded.put_contact(contact);
-                continue;
-            }
-            cached => cached,
-        };
-        let mut contact = ContactState::new(id, SurveyId(row.survey_id), row.number);
-        contact.version = version;
-        if let (Some(at), Some(line_id)) = (row.last_wrote_at, row.last_line_id) {
-            contact.put_last_line(at, LineId(line_id));
-        }
-        for (at, message_id) in row.times.into_iter().zip(row.ids) {
-            contact.put_automatic_reply(at, MessageId(message_id));
-        }
-        for (line_id, at) in row.window_lines.into_iter().zip(row.window_times) {
-            contact.put_window(LineId(line_id), at);
-        }
-        let open = row.open_references.into_iter().zip(row.versions);
-        match cached.and_then(|cached| Behind::of(cached, open, &mut contact)) {
-            Some(behind) => found.behind.push(behind),
-            None => found.fresh.push(id),
-        }
-        loaded.put_contact(contact);
-    }
-    load_last_lines(conn, &found.fresh, loaded).await?;
-    Ok(found)
-}
-
-/// The line that contacts last wrote to, where their own row does not tell: they never wrote, or the row is from before it did and
-/// the read models were missing then.
-async fn load_last_lines(
-    conn: &mut PgConnection,
-    fresh: &[ContactId],
-    loaded: &mut Loaded,
-) -> Result<(), sqlx::Error> {
-    let untold = |id: &&ContactId| {
-        let contact = loaded.contact(**id);
-        contact.is_some_and(|contact| contact.last_line().is_none())
-    };
-    let untold: Vec<Uuid> = fresh.iter().filter(untold).map(|id| id.0).collect();
-    if untold.is_empty() {
-        return Ok(());
-    }
-    let rows = sqlx::query!(
-        r#"SELECT DISTINCT ON (k.contact_id) k.contact_id, c.last_inbound_at AS "at!", c.last_inbound_line_id AS "line_id!"
-             FROM contact_cases k JOIN cases c USING (reference)
-            WHERE k.contact_id = ANY ($1) AND c.last_inbound_line_id IS NOT NULL
-            ORDER BY k.contact_id, c.last_inbound_at DESC, c.reference DESC"#,
-        &untold,
-    )
-    .fetch_all(conn)
-    .await?;
-    for row in rows {
-        loaded.put_last_line(ContactId(row.contact_id), row.at, LineId(row.line_id));
-    }
-    Ok(())
 }
 
 /// The open cases of contacts that were read anew, and the cases that are named.

@@ -46,6 +46,8 @@ pub struct Needs {
     pub idempotency: Option<IdempotencyKey>,
     /// A contact by number, made where it is not known, with its open cases.
     pub contact: Option<ContactKey>,
+    /// Contacts that the operation is about, by their ids; one that is not known is not made.
+    pub contacts: Vec<ContactId>,
     /// Cases that the operation is about.
     pub cases: Vec<Reference>,
     /// References that a message mentions: read where they are the contact's.
@@ -72,7 +74,8 @@ pub struct Needs {
 impl Needs {
     /// Whether the operation is none about cases or webhooks: it is done by itself, so that what goes wrong with it holds up nobody.
     pub(super) fn is_alone(&self) -> bool {
-        let is_about_cases = self.contact.is_some() || !self.cases.is_empty();
+        let is_about_cases =
+            self.contact.is_some() || !self.contacts.is_empty() || !self.cases.is_empty();
         !is_about_cases
             && self.streams.iter().any(|stream| {
                 matches!(

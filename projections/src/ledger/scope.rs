@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use docket_domain::case::{Case, CaseEvent};
+use docket_domain::channel::Channel;
+use docket_domain::contact::profile::Contact;
 use docket_domain::contact::{ContactState, KnownMessage};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::held::Held;
@@ -45,10 +47,12 @@ pub(crate) enum Aggregate {
 impl Aggregate {
     /// # Panics
     ///
-    /// For a case, which is its contact's.
+    /// For a case, which is its contact's, and for a contact.
     pub(crate) fn empty(stream: StreamId) -> Self {
         match stream {
-            StreamId::Case(_) => unreachable!("cases are read with their contact"),
+            StreamId::Case(_) | StreamId::Contact(_) => {
+                unreachable!("contacts are read as they are decided on, with their cases")
+            }
             StreamId::Survey(_) => Self::Survey(Survey::default()),
             StreamId::Line(_) => Self::Line(Line::default()),
             StreamId::Held(_) => Self::Held(Box::default()),
@@ -262,6 +266,10 @@ impl Loaded {
 
     /// Takes in an event that was decided; gives its sequence.
     pub(crate) fn take_in(&mut self, stream: StreamId, event: &Event) -> u64 {
+        if let (StreamId::Contact(id), Event::Contact(event)) = (stream, event) {
+            let contact = self.contacts.get_mut(&id);
+            return contact.map_or(0, |contact| contact.evolve_profile(event));
+        }
         if let (StreamId::Case(reference), Event::Case(event)) = (stream, event) {
             if let CaseEvent::CaseOpened(opened) = event {
                 self.owners_of_cases.insert(reference, opened.contact_id);
@@ -327,6 +335,24 @@ impl Scope<'_> {
         let key = self.needs.contact.as_ref()?;
         let contact = self.loaded.contact_by_number(key.survey_id, &key.number)?;
         Some(contact.contact_id)
+    }
+
+    /// What is recorded about a contact itself; `None` where the contact is not known.
+    pub fn profile(&self, contact: ContactId) -> Option<&Contact> {
+        self.loaded.contact(contact).map(ContactState::profile)
+    }
+
+    /// The number and the survey of a contact that the operation asked for.
+    pub fn number_of(&self, contact: ContactId) -> Option<(&str, SurveyId)> {
+        let contact = self.loaded.contact(contact)?;
+        Some((&contact.number, contact.survey_id))
+    }
+
+    /// Whether anything may be sent to a contact on a channel: whether they have not opted out of it. Every operation that queues or
+    /// sends a message asks this, under the contact's version.
+    pub fn may_be_sent_to(&self, contact: ContactId, channel: Channel) -> bool {
+        let contact = self.loaded.contact(contact);
+        contact.is_none_or(|contact| contact.may_be_sent_to(channel))
     }
 
     /// The open cases of a contact, ordered; records are none.

@@ -36,7 +36,7 @@ macro_rules! events {
                     AND ($3 = '' OR $3 = CASE
                         WHEN event_type IN ('MessageReceived', 'ReactionReceived') THEN 'contact'
                         WHEN event_type = 'CaseOpened' AND metadata ->> 'actor' = 'vonage' THEN 'contact'
-                        WHEN event_type = 'MessageQueued' AND payload #>> '{MessageQueued,author,by}' = 'automatic' THEN 'automatic'
+                        WHEN event_type = 'MessageQueued' AND payload #>> '{MessageQueued,author,by}' IN ('automatic', 'opt_out_confirmation') THEN 'automatic'
                         WHEN metadata ->> 'actor' = 'system' THEN 'docket'
                         ELSE coalesce(metadata ->> 'email', metadata ->> 'actor')
                     END)
@@ -110,7 +110,7 @@ pub async fn count(
                     AND ($3 = '' OR $3 = CASE
                         WHEN event_type IN ('MessageReceived', 'ReactionReceived') THEN 'contact'
                         WHEN event_type = 'CaseOpened' AND metadata ->> 'actor' = 'vonage' THEN 'contact'
-                        WHEN event_type = 'MessageQueued' AND payload #>> '{MessageQueued,author,by}' = 'automatic' THEN 'automatic'
+                        WHEN event_type = 'MessageQueued' AND payload #>> '{MessageQueued,author,by}' IN ('automatic', 'opt_out_confirmation') THEN 'automatic'
                         WHEN metadata ->> 'actor' = 'system' THEN 'docket'
                         ELSE coalesce(metadata ->> 'email', metadata ->> 'actor')
                     END)

@@ -21,7 +21,7 @@ pub mod counts;
 pub mod desk;
 pub(crate) mod handler;
 pub mod preview;
-mod search;
+pub(in crate::read) mod search;
 pub mod stranded;
 pub mod waiting;
 

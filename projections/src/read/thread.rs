@@ -80,6 +80,8 @@ pub enum ItemAuthor {
         /// Why.
         occasion: Occasion,
     },
+    /// The confirmation that the contact opted out.
+    OptOutConfirmation,
     /// The contact.
     Contact,
     /// Vonage.
@@ -89,11 +91,12 @@ pub enum ItemAuthor {
 }
 
 impl ItemAuthor {
-    /// `user`, `automatic`, `contact`, `vonage` or `system`.
+    /// `user`, `automatic`, `opt_out_confirmation`, `contact`, `vonage` or `system`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "user",
             Self::Automatic { .. } => "automatic",
+            Self::OptOutConfirmation => "opt_out_confirmation",
             Self::Contact => "contact",
             Self::Vonage => "vonage",
             Self::System => "system",
@@ -199,6 +202,17 @@ pub enum What {
         /// What the agent said of it.
         comment: Option<Personal<String>>,
     },
+    /// The contact opted out on a channel, or in again.
+    OptOut {
+        /// The channel.
+        channel: Channel,
+        /// Whether nothing is sent to them on it from then on.
+        opted_out: bool,
+        /// What made them: `message`, `person` or `vonage`.
+        cause: String,
+        /// Why, as a person put it.
+        reason: Option<Personal<String>>,
+    },
     /// A message came from another case, or came back from there.
     MovedIn {
         /// The message.
@@ -214,7 +228,7 @@ pub enum What {
 
 impl What {
     /// The kind's name in the API: `opened`, `message`, `reaction`, `note`, `status`, `assigned`, `renamed`, `labels`,
-    /// `snoozed`, `woken`, `moved_out`, `moved_in` or `removed_elsewhere`.
+    /// `snoozed`, `woken`, `moved_out`, `moved_in`, `removed_elsewhere` or `opt_out`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
@@ -230,6 +244,7 @@ impl What {
             Self::MovedIn { .. } => "moved_in",
             Self::RemovedElsewhere { .. } => "removed_elsewhere",
             Self::Reaction { .. } => "reaction",
+            Self::OptOut { .. } => "opt_out",
         }
     }
 }
@@ -268,6 +283,8 @@ pub struct Outbound {
     pub text: Personal<String>,
     /// What is sent: the text with the reference appended.
     pub sent_text: Personal<String>,
+    /// Whether a file goes out with it.
+    pub has_file: bool,
     /// What is known of its delivery.
     pub delivery: Delivery,
     /// The `WhatsApp` template that it is sent as.
@@ -393,6 +410,7 @@ impl RawItem {
                     occasion: row.some("value", occasion)?,
                 }
             }
+            "opt_out_confirmation" => ItemAuthor::OptOutConfirmation,
             "contact" => ItemAuthor::Contact,
             "vonage" => ItemAuthor::Vonage,
             "system" => ItemAuthor::System,
@@ -494,6 +512,12 @@ impl RawItem {
                 from: other(self.other)?,
                 comment: self.comment.map(Personal),
             },
+            "opt_out" => What::OptOut {
+                channel: row.channel("channel", &row.some("channel", self.channel)?)?,
+                opted_out: row.some("closed", self.closed)?,
+                cause: row.some("value", self.value)?,
+                reason: self.comment.map(Personal),
+            },
             "moved_in" => What::MovedIn {
                 message_id: message_id(self.message_id)?,
                 from: other(self.other)?,
@@ -535,6 +559,7 @@ impl RawItem {
             line_id: LineId(row.some("line_id", self.line_id)?),
             sent_text: Personal(self.sent_text.unwrap_or_else(|| text.clone())),
             text: Personal(text),
+            has_file: self.content.is_some(),
             delivery: Delivery {
                 status: row.some("delivery", Status::from_name(&status))?,
                 reason: self.delivery_reason,

@@ -321,7 +321,7 @@ impl Stack {
         });
         if ["rejected", "undeliverable"].contains(word) {
             status["error"] =
-                json!({"type": "https://example.com/1240", "title": "1240", "detail": "refused"});
+                json!({"type": "https://example.com/1120", "title": "1120", "detail": "refused"});
         }
         for n in 0..*times {
             let url = self.harness.url((process + n) % 2);

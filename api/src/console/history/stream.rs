@@ -35,7 +35,7 @@ pub(super) struct List {
 }
 
 /// What kinds of events there are to choose from.
-const KINDS: [(&str, &[&str]); 8] = [
+const KINDS: [(&str, &[&str]); 9] = [
     (
         "said",
         &[
@@ -59,6 +59,7 @@ const KINDS: [(&str, &[&str]); 8] = [
             "MessageRequeued",
         ],
     ),
+    ("media", &["MediaStored", "MediaFailed"]),
     ("status", &["StatusChanged"]),
     ("assignee", &["AssigneeChanged"]),
     ("title", &["CaseOpened", "TitleChanged"]),

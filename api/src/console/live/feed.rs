@@ -119,6 +119,8 @@ async fn read(app: &App, after: i64) -> Result<Vec<Change>, DatabaseError> {
 fn what(change: &changes::Change) -> What {
     let id = change.aggregate_id.as_str();
     match change.aggregate_type.as_str() {
+        // The cases that it concerns say it too.
+        "Contact" => What::Nothing,
         "Case" => id.parse().map_or(What::Nothing, |reference| What::Case {
             reference,
             survey_id: change.survey_id,
@@ -139,6 +141,8 @@ fn is_in_lists(event_type: &str) -> bool {
     !matches!(
         event_type,
         "NoteAdded"
+            | "MediaStored"
+            | "MediaFailed"
             | "ReactionReceived"
             | "MessageSending"
             | "MessageDeferred"

@@ -1,5 +1,6 @@
 //! `/health`: how Docket is doing, and what to do about it.
 
+mod media;
 pub(in crate::console) mod webhooks;
 
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use docket_domain::line::LineCommand;
 use docket_projections::activity::{self as counted, Total};
 use docket_projections::health::{self, Model, Store};
 use docket_projections::read::lines::{self, LineRow};
+use docket_projections::read::media::{Standing, standing};
 use docket_projections::read::outbox::{self, Depth};
 use docket_projections::read::unrouted;
 
@@ -169,6 +171,7 @@ struct Known {
     last_call: Option<DateTime<Utc>>,
     depth: Depth,
     waiting: u64,
+    media: Standing,
     lines: Vec<LineRow>,
     store: Store,
     models: Vec<Model>,
@@ -211,6 +214,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         last_call: counted::last(&app.pool, &["send"], &["accepted"]).await?,
         depth: outbox::depth(&app.pool).await?,
         waiting: unrouted::count(&app.pool).await?,
+        media: standing(&app.pool, now).await?,
         lines: lines::all(&app.pool).await?,
         store: health::store(&app.pool).await?,
         models: health::models(&app.pool).await?,
@@ -240,6 +244,7 @@ impl Known {
             self.webhooks(),
             self.calls(),
             self.outbox(),
+            self.media(),
             self.lines(),
             self.unrouted(),
             self.writing(),
@@ -288,6 +293,11 @@ impl Known {
         } else {
             Check::good(title, sentence)
         }
+    }
+
+    fn media(&self) -> Check {
+        let oldest = self.media.oldest.map(|at| self.ago(at));
+        media::judge(&self.media, &oldest.unwrap_or_default())
     }
 
     fn halted(&self) -> impl Iterator<Item = &LineRow> {

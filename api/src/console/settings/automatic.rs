@@ -45,6 +45,7 @@ struct Form {
     rows: Vec<HoursRow>,
     holidays: String,
     closed: String,
+    opt_out: String,
 }
 
 /// A time of the week.
@@ -91,6 +92,7 @@ impl Form {
             rows: rows(spans.collect()),
             holidays: holidays.join("\n"),
             closed: office.text,
+            opt_out: texts.opt_out_confirmation.clone().unwrap_or_default(),
         }
     }
 
@@ -110,6 +112,7 @@ impl Form {
             rows: rows(spans.collect()),
             holidays: field("holidays"),
             closed: field("closed"),
+            opt_out: field("opt_out_confirmation"),
         }
     }
 
@@ -120,6 +123,7 @@ impl Form {
             greeting: given(&self.greeting),
             new_requested: given(&self.new_requested),
             office_hours: self.office_hours()?,
+            opt_out_confirmation: given(&self.opt_out),
         })
     }
 

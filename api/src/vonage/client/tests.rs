@@ -27,6 +27,7 @@ const MESSAGE: OutboundText<'_> = OutboundText {
     text: "Your appointment is on Tuesday #101",
     client_ref: "0195b5e0c0d07cc18c1f0123456789ab-1",
     quoted: None,
+    media: None,
 };
 
 fn test_keys() -> &'static Keys {

@@ -49,6 +49,7 @@ pub(super) fn texts(texts: &AutomaticTexts) -> String {
         greeting,
         new_requested,
         office_hours,
+        opt_out_confirmation,
     } = texts;
     let text = |name: &str, text: &Option<String>| {
         text.as_deref().map_or_else(String::new, |text| {
@@ -57,9 +58,10 @@ pub(super) fn texts(texts: &AutomaticTexts) -> String {
     };
     let office = office_hours.as_ref().map_or_else(String::new, office);
     format!(
-        "{}{}{office}",
+        "{}{}{office}{}",
         text("the greeting", greeting),
         text("the answer to #0", new_requested),
+        text("the confirmation of an opt-out", opt_out_confirmation),
     )
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fill;
 use crate::ledger::cache::ContactCache;
-use crate::ledger::operation::{ContactKey, Needs};
+use crate::ledger::operation::{ContactKey, MessageKey, Needs};
 use crate::ledger::scope::Loaded;
 
 const CACHE_BYTES: u64 = 1 << 20;
@@ -42,7 +42,7 @@ impl CachedContacts {
         Self(ContactCache::new(CACHE_BYTES))
     }
 
-    /// Brings a contact up to date as a decision about it does.
+    /// Brings a contact up to date as a decision about it does, and as one about a message of it does.
     ///
     /// # Errors
     ///
@@ -54,10 +54,10 @@ impl CachedContacts {
     pub async fn compare(
         &self,
         conn: &mut PgConnection,
-        survey_id: SurveyId,
-        number: &str,
+        (survey_id, number): (SurveyId, &str),
+        message_id: Option<MessageId>,
     ) -> Result<(), String> {
-        let needs = || Needs {
+        let by_number = || Needs {
             contact: Some(ContactKey {
                 survey_id,
                 number: number.to_owned(),
@@ -65,10 +65,24 @@ impl CachedContacts {
             }),
             ..Needs::default()
         };
+        let by_message = |message_id| Needs {
+            message: Some(MessageKey::Id(message_id)),
+            ..Needs::default()
+        };
+        if let Some(message_id) = message_id {
+            self.compare_one(conn, || by_message(message_id)).await?;
+        }
+        self.compare_one(conn, by_number).await
+    }
+
+    async fn compare_one(
+        &self,
+        conn: &mut PgConnection,
+        needs: impl Fn() -> Needs,
+    ) -> Result<(), String> {
         let empty = ContactCache::new(CACHE_BYTES);
-        let read = read(conn, needs(), &empty).await;
+        let read = told(read(conn, needs(), &empty).await.contacts().next());
         let cached = read_and_keep(conn, needs(), &self.0).await;
-        let read = told(read.contact_by_number(survey_id, number));
         if cached == read {
             Ok(())
         } else {
@@ -87,11 +101,8 @@ async fn read(conn: &mut PgConnection, needs: Needs, cache: &ContactCache) -> Lo
 }
 
 async fn read_and_keep(conn: &mut PgConnection, needs: Needs, cache: &ContactCache) -> String {
-    let key = needs.contact.clone().expect("a contact");
-    let mut loaded = read(conn, needs, cache).await;
-    let contact = loaded.contact_by_number(key.survey_id, &key.number);
-    let id = contact.map(|contact| contact.contact_id);
-    let contact = id.and_then(|id| loaded.take_contact(id));
+    let loaded = read(conn, needs, cache).await;
+    let contact = loaded.into_contacts().next();
     let said = told(contact.as_ref());
     if let Some(mut contact) = contact.filter(|contact| contact.version > 0) {
         contact.forget();
@@ -105,8 +116,10 @@ fn told(contact: Option<&ContactState>) -> String {
     let Some(contact) = contact else {
         return "nothing".into();
     };
+    // A decision about a message reads closed cases too.
     let cases: Vec<_> = contact
-        .references()
+        .open_cases()
+        .into_iter()
         .map(|reference| (reference, contact.case(reference).and_then(Case::summary)))
         .collect();
     format!(

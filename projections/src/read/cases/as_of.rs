@@ -5,8 +5,9 @@
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::{Assignee, CaseEvent, CaseLabel};
+use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{LineId, Reference, UserId};
+use docket_domain::ids::{ContactId, LineId, Reference, UserId};
 use sqlx::PgConnection;
 
 use super::handler::NewCase;
@@ -272,4 +273,40 @@ pub async fn name(
     .fetch_optional(conn)
     .await?;
     Ok(found.flatten())
+}
+
+/// The channel on which the contact had last written, in whichever of their cases; `None` where they had not yet. Of each case its
+/// newest messages are looked at, since Vonage's times may be out of order.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn last_channel(
+    conn: &mut PgConnection,
+    contact_id: ContactId,
+    position: i64,
+    time: DateTime<Utc>,
+) -> Result<Option<Channel>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT last.channel AS "channel!"
+             FROM contact_cases k
+            CROSS JOIN LATERAL (
+                SELECT e.position, e.payload #>> '{MessageReceived,message,channel}' AS channel,
+                       least((e.payload #>> '{MessageReceived,message,at}')::timestamptz, e.recorded_at) AS at
+                  FROM events e
+                 WHERE e.aggregate_type = 'Case' AND e.aggregate_id = k.reference::text AND e.event_type = 'MessageReceived'
+                     AND e.position <= $2 AND e.recorded_at <= $3
+                 ORDER BY e.sequence DESC
+                 LIMIT 8
+            ) last
+            WHERE k.contact_id = $1
+            ORDER BY last.at DESC, last.position DESC
+            LIMIT 1"#,
+        contact_id.0,
+        position,
+        time,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.as_deref().and_then(Channel::from_name))
 }

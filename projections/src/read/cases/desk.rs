@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::search::Search;
 use super::{CaseFilter, CaseRow, Cursor, Driver, LinkKind, Page, RawCase};
+use crate::read::contact_details::channels;
 use crate::read::rows::{Row, column};
 
 /// At most so many other cases of a contact are named on a page.
@@ -34,10 +35,21 @@ pub struct Around {
     pub settings_position: i64,
     /// How far the person has read each of the cases; those that they never opened are missing.
     pub read_to: HashMap<Reference, u64>,
-    /// What the contacts of the cases call themselves.
+    /// What the contacts of the cases are called.
     pub names: HashMap<ContactId, Personal<String>>,
+    /// Those of the contacts that opted out on some channel, or may want to.
+    pub opt_outs: HashMap<ContactId, OptOuts>,
     /// Who can see to cases, ordered by address; one more than [`MAX_COLLEAGUES`] where there are more.
     pub colleagues: Vec<Colleague>,
+}
+
+/// On which channels a contact opted out, and on which they may want to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct OptOuts {
+    /// The channels on which nothing is sent to them.
+    pub opted_out: Vec<Channel>,
+    /// The channels on which somebody has to decide.
+    pub suspected: Vec<Channel>,
 }
 
 /// Somebody who can see to cases.
@@ -89,9 +101,14 @@ pub async fn around(
                    ) unread) AS "unread!",
                   (SELECT coalesce(jsonb_object_agg(m.reference, m.read_to), '{}') FROM read_marks m
                     WHERE m.user_id = $1 AND m.reference = ANY ($4)) AS "read_to!: Json<HashMap<Reference, u64>>",
-                  (SELECT coalesce(jsonb_object_agg(k.contact_id, k.name), '{}') FROM contacts k
-                    WHERE k.contact_id = ANY ($5) AND k.name IS NOT NULL)
+                  (SELECT coalesce(jsonb_object_agg(k.contact_id, coalesce(d.name, k.name)), '{}')
+                     FROM contacts k LEFT JOIN contact_details d USING (contact_id)
+                    WHERE k.contact_id = ANY ($5) AND coalesce(d.name, k.name) IS NOT NULL)
                        AS "names!: Json<HashMap<Uuid, Personal<String>>>",
+                  (SELECT coalesce(jsonb_object_agg(d.contact_id, jsonb_build_object('opted_out', d.opted_out, 'suspected', d.suspected)), '{}')
+                     FROM contact_details d
+                    WHERE d.contact_id = ANY ($5) AND (d.opted_out <> '{}' OR d.suspected <> '{}'))
+                       AS "opt_outs!: Json<HashMap<Uuid, OptOuts>>",
                   (SELECT coalesce(jsonb_agg(u), '[]') FROM (
                        SELECT u.email, $6::uuid IS NULL OR u.role = 'owner' OR u.surveys IS NULL OR $6 = ANY (u.surveys) AS reaches
                          FROM users u
@@ -110,11 +127,13 @@ pub async fn around(
     .fetch_one(executor)
     .await?;
     let names = found.names.0.into_iter();
+    let opt_outs = found.opt_outs.0.into_iter();
     Ok(Around {
         unread: usize::try_from(found.unread).unwrap_or(usize::MAX),
         settings_position: found.settings_position,
         read_to: found.read_to.0,
         names: names.map(|(id, name)| (ContactId(id), name)).collect(),
+        opt_outs: opt_outs.map(|(id, outs)| (ContactId(id), outs)).collect(),
         colleagues: found.colleagues.0,
     })
 }
@@ -124,8 +143,10 @@ pub async fn around(
 pub struct About {
     /// The case.
     pub row: CaseRow,
-    /// What the contact last called themselves.
+    /// What the contact is called.
     pub name: Option<Personal<String>>,
+    /// On which channels the contact opted out, or may want to.
+    pub opt_outs: OptOuts,
     /// How far the person who asks has read it; `None` where they never opened it.
     pub read_to: Option<u64>,
     /// Our number of the line that it began on, where that is known, and whether the line was removed.
@@ -194,6 +215,8 @@ struct RawAbout {
     labels: Json<Vec<CaseLabel>>,
     snoozed_until: Option<DateTime<Utc>>,
     name: Option<String>,
+    opted_out: Option<Vec<String>>,
+    suspected: Option<Vec<String>>,
     read_to: Option<i64>,
     line_number: Option<String>,
     line_channel: Option<String>,
@@ -229,6 +252,10 @@ impl RawAbout {
             .map(|read_to| known.read("read_to", read_to.try_into()));
         Ok(About {
             name: self.name.map(Personal),
+            opt_outs: OptOuts {
+                opted_out: channels(&self.opted_out.unwrap_or_default()),
+                suspected: channels(&self.suspected.unwrap_or_default()),
+            },
             read_to: read_to.transpose()?,
             line,
             last_inbound: self.newest_at.zip(self.newest_line_id.map(LineId)),
@@ -284,7 +311,8 @@ pub async fn about(
                      FROM case_labels n JOIN labels t USING (label_id)
                     WHERE n.reference = c.reference) AS "labels!: Json<Vec<CaseLabel>>",
                   (SELECT s.until FROM snoozes s WHERE s.reference = c.reference) AS snoozed_until,
-                  k.name AS "name?", m.read_to AS "read_to?",
+                  coalesce(d.name, k.name) AS "name?", d.opted_out AS "opted_out?",
+                  d.suspected AS "suspected?", m.read_to AS "read_to?",
                   l.number AS "line_number?", l.channel AS "line_channel?", l.removed AS "line_removed?",
                   newest.last_inbound_at AS "newest_at?", newest.last_inbound_line_id AS "newest_line_id?",
                   ARRAY(
@@ -316,6 +344,7 @@ pub async fn about(
                    ) t) AS "links!: Json<Vec<RawLinked>>"
              FROM cases c
              LEFT JOIN contacts k ON k.contact_id = c.contact_id
+             LEFT JOIN contact_details d ON d.contact_id = c.contact_id
              LEFT JOIN lines l ON l.line_id = c.line_id
              LEFT JOIN read_marks m ON m.user_id = $2 AND m.reference = c.reference
              LEFT JOIN LATERAL (

@@ -335,6 +335,9 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
             | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_)
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. }
             | CaseEvent::LabelsChanged { .. }
             | CaseEvent::CaseSnoozed { .. }
             | CaseEvent::CaseWoken { .. } => {}

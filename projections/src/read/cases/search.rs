@@ -27,13 +27,13 @@ const MAX_CHARS: usize = 1_000;
 
 /// What a search can find; a case is found by any of them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Search {
+pub(in crate::read) struct Search {
     /// Words that one item of the thread and the contact's name have between them.
-    pub(super) words: Query,
+    pub(in crate::read) words: Query,
     /// The case of that reference.
     pub(super) reference: Option<i32>,
     /// Characters that stand side by side in the contact's number, or in the opaque id that takes its place; in small letters.
-    pub(super) number_part: Option<String>,
+    pub(in crate::read) number_part: Option<String>,
     /// What may be Vonage's id of a message, ours, or the one that we gave Vonage.
     identifier: Option<String>,
     /// The cases in which the message of that id stands, once they are known.
@@ -42,7 +42,7 @@ pub(super) struct Search {
 
 impl Search {
     /// Understands what was typed; `None` where nothing was.
-    pub(super) fn of(q: &str) -> Option<Self> {
+    pub(in crate::read) fn of(q: &str) -> Option<Self> {
         let folded = search::fold(q, MAX_CHARS);
         let folded = folded.trim();
         if folded.is_empty() {
@@ -164,7 +164,8 @@ impl Search {
             r#"SELECT c.reference AS "reference!"
                FROM UNNEST($1::integer[], $2::uuid[]) WITH ORDINALITY c (reference, contact_id, n)
                CROSS JOIN LATERAL (
-                   SELECT (SELECT k.name_words FROM contacts k WHERE k.contact_id = c.contact_id) AS words OFFSET 0
+                   SELECT concat((SELECT k.name_words FROM contacts k WHERE k.contact_id = c.contact_id),
+                                 (SELECT d.name_words FROM contact_details d WHERE d.contact_id = c.contact_id)) AS words OFFSET 0
                ) name
                CROSS JOIN LATERAL (
                    SELECT ARRAY(
@@ -242,10 +243,15 @@ async fn references_of_names(
         return Ok(Some(vec![]));
     };
     let contacts = sqlx::query_scalar!(
-        "SELECT contact_id FROM contacts
-         WHERE name_words IS NOT NULL
-             AND array_to_tsvector(string_to_array(btrim(name_words, ' '), ' ')) @@ $1::text::tsquery
-         LIMIT $2",
+        r#"(SELECT contact_id AS "contact_id!" FROM contacts
+             WHERE name_words IS NOT NULL
+                 AND array_to_tsvector(string_to_array(btrim(name_words, ' '), ' ')) @@ $1::text::tsquery
+             LIMIT $2)
+           UNION
+           (SELECT contact_id FROM contact_details
+             WHERE name_words IS NOT NULL
+                 AND array_to_tsvector(string_to_array(btrim(name_words, ' '), ' ')) @@ $1::text::tsquery
+             LIMIT $2)"#,
         some,
         more_than(FEW_OF_NAMES),
     )
@@ -262,7 +268,8 @@ async fn references_of_names(
         r#"SELECT c.reference
            FROM UNNEST($1::uuid[]) k (contact_id)
            CROSS JOIN LATERAL (
-               SELECT (SELECT n.name_words FROM contacts n WHERE n.contact_id = k.contact_id) AS words OFFSET 0
+               SELECT concat((SELECT n.name_words FROM contacts n WHERE n.contact_id = k.contact_id),
+                             (SELECT d.name_words FROM contact_details d WHERE d.contact_id = k.contact_id)) AS words OFFSET 0
            ) name
            CROSS JOIN LATERAL (
                SELECT ARRAY(

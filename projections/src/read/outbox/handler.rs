@@ -240,7 +240,10 @@ impl Step {
             | CaseEvent::MoveUndone { .. }
             | CaseEvent::MessageReturned { .. }
             | CaseEvent::MessageRemovedElsewhere { .. }
-            | CaseEvent::ReactionReceived { .. } => return None,
+            | CaseEvent::ReactionReceived { .. }
+            | CaseEvent::OptOutChanged(_)
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. } => return None,
         };
         Some((
             message_id,

@@ -383,11 +383,14 @@ impl ThreadHandler {
                     ..new("moved_in")
                 });
             }
+            CaseEvent::OptOutChanged(change) => self.items.push(new("opt_out").opt_out(change)),
             CaseEvent::MessageIdentified {
                 message_id,
                 attempt,
                 provider_id,
             } => self.set_provider_id(reference, *message_id, to_i32(*attempt), provider_id),
+            // Files stand in a table of their own.
+            CaseEvent::MediaStored(_) | CaseEvent::MediaFailed { .. } => {}
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }

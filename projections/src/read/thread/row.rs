@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use docket_domain::case::{Author, CaseEvent, InboundMessage, OutboundMessage, Reaction};
+use docket_domain::contact::profile::{OptOutCause, OptOutChange};
 use docket_domain::content::Content;
 use docket_domain::delivery::Status;
 use docket_domain::ids::Reference;
 use docket_domain::routing::Routed;
 use docket_domain::text::search;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
@@ -233,6 +235,7 @@ impl NewThreadItem {
                 });
                 self.value = occasion.date().map(|date| date.to_string());
             }
+            Author::OptOutConfirmation => self = self.by_nobody("opt_out_confirmation"),
         }
         self
     }
@@ -291,13 +294,17 @@ impl NewThreadItem {
 
     pub(super) fn outbound(self, message: &OutboundMessage) -> Self {
         let sent = &message.sent_text;
+        let file = message.media.as_deref();
+        let name = file.and_then(|file| file.file.name.as_ref());
+        let words = std::iter::once(message.text.as_str()).chain(name.map(|name| name.as_str()));
         Self {
             message_id: Some(message.message_id.0),
             direction: Some("outbound"),
             channel: Some(message.channel.as_str()),
             line_id: Some(message.line_id.0),
             said: Some(message.text.0.clone()),
-            words: search::index([message.text.as_str()]),
+            words: search::index(words),
+            content: file.map(|file| json!({ "type": file.kind.as_str() }).to_string()),
             sent_text: (*sent != message.text).then(|| sent.0.clone()),
             delivery: Some(Status::Queued.as_str()),
             attempt: Some(1),
@@ -306,6 +313,24 @@ impl NewThreadItem {
                 .as_ref()
                 .map(|template| serde_json::to_string(template).expect("strings serialise")),
             ..self.by(&message.author)
+        }
+    }
+
+    /// That the contact opted out on a channel, or in again: `closed` says which, `value` what made them.
+    pub(super) fn opt_out(self, change: &OptOutChange) -> Self {
+        let reason = change.reason.as_ref().map(|reason| reason.0.clone());
+        let item = match change.cause {
+            OptOutCause::Message { .. } => self.by_nobody("contact"),
+            OptOutCause::Vonage { .. } => self.by_nobody("vonage"),
+            OptOutCause::Person => self,
+        };
+        Self {
+            channel: Some(change.channel.as_str()),
+            closed: Some(change.opted_out),
+            value: Some(change.cause.as_str().to_owned()),
+            words: search::index(reason.as_deref()),
+            comment: reason,
+            ..item
         }
     }
 

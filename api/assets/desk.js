@@ -226,6 +226,7 @@
       const item = document.activeElement.closest?.("#entries li") ?? find("#entries [aria-current]")?.closest("li");
       item && find(".pick input", item)?.click();
     },
+    c: () => find(".bar .new-case")?.click(),
     "/": () => find("#q").focus(),
     "?": () => keys.showModal(),
   };

@@ -143,7 +143,8 @@
       if (!old.isConnected || old.nextElementSibling !== next) list.insertBefore(old, next);
     }
     // What was pushed off the page stands on the next one.
-    if (find("#entries .paging a:last-child")) while (list.children.length > MAX_ROWS) list.lastElementChild.remove();
+    const most = Number(list.dataset.loaded ?? MAX_ROWS);
+    if (find("#entries .paging .older")) while (list.children.length > most) list.lastElementChild.remove();
   }
 
   // What is to be fetched, and when.

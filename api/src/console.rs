@@ -11,6 +11,7 @@
 mod act;
 mod answers;
 mod attach;
+mod bar;
 mod begin;
 mod bulk;
 mod case;
@@ -24,6 +25,8 @@ mod files;
 mod history;
 mod inbox;
 mod labels;
+mod list;
+mod list_words;
 mod live;
 mod log;
 mod outgoing;
@@ -32,6 +35,7 @@ mod pages;
 mod place;
 mod presence;
 mod reading;
+mod saved;
 mod session;
 mod settings;
 mod sign_in;
@@ -118,6 +122,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/case.css"),
     include_str!("../assets/files.css"),
     include_str!("../assets/log.css"),
+    include_str!("../assets/list.css"),
     include_str!("../assets/labels.css"),
 );
 
@@ -147,7 +152,7 @@ struct Console {
     feed: Feed,
 }
 
-/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/rows`, `/log`, `/live`, `/assets` and what
+/// The console. It answers for `/`, `/sign-in`, `/sign-out`, `/sessions`, `/cases`, `/contacts`, `/views`, `/rows`, `/log`, `/live`, `/assets` and what
 /// [`owners`] and [`settings`] list.
 pub fn router(app: App) -> Router {
     let console = Console {
@@ -160,6 +165,8 @@ pub fn router(app: App) -> Router {
         .route("/cases/new", get(begin::form))
         .route("/cases", post(begin::begin))
         .route("/cases/several", post(bulk::act))
+        .route("/views", post(saved::keep))
+        .route("/views/{view_id}/remove", post(saved::remove))
         .route("/cases/new/saved-replies", get(answers::of_new_case))
         .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/template", post(outgoing::send_template))
@@ -324,6 +331,13 @@ fn assets() -> Router<Console> {
             ),
         )
         .route(
+            "/assets/list.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../assets/list.js"),
+            ),
+        )
+        .route(
             "/assets/snooze.js",
             asset(
                 "text/javascript; charset=utf-8",
@@ -397,14 +411,16 @@ fn as_page(answer: Response) -> Response {
 }
 
 /// The answer where no page is.
-async fn unknown_page() -> Response {
-    failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned())
+async fn unknown_page(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let answer = failure(StatusCode::NOT_FOUND, words::NO_SUCH_PAGE.to_owned());
+    session::failing(&console, &headers, answer).await
 }
 
 /// The answer where a page is, but not for that method.
-async fn wrong_method() -> Response {
+async fn wrong_method(State(console): State<Console>, headers: HeaderMap) -> Response {
     let sentence = words::NOT_THAT_METHOD.to_owned();
-    failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
+    let answer = failure(StatusCode::METHOD_NOT_ALLOWED, sentence);
+    session::failing(&console, &headers, answer).await
 }
 
 /// A page made from its template.
@@ -421,15 +437,23 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
+/// What the page of a failure says, so that it can be made again with the bar.
+#[derive(Clone, Debug)]
+struct Failing {
+    title: &'static str,
+    sentence: String,
+}
+
 /// A page that says why there is no other.
 fn failure(status: StatusCode, sentence: String) -> Response {
-    page(
-        status,
-        &pages::Failure {
-            title: words::failure_title(status),
-            sentence,
-        },
-    )
+    let title = words::failure_title(status);
+    let template = pages::Failure {
+        title,
+        sentence: sentence.clone(),
+    };
+    let mut answer = page(status, &template);
+    answer.extensions_mut().insert(Failing { title, sentence });
+    answer
 }
 
 /// A problem as a page; what is wrong on our side is logged with it.

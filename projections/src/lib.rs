@@ -23,6 +23,7 @@ pub mod read;
 pub mod read_marks;
 pub mod rebuild;
 pub mod replay;
+pub mod saved_views;
 pub mod schema;
 pub mod secrets;
 pub mod sessions;

@@ -9,8 +9,8 @@
 //! [`ReadModels`]. What it writes with nearly every message gets a target in [`writes`]; all else is statements of its own.
 
 pub mod cases;
-pub mod contact_windows;
 pub mod contact_details;
+pub mod contact_windows;
 pub mod contacts;
 pub mod installation;
 pub mod labels;

@@ -14,6 +14,9 @@ use uuid::Uuid;
 use crate::read::rows::Row;
 use crate::read::users::reach;
 
+/// At most so much is counted of what waits for somebody.
+pub const MAX_WAITING: i64 = 100;
+
 /// A session to be begun.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
@@ -50,6 +53,10 @@ pub struct SignedIn {
     pub last_seen_at: DateTime<Utc>,
     /// The survey of the case that was asked about, where there is such a case.
     pub survey_of_case: Option<SurveyId>,
+    /// How many webhooks wait to be routed, counted to [`MAX_WAITING`]; 0 for an agent.
+    pub unrouted: usize,
+    /// How many cases have a reply that failed and how many lines stand still, counted to [`MAX_WAITING`] each; 0 for an agent.
+    pub needing_action: usize,
 }
 
 /// A session as its owner's list shows it.
@@ -108,13 +115,22 @@ pub async fn find(
 ) -> Result<Option<SignedIn>, sqlx::Error> {
     let found = sqlx::query!(
         r#"SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys,
-                  (SELECT survey_id FROM cases WHERE reference = $3) AS "survey_of_case?"
+                  (SELECT survey_id FROM cases WHERE reference = $3) AS "survey_of_case?",
+                  CASE WHEN users.role = 'agent' THEN 0 ELSE (
+                      SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $4) u
+                  ) END AS "unrouted!",
+                  CASE WHEN users.role = 'agent' THEN 0 ELSE (
+                      SELECT count(*) FROM (SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $4) c
+                  ) + (
+                      SELECT count(*) FROM (SELECT FROM lines WHERE halted IS NOT NULL AND NOT removed LIMIT $4) l
+                  ) END AS "needing_action!"
          FROM sessions
          JOIN users ON users.user_id = sessions.user_id
          WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND NOT users.removed"#,
         &token_hash[..],
         now,
         case.map(Reference::as_i32),
+        MAX_WAITING,
     )
     .fetch_optional(executor)
     .await?;
@@ -134,6 +150,8 @@ pub async fn find(
         access: reach(role, found.surveys),
         last_seen_at: found.last_seen_at,
         survey_of_case: found.survey_of_case.map(SurveyId),
+        unrouted: usize::try_from(found.unrouted).unwrap_or_default(),
+        needing_action: usize::try_from(found.needing_action).unwrap_or_default(),
     }))
 }
 

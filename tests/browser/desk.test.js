@@ -42,7 +42,7 @@ async function unread(person) {
   const count = person.page.locator(".views a", { hasText: "Unread" }).locator(".count");
   return (await count.count()) ? Number(await count.textContent()) : 0;
 }
-const isUnread = (person, reference) => person.entry(reference).locator(".unread-dot").getByText("Unread").count();
+const isUnread = (person, reference) => person.entry(reference).locator(".new-count").count();
 const untilUnread = (person, reference, wanted) =>
   until(`#${reference} is ${wanted ? "" : "not "}unread`, async () => Boolean(await isUnread(person, reference)) === wanted);
 
@@ -285,7 +285,7 @@ bothWays("several cases are assigned and closed at once, and closing is undone",
   await perform("Assign to me");
   await ada.page.getByText("2 cases were assigned.").waitFor();
   for (const { reference } of [first, second]) await ada.entry(reference).getByText(AGENT).waitFor();
-  await ada.entry(other.reference).getByText("Nobody sees to it").waitFor();
+  await ada.entry(other.reference).getByText("Unassigned").waitFor();
 
   await choose();
   await perform("Close");

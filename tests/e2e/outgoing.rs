@@ -17,13 +17,11 @@ async fn with_template() -> HelpDesk {
         .post("/whatsapp-templates", &template)
         .await
         .expect(201);
-    desk.installation
-        .simulator
-        .add_template(SimulatedTemplate {
-            name: "reminder".to_owned(),
-            locale: "en_GB".to_owned(),
-            body: BODY.to_owned(),
-        });
+    desk.installation.simulator.add_template(SimulatedTemplate {
+        name: "reminder".to_owned(),
+        locale: "en_GB".to_owned(),
+        body: BODY.to_owned(),
+    });
     desk
 }
 
@@ -90,12 +88,17 @@ async fn an_opt_out_is_confirmed_and_what_waited_is_not_sent() {
     desk.text(&from, "STOP").await;
     desk.text(&from, "STOP").await;
     desk.installation.accepted(2).await;
-    assert_eq!(desk.sent(), [format!("Your case is #{reference}."), "Bye.".to_owned()]);
+    assert_eq!(
+        desk.sent(),
+        [format!("Your case is #{reference}."), "Bye.".to_owned()]
+    );
     let replies = desk.owner.messages(reference, "outbound").await;
     let last = replies.last().unwrap();
     assert_eq!(last["author_kind"], "opt_out_confirmation");
     let message_id = last["message_id"].as_str().unwrap();
-    desk.owner.delivery(reference, message_id, "delivered").await;
+    desk.owner
+        .delivery(reference, message_id, "delivered")
+        .await;
     let path = format!("/cases/{reference}/replies");
     let refused = desk.owner.post(&path, &json!({"text": "Hi"})).await;
     assert_eq!(refused.expect(409)["type"], "/problems/opted-out");

@@ -1,6 +1,7 @@
-//! `docket demo`: the whole service beside a simulated Vonage, with invented people and a few lively cases.
+//! `docket demo`: the whole service beside a simulated Vonage, with invented people, the week behind them and a few lively cases.
 
 mod template;
+mod week;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -35,6 +36,7 @@ use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use crate::operations::{Administrator, Asked};
 use crate::serve::{Service, told_to_stop};
 use crate::simulator::{SimulatedLine, Simulator, SimulatorOptions, keys};
+use crate::store::Store;
 use crate::users;
 
 /// Where the phone is found, unless the port is taken.
@@ -45,6 +47,8 @@ const APPLICATION_ID: &str = "00000000-0000-4000-8000-00000000d0c7";
 const PASSWORD: &str = "docket-demo-1";
 const OWNER: &str = "owner@example.com";
 const AGENT: &str = "agent@example.com";
+const MAYA: &str = "maya@example.com";
+const TOM: &str = "tom@example.com";
 const AUDITOR: &str = "auditor@example.com";
 const HELP_DESK: &str = "447700900000";
 const CLINIC: &str = "12025550100";
@@ -110,6 +114,10 @@ pub(super) async fn run(config: Config, demo: &Demo) -> anyhow::Result<()> {
         signature_secret,
         keys.private_key_pem,
     );
+    let past = Store::open(&config).await?;
+    let lived = begin(&past, &simulator).await;
+    past.close().await?;
+    lived?;
     let service = start(config).await?;
     let url = format!("http://{}", service.address);
     simulator.set_docket_url(&url);
@@ -117,9 +125,9 @@ pub(super) async fn run(config: Config, demo: &Demo) -> anyhow::Result<()> {
         .run_until_cancelled(prepare(&service.app, &simulator))
         .await
     {
-        Some(Ok((token, moved_from))) => {
-            greet(&url, &simulator.url(), token.expose_secret());
-            greet_auditor(&url, folder.path(), moved_from);
+        Some(Ok((token, told))) => {
+            greet(&url, &simulator.url(), token.expose_secret(), told.answered);
+            greet_auditor(&url, folder.path(), told.moved_from);
         }
         Some(Err(error)) => {
             service.stop().await?;
@@ -198,10 +206,27 @@ async fn start(config: Config) -> anyhow::Result<Service> {
     Service::start(&Config { listen, ..config }).await
 }
 
-/// Gives the owner's token, and the case that a message was moved out of.
-async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretString, Reference)> {
+/// Sets the service up as it was a week ago, and has the invented people live through the week.
+async fn begin(past: &Store, simulator: &Simulator) -> anyhow::Result<()> {
+    simulator.add_template(template::approved());
+    let app = week::app(past).await?;
+    let done = async {
+        set_up(&app).await?;
+        let photo = format!("{}/phone.photo.png", simulator.url());
+        week::live_through(&app, &photo).await
+    };
+    let done = done.await;
+    week::close(app).await;
+    done
+}
+
+/// People, surveys and lines.
+async fn set_up(app: &App) -> anyhow::Result<()> {
     let password = SecretString::from(PASSWORD);
-    users::add(app, AGENT, Role::Agent, Some(&password)).await?;
+    users::ensure_first_owner(app, OWNER, &password).await?;
+    for agent in [AGENT, MAYA, TOM] {
+        users::add(app, agent, Role::Agent, Some(&password)).await?;
+    }
     users::add(app, AUDITOR, Role::Auditor, Some(&password)).await?;
     let help_desk = add_survey(
         app,
@@ -237,19 +262,32 @@ async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretStri
         Some(MULTI_CASE_REPLY),
     )
     .await?;
-    template::add(app, simulator, whatsapp).await?;
+    template::add(app, whatsapp).await?;
     add_line(app, clinic, CLINIC, Channel::Sms, None).await?;
-    let moved_from = tell(app, simulator).await?;
-    let token = users::create_token(app, OWNER, "demo").await?;
-    Ok((token, moved_from))
+    Ok(())
 }
 
-/// What the invented people say to one another. Gives the case that a message was moved out of.
+/// Cases of which the greeting speaks.
+struct Told {
+    /// One with an answer, which waits for another.
+    answered: Reference,
+    /// One that a message was moved out of.
+    moved_from: Reference,
+}
+
+/// Lets the invented people talk. Gives the owner's token, and what the greeting speaks of.
+async fn prepare(app: &App, simulator: &Simulator) -> anyhow::Result<(SecretString, Told)> {
+    let told = tell(app, simulator).await?;
+    let token = users::create_token(app, OWNER, "demo").await?;
+    Ok((token, told))
+}
+
+/// What the invented people say to one another.
 #[expect(
     clippy::too_many_lines,
     reason = "a story is told from its beginning to its end"
 )]
-async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
+async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Told> {
     let says = async |from: &str, to: &str, channel, text: &str| match simulator
         .text(from, to, channel, text)
         .await
@@ -359,7 +397,10 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Reference> {
     change(app, &asked, results, Change::status("Complete".to_owned())).await?;
     says(AMIRA, HELP_DESK, Channel::Sms, "Hello, is anybody there?").await?;
     simulator.settled().await;
-    Ok(lift)
+    Ok(Told {
+        answered: boiler,
+        moved_from: lift,
+    })
 }
 
 async fn add_survey(
@@ -506,7 +547,7 @@ async fn submit<O: Operation<Refusal: std::fmt::Display>>(
     }
 }
 
-fn greet(docket: &str, phone: &str, token: &str) {
+fn greet(docket: &str, phone: &str, token: &str, answered: Reference) {
     say(&format!(
         "
 Docket is running, with invented people and a simulated Vonage.
@@ -517,13 +558,17 @@ Docket is running, with invented people and a simulated Vonage.
                  Answer as an agent: sign in as {AGENT}, password {PASSWORD}.
   The API        {docket}/api/v1    (described at {docket}/api/openapi.json)
   Your token     {token}
-  Other people   {OWNER}, {AUDITOR}, with the same password
+  Other people   {OWNER}, {MAYA}, {TOM}, {AUDITOR}, with the same password
 
 Try:
+  1. Write as Amira on the phone, and see the message come into the console's inbox.
+  2. Answer it there, and see the answer on the phone.
+  3. Move a message into another case, and undo it.
+
   curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases?state=open'
-  curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases/101/thread'
+  curl -s -H 'Authorization: Bearer {token}' '{docket}/api/v1/cases/{answered}/thread'
   curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
-       -d '{{\"text\": \"See you on Tuesday!\"}}' '{docket}/api/v1/cases/101/replies'"
+       -d '{{\"text\": \"See you on Tuesday!\"}}' '{docket}/api/v1/cases/{answered}/replies'"
     ));
 }
 

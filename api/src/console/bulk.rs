@@ -18,11 +18,13 @@ use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::read::cases::desk::{Colleague, MAX_COLLEAGUES};
 use docket_projections::read::{cases, labels, surveys, users};
 use docket_projections::read_marks;
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use serde::Deserialize;
 
 use super::act::submit;
 use super::case::reference_of;
+use super::inbox;
 use super::place::Place;
 use super::session::{Posted, Session};
 use super::{Console, Failed, failure, go, words};
@@ -33,7 +35,9 @@ use crate::operations::case::{Change, ChangeCase, LabelChange};
 use crate::reach;
 
 /// At most so many cases at once: far more than a page shows.
-const MAX_CASES: usize = 200;
+pub(super) const MAX_CASES: usize = 500;
+/// At most so many changes of a case wait together for a commit.
+const AT_ONCE: usize = 100;
 
 /// The form below the list.
 pub(super) struct Bulk {
@@ -43,6 +47,8 @@ pub(super) struct Bulk {
     pub(super) open: Option<u32>,
     /// Who cases can be assigned to.
     pub(super) colleagues: Vec<String>,
+    /// What the choice of all cases of the list is called; empty where all are shown.
+    pub(super) all: String,
 }
 
 impl Bulk {
@@ -52,6 +58,7 @@ impl Bulk {
         place: &Place,
         open: Option<Reference>,
         colleagues: &[Colleague],
+        has_more: bool,
     ) -> Option<Self> {
         if !session.may_act() {
             return None;
@@ -63,6 +70,11 @@ impl Bulk {
             action: place.link("/cases/several"),
             once: (app.new_id)().to_string(),
             open: open.map(Reference::get),
+            all: if has_more {
+                words::all_that_match(MAX_CASES)
+            } else {
+                String::new()
+            },
             colleagues: colleagues
                 .map(|colleague| colleague.email.0.clone())
                 .collect(),
@@ -80,6 +92,8 @@ pub(super) struct Outcome {
     count: String,
     /// Which cases refused, as `reason:101` with commas between them.
     refused: String,
+    /// Whether more cases match than were changed.
+    more: String,
     /// Which cases can be set back to the answer that they had, as `101.0` with commas between them: the reference, and the
     /// answer's place among the survey's choices.
     undo: String,
@@ -107,6 +121,7 @@ impl Outcome {
         std::iter::once(words::bulk_done(&self.did, count))
             .filter(|_| count > 0 || by_reason.is_empty())
             .chain(refused)
+            .chain((self.more == "1").then(|| words::more_match(MAX_CASES)))
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -194,6 +209,47 @@ fn reason(problem: &Problem) -> &'static str {
     }
 }
 
+/// The cases that a form is about.
+struct Selection {
+    chosen: Vec<Chosen>,
+    /// The versions on which it was decided.
+    seen: BTreeMap<Reference, u64>,
+    /// Whether more match than are done at once.
+    has_more: bool,
+}
+
+/// Those that were chosen, and all that match where that is asked for.
+async fn selected(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    posted: &Posted,
+) -> Result<Selection, Failed> {
+    let mut chosen: Vec<Chosen> = posted.all("case").filter_map(Chosen::of).collect();
+    let mut seen = seen_versions(posted);
+    let mut has_more = false;
+    if posted.field("all") == "yes" {
+        let matching = inbox::matching(app, session, place, MAX_CASES + 1).await?;
+        has_more = matching.len() > MAX_CASES;
+        for row in matching.into_iter().take(MAX_CASES) {
+            chosen.push(Chosen {
+                reference: row.reference,
+                answer: None,
+            });
+            // What the list did not show was decided on as it is now.
+            seen.entry(row.reference).or_insert(row.version);
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup_by_key(|chosen| chosen.reference);
+    chosen.truncate(MAX_CASES);
+    Ok(Selection {
+        chosen,
+        seen,
+        has_more,
+    })
+}
+
 /// Does it with each of the chosen cases.
 pub(super) async fn act(
     State(Console { app, .. }): State<Console>,
@@ -201,10 +257,11 @@ pub(super) async fn act(
     session: Session,
     posted: Posted,
 ) -> Result<Response, Failed> {
-    let mut chosen: Vec<Chosen> = posted.all("case").filter_map(Chosen::of).collect();
-    chosen.sort_unstable();
-    chosen.dedup_by_key(|chosen| chosen.reference);
-    chosen.truncate(MAX_CASES);
+    let Selection {
+        mut chosen,
+        seen,
+        has_more,
+    } = selected(&app, &session, &place, &posted).await?;
     let refuse = |sentence: &str| {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Ok(failure(status, sentence.to_owned()))
@@ -212,7 +269,6 @@ pub(super) async fn act(
     if chosen.is_empty() {
         return refuse(words::BULK_NOTHING_CHOSEN);
     }
-    let seen = seen_versions(&posted);
     let action = match find_action(&app, &session, posted.field("do")).await? {
         Ok(action) => action,
         Err(sentence) => return refuse(sentence),
@@ -250,14 +306,18 @@ pub(super) async fn act(
             count = chosen.len();
         }
         Action::Assign(..) | Action::Close | Action::Reopen | Action::Label(_) => {
-            // All at once: those that wait together share a commit.
+            // Many at once: those that wait together share a commit.
             let changes = chosen.into_iter().map(|chosen| {
                 let asked = asked_for(&posted, &session, chosen.reference);
                 let seen = seen.get(&chosen.reference).copied();
                 let done = change(&app, &action, chosen, seen, asked);
                 async move { (chosen.reference, done.await) }
             });
-            for (reference, done) in join_all(changes).await {
+            let changes: Vec<_> = stream::iter(changes)
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            for (reference, done) in changes {
                 match done {
                     Ok(before) => {
                         count += 1;
@@ -281,6 +341,7 @@ pub(super) async fn act(
         ("did", action.name()),
         ("count", &count.to_string()),
         ("refused", &refused.join(",")),
+        ("more", if has_more { "1" } else { "" }),
         ("undo", &undo.join(",")),
     ];
     let said: Vec<_> = said
@@ -432,7 +493,7 @@ mod tests {
             did,
             count,
             refused,
-            undo: String::new(),
+            ..Outcome::default()
         }
         .sentence()
     }

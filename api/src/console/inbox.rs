@@ -1,47 +1,74 @@
 //! `/`: the list of cases.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
 use docket_domain::text::phone;
+use docket_domain::text::references;
+use docket_projections::read::cases::counts::{Counts, counts};
 use docket_projections::read::cases::desk::{self, Around, Asked};
-use docket_projections::read::cases::{self, CaseRow, CaseState};
+use docket_projections::read::cases::preview::{self, MAX_UNREAD, Preview};
+use docket_projections::read::cases::{self, CaseRow, CaseState, Cursor, waiting};
 use docket_projections::read::surveys::SurveyRow;
+use docket_projections::saved_views;
 use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
 use super::labels::{self, Marks};
-use super::pages::{self, CaseEntry, Choice, Frame, List, ViewLink, When};
+use super::list::{CaseEntry, Filters, List, Nothing, ViewLink, colour, initials, marked, waited};
+use super::pages::{self, Choice, Frame, When};
 use super::place::{Place, View};
+use super::saved::SavedEntry;
 use super::session::Session;
-use super::{Console, Failed, contact_words, page, thread, words};
+use super::{Console, Failed, contact_words, go, list_words, page, thread, words};
 use crate::app::App;
+use crate::reach;
 
 /// So many cases on a page.
 pub(super) const LIMIT: u32 = 25;
-/// At most so many unread cases are counted; how many more there are, nobody needs to know.
-const MAX_COUNT: i64 = 99;
+/// At most so many cases of a view are counted, and one more.
+const MAX_COUNT: u32 = 99;
+/// At most so many answers to status questions are offered as a filter.
+const MAX_STATUSES: usize = 50;
 
-/// The list alone.
+/// The list alone. A reference that was searched for leads to its case, whatever the view.
 pub(super) async fn list(
     State(Console { app, .. }): State<Console>,
     Query(place): Query<Place>,
     Query(outcome): Query<Outcome>,
     session: Session,
 ) -> Result<Response, Failed> {
+    if let Some(reference) = reference_in(&place.q())
+        && reach::is_visible(&app.pool, &session.access, reference).await?
+        && cases::find(&app.pool, reference).await?.is_some()
+    {
+        return Ok(go(&place.unfiltered().case(reference)));
+    }
     let mut frame = Frame::of(&app, &session);
     frame.notice = words::done(&place.done).into();
     let shelf = Shelf::read(&app, &session, &place, None, Wanted::Page).await?;
+    let nothing = shelf.nothing(&app, &session, &place).await?;
     let template = pages::Inbox {
         frame,
-        list: shelf.list(&app, &session, &place, &outcome),
+        list: List {
+            nothing,
+            ..shelf.list(&app, &session, &place, &outcome)
+        },
         case: None,
     };
     Ok(page(StatusCode::OK, &template))
+}
+
+/// The reference that a search consists of, with its sign; digits alone can be part of a number too.
+fn reference_in(q: &str) -> Option<Reference> {
+    let is_number = q.trim_start().starts_with(|c: char| c.is_numeric());
+    references::typed(q).filter(|_| !is_number)
 }
 
 /// Which rows of a list are wanted.
@@ -56,6 +83,11 @@ pub(super) enum Wanted<'a> {
 /// What is read for a list of cases and for what stands around it.
 pub(super) struct Shelf {
     rows: Vec<CaseRow>,
+    previews: HashMap<Reference, Preview>,
+    counts: Counts,
+    saved: Vec<saved_views::SavedView>,
+    /// Where the next page begins.
+    next: Option<Cursor>,
     pub(super) around: Around,
     pub(super) settings: Arc<Settings>,
     open: Option<Reference>,
@@ -70,30 +102,39 @@ impl Shelf {
         open: Option<&CaseRow>,
         wanted: Wanted<'_>,
     ) -> Result<Self, Failed> {
-        let filter = place.filter(session);
-        let cursor = place.cursor();
-        let rows = match wanted {
-            Wanted::Page => cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?,
-            Wanted::Among([]) => vec![],
-            Wanted::Among(references) => {
-                desk::among(&app.pool, &filter, cursor, references).await?
-            }
-        };
+        let (rows, next) = rows(app, session, place, wanted).await?;
         let asked = Asked {
             user_id: session.user_id,
-            unread_in: place.unread(session).surveys,
-            // Nothing waits for who only looks.
-            max_unread: if session.may_act() { MAX_COUNT + 1 } else { 0 },
             rows: &rows,
             survey_id: open.map(|row| row.survey_id),
         };
         let around = desk::around(&app.pool, &asked).await?;
+        let reader = session.may_act().then_some(session.user_id);
+        let references: Vec<Reference> = rows.iter().map(|row| row.reference).collect();
+        let previews = preview::of_cases(&app.pool, &references, reader).await?;
+        let surveys = session.access.surveys();
+        let counts = counts(
+            &app.pool,
+            session.user_id,
+            surveys.as_deref(),
+            MAX_COUNT + 1,
+        )
+        .await?;
+        let saved = if session.may_act() && matches!(wanted, Wanted::Page) {
+            saved_views::of_user(&app.pool, session.user_id).await?
+        } else {
+            vec![]
+        };
         let settings = app
             .ledger
             .settings_since(&app.pool, around.settings_position)
             .await?;
         Ok(Self {
             rows,
+            previews,
+            counts,
+            saved,
+            next,
             around,
             settings,
             open: open.map(|row| row.reference),
@@ -108,45 +149,188 @@ impl Shelf {
         place: &Place,
         outcome: &Outcome,
     ) -> List {
-        let limit = LIMIT as usize;
-        let has_more = self.rows.len() > limit;
-        let rows = &self.rows[..self.rows.len().min(limit)];
-        let last = rows.last().filter(|_| has_more).map(CaseRow::cursor);
         List {
             views: self.views(session, place),
-            surveys: survey_choices(self.settings.survey_rows(), place, session),
-            labels: labels::choices(self.settings.labels(), place),
+            filters: self.filters(session, place),
             view: place.view().as_str(),
             q: place.q(),
             heading: words::view(place.view()),
             entries: self.entries(app, session, place),
-            bulk: Bulk::of(app, session, place, self.open, &self.around.colleagues),
+            nothing: None,
+            saved: self.saved(session, place),
+            query: if session.may_act() && place.is_filtered() {
+                place.query()
+            } else {
+                String::new()
+            },
+            bulk: Bulk::of(
+                app,
+                session,
+                place,
+                self.open,
+                &self.around.colleagues,
+                self.next.is_some() || place.cursor().is_some(),
+            ),
             notice: outcome.sentence(),
             undo: outcome.undoable(),
-            older: last.map(|last| place.list_from(Some(last))),
+            older: self.next.map(|last| place.list_from(Some(last))),
             newest: place.cursor().map(|_| place.list_from(None)),
         }
     }
 
-    /// The views, with how many cases are unread.
-    pub(super) fn views(&self, session: &Session, place: &Place) -> Vec<ViewLink> {
-        let count = |view| match view {
-            View::Unread => {
-                let most = usize::try_from(MAX_COUNT).unwrap_or_default();
-                words::count_up_to(self.around.unread, most)
-            }
-            _ => String::new(),
+    /// What is said where the list is empty, and where there would be something.
+    pub(super) async fn nothing(
+        &self,
+        app: &App,
+        session: &Session,
+        place: &Place,
+    ) -> Result<Option<Nothing>, Failed> {
+        if !self.rows.is_empty() {
+            return Ok(None);
+        }
+        let view = place.view();
+        if session.may_set_up() && self.settings.lines().next().is_none() {
+            return Ok(Some(Nothing {
+                sentence: list_words::NO_LINE.to_owned(),
+                link: Some(("/setup".to_owned(), list_words::SETUP_LINK.to_owned())),
+            }));
+        }
+        if place.q().is_empty() && !place.is_filtered() {
+            let link = match view {
+                View::Mine | View::Unread => list_words::see_unassigned(&self.counts)
+                    .map(|words| (place.list(View::Unassigned), words)),
+                _ => None,
+            };
+            return Ok(Some(Nothing {
+                sentence: list_words::nothing_in(view).to_owned(),
+                link,
+            }));
+        }
+        let everywhere = place.everywhere();
+        let most = LIMIT as usize;
+        let found = if view == View::All {
+            0
+        } else {
+            let filter = everywhere.filter(session);
+            cases::list(&app.pool, &filter, None, LIMIT + 1)
+                .await?
+                .len()
         };
-        View::ALL
-            .into_iter()
-            .filter(|view| *view != View::Unread || session.may_act())
+        let link = (found > 0).then(|| {
+            let words = list_words::found_elsewhere(found, most);
+            (everywhere.list_from(None), words)
+        });
+        Ok(Some(Nothing {
+            sentence: list_words::nothing_found(&place.q(), words::view(view)),
+            link,
+        }))
+    }
+
+    fn saved(&self, session: &Session, place: &Place) -> Vec<SavedEntry> {
+        let views = self.saved.iter();
+        views
+            .map(|view| SavedEntry::of(view, session, place))
+            .collect()
+    }
+
+    /// The views, with how many cases each has.
+    pub(super) fn views(&self, session: &Session, place: &Place) -> Vec<ViewLink> {
+        let counts = &self.counts;
+        let may_act = session.may_act();
+        let shown = View::ALL.into_iter().filter(|view| {
+            // Nothing waits for who only looks.
+            may_act || !matches!(view, View::Unread | View::Mine)
+        });
+        shown
             .map(|view| ViewLink {
-                name: words::view(view),
+                name: words::view(view).to_owned(),
                 href: place.list(view),
                 is_current: view == place.view(),
-                count: count(view),
+                count: list_words::up_to_99(match view {
+                    View::Open => counts.open,
+                    View::Unread => counts.unread,
+                    View::Mine => counts.mine,
+                    View::Unassigned => counts.unassigned,
+                    View::Waiting => counts.waiting,
+                    View::Failed => counts.failed,
+                    View::Snoozed => counts.snoozed,
+                    View::Closed | View::All => 0,
+                }),
+                is_alarming: view == View::Failed && counts.failed > 0,
             })
             .collect()
+    }
+
+    fn filters(&self, session: &Session, place: &Place) -> Filters {
+        let surveys = self.settings.survey_rows().iter();
+        let reached: Vec<&SurveyRow> = surveys
+            .filter(|survey| session.access.reaches(survey.survey_id))
+            .collect();
+        let [since, until] = place.days();
+        let day =
+            |day: Option<chrono::NaiveDate>| day.map_or_else(String::new, |day| day.to_string());
+        let assignee = place.assignee();
+        let line = place.line().map_or_else(String::new, |id| id.to_string());
+        let choice = |name: String, value: String, current: &str| Choice {
+            is_current: value == current,
+            name,
+            value,
+        };
+        let fixed = [
+            (list_words::FILTER_ME, "me"),
+            (list_words::FILTER_UNASSIGNED, "none"),
+        ];
+        let people = fixed
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .chain(
+                self.around
+                    .colleagues
+                    .iter()
+                    .map(|colleague| (colleague.email.0.clone(), colleague.user_id.to_string())),
+            );
+        let lines = self
+            .settings
+            .lines()
+            .filter(|line| session.access.reaches(line.survey_id));
+        let channel = place.channel().map_or("", Channel::as_str);
+        let channels = [Channel::Sms, Channel::Whatsapp].into_iter();
+        Filters {
+            surveys: reached
+                .iter()
+                .map(|survey| Choice {
+                    name: survey.settings.name.clone(),
+                    value: survey.survey_id.to_string(),
+                    is_current: place.survey() == Some(survey.survey_id),
+                })
+                .collect(),
+            statuses: statuses(&reached, place),
+            people: people
+                .map(|(name, value)| choice(name, value, &assignee))
+                .collect(),
+            lines: lines
+                .map(|of| {
+                    let name = format!("{} ({})", plus(&of.number), thread::channel(of.channel));
+                    choice(name, of.line_id.to_string(), &line)
+                })
+                .collect(),
+            channels: channels
+                .map(|of| {
+                    choice(
+                        thread::channel(of).to_owned(),
+                        of.as_str().to_owned(),
+                        channel,
+                    )
+                })
+                .collect(),
+            labels: labels::choices(self.settings.labels(), place),
+            since: day(since),
+            until: day(until),
+            by_waiting: place.sorts_by_waiting() || place.view() == View::Waiting,
+            is_of_one: matches!(place.view(), View::Mine | View::Unassigned),
+            set: place.set_filters(),
+            none: place.unfiltered().list(place.view()),
+        }
     }
 
     /// The rows, at most a page of them.
@@ -164,54 +348,167 @@ impl Shelf {
         place: &Place,
         now: DateTime<Utc>,
     ) -> CaseEntry {
-        let read_to = self.around.read_to.get(&row.reference).copied();
-        let is_unread = session.may_act() && row.is_unread(read_to.unwrap_or_default());
-        let name = self.around.names.get(&row.contact_id);
+        let preview = self
+            .previews
+            .get(&row.reference)
+            .cloned()
+            .unwrap_or_default();
+        let is_unread = session.may_act() && preview.unread > 0;
+        let name = self
+            .around
+            .names
+            .get(&row.contact_id)
+            .map(|name| name.0.clone());
+        let is_by_waiting = place.is_by_waiting();
+        let waits = preview.waiting_since;
+        let order = match waits {
+            Some(since) if is_by_waiting => -since.timestamp_micros(),
+            _ => row.last_message_at.timestamp_micros(),
+        };
+        let surveys = self.settings.survey_rows();
+        let last = preview.last_message.as_ref();
         CaseEntry {
-            is_unread,
             href: if is_unread {
                 // Where the reader left off, if they have read it at all.
                 format!("{}#new", place.case(row.reference))
             } else {
                 place.case(row.reference)
             },
-            name: name.map(|name| name.0.clone()),
+            initials: name.as_deref().map_or_else(String::new, initials),
+            colour: colour(&row.number),
+            name,
             opt_out: match self.around.opt_outs.get(&row.contact_id) {
                 Some(outs) if !outs.opted_out.is_empty() => contact_words::OPTED_OUT,
                 Some(_) => contact_words::MAY_OPT_OUT,
                 None => "",
             },
             reference: row.reference.get(),
-            order: row.last_message_at.timestamp_micros(),
+            order,
             version: row.version,
             title: row.title.0.clone(),
             number: plus(&row.number),
             channel: thread::channel(row.channel),
             channel_icon: thread::channel_icon(row.channel),
-            survey: survey_name(self.settings.survey_rows(), row.survey_id),
+            survey: if surveys.len() > 1 {
+                survey_name(surveys, row.survey_id)
+            } else {
+                String::new()
+            },
             status: row.status.clone().unwrap_or_default(),
-            is_closed: row.state == CaseState::Closed,
+            tone: self.tone(row),
+            last: last.map_or_else(Vec::new, |last| marked(&last.text, &place.q())),
+            is_ours: last.is_some_and(|last| last.is_ours),
+            unread: if !is_unread {
+                String::new()
+            } else if preview.unread >= MAX_UNREAD {
+                format!("{}+", MAX_UNREAD - 1)
+            } else {
+                preview.unread.to_string()
+            },
+            waits: waits.map_or_else(String::new, |since| waited((now - since).num_seconds())),
+            has_failed: preview.last_reply_failed,
+            assignee_initials: row
+                .assignee
+                .as_ref()
+                .map_or_else(String::new, |assignee| initials(&assignee.email)),
             assignee: row
                 .assignee
                 .as_ref()
                 .map(|assignee| assignee.email.0.clone()),
-            when: When::of(row.last_message_at, now),
+            when: When::of(last.map_or(row.last_message_at, |last| last.at), now),
             marks: Marks::of(row, &self.settings, now),
             is_current: Some(row.reference) == self.open,
         }
     }
+
+    /// How the case's status is coloured.
+    fn tone(&self, row: &CaseRow) -> &'static str {
+        if row.state == CaseState::Closed {
+            return "closed";
+        }
+        let question = self.settings.status_question(row.survey_id);
+        let first = question.and_then(|question| question.choices.first());
+        if first == row.status.as_ref() {
+            "new"
+        } else {
+            "going"
+        }
+    }
 }
 
-fn survey_choices(surveys: &[SurveyRow], place: &Place, session: &Session) -> Vec<Choice> {
-    surveys
-        .iter()
-        .filter(|survey| session.access.reaches(survey.survey_id))
-        .map(|survey| Choice {
-            name: survey.settings.name.clone(),
-            value: survey.survey_id.to_string(),
-            is_current: place.survey() == Some(survey.survey_id),
-        })
-        .collect()
+/// The rows of a list, and where its next page begins.
+async fn rows(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    wanted: Wanted<'_>,
+) -> Result<(Vec<CaseRow>, Option<Cursor>), Failed> {
+    let filter = place.filter(session);
+    let cursor = place.cursor();
+    let limit = LIMIT as usize;
+    Ok(match wanted {
+        Wanted::Page if place.is_by_waiting() => {
+            let found = waiting::list(&app.pool, &filter, cursor, LIMIT + 1).await?;
+            let last = found.get(limit - 1).filter(|_| found.len() > limit);
+            let next = last.map(|(row, since)| waiting::cursor(row, *since));
+            (
+                found.into_iter().map(|(row, _)| row).take(limit).collect(),
+                next,
+            )
+        }
+        Wanted::Page => {
+            let mut found = cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?;
+            let has_more = found.len() > limit;
+            found.truncate(limit);
+            let next = found.last().filter(|_| has_more).map(CaseRow::cursor);
+            (found, next)
+        }
+        Wanted::Among([]) => (vec![], None),
+        Wanted::Among(references) => {
+            // Where a page begins says nothing of rows that are asked for in another order.
+            let cursor = cursor.filter(|_| !place.is_by_waiting());
+            (
+                desk::among(&app.pool, &filter, cursor, references).await?,
+                None,
+            )
+        }
+    })
+}
+
+/// The cases of the whole list, at most `limit`.
+pub(super) async fn matching(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    limit: usize,
+) -> Result<Vec<CaseRow>, Failed> {
+    let filter = place.filter(session);
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    Ok(cases::list(&app.pool, &filter, None, limit).await?)
+}
+
+/// The answers to the surveys' questions, each once.
+fn statuses(surveys: &[&SurveyRow], place: &Place) -> Vec<Choice> {
+    let chosen = place.survey();
+    let current = place.status();
+    let mut names: Vec<&str> = vec![];
+    let of_list = surveys.iter().filter(|survey| {
+        survey.settings.cases_enabled && chosen.is_none_or(|chosen| chosen == survey.survey_id)
+    });
+    for name in of_list.flat_map(|survey| &survey.settings.status.choices) {
+        if !names.contains(&name.as_str()) && names.len() < MAX_STATUSES {
+            names.push(name);
+        }
+    }
+    if !current.is_empty() && !names.contains(&current.as_str()) {
+        names.push(&current);
+    }
+    let choice = |name: &&str| Choice {
+        name: (*name).to_owned(),
+        value: (*name).to_owned(),
+        is_current: *name == current,
+    };
+    names.iter().map(choice).collect()
 }
 
 /// What a survey is called.

@@ -7,11 +7,12 @@ use chrono::{DateTime, Datelike as _, Utc};
 use docket_domain::ids::MessageId;
 
 use super::answers::Answers;
-use super::bulk::Bulk;
+use super::bar::Bar;
 use super::contact_words;
 use super::counter::Counter;
 use super::files::FileView;
 use super::labels::{LabelsForm, Marks, SnoozeForm};
+pub(super) use super::list::{CaseEntry, List, ViewLink};
 use super::outgoing::Offer;
 use super::session::Session;
 use super::window::Window;
@@ -60,6 +61,8 @@ pub(super) struct Frame {
     pub(super) oversees: bool,
     /// Whether they may change the settings.
     pub(super) may_set_up: bool,
+    /// What the bar shows.
+    pub(super) bar: Bar,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
     /// What was just done.
@@ -77,6 +80,7 @@ impl Frame {
             may_act: session.may_act(),
             oversees: session.oversees(),
             may_set_up: session.may_set_up(),
+            bar: session.bar,
             position: *app.ledger.head().borrow(),
             notice: Cow::Borrowed(""),
         }
@@ -86,6 +90,15 @@ impl Frame {
 #[derive(Template)]
 #[template(path = "console/failure.html")]
 pub(super) struct Failure {
+    pub(super) title: &'static str,
+    pub(super) sentence: String,
+}
+
+/// The same with the bar.
+#[derive(Template)]
+#[template(path = "console/failure_inside.html")]
+pub(super) struct FailureInside {
+    pub(super) frame: Frame,
     pub(super) title: &'static str,
     pub(super) sentence: String,
 }
@@ -158,69 +171,6 @@ pub(super) struct Choice {
     /// Where it leads, or what is sent.
     pub(super) value: String,
     pub(super) is_current: bool,
-}
-
-/// A link to another view of the list.
-pub(super) struct ViewLink {
-    pub(super) name: &'static str,
-    pub(super) href: String,
-    pub(super) is_current: bool,
-    /// How many cases it shows, where that is told; empty otherwise.
-    pub(super) count: String,
-}
-
-pub(super) struct CaseEntry {
-    pub(super) href: String,
-    pub(super) reference: u32,
-    /// Its place in the list: the larger, the further up.
-    pub(super) order: i64,
-    pub(super) version: u64,
-    pub(super) title: String,
-    pub(super) number: String,
-    /// What the contact calls themselves.
-    pub(super) name: Option<String>,
-    pub(super) channel: &'static str,
-    pub(super) channel_icon: &'static str,
-    pub(super) survey: String,
-    pub(super) status: String,
-    pub(super) is_unread: bool,
-    pub(super) is_closed: bool,
-    pub(super) assignee: Option<String>,
-    pub(super) when: When,
-    pub(super) marks: Marks,
-    pub(super) is_current: bool,
-    /// That the contact opted out, or may want to; empty where neither is so.
-    pub(super) opt_out: &'static str,
-}
-
-/// The list pane.
-pub(super) struct List {
-    pub(super) views: Vec<ViewLink>,
-    pub(super) surveys: Vec<Choice>,
-    pub(super) labels: Vec<Choice>,
-    pub(super) view: &'static str,
-    pub(super) q: String,
-    pub(super) heading: &'static str,
-    pub(super) entries: Vec<CaseEntry>,
-    pub(super) older: Option<String>,
-    pub(super) newest: Option<String>,
-    /// What can be done with several cases; nothing where the person only looks.
-    pub(super) bulk: Option<Bulk>,
-    /// What was just done with several.
-    pub(super) notice: String,
-    /// Which cases of it can be set back, as the form for several names them.
-    pub(super) undo: Vec<String>,
-}
-
-impl List {
-    /// What is said where there is nothing.
-    pub(super) const fn nothing(&self) -> &'static str {
-        if self.q.is_empty() {
-            words::NO_CASES
-        } else {
-            words::NO_CASES_FOUND
-        }
-    }
 }
 
 /// A part of a sentence, which can be a link to a case.

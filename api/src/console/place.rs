@@ -1,6 +1,8 @@
 //! Where one is in the console: the list that is shown, and the addresses of pages.
 
-use docket_domain::ids::{LabelId, Reference, SurveyId};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use docket_domain::channel::Channel;
+use docket_domain::ids::{LabelId, LineId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::text::normalise;
 use docket_projections::read::cases::{AssigneeFilter, CaseFilter, CaseState, Cursor};
@@ -21,6 +23,10 @@ pub(super) enum View {
     Mine,
     /// Open ones that nobody sees to.
     Unassigned,
+    /// Those in which the contact waits for an answer, the longest wait first.
+    Waiting,
+    /// Those whose last reply failed, open or closed.
+    Failed,
     /// Open ones that are put off.
     Snoozed,
     /// Closed ones.
@@ -30,11 +36,13 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Open,
         Self::Unread,
         Self::Mine,
         Self::Unassigned,
+        Self::Waiting,
+        Self::Failed,
         Self::Snoozed,
         Self::Closed,
         Self::All,
@@ -46,6 +54,8 @@ impl View {
             Self::Unread => "unread",
             Self::Mine => "mine",
             Self::Unassigned => "unassigned",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
             Self::Snoozed => "snoozed",
             Self::Closed => "closed",
             Self::All => "all",
@@ -59,6 +69,18 @@ impl View {
 pub(super) struct Place {
     view: String,
     survey: String,
+    /// An answer to the status question.
+    status: String,
+    /// Whose cases: the id of a person, `me` or `none`.
+    assignee: String,
+    /// The id of a line.
+    line: String,
+    channel: String,
+    /// The first and the last day of the last message, in UTC.
+    since: String,
+    until: String,
+    /// `waiting` for the longest wait first.
+    sort: String,
     /// The id of a label.
     label: String,
     q: String,
@@ -92,23 +114,101 @@ impl Place {
         normalise::typed(&self.q.replace('\0', "")).into_owned()
     }
 
+    pub(super) fn status(&self) -> String {
+        normalise::typed(&self.status.replace('\0', "")).into_owned()
+    }
+
+    pub(super) fn line(&self) -> Option<LineId> {
+        self.line.parse().ok()
+    }
+
+    pub(super) fn channel(&self) -> Option<Channel> {
+        Channel::from_name(&self.channel)
+    }
+
+    /// The days, as a field for a date writes them.
+    pub(super) fn days(&self) -> [Option<NaiveDate>; 2] {
+        [&self.since, &self.until].map(|day| day.parse().ok())
+    }
+
+    /// Whose cases, as the address writes it; empty for all.
+    pub(super) fn assignee(&self) -> String {
+        match self.assignee.as_str() {
+            name @ ("me" | "none") => name.to_owned(),
+            id => id
+                .parse::<UserId>()
+                .map_or_else(|_| String::new(), |id| id.to_string()),
+        }
+    }
+
+    /// Whether the longest wait comes first. Words are searched for in the order of the newest messages.
+    pub(super) fn is_by_waiting(&self) -> bool {
+        let asks = self.view() == View::Waiting || self.sorts_by_waiting();
+        asks && self.q().is_empty() && self.view() != View::Unread
+    }
+
+    /// Whether the longest wait was asked for in a view that has another order by itself.
+    pub(super) fn sorts_by_waiting(&self) -> bool {
+        self.sort == "waiting" && self.view() != View::Closed
+    }
+
+    /// Whether less is shown than the view has, by other filters than words.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filters()
+            .iter()
+            .any(|(name, _)| !matches!(*name, "sort" | "q"))
+    }
+
+    /// How many filters are set.
+    pub(super) fn set_filters(&self) -> usize {
+        self.filters()
+            .iter()
+            .filter(|(name, _)| *name != "q")
+            .count()
+    }
+
+    /// The same list without words and filters.
+    pub(super) fn unfiltered(&self) -> Self {
+        Self {
+            view: self.view.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The same words and filters in all cases.
+    pub(super) fn everywhere(&self) -> Self {
+        Self {
+            view: View::All.as_str().to_owned(),
+            sort: String::new(),
+            cursor: String::new(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn cursor(&self) -> Option<Cursor> {
         self.cursor.parse().ok()
     }
 
     /// Which cases the list shows to this person: never one that they do not reach.
     pub(super) fn filter(&self, session: &Session) -> CaseFilter {
-        let (state, assignee) = match self.view() {
-            View::Open | View::Unread | View::Snoozed => (Some(CaseState::Open), None),
-            View::Mine => (
-                Some(CaseState::Open),
-                Some(AssigneeFilter::User(session.user_id)),
-            ),
-            View::Unassigned => (Some(CaseState::Open), Some(AssigneeFilter::Nobody)),
-            View::Closed => (Some(CaseState::Closed), None),
-            View::All => (None, None),
+        let view = self.view();
+        let asked = match self.assignee.as_str() {
+            "me" => Some(AssigneeFilter::User(session.user_id)),
+            "none" => Some(AssigneeFilter::Nobody),
+            id => id.parse().ok().map(AssigneeFilter::User),
         };
-        let q = self.q();
+        let assignee = match view {
+            View::Mine => Some(AssigneeFilter::User(session.user_id)),
+            View::Unassigned => Some(AssigneeFilter::Nobody),
+            _ => asked,
+        };
+        let state = match view {
+            View::Closed => Some(CaseState::Closed),
+            View::All | View::Failed => None,
+            _ => Some(CaseState::Open),
+        };
+        let [since, until] = self.days();
+        let (q, status) = (self.q(), self.status());
         CaseFilter {
             state,
             number: None,
@@ -116,23 +216,18 @@ impl Place {
                 .access
                 .narrow(self.survey().map(|survey| vec![survey])),
             assignee,
+            unread_by: (view == View::Unread && session.may_act()).then_some(session.user_id),
+            waiting: view == View::Waiting || self.sorts_by_waiting(),
+            failed: view == View::Failed,
+            status: (!status.is_empty()).then_some(status),
+            line: self.line(),
+            channel: self.channel(),
+            since: since.map(midnight),
+            until: until.and_then(|day| day.succ_opt()).map(midnight),
             label: self.label(),
-            snoozed: (state == Some(CaseState::Open)).then_some(self.view() == View::Snoozed),
-            unread_by: (self.view() == View::Unread && session.may_act())
-                .then_some(session.user_id),
+            snoozed: (state == Some(CaseState::Open)).then_some(view == View::Snoozed),
             q: (!q.is_empty()).then_some(Personal(q)),
-            ..CaseFilter::default()
         }
-    }
-
-    /// All cases that the person has yet to read, whatever is searched for.
-    pub(super) fn unread(&self, session: &Session) -> CaseFilter {
-        let place = Self {
-            view: View::Unread.as_str().to_owned(),
-            survey: self.survey.clone(),
-            ..Self::default()
-        };
-        place.filter(session)
     }
 
     /// The address of `path` with the same list.
@@ -157,6 +252,20 @@ impl Place {
         self.address("/", self.view(), cursor.as_deref(), &[])
     }
 
+    /// The address of the list from its beginning.
+    pub(super) fn first_page(&self) -> String {
+        self.list_from(None)
+    }
+
+    /// What that address says beside its path.
+    pub(super) fn query(&self) -> String {
+        let address = self.first_page();
+        address
+            .split_once('?')
+            .map_or("", |(_, query)| query)
+            .to_owned()
+    }
+
     /// The address of a case beside the same list.
     pub(super) fn case(&self, reference: Reference) -> String {
         self.link(&format!("/cases/{reference}"))
@@ -168,6 +277,34 @@ impl Place {
         Url::parse(&link).map_or_else(|_| vec![], |url| url.query_pairs().into_owned().collect())
     }
 
+    /// What the address says of the list beside its view and the place in it.
+    fn filters(&self) -> Vec<(&'static str, String)> {
+        let [since, until] = self.days();
+        let text = |value: Option<String>| value.unwrap_or_default();
+        let sort = if self.sorts_by_waiting() {
+            "waiting"
+        } else {
+            ""
+        };
+        let mut filters = vec![
+            ("survey", text(self.survey().map(|id| id.to_string()))),
+            ("label", text(self.label().map(|id| id.to_string()))),
+            ("status", self.status()),
+            ("assignee", self.assignee()),
+            ("line", text(self.line().map(|id| id.to_string()))),
+            (
+                "channel",
+                text(self.channel().map(|channel| channel.as_str().to_owned())),
+            ),
+            ("since", text(since.map(|day| day.to_string()))),
+            ("until", text(until.map(|day| day.to_string()))),
+            ("sort", sort.to_owned()),
+            ("q", self.q()),
+        ];
+        filters.retain(|(_, value)| !value.is_empty());
+        filters
+    }
+
     fn address(
         &self,
         path: &str,
@@ -175,22 +312,21 @@ impl Place {
         cursor: Option<&str>,
         more: &[(&str, &str)],
     ) -> String {
-        let survey = self.survey().map(|survey| survey.to_string());
-        let label = self.label().map(|label| label.to_string());
-        let q = self.q();
+        let filters = self.filters();
         let mut pairs = vec![];
         if view != View::default() {
             pairs.push(("view", view.as_str()));
         }
-        pairs.extend(survey.as_deref().map(|survey| ("survey", survey)));
-        pairs.extend(label.as_deref().map(|label| ("label", label)));
-        if !q.is_empty() {
-            pairs.push(("q", &q));
-        }
+        pairs.extend(filters.iter().map(|(name, value)| (*name, value.as_str())));
         pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
         pairs.extend(more);
         with_query(path, &pairs)
     }
+}
+
+/// The beginning of a day, in UTC.
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
 }
 
 /// A path with a query.

@@ -6,7 +6,7 @@ use std::fmt;
 use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Form, FromRequest, FromRequestParts, Multipart, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -28,8 +28,12 @@ use subtle::ConstantTimeEq;
 use tracing::debug;
 use uuid::Uuid;
 
+use super::bar::{Bar, section_of};
 use super::unsent::{self, Outcome, Unsent};
-use super::{Console, Failed, MAX_FORM_BYTES, case, device, failure, go, place, sign_in, words};
+use super::{
+    Console, Failed, Failing, MAX_FORM_BYTES, case, device, failure, go, page, pages, place,
+    sign_in, words,
+};
 use crate::ambient;
 use crate::app::App;
 use crate::audit::Look;
@@ -73,6 +77,8 @@ pub(super) struct Session {
     pub(super) access: Access,
     /// What every form of theirs carries.
     pub(super) csrf: String,
+    /// What the bar of their pages shows.
+    pub(super) bar: Bar,
     pub(super) token_hash: [u8; 32],
     /// The case that the path names, and whether they reach it; nothing where that was not asked.
     named: Option<(Reference, bool)>,
@@ -238,7 +244,7 @@ pub(super) async fn inside(
     let (mut parts, body) = request.into_parts();
     let case = reach::named(&mut parts).await;
     let mut request = Request::from_parts(parts, body);
-    let session = match request.extensions().get::<Session>() {
+    let mut session = match request.extensions().get::<Session>() {
         // Set only where we ask ourselves for a page, in the name of who has just signed in.
         Some(session) => session.clone(),
         None => match find(&console.app, request.headers(), case).await {
@@ -247,6 +253,7 @@ pub(super) async fn inside(
             Err(problem) => return Failed(problem).into_response(),
         },
     };
+    session.bar.section = section_of(request.uri().path());
     let mut unsent = None;
     if request.method() == Method::POST {
         let (mut parts, body) = request.into_parts();
@@ -271,13 +278,41 @@ pub(super) async fn inside(
         parts.extensions.insert(sent);
         request = Request::from_parts(parts, Body::empty());
     }
-    request.extensions_mut().insert(session);
-    let mut answer = next.run(request).await;
+    request.extensions_mut().insert(session.clone());
+    let mut answer = with_bar(&console.app, &session, next.run(request).await);
     let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
     if let Some(unsent) = unsent.filter(|_| is_refused) {
         answer.extensions_mut().insert(Outcome::Refused(unsent));
     }
     answer
+}
+
+/// A page of a failure with the bar around it.
+fn with_bar(app: &App, session: &Session, mut answer: Response) -> Response {
+    let Some(Failing { title, sentence }) = answer.extensions_mut().remove::<Failing>() else {
+        return answer;
+    };
+    let template = pages::FailureInside {
+        frame: pages::Frame::of(app, session),
+        title,
+        sentence,
+    };
+    let (mut parts, body) = page(answer.status(), &template).into_parts();
+    for (name, value) in answer.headers() {
+        if !parts.headers.contains_key(name) && name != CONTENT_LENGTH {
+            parts.headers.insert(name, value.clone());
+        }
+    }
+    parts.extensions = std::mem::take(answer.extensions_mut());
+    Response::from_parts(parts, body)
+}
+
+/// The page of a failure, with the bar where somebody is signed in.
+pub(super) async fn failing(console: &Console, headers: &HeaderMap, answer: Response) -> Response {
+    match find(&console.app, headers, None).await {
+        Ok(Some(session)) => with_bar(&console.app, &session, answer),
+        Ok(None) | Err(_) => answer,
+    }
 }
 
 /// Lets only forms pass that we gave to who sends them. Every group of routes calls it when it has
@@ -651,6 +686,11 @@ async fn about_case(
         email: found.email.0,
         role: found.role,
         access: found.access,
+        bar: Bar {
+            section: "",
+            unrouted: found.unrouted,
+            health: found.needing_action,
+        },
         // Forms name their owner, so that what they hold goes to nobody else.
         csrf: format!("{}.{}", found.user_id.0.simple(), csrf_of(token)),
         token_hash,

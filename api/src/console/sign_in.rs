@@ -390,7 +390,7 @@ async fn begin(
     let next = if place::is_ours(next) && next != "/" {
         next
     } else {
-        settings::beginning(app, who.role).await?
+        settings::beginning(app, who.role, device::is_of(headers, user_id)).await?
     };
     let cookies = AppendHeaders([
         (

@@ -8,10 +8,13 @@ use docket_domain::channel::Channel;
 use insta::assert_snapshot;
 
 use super::answers::Answers;
+use super::bar::Bar;
 use super::bulk::Bulk;
 use super::counter::Counter;
 use super::labels::{Chip, LabelsForm, Marks, SnoozeForm};
+use super::list::{Filters, Hit, Nothing};
 use super::pages::*;
+use super::saved::SavedEntry;
 use super::thread::arrange::arrange;
 use super::window::Window;
 use super::words;
@@ -33,6 +36,11 @@ fn frame(may_act: bool) -> Frame {
         may_act,
         oversees: !may_act,
         may_set_up: false,
+        bar: Bar {
+            section: "inbox",
+            unrouted: usize::from(!may_act),
+            health: 0,
+        },
         position: 12,
         notice: "".into(),
     }
@@ -69,7 +77,19 @@ fn shown(page: &impl Template) -> String {
     html[begin..end].trim().to_owned()
 }
 
+fn choice(name: &str, is_current: bool) -> Choice {
+    Choice {
+        name: name.to_owned(),
+        value: name.to_owned(),
+        is_current,
+    }
+}
+
 fn entry(reference: u32) -> CaseEntry {
+    let hit = |text: &str, is_hit| Hit {
+        text: text.to_owned(),
+        is_hit,
+    };
     CaseEntry {
         href: format!("/cases/{reference}"),
         reference,
@@ -78,13 +98,24 @@ fn entry(reference: u32) -> CaseEntry {
         title: "The lift <stands> still".to_owned(),
         number: "+447700900123".to_owned(),
         name: None,
+        initials: String::new(),
+        colour: 2,
         channel: "SMS",
         channel_icon: "sms",
         survey: "Support".to_owned(),
         status: "New".to_owned(),
-        is_unread: false,
-        is_closed: false,
+        tone: "new",
+        last: vec![
+            hit("Is the <", false),
+            hit("lift", true),
+            hit("> mended?", false),
+        ],
+        is_ours: false,
+        unread: String::new(),
+        waits: "2 h".to_owned(),
+        has_failed: false,
         assignee: None,
+        assignee_initials: String::new(),
         when: when(0),
         marks: marks(),
         is_current: false,
@@ -111,32 +142,47 @@ fn list(entries: Vec<CaseEntry>) -> List {
     List {
         views: vec![
             ViewLink {
-                name: "Open",
+                name: "Open".to_owned(),
                 href: "/".to_owned(),
                 is_current: true,
                 count: String::new(),
+                is_alarming: false,
             },
             ViewLink {
-                name: "Unread",
-                href: "/?view=unread".to_owned(),
+                name: "Failed".to_owned(),
+                href: "/?view=failed".to_owned(),
                 is_current: false,
                 count: "99+".to_owned(),
+                is_alarming: true,
             },
         ],
-        surveys: vec![Choice {
-            name: "Support".to_owned(),
-            value: "s1".to_owned(),
-            is_current: true,
-        }],
-        labels: vec![Choice {
-            name: "Urgent <now>".to_owned(),
-            value: "l1".to_owned(),
-            is_current: false,
-        }],
+        filters: Filters {
+            surveys: vec![choice("Support", true), choice("Clinic", false)],
+            statuses: vec![choice("New", false)],
+            people: vec![choice("Me", false), choice("agent@example.com", true)],
+            lines: vec![choice("+447700900000 (SMS)", false)],
+            labels: vec![choice("Urgent <now>", false)],
+            channels: vec![choice("SMS", false)],
+            since: "2026-03-01".to_owned(),
+            until: String::new(),
+            by_waiting: true,
+            is_of_one: false,
+            set: 3,
+            none: "/".to_owned(),
+        },
         view: "open",
         q: String::new(),
         heading: "Open",
         entries,
+        nothing: None,
+        saved: vec![SavedEntry {
+            name: "Late <ones>".to_owned(),
+            href: "/?view=waiting".to_owned(),
+            is_current: true,
+            shared: true,
+            remove: Some("/views/v1/remove".to_owned()),
+        }],
+        query: "status=New".to_owned(),
         older: None,
         newest: None,
         bulk: Some(Bulk {
@@ -144,6 +190,7 @@ fn list(entries: Vec<CaseEntry>) -> List {
             once: "o1".to_owned(),
             open: None,
             colleagues: vec!["agent@example.com".to_owned()],
+            all: "All cases that match".to_owned(),
         }),
         notice: String::new(),
         undo: vec![],
@@ -157,13 +204,18 @@ fn an_inbox() {
         name: Some("عائشة".to_owned()),
         channel: "WhatsApp",
         channel_icon: "whatsapp",
-        is_unread: true,
+        initials: "ع".to_owned(),
+        unread: "3".to_owned(),
         assignee: Some("owner@example.com".to_owned()),
+        assignee_initials: "O".to_owned(),
         ..entry(103)
     };
     let closed = CaseEntry {
         status: "Resolved".to_owned(),
-        is_closed: true,
+        tone: "closed",
+        is_ours: true,
+        has_failed: true,
+        waits: String::new(),
         ..entry(101)
     };
     let list = List {
@@ -185,6 +237,10 @@ fn an_inbox() {
 fn an_empty_inbox_of_an_auditor() {
     let list = List {
         bulk: None,
+        nothing: Some(Nothing {
+            sentence: "No results for “<b>” in Open.".to_owned(),
+            link: Some(("/?view=all".to_owned(), "1 in all cases: show".to_owned())),
+        }),
         ..list(vec![])
     };
     assert_snapshot!(shown(&Inbox {
@@ -372,11 +428,6 @@ fn items() -> Vec<Item> {
 }
 
 fn case() -> Case {
-    let choice = |name: &str, is_current| Choice {
-        name: name.to_owned(),
-        value: name.to_owned(),
-        is_current,
-    };
     Case {
         reference: 101,
         opt_out: None,

@@ -4,8 +4,8 @@
 //! (`docket_projections::history`, the errors).
 
 pub(super) mod labels;
-pub(super) mod outgoing;
 pub(super) mod media;
+pub(super) mod outgoing;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use docket_domain::user::Role;
 use docket_projections::read::cases::LinkKind;
 use docket_projections::read::unrouted::Cause;
 
+pub(super) use super::list_words::*;
 use super::owners::health::Tone;
 use super::place::View;
 use super::thread::channel;
@@ -74,17 +75,12 @@ words! {
     KEYS = "Keys";
     VIEWS = "Which cases";
     SEARCH = "Search";
-    SEARCH_HINT = "Number, #reference or words";
     SURVEY = "Survey";
     ALL_SURVEYS = "All surveys";
     SHOW = "Show";
     CASES = "Cases";
-    NO_CASES = "No cases here.";
-    NO_CASES_FOUND = "Nothing was found.";
     OLDER = "Older cases";
     NEWEST = "Back to the newest";
-    NOTHING_CHOSEN = "Choose a case to read it.";
-    UNASSIGNED = "Nobody sees to it";
 
     BACK_TO_LIST = "Cases";
     BACK_TO_THREAD = "Back to the messages";
@@ -219,6 +215,8 @@ pub(super) const fn view(view: View) -> &'static str {
         View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
+        View::Waiting => "Waiting for us",
+        View::Failed => "Failed",
         View::Snoozed => "Snoozed",
         View::Closed => "Closed",
         View::All => "All",
@@ -759,7 +757,6 @@ pub(super) fn it_went(to: u32) -> String {
 // The agents' desk: unread cases, the reply box, several cases at once, who else is there.
 
 words! {
-    UNREAD = "Unread";
     MARK_UNREAD = "Mark as unread";
 
     // What stands in braces is filled in, by the script too.
@@ -879,15 +876,6 @@ pub(super) fn time_left(minutes_left: i64) -> String {
             HOURS_AND_MINUTES,
             &[("hours", &hours.to_string()), ("minutes", &minutes)],
         ),
-    }
-}
-
-/// A number that is counted up to `max` only.
-pub(super) fn count_up_to(count: usize, max: usize) -> String {
-    match count {
-        0 => String::new(),
-        count if count > max => format!("{max}+"),
-        count => count.to_string(),
     }
 }
 
@@ -1186,7 +1174,6 @@ words! {
     UNROUTED_NEWEST = "the last came";
     UNROUTED_FROM = "From";
     UNROUTED_TO = "To";
-    UNROUTED_SAID = "Text";
     UNROUTED_CARRIED = "Says";
     UNROUTED_AT = "Sent";
     UNROUTED_WHY = "Why";

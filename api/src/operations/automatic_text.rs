@@ -113,7 +113,8 @@ impl<'a> Answered<'a> {
         references: &[Reference],
         message_id: MessageId,
     ) -> Option<OutboundMessage> {
-        let opts_out = |change: &ContactEvent| matches!(change, ContactEvent::ContactOptedOut { .. });
+        let opts_out =
+            |change: &ContactEvent| matches!(change, ContactEvent::ContactOptedOut { .. });
         if rule == Rule::CasesDisabled || !changes.iter().any(opts_out) {
             return None;
         }

@@ -16,8 +16,8 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::account::{Account, EntryKind};
 use super::account::Parties;
+use super::account::{Account, EntryKind};
 use super::files;
 use super::link::Link;
 use super::templates::{self, SimulatedTemplate};

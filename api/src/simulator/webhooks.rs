@@ -189,7 +189,9 @@ fn put_content(account: &Account, message: &CustomerMessage, payload: &mut Value
             }]);
             put(payload, "contacts", card);
         }
-        EntryKind::Reply { text } => put(payload, "reply", json!({"id": "choice-1", "title": text})),
+        EntryKind::Reply { text } => {
+            put(payload, "reply", json!({"id": "choice-1", "title": text}))
+        }
         EntryKind::Button { text } => {
             put(payload, "button", json!({"payload": text, "text": text}));
         }
@@ -203,7 +205,11 @@ fn put_content(account: &Account, message: &CustomerMessage, payload: &mut Value
             put(payload, "reaction", json!({"action": "unreact"}));
         }
         EntryKind::Reaction { text } => {
-            put(payload, "reaction", json!({"action": "react", "emoji": text}));
+            put(
+                payload,
+                "reaction",
+                json!({"action": "react", "emoji": text}),
+            );
         }
     }
 }

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 78] = [
+const ROUTES: [(&str, &str, May); 80] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -121,6 +121,8 @@ const ROUTES: [(&str, &str, May); 78] = [
     ("POST", "/users/services", May::SetUp),
     ("GET", "/users/services/new", May::SetUp),
     ("GET", "/users/{user_id}", May::See),
+    ("POST", "/views", May::Act),
+    ("POST", "/views/{view_id}/remove", May::Act),
     ("GET", "/vonage", May::See),
     ("GET", "/whatsapp-templates", May::See),
     ("POST", "/whatsapp-templates", May::SetUp),

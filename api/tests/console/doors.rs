@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 30] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 32] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -32,6 +32,12 @@ pub(crate) const INSIDE: [(&str, &str, bool); 30] = [
     ("POST", "/cases", true),
     ("POST", "/cases/several", true),
     ("POST", "/media", true),
+    ("POST", "/views", true),
+    (
+        "POST",
+        "/views/00000000-0000-0000-0000-000000000001/remove",
+        true,
+    ),
     ("POST", "/cases/101/write", true),
     ("POST", "/cases/101/status", true),
     ("POST", "/cases/101/assignee", true),
@@ -88,7 +94,7 @@ async fn the_table_of_routes_is_whole() {
                         part.to_owned()
                     }
                     part if part.starts_with("0000") => "{id}".to_owned(),
-                    "{message_id}" | "{session_id}" => "{id}".to_owned(),
+                    "{message_id}" | "{session_id}" | "{view_id}" => "{id}".to_owned(),
                     part => part.to_owned(),
                 })
                 .collect()
@@ -265,8 +271,8 @@ async fn auditors_look_and_do_not_act() {
     browser
         .get("/cases/101")
         .await
-        .shows("New")
-        .lacks("Resolved");
+        .shows("<bdi>New</bdi>")
+        .lacks("<bdi>Resolved</bdi>");
     house.close().await;
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod head;
 mod health;
 mod history;
+mod inbox;
 mod labels;
 mod live;
 mod log;

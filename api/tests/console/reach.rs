@@ -83,6 +83,16 @@ impl House {
     }
 }
 
+/// A page without the tokens of its forms, which differ each time.
+fn without_tokens(text: &str) -> String {
+    let mut parts = text.split("name=\"csrf\" value=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, part| {
+        let rest = part.split_once('"').map_or("", |(_, rest)| rest);
+        page + rest
+    })
+}
+
 #[tokio::test]
 async fn a_case_out_of_reach_is_answered_like_one_that_does_not_exist() {
     let house = House::start().await;
@@ -119,7 +129,11 @@ async fn a_case_out_of_reach_is_answered_like_one_that_does_not_exist() {
             let nowhere = agent.once(method, &nowhere, body.as_deref()).await;
             there.is(404);
             assert_eq!(there.status, nowhere.status, "{method} {path}");
-            assert_eq!(there.text, nowhere.text, "{method} {path}");
+            assert_eq!(
+                without_tokens(&there.text),
+                without_tokens(&nowhere.text),
+                "{method} {path}"
+            );
         }
     }
     assert!(tried >= 9, "only {tried} routes of cases were tried");

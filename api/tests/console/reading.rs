@@ -14,6 +14,12 @@ async fn fetched_again(
     browser.with_headers("GET", path, &headers, None).await
 }
 
+/// Where it stands in the thread; rows of the list show last messages too.
+fn in_thread(page: &Page, what: &str) -> usize {
+    let thread = page.text.find("role=\"log\"").unwrap();
+    thread + page.text[thread..].find(what).unwrap()
+}
+
 fn is_unread(page: &Page, reference: u32) -> bool {
     let entry = page
         .text
@@ -21,7 +27,7 @@ fn is_unread(page: &Page, reference: u32) -> bool {
         .find(|entry| entry.contains(&format!("data-case=\"{reference}\"")))
         .unwrap_or_else(|| panic!("#{reference} is not in the list: {}", page.text));
     let tag = entry.split('>').next().unwrap();
-    let marked = entry.contains("Unread: ");
+    let marked = entry.contains("class=\"new-count\"");
     assert_eq!(
         tag.contains("unread"),
         marked,
@@ -125,7 +131,7 @@ async fn the_divider_stands_where_the_reader_left_off() {
     assert_eq!(list.link("/cases/101"), "/cases/101#new");
     let page = agent.get("/cases/101").await;
     assert_eq!(page.text.matches("id=\"new\"").count(), 1);
-    let at = |what: &str| page.text.find(what).unwrap();
+    let at = |what: &str| in_thread(&page, what);
     assert!(at(">First<") < at("id=\"new\"") && at("id=\"new\"") < at(">Second<"));
     assert_eq!(page.text.matches("message theirs new").count(), 2);
     // Fetched anew it stays where it is, and with the next visit it goes.
@@ -138,7 +144,7 @@ async fn the_divider_stands_where_the_reader_left_off() {
         .to_owned();
     house.receives("Fourth").await;
     let again = fetched_again(&mut agent, "/cases/101", "shown", Some(&read_to)).await;
-    let at = |what: &str| again.text.find(what).unwrap();
+    let at = |what: &str| in_thread(&again, what);
     assert!(at(">First<") < at("id=\"new\"") && at("id=\"new\"") < at(">Second<"));
     again.shows("Fourth");
     agent
@@ -178,7 +184,7 @@ async fn a_case_is_marked_as_unread_again() {
     assert!(is_unread(&list, 101));
     // The last message is what is new.
     let page = agent.get("/cases/101").await;
-    let at = |what: &str| page.text.find(what).unwrap();
+    let at = |what: &str| in_thread(&page, what);
     assert!(at(">First<") < at("id=\"new\"") && at("id=\"new\"") < at(">Second<"));
     let (_, body) = Browser::filled(&page, "/cases/101/unread", &[]);
     agent.post("/cases/999/unread", &body).await.is(404);
@@ -199,7 +205,7 @@ async fn what_is_unread_is_shown_from_where_the_reader_left_off() {
     let mut owner = house.signed_in("owner").await;
     owner.get("/cases/101").await;
     let page = agent.get("/cases/101").await;
-    let at = |what: &str| page.text.find(what).unwrap();
+    let at = |what: &str| in_thread(&page, what);
     assert!(at(">Old 19.<") < at("id=\"new\"") && at("id=\"new\"") < at(">New 0.<"));
     page.shows("New 39.");
     // Of more than a page the newest are shown, all of them as new, and those before on demand.
@@ -207,7 +213,7 @@ async fn what_is_unread_is_shown_from_where_the_reader_left_off() {
         house.receives(&format!("New {number}.")).await;
     }
     let page = owner.get("/cases/101").await;
-    let at = |what: &str| page.text.find(what).unwrap();
+    let at = |what: &str| in_thread(&page, what);
     assert!(at("id=\"new\"") < at(">New 70.<") && at(">New 70.<") < at(">New 119.<"));
     page.lacks("New 69.").shows("Show earlier messages");
     house.close().await;

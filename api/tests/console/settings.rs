@@ -563,11 +563,25 @@ async fn an_owner_is_led_from_the_survey_to_the_line() {
     let page = owner.send(&page, "/sign-in", &fields).await;
     assert_eq!(page.at, "/setup");
     page.is(200)
-        .shows("Application id")
+        .shows("The first survey")
         .shows("aria-current=\"step\"");
     assert_eq!(page.text.matches("To do").count(), 3);
-    // It can be left, and gone on with.
-    owner.get("/").await.is(200).shows("No cases here.");
+    // It can be left, and gone on with. The inbox says that there is no line, and so does the bar.
+    let inbox = owner.get("/").await;
+    inbox
+        .is(200)
+        .shows("there is no line.")
+        .shows("href=\"/setup\"");
+    // With this browser the owner begins with the inbox from now on; what is skipped stays skipped.
+    let page = owner.get("/sign-in").await;
+    let fields = [
+        ("email", "owner@example.com"),
+        ("password", crate::support::PASSWORD),
+    ];
+    assert_eq!(owner.send(&page, "/sign-in", &fields).await.at, "/");
+    let page = owner.get("/setup?step=vonage").await;
+    page.shows("Application id")
+        .shows("Not now, go to the inbox");
     let page = owner.get("/setup?step=line").await;
     page.shows("so add the survey first");
     let page = owner.get(&page.link("/setup?step=survey")).await;

@@ -464,7 +464,10 @@ async fn an_opt_out_is_confirmed_once_and_nothing_is_sent_after_it() {
     let written = desk.written(101).await;
     assert_eq!(
         written,
-        ["automatic: Your case is #101.", "opt_out_confirmation: You get no more messages."]
+        [
+            "automatic: Your case is #101.",
+            "opt_out_confirmation: You get no more messages."
+        ]
     );
     // Neither another word nor anything else is answered while they are opted out, in open hours and outside of them.
     desk.api.receives("STOP").await;
@@ -521,9 +524,14 @@ async fn a_template_goes_out_alone_and_not_to_somebody_who_opted_out() {
     let mut body = reminder(&["Ada", "Monday"]);
     body["media_id"] = json!(new_id());
     desk.replies(&body).await.expect(422);
-    desk.replies(&json!({"outside_window": true})).await.expect(422);
+    desk.replies(&json!({"outside_window": true}))
+        .await
+        .expect(422);
     desk.says("STOP", 1).await;
-    let refused = desk.replies(&reminder(&["Ada", "Monday"])).await.expect(409);
+    let refused = desk
+        .replies(&reminder(&["Ada", "Monday"]))
+        .await
+        .expect(409);
     assert_eq!(refused["type"], "/problems/opted-out");
     desk.close().await;
 }

@@ -14,6 +14,7 @@ use docket_domain::ids::LineId;
 use docket_domain::line::LineCommand;
 use docket_projections::activity::{self as counted, Total};
 use docket_projections::health::{self, Model, Store};
+use docket_projections::read::cases::counts;
 use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::media::{Standing, standing};
 use docket_projections::read::outbox::{self, Depth};
@@ -38,6 +39,8 @@ const DAYS: u64 = 7;
 const LONG_WAIT_MINUTES: i64 = 5;
 /// So long may the write path take to do nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// At most so many cases are counted whose last reply failed.
+const MAX_FAILED: i64 = 100;
 /// The two kinds of webhooks.
 const WEBHOOKS: [&str; 2] = ["inbound", "status"];
 
@@ -170,6 +173,8 @@ struct Known {
     webhooks: webhooks::Known,
     last_call: Option<DateTime<Utc>>,
     depth: Depth,
+    /// How many cases have a last reply that failed, counted to 100.
+    failed: usize,
     waiting: u64,
     media: Standing,
     lines: Vec<LineRow>,
@@ -213,6 +218,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         webhooks: known_webhooks(app).await?,
         last_call: counted::last(&app.pool, &["send"], &["accepted"]).await?,
         depth: outbox::depth(&app.pool).await?,
+        failed: counts::failed(&app.pool, MAX_FAILED).await?,
         waiting: unrouted::count(&app.pool).await?,
         media: standing(&app.pool, now).await?,
         lines: lines::all(&app.pool).await?,
@@ -244,6 +250,7 @@ impl Known {
             self.webhooks(),
             self.calls(),
             self.outbox(),
+            self.replies(),
             self.media(),
             self.lines(),
             self.unrouted(),
@@ -251,6 +258,15 @@ impl Known {
             self.models(),
             self.database(),
         ]
+    }
+
+    fn replies(&self) -> Check {
+        let title = words::HEALTH_REPLIES;
+        if self.failed == 0 {
+            return Check::good(title, words::HEALTH_REPLIES_GOOD);
+        }
+        let sentence = words::replies_failed(self.failed);
+        Check::of(Tone::Look, title, sentence, words::HEALTH_REPLIES_ADVICE).at("/?view=failed")
     }
 
     fn webhooks(&self) -> Check {

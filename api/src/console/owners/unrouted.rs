@@ -5,6 +5,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use docket_domain::channel::Channel;
+use docket_domain::held::HeldReason;
 use docket_domain::ids::HeldId;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::read::unrouted::{self, Cause, Cursor, UnroutedRow};
@@ -88,11 +90,16 @@ struct WebhookEntry {
     at: Option<When>,
     remedy: &'static str,
     came: When,
+    /// How long ago it came.
+    age: String,
+    /// Where a line with that number can be added, where that is what is missing.
+    add_line: Option<(String, String)>,
     excerpt: String,
 }
 
 impl WebhookEntry {
     fn of(row: UnroutedRow, told: Told, now: DateTime<Utc>) -> Self {
+        let add_line = line_to_add(&row, told.to.as_deref());
         Self {
             action: format!("/unrouted/{}/route", row.held_id),
             what: words::webhook_kind(told.kind),
@@ -104,9 +111,22 @@ impl WebhookEntry {
             at: told.at.map(|at| When::of(at, now)),
             remedy: told.remedy,
             came: When::of(row.received_at, now),
+            age: words::ago(now - row.received_at),
+            add_line,
             excerpt: row.excerpt.0,
         }
     }
+}
+
+/// The form for the line that is missing, with its number in it, and what its link says.
+fn line_to_add(row: &UnroutedRow, to: Option<&str>) -> Option<(String, String)> {
+    let to = to.filter(|_| row.reason == HeldReason::UnknownLine)?;
+    // The reason names the channel: `no sms line has that number`.
+    let channel = row.detail.split_whitespace().find_map(Channel::from_name);
+    let mut pairs = vec![("number", to)];
+    pairs.extend(channel.map(|channel| ("channel", channel.as_str())));
+    let words = format!("{} {}", words::ADD_LINE, inbox::plus(to));
+    Some((with_query("/lines/new", &pairs), words))
 }
 
 #[derive(Template)]

@@ -11,6 +11,7 @@ use docket_domain::text::auto_reply::{OpenCase, render_within};
 use docket_domain::text::{normalise, phone};
 use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::surveys::{self, SurveyRow};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::setup::{self, Body};
@@ -252,13 +253,33 @@ pub(super) async fn list(
     Ok(page(StatusCode::OK, &template))
 }
 
+/// What the form of a new line begins with, where a page leads to it that knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Suggested {
+    number: String,
+    channel: String,
+}
+
 /// The form of a new line.
 pub(super) async fn new(
     State(Console { app, .. }): State<Console>,
+    UrlQuery(suggested): UrlQuery<Suggested>,
     session: Session,
 ) -> Result<Response, Failed> {
     let surveys = surveys::all(&app.pool).await?;
-    let form = blank(&app, &surveys);
+    let number = phone::number(&suggested.number, None).unwrap_or_default();
+    let filled = Filled {
+        number: if number.is_empty() {
+            String::new()
+        } else {
+            inbox::plus(&number)
+        },
+        channel: Channel::from_name(&suggested.channel).unwrap_or(Channel::Sms),
+        survey_id: None,
+        reply: words::LINE_REPLY_SUGGESTED.to_owned(),
+    };
+    let form = form_of(&app, None, &surveys, &filled);
     Ok(show_new(&app, &session, StatusCode::OK, form))
 }
 

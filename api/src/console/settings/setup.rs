@@ -1,4 +1,4 @@
-//! `/setup`: leads an owner through Vonage, the first survey and the first line.
+//! `/setup`: leads an owner through the first survey, the first line and Vonage, in that order: what needs nothing else comes first.
 //!
 //! Nothing is remembered of it: what is there is done, and the first step that is not done is shown, unless the address names another.
 
@@ -28,7 +28,7 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 3] = [Self::Vonage, Self::Survey, Self::Line];
+    const ALL: [Self; 3] = [Self::Survey, Self::Line, Self::Vonage];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -150,9 +150,15 @@ impl Progress {
     }
 }
 
-/// Where somebody begins who has signed in: with the set-up, where an owner finds no line.
-pub(in crate::console) async fn beginning(app: &App, role: Role) -> Result<&'static str, Failed> {
-    let begins_with_setup = role == Role::Owner && lines::all(&app.pool).await?.is_empty();
+/// Where somebody begins who has signed in: with the set-up, where an owner finds no line and signs in with this browser for the
+/// first time. The inbox says later that there is no line.
+pub(in crate::console) async fn beginning(
+    app: &App,
+    role: Role,
+    is_known: bool,
+) -> Result<&'static str, Failed> {
+    let begins_with_setup =
+        role == Role::Owner && !is_known && lines::all(&app.pool).await?.is_empty();
     Ok(if begins_with_setup { "/setup" } else { "/" })
 }
 
@@ -201,16 +207,17 @@ fn with(
         is_done: progress.is_done(step),
         is_current: Some(step) == current,
     });
-    let next = current.and_then(|step| {
+    let next = current.map(|step| {
         let after = Step::ALL.into_iter().skip_while(|other| *other != step);
         let to_do = after.skip(1).find(|other| !progress.is_entered(*other));
         match (progress.is_entered(step), to_do) {
             (true, to_do) => {
                 let href = to_do.map_or_else(|| "/setup".to_owned(), Step::href);
-                Some((href, words::SETUP_NEXT))
+                (href, words::SETUP_NEXT)
             }
-            (false, Some(to_do)) => Some((to_do.href(), words::SETUP_LATER)),
-            (false, None) => None,
+            (false, Some(to_do)) => (to_do.href(), words::SETUP_LATER),
+            // What was skipped before stays skipped.
+            (false, None) => ("/".to_owned(), words::SETUP_TO_INBOX),
         }
     });
     let template = Setup {

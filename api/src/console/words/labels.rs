@@ -12,7 +12,6 @@ macro_rules! words {
 words! {
     LABEL = "Label";
     LABELS = "Labels";
-    ALL_LABELS = "All labels";
     ABOUT = "Labels sort cases by whatever matters to you. Agents put them on cases; lists can be filtered by them.";
     NONE = "There are no labels yet.";
     NONE_YET = "There are no labels yet. An owner creates them in the settings, under Labels.";

@@ -20,6 +20,8 @@ pub struct Counts {
     pub waiting: usize,
     /// Cases whose last reply failed.
     pub failed: usize,
+    /// Cases that are snoozed.
+    pub snoozed: usize,
     /// Webhooks that wait to be routed; they belong to no survey.
     pub unrouted: usize,
 }
@@ -45,6 +47,23 @@ pub async fn counts(
     }
 }
 
+/// How many cases have a last reply that failed, counted to `limit`.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn failed(executor: impl PgExecutor<'_>, limit: i64) -> Result<usize, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $1
+           ) c"#,
+        limit,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(usize::try_from(found).unwrap_or_default())
+}
+
 macro_rules! counted {
     ($found:expr) => {{
         let found = $found;
@@ -56,6 +75,7 @@ macro_rules! counted {
             unassigned: count(found.unassigned),
             waiting: count(found.waiting),
             failed: count(found.failed),
+            snoozed: count(found.snoozed),
             unrouted: count(found.unrouted),
         })
     }};
@@ -70,7 +90,7 @@ async fn of_all(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM cases c WHERE state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $2
@@ -88,6 +108,7 @@ async fn of_all(
                   (SELECT count(*) FROM (
                        SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $2
                    ) c) AS "failed!",
+                  (SELECT count(*) FROM (SELECT FROM snoozes LIMIT $2) z) AS "snoozed!",
                   (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
         user_id.0,
         i64::from(limit),
@@ -109,7 +130,7 @@ async fn of_surveys(
                    ) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
+                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "unread!",
@@ -124,7 +145,7 @@ async fn of_surveys(
                   (SELECT count(*) FROM (
                        SELECT FROM cases c
                         WHERE c.survey_id = ANY ($3) AND c.waiting_since IS NOT NULL
-                            AND waits_since(c.reference, c.answered) IS NOT NULL
+                            AND waits_since(c.reference, c.answered) IS NOT NULL AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "waiting!",
@@ -133,6 +154,9 @@ async fn of_surveys(
                         WHERE c.survey_id = ANY ($3) AND c.failed AND is_last_reply_failed(c.reference)
                         LIMIT $2
                    ) c) AS "failed!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM snoozes z JOIN cases c USING (reference) WHERE c.survey_id = ANY ($3) LIMIT $2
+                   ) z) AS "snoozed!",
                   (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
         user_id.0,
         i64::from(limit),

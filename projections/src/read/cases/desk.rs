@@ -29,8 +29,6 @@ pub const MAX_COLLEAGUES: i64 = 100;
 /// What stands around a list of cases.
 #[derive(Clone, Debug)]
 pub struct Around {
-    /// How many cases the person has yet to read, up to the limit that was given.
-    pub unread: usize,
     /// The position of the event that last changed a survey or a line.
     pub settings_position: i64,
     /// How far the person has read each of the cases; those that they never opened are missing.
@@ -55,6 +53,8 @@ pub struct OptOuts {
 /// Somebody who can see to cases.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Colleague {
+    /// Their id.
+    pub user_id: UserId,
     /// Their address.
     pub email: Personal<String>,
     /// Whether they reach the survey that was asked about.
@@ -66,10 +66,6 @@ pub struct Colleague {
 pub struct Asked<'a> {
     /// Who asks.
     pub user_id: UserId,
-    /// Which unread cases count: those of these surveys, or of all.
-    pub unread_in: Option<Vec<SurveyId>>,
-    /// At most so many unread cases are counted.
-    pub max_unread: i64,
     /// The cases that are shown.
     pub rows: &'a [CaseRow],
     /// The survey that colleagues should reach.
@@ -85,40 +81,26 @@ pub async fn around(
     executor: impl PgExecutor<'_>,
     asked: &Asked<'_>,
 ) -> Result<Around, sqlx::Error> {
-    let surveys: Option<Vec<Uuid>> = asked
-        .unread_in
-        .as_ref()
-        .map(|surveys| surveys.iter().map(|survey_id| survey_id.0).collect());
     let found = sqlx::query!(
         r#"SELECT (SELECT settings_position FROM log_head) AS "settings_position!",
-                  (SELECT count(*) FROM (
-                       SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                         LEFT JOIN snoozes z ON z.reference = c.reference
-                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND z.reference IS NULL
-                            AND ($2::uuid[] IS NULL OR c.survey_id = ANY ($2))
-                        ORDER BY c.last_message_at DESC, c.reference DESC
-                        LIMIT $3
-                   ) unread) AS "unread!",
                   (SELECT coalesce(jsonb_object_agg(m.reference, m.read_to), '{}') FROM read_marks m
-                    WHERE m.user_id = $1 AND m.reference = ANY ($4)) AS "read_to!: Json<HashMap<Reference, u64>>",
+                    WHERE m.user_id = $1 AND m.reference = ANY ($2)) AS "read_to!: Json<HashMap<Reference, u64>>",
                   (SELECT coalesce(jsonb_object_agg(k.contact_id, coalesce(d.name, k.name)), '{}')
                      FROM contacts k LEFT JOIN contact_details d USING (contact_id)
-                    WHERE k.contact_id = ANY ($5) AND coalesce(d.name, k.name) IS NOT NULL)
+                    WHERE k.contact_id = ANY ($3) AND coalesce(d.name, k.name) IS NOT NULL)
                        AS "names!: Json<HashMap<Uuid, Personal<String>>>",
                   (SELECT coalesce(jsonb_object_agg(d.contact_id, jsonb_build_object('opted_out', d.opted_out, 'suspected', d.suspected)), '{}')
                      FROM contact_details d
-                    WHERE d.contact_id = ANY ($5) AND (d.opted_out <> '{}' OR d.suspected <> '{}'))
+                    WHERE d.contact_id = ANY ($3) AND (d.opted_out <> '{}' OR d.suspected <> '{}'))
                        AS "opt_outs!: Json<HashMap<Uuid, OptOuts>>",
                   (SELECT coalesce(jsonb_agg(u), '[]') FROM (
-                       SELECT u.email, $6::uuid IS NULL OR u.role = 'owner' OR u.surveys IS NULL OR $6 = ANY (u.surveys) AS reaches
+                       SELECT u.user_id, u.email, $4::uuid IS NULL OR u.role = 'owner' OR u.surveys IS NULL OR $4 = ANY (u.surveys) AS reaches
                          FROM users u
                         WHERE NOT u.removed AND u.role <> 'auditor'
                         ORDER BY u.email
-                        LIMIT $7
+                        LIMIT $5
                    ) u) AS "colleagues!: Json<Vec<Colleague>>""#,
         asked.user_id.0,
-        surveys as _,
-        asked.max_unread,
         &column(asked.rows, |row| row.reference.as_i32()),
         &column(asked.rows, |row| row.contact_id.0),
         asked.survey_id.map(|survey_id| survey_id.0),
@@ -129,7 +111,6 @@ pub async fn around(
     let names = found.names.0.into_iter();
     let opt_outs = found.opt_outs.0.into_iter();
     Ok(Around {
-        unread: usize::try_from(found.unread).unwrap_or(usize::MAX),
         settings_position: found.settings_position,
         read_to: found.read_to.0,
         names: names.map(|(id, name)| (ContactId(id), name)).collect(),

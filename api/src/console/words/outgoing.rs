@@ -33,6 +33,8 @@ words! {
     CLOSED_TEXT_HINT = "Sent once a case and day. Leave it and the hours empty to be open always.";
     OPT_OUT_CONFIRMATION = "Confirmation of an opt-out";
     OPT_OUT_CONFIRMATION_HINT = "Sent once to a person who opts out with a word such as STOP; nothing is sent after it. Leave it empty to send none.";
+    NOTHING_SENT = "Nothing is sent.";
+    BACK_TO_LINE = "Back to the line";
     WRONG_HOURS = "Each row of the office hours needs an opening and a closing time, such as 09:00 and 17:30.";
     WRONG_HOLIDAYS = "Each holiday must be a date such as 2026-12-25.";
 

@@ -10,7 +10,7 @@ setup: ## install Postgres server binaries when there are none
 demo: setup ## start everything with a simulated Vonage and print where to look
 	cargo run -p docket --bin docket -- demo
 
-test: ## run all tests on a throw-away Postgres (installs nginx and PgBouncer, which some tests run)
+test: ## run all tests on a throw-away Postgres (installs nginx, PgBouncer and Python, which some tests run)
 	@.ci/setup tests
 	@.ci/nginx
 	.ci/test

@@ -3,6 +3,7 @@
 mod arguments;
 mod database;
 mod demo;
+mod export;
 mod export_log;
 mod history;
 mod rebuild;
@@ -66,6 +67,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Write the log to standard output, as JSON Lines of CloudEvents.
     ExportLog(export_log::ExportLog),
+    /// Write a case with its proof to a zip file.
+    Export(export::Export),
     /// Verify that the log is the one of which checkpoints were signed; exit 1 where it is not.
     Verify(verify::Verify),
     /// Manage users.
@@ -155,6 +158,7 @@ async fn dispatch(cli: Cli, values: &Values) -> anyhow::Result<()> {
         Command::History(history) => history::run(&config, &history).await,
         Command::Rebuild(rebuild) => rebuild::run(&config, &rebuild).await,
         Command::ExportLog(export) => export_log::run(&config, &export).await,
+        Command::Export(export) => export::run(&config, &export).await,
         Command::Verify(verify) => verify::run(&config, &verify).await,
         Command::User(UserCommand::Add {
             email,

@@ -21,6 +21,7 @@ mod contacts;
 mod counter;
 mod device;
 mod errors;
+mod evidence;
 mod files;
 mod history;
 mod inbox;
@@ -194,6 +195,7 @@ pub fn router(app: App) -> Router {
     let overseeing = Router::new()
         .route("/log", get(log::show))
         .route("/log/export", post(log::export))
+        .route("/cases/{reference}/bundle", post(evidence::export))
         .route_layer(middleware::from_fn(session::oversees));
     let own = Router::new()
         .route("/", get(inbox::list))

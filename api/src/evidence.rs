@@ -7,6 +7,7 @@
 //! Invariant: Docket never signs two trees that contradict each other. Before it signs, the tree must give the root of the newest
 //! checkpoint that it knows, in the database and in the file.
 
+pub mod bundle;
 pub mod keep;
 pub mod note;
 pub mod outlets;

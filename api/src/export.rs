@@ -221,6 +221,7 @@ impl Export {
             to: last,
             since: period.since,
             until: period.until,
+            reference: None,
         };
         let operation = RecordExport {
             export_id,

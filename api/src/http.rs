@@ -7,6 +7,7 @@
 //! and a row in the tests' table of who may call what, which fails without it.
 
 pub mod auth;
+pub mod bundle;
 pub mod case_list;
 pub mod cases;
 pub mod checkpoints;
@@ -135,6 +136,7 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(unrouted::routes())
         .merge(events::routes())
         .merge(checkpoints::routes())
+        .merge(bundle::routes())
         .merge(users::routes())
         .merge(tokens::routes())
         .merge(whatsapp_templates::routes());

@@ -1079,6 +1079,17 @@ fn people_examples() -> Vec<Example> {
         to: 4_711,
         since,
         until,
+        reference: None,
+    };
+    let case_begun = ExportEvent::ExportBegun {
+        export_id: ExportId(id(12)),
+        what: Exported::Case,
+        via: Via::Api,
+        from: 311,
+        to: 4_711,
+        since: None,
+        until: None,
+        reference: Some(reference(123)),
     };
     let read = |via, how| ExportEvent::LogRead {
         export_id: ExportId(id(14)),
@@ -1116,6 +1127,7 @@ fn people_examples() -> Vec<Example> {
         full(begun(Via::Console, Some(first), Some(last))),
         shape("api", begun(Via::Api, Some(first), None)),
         shape("minimal", begun(Via::CommandLine, None, None)),
+        shape("case", case_begun),
         full(ExportEvent::ExportEnded {
             events: 4_711,
             is_whole: true,

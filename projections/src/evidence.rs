@@ -13,6 +13,12 @@ pub mod canonical;
 pub mod checkpoints;
 pub mod entries;
 pub mod leaf;
+pub mod mark;
 pub mod tree;
 
 pub use tlog_tiles::tlog::{Hash, check_record};
+
+/// The hash of a leaf, from its canonical JSON.
+pub fn leaf_hash(json: &str) -> Hash {
+    tlog_tiles::tlog::record_hash(json.as_bytes())
+}

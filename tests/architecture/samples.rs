@@ -68,6 +68,8 @@ fn samples_and_documents_name_settings_that_there_are() {
     let known = [
         "Caddyfile",
         "Dockerfile",
+        // Tried where bundles are: `api/tests/http/bundle.rs`.
+        "check_bundle.py",
         "compose.yaml",
         "docket.service",
         "nginx.conf",

@@ -15,6 +15,7 @@ mod crashes;
 mod database;
 mod deliveries;
 mod demo;
+mod evidence;
 mod growth;
 mod history;
 mod media;

@@ -10,10 +10,12 @@ use docket_projections::evidence::tree;
 use docket_projections::read::ReadModels;
 use docket_projections::rebuild;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use super::terminal::say;
 use crate::config::Config;
 use crate::evidence;
+use crate::evidence::bundle::check::check;
 use crate::evidence::note::{PublicKey, split};
 use crate::serve::told_to_stop;
 use crate::store::Store;
@@ -30,6 +32,9 @@ pub(super) struct Verify {
     /// The public key that the log must have, in a file: kept from an earlier --public-key.
     #[arg(long, value_name = "FILE")]
     public_key_file: Option<PathBuf>,
+    /// Check an evidence bundle instead, for which no database is needed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["public_key", "checkpoint", "log_only"])]
+    bundle: Option<PathBuf>,
     /// Leave out the read models, which are compared with the log otherwise.
     #[arg(long)]
     log_only: bool,
@@ -49,6 +54,9 @@ pub(super) async fn run(config: &Config, verify: &Verify) -> anyhow::Result<()> 
         .as_deref()
         .map(read_key)
         .transpose()?;
+    if let Some(path) = &verify.bundle {
+        return verify_bundle(path, expected, verify.json);
+    }
     let told = told_to_stop()?;
     // A log that cannot be read any more is a finding and no obstacle.
     let (store, unreadable) = Store::open_for_export(config).await?;
@@ -70,6 +78,45 @@ pub(super) async fn run(config: &Config, verify: &Verify) -> anyhow::Result<()> 
 }
 
 const NO_KEY: &str = "the log has no key yet: docket serve makes it with the first checkpoint, soon after the first event";
+
+/// Checks a bundle.
+fn verify_bundle(path: &Path, expected: Option<PublicKey>, as_json: bool) -> anyhow::Result<()> {
+    let checked = check(path, expected)?;
+    let report = &checked.report;
+    if as_json {
+        say(&serde_json::to_string_pretty(&json!({
+            "is_clean": report.is_clean(),
+            "stream": checked.stream,
+            "events": report.events,
+            "size": report.verified,
+            "public_key": checked.key.as_str(),
+            "key_is_known": checked.key_is_known,
+            "fault_count": report.fault_count,
+            "faults": report.faults,
+        }))?);
+    } else {
+        for fault in &report.faults {
+            say(&fault.sentence);
+        }
+        if report.is_clean() {
+            say(&format!(
+                "{}: {} events, covered by the signed checkpoint of {} events",
+                checked.stream, report.events, report.verified
+            ));
+        }
+        if !checked.key_is_known {
+            say(&format!(
+                "compare the key with the one that you know, or give that with --public-key-file: {}",
+                checked.key.as_str()
+            ));
+        }
+    }
+    match report.fault_count {
+        0 => Ok(()),
+        1 => bail!("the bundle is not as it was made: there is 1 fault"),
+        count => bail!("the bundle is not as it was made: there are {count} faults"),
+    }
+}
 
 /// A public key in a file.
 pub(super) fn read_key(path: &Path) -> anyhow::Result<PublicKey> {

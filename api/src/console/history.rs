@@ -22,6 +22,7 @@ use serde::Deserialize;
 use self::compared::{Became, Compared, Picture, compare, not_begun};
 use self::stream::{List, Stream};
 use super::case::{no_such_case, reference_of};
+use super::evidence::Proof;
 use super::pages::{Body, Frame};
 use super::session::Session;
 use super::told;
@@ -51,6 +52,7 @@ struct Page {
     reference: u32,
     title: String,
     refusal: &'static str,
+    proof: Proof,
     steps: Steps,
     compared: Option<Compared>,
     list: List,
@@ -132,6 +134,7 @@ pub(super) async fn show(
         reference: reference.get(),
         title: now.row.title.0.clone(),
         refusal,
+        proof: Proof::of(&app, &session, reference).await?,
         steps,
         compared,
         list: stream.list,

@@ -1498,6 +1498,13 @@ words! {
     EXPORT = "Export";
     EXPORT_ABOUT = "A file with one event a line, as JSON in the form of CloudEvents 1.0. Leave both times empty for the whole log. That you export it is recorded.";
     EXPORT_BUTTON = "Export the log";
+    PROOF = "Proof";
+    PROOF_UNSIGNED = "No signed checkpoint covers this case yet. One follows within a minute.";
+    PROOF_EXPORT = "Export the case with its proof";
+    HEALTH_PROOF = "Proof of the log";
+    HEALTH_PROOF_NONE = "No checkpoint is signed yet. One follows within a minute of the first event.";
+    HEALTH_PROOF_ADVICE = "Until this is mended, nothing new is signed or sent. Recording goes on.";
+    PUBLIC_KEY = "Public key of the log";
     NO_SUCH_ACTOR = "Write an email, or Vonage, or Docket, as who did it.";
     NO_SUCH_REFERENCE = "Write the number of a case, such as #123.";
     ONLY_OVERSEERS = "This is for auditors and owners.";
@@ -1821,6 +1828,55 @@ pub(super) fn handed_over(count: u64, kept: u64) -> String {
         ),
     };
     [handed, stays].join(" ").trim().to_owned()
+}
+
+/// How far a case is verified; the time follows.
+pub(super) fn proof_verified(size: i64, is_whole: bool) -> String {
+    let size = thousands(size);
+    if is_whole {
+        format!("Verified up to event #{size} of the log, signed")
+    } else {
+        format!(
+            "Verified up to event #{size} of the log, and newer events wait for the next checkpoint. Signed"
+        )
+    }
+}
+
+/// That a case is not what was signed.
+pub(super) fn proof_altered(position: Option<i64>) -> String {
+    let what = position.map_or_else(
+        || "The log is not the one that was signed.".to_owned(),
+        |position| {
+            format!(
+                "Event #{} of the log is not the one that was signed.",
+                thousands(position)
+            )
+        },
+    );
+    format!("{what} Run docket verify.")
+}
+
+/// How far the log is signed.
+pub(super) fn proof_signed(size: i64, waiting: i64, ago: &str) -> String {
+    let waiting = match waiting {
+        ..=0 => "Nothing waits to be signed.".to_owned(),
+        1 => "One event waits for the next checkpoint.".to_owned(),
+        more => format!("{} events wait for the next checkpoint.", thousands(more)),
+    };
+    format!("Signed up to event #{}, {ago}. {waiting}", thousands(size))
+}
+
+/// A number with its thousands set apart.
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            apart.push(',');
+        }
+        apart.push(digit);
+    }
+    apart
 }
 
 #[cfg(test)]

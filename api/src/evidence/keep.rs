@@ -24,7 +24,10 @@ const BACKLOG: i64 = 5_000;
 pub struct Keeper {
     app: App,
     outlets: Outlets,
+    /// What was noted last.
     trouble: Option<String>,
+    /// Whether anything was noted since the start: what stood there before it is not known.
+    is_noted: bool,
     is_behind: bool,
 }
 
@@ -35,6 +38,7 @@ impl Keeper {
             app,
             outlets: Outlets::new(outlets),
             trouble: None,
+            is_noted: false,
             is_behind: false,
         }
     }
@@ -68,12 +72,13 @@ impl Keeper {
             Err(EvidenceError::Tree(tree::TreeError::Database(error))) => return Err(error),
             Err(error) => Some(error.to_string()),
         };
-        if trouble != self.trouble {
+        if !self.is_noted || self.trouble != trouble {
             if let Some(trouble) = &trouble {
                 warn!(trouble, "checkpoints of the log need attention");
             }
             checkpoints::note_trouble(&self.app.pool, trouble.as_deref()).await?;
             self.trouble = trouble;
+            self.is_noted = true;
         }
         Ok(())
     }

@@ -88,6 +88,8 @@ kinds! {
     InvalidQuery = "invalid-query", BAD_REQUEST, "The query cannot be read";
     /// The position that is asked for lies beyond the log's end. Member: `head`, the last position that there is.
     PositionBeyondLog = "position-beyond-log", CONFLICT, "The log has no such position yet";
+    /// No checkpoint can be signed, or the log is not the one that was signed.
+    NotSigned = "not-signed", CONFLICT, "The log cannot be proved";
     /// The cursor is not from an earlier answer.
     InvalidCursor = "invalid-cursor", BAD_REQUEST, "The cursor is not one of ours";
     /// A part of the path cannot be read.

@@ -23,9 +23,10 @@ const FORMS: [(&str, &str); 8] = [
     ("GET", "/users/services/new"),
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
-/// What is everybody's own: signing out, ending a session, a password.
-const OWN: [&str; 6] = [
+/// What an auditor may, and what is everybody's own: signing out, ending a session, a password.
+const OWN: [&str; 7] = [
     "/log/export",
+    "/cases/{reference}/bundle",
     "/sign-out",
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",

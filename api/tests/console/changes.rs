@@ -1,19 +1,25 @@
 //! What pages read, and what the script of an open page fetches.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::Once;
 
 use docket_domain::case::News;
 use tracing::field::{Field, Visit};
-use tracing::subscriber::set_default;
+use tracing::subscriber::set_global_default;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry;
 
 use crate::support::{Browser, House, Page};
 
-/// Counts the statements that this thread sends to the database.
-#[derive(Clone, Default)]
-struct Statements(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// The statements that this thread has sent to the database, while somebody counts them.
+    static SENT: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Notes the statements of each thread. It is the process' only subscriber: one of a thread alone
+/// misses events that another thread without one has met first.
+struct Statements;
 
 impl<S: Subscriber> Layer<S> for Statements {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -25,7 +31,11 @@ impl<S: Subscriber> Layer<S> for Statements {
                 .iter()
                 .all(|other| !statement.0.contains(other));
             if is_of_page {
-                self.0.lock().unwrap().push(statement.0);
+                SENT.with_borrow_mut(|sent| {
+                    if let Some(sent) = sent {
+                        sent.push(statement.0);
+                    }
+                });
             }
         }
     }
@@ -45,12 +55,11 @@ impl Visit for Summary {
 
 /// The statements that opening a page takes, and the page.
 async fn counted(browser: &mut Browser, path: &str) -> (Vec<String>, Page) {
-    let statements = Statements::default();
-    let guard = set_default(registry().with(statements.clone()));
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| set_global_default(registry().with(Statements)).unwrap());
+    SENT.set(Some(vec![]));
     let page = browser.get(path).await;
-    drop(guard);
-    let statements = statements.0.lock().unwrap().clone();
-    (statements, page)
+    (SENT.take().unwrap(), page)
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub(crate) const INSIDE: [(&str, &str, bool); 33] = [
     ("GET", "/cases/101/changes", false),
     ("GET", "/cases/101/earlier", false),
     ("GET", "/cases/101/history", false),
+    ("POST", "/cases/101/bundle", false),
     ("GET", "/rows", false),
     ("GET", "/log", false),
     ("POST", "/log/export", false),
@@ -91,7 +92,7 @@ async fn the_table_of_routes_is_whole() {
             path.split('/')
                 .map(|part| match part {
                     "101" => "{reference}".to_owned(),
-                    "new" | "history" | "move" | "undo-move" | "resend" | "write" => {
+                    "new" | "history" | "bundle" | "move" | "undo-move" | "resend" | "write" => {
                         part.to_owned()
                     }
                     part if part.starts_with("0000") => "{id}".to_owned(),

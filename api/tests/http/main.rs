@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auditor;
+mod bundle;
 mod case_list;
 mod cases;
 mod checkpoints;

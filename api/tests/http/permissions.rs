@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 60] = [
+pub(crate) const ROUTES: [(&str, &str, May); 61] = [
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),
@@ -77,6 +77,7 @@ pub(crate) const ROUTES: [(&str, &str, May); 60] = [
     ("GET", "/api/v1/events", May::Read),
     ("GET", "/api/v1/events/export", May::Oversee),
     ("GET", "/api/v1/events/stream", May::Read),
+    ("GET", "/api/v1/cases/{reference}/bundle", May::Oversee),
     ("GET", "/api/v1/checkpoints", May::Oversee),
     ("GET", "/api/v1/checkpoints/latest", May::Oversee),
     ("GET", "/api/v1/log/checkpoint", May::Oversee),

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::aggregate;
-use crate::ids::ExportId;
+use crate::ids::{ExportId, Reference};
 
 /// What was taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use crate::ids::ExportId;
 pub enum Exported {
     /// Events of the log.
     Log,
+    /// A case with its proof.
+    Case,
 }
 
 /// By which way.
@@ -59,6 +61,9 @@ pub enum ExportEvent {
         since: Option<DateTime<Utc>>,
         /// Only what was recorded before, where that was asked for.
         until: Option<DateTime<Utc>>,
+        /// The case, where one case was taken away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
     },
     /// The export came to its end.
     ExportEnded {
@@ -179,6 +184,7 @@ mod tests {
             to: 9,
             since: None,
             until: None,
+            reference: None,
         };
         let ended = ExportEvent::ExportEnded {
             events: 9,

@@ -96,3 +96,64 @@ pub async fn stream(
     .fetch_all(executor)
     .await
 }
+
+/// Where a stream's events stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// How many events it has.
+    pub events: i64,
+    /// The position of its first event.
+    pub first: i64,
+    /// The position of its last event.
+    pub last: i64,
+}
+
+/// Where a stream's events stand; `None` where it has none.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn extent(
+    executor: impl PgExecutor<'_>,
+    stream: StreamId,
+) -> Result<Option<Extent>, sqlx::Error> {
+    sqlx::query_as!(
+        Extent,
+        r#"SELECT last.sequence AS "events!", first.position AS "first!", last.position AS "last!"
+             FROM (SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2
+                    ORDER BY sequence LIMIT 1) AS first
+            CROSS JOIN (SELECT sequence, position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2
+                         ORDER BY sequence DESC LIMIT 1) AS last"#,
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// The newest events of a stream up to position `last`, the newest first, at most `limit`.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn newest(
+    executor: impl PgExecutor<'_>,
+    stream: StreamId,
+    last: i64,
+    limit: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    sqlx::query_as!(
+        Entry,
+        r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+                  metadata::text AS "metadata!", recorded_at
+             FROM events
+            WHERE aggregate_type = $1 AND aggregate_id = $2 AND position <= $3
+            ORDER BY sequence DESC LIMIT $4"#,
+        stream.aggregate_type(),
+        stream.aggregate_id(),
+        last,
+        limit,
+    )
+    .fetch_all(executor)
+    .await
+}

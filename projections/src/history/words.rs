@@ -560,6 +560,20 @@ fn of_views(event: &CaseViewsEvent) -> String {
 fn of_export(event: &ExportEvent) -> String {
     match event {
         ExportEvent::ExportBegun {
+            what: Exported::Case,
+            via,
+            reference,
+            to,
+            ..
+        } => {
+            let case =
+                reference.map_or_else(|| "A case".to_owned(), |case| format!("Case #{case}"));
+            format!(
+                "{case} was exported with its proof by {}: up to position {to}",
+                way(*via)
+            )
+        }
+        ExportEvent::ExportBegun {
             what: Exported::Log,
             via,
             from,

@@ -13,6 +13,7 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 use docket_domain::ids::LineId;
 use docket_domain::line::LineCommand;
 use docket_projections::activity::{self as counted, Total};
+use docket_projections::evidence::tree;
 use docket_projections::health::{self, Model, Store};
 use docket_projections::read::cases::counts;
 use docket_projections::read::lines::{self, LineRow};
@@ -163,6 +164,8 @@ struct Health {
     halted: Vec<Halted>,
     counts: Vec<CountTable>,
     models: Vec<ModelRow>,
+    /// The public half of the key that signs checkpoints.
+    public_key: Option<String>,
     once: String,
 }
 
@@ -182,6 +185,8 @@ struct Known {
     models: Vec<Model>,
     /// Why nothing can be recorded, where the watch over the database knows.
     trouble: Option<String>,
+    /// How far the log is hashed and signed.
+    proof: tree::State,
     /// How long the write path took to do nothing; `None` where it took too long.
     written_in: Option<Duration>,
     queue: usize,
@@ -225,6 +230,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         store: health::store(&app.pool).await?,
         models: health::models(&app.pool).await?,
         trouble: app.ledger.watch().standing().trouble(),
+        proof: tree::state(&app.pool).await?,
         written_in,
         queue,
         has_client: app.vonage.client.load().is_some(),
@@ -257,6 +263,7 @@ impl Known {
             self.writing(),
             self.models(),
             self.database(),
+            self.proof(),
         ]
     }
 
@@ -399,6 +406,23 @@ impl Known {
         Check::good(words::HEALTH_DATABASE, sentence)
     }
 
+    fn proof(&self) -> Check {
+        let title = words::HEALTH_PROOF;
+        let proof = &self.proof;
+        match (&proof.trouble, proof.signed_at) {
+            (Some(trouble), _) => {
+                let sentence = words::sentence(trouble);
+                Check::of(Tone::Act, title, sentence, words::HEALTH_PROOF_ADVICE)
+            }
+            (None, Some(at)) => {
+                let waiting = proof.head - proof.signed_size;
+                let sentence = words::proof_signed(proof.signed_size, waiting, &self.ago(at));
+                Check::good(title, sentence)
+            }
+            (None, None) => Check::good(title, words::HEALTH_PROOF_NONE),
+        }
+    }
+
     fn rows(&self, whats: &[&str]) -> Vec<CountRow> {
         self.totals
             .iter()
@@ -470,6 +494,7 @@ pub(super) async fn show(
             },
         ],
         models: models.collect(),
+        public_key: known.proof.public_key.clone(),
         once: (app.new_id)().to_string(),
         checks,
     };

@@ -36,6 +36,7 @@ use super::window::Window;
 use super::{Console, Failed, contact_words, failure, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
+use crate::operations::reply::TemplateChoice;
 
 /// So many items of a thread on a page.
 pub(super) const MAX_ITEMS: usize = 50;
@@ -50,6 +51,8 @@ pub(super) struct Refused {
     pub(super) is_note: bool,
     /// The file that was to go with it.
     pub(super) media_id: String,
+    /// The template that was to be sent.
+    pub(super) template: Option<TemplateChoice>,
     /// Until when the case was to be snoozed.
     pub(super) snooze: Option<TypedSnooze>,
     /// The version that the person had seen, where something new is the reason.
@@ -239,6 +242,7 @@ fn pane(
             || matches!(place.done.as_str(), "replied" | "noted"),
         closes_anyway: is_refused && refused.is_closing,
         refusal: refused.sentence,
+        templates: outgoing::with_typed(case.templates, refused.template.as_ref()),
         ..case
     }
 }

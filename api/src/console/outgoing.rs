@@ -24,8 +24,16 @@ pub(super) struct Offer {
     pub(super) name: String,
     pub(super) locale: String,
     pub(super) body: String,
-    /// The names of its parameters, in order.
-    pub(super) parameters: Vec<Choice>,
+    pub(super) parameters: Vec<Parameter>,
+    /// Whether it was chosen, and not sent.
+    pub(super) is_typed: bool,
+}
+
+/// A parameter of a template: what its field is called, and what was typed into it.
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) field: String,
+    pub(super) value: String,
 }
 
 /// The templates of the line that a case is answered from; none where it is no line of `WhatsApp`.
@@ -41,14 +49,35 @@ pub(super) fn offers(settings: &Settings, line: Option<&LineSnapshot>) -> Vec<Of
             locale: row.settings.locale.clone(),
             body: row.settings.body.clone(),
             parameters: (1..=parameter_count(&row.settings.body).unwrap_or_default())
-                .map(|number| Choice {
+                .map(|number| Parameter {
                     name: words::outgoing::parameter(number),
-                    value: format!("parameter-{number}"),
-                    is_current: false,
+                    field: format!("parameter-{number}"),
+                    value: String::new(),
                 })
                 .collect(),
+            is_typed: false,
         })
         .collect()
+}
+
+/// The same with what was typed for one of them, which was refused.
+pub(super) fn with_typed(offers: Vec<Offer>, typed: Option<&TemplateChoice>) -> Vec<Offer> {
+    let with = |offer: Offer| match typed {
+        Some(typed) if typed.name == offer.name && typed.locale == offer.locale => {
+            let mut values = typed.parameters.iter().cloned();
+            let parameters = offer.parameters.into_iter().map(|parameter| Parameter {
+                value: values.next().unwrap_or_default(),
+                ..parameter
+            });
+            Offer {
+                parameters: parameters.collect(),
+                is_typed: true,
+                ..offer
+            }
+        }
+        _ => offer,
+    };
+    offers.into_iter().map(with).collect()
 }
 
 /// The templates that a new case can begin with, of the lines that the person reaches.
@@ -125,16 +154,17 @@ pub(super) async fn send_template(
     let parameters = (1..)
         .map_while(|number| parameter(&posted, number))
         .take(MAX_PARAMETERS);
+    let choice = TemplateChoice {
+        name: posted.field("name").to_owned(),
+        locale: posted.field("locale").to_owned(),
+        parameters: parameters.collect(),
+    };
     let seen: Option<u64> = posted.field("seen_version").parse().ok();
     let reply = Reply {
         reference,
         text: String::new(),
         media: None,
-        send_as: SendAs::Template(TemplateChoice {
-            name: posted.field("name").to_owned(),
-            locale: posted.field("locale").to_owned(),
-            parameters: parameters.collect(),
-        }),
+        send_as: SendAs::Template(choice.clone()),
         // A form without a version has been tampered with; whoever sends it has seen nothing.
         seen_version: Some(seen.unwrap_or_default()),
         message_id: MessageId((app.new_id)()),
@@ -148,6 +178,7 @@ pub(super) async fn send_template(
         Err(problem) => {
             let refused = Refused {
                 seen,
+                template: Some(choice),
                 ..Refused::default()
             };
             case::refused(&app, &session, &place, reference, problem, refused).await

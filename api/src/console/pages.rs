@@ -449,6 +449,12 @@ impl Case {
         self.has_line && !is_opted_out
     }
 
+    /// Whether templates are offered before anything else: free text would not be taken, or one was chosen and refused.
+    pub(super) fn offers_templates(&self) -> bool {
+        let is_over = self.window.as_ref().is_some_and(|window| !window.is_open);
+        is_over || self.templates.iter().any(|template| template.is_typed)
+    }
+
     pub(super) fn tone_icon(&self) -> &'static str {
         match self.tone {
             "new" => "dot",

@@ -47,7 +47,7 @@ async fn change_line(house: &House, line_id: LineId, command: LineCommand) {
     house.app.ledger.submit(change).await.unwrap();
 }
 
-async fn receives_by_whatsapp(house: &House, uuid: u128, text: &str) {
+pub(crate) async fn receives_by_whatsapp(house: &House, uuid: u128, text: &str) {
     house
         .receives_json(&json!({
             "channel": "whatsapp", "message_uuid": Uuid::from_u128(uuid), "to": OUR_NUMBER, "from": CUSTOMER,

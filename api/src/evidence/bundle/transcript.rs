@@ -6,9 +6,9 @@ use docket_domain::automatic::Occasion;
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
+use docket_domain::whatsapp_template::SentTemplate;
 use docket_projections::history::CaseAsOf;
 use docket_projections::read::cases::CaseState;
-use docket_domain::whatsapp_template::SentTemplate;
 use docket_projections::read::thread::{Inbound, ItemAuthor, Outbound, ThreadItem, What};
 
 /// How the page begins.

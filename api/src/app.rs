@@ -1,7 +1,7 @@
 //! What every part of the running service shares.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
@@ -85,4 +85,6 @@ pub struct Vonage {
     pub activity: Activity,
     /// Where all that comes from.
     pub settings: VonageSettings,
+    /// Where the phone of a simulated account is found, in a demonstration.
+    pub phone: OnceLock<String>,
 }

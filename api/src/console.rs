@@ -23,6 +23,7 @@ mod device;
 mod errors;
 mod evidence;
 mod files;
+mod first_steps;
 mod history;
 mod inbox;
 mod labels;
@@ -30,6 +31,7 @@ mod list;
 mod list_words;
 mod live;
 mod log;
+mod marking;
 mod outgoing;
 mod owners;
 mod pages;
@@ -207,6 +209,7 @@ pub fn router(app: App) -> Router {
         .route("/live", get(live::follow))
         .route("/sessions", get(sign_in::sessions))
         .route("/sessions/{session_id}/end", post(sign_in::end_session))
+        .route("/first-steps/close", post(first_steps::close))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
         .merge(contacts::own())

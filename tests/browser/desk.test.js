@@ -273,12 +273,12 @@ bothWays("several cases are assigned and closed at once, and closing is undone",
   for (const text of ["First of several", "Second of several", "Not chosen"]) cases.push(await newCase([text]));
   const [first, second, other] = cases;
   const choose = async () => {
-    for (const { reference } of [first, second]) await ada.page.getByLabel(`Choose #${reference}`, { exact: true }).check();
-    if (hasScript) await ada.page.getByText("2 chosen").waitFor();
+    for (const { reference } of [first, second]) await ada.page.getByLabel(`Select #${reference}`, { exact: true }).check();
+    if (hasScript) await ada.page.getByText("2 selected").waitFor();
   };
   const perform = async (what) => {
     await ada.page.getByLabel("What to do with the chosen cases").selectOption(what);
-    await ada.page.getByRole("button", { name: "Do it" }).click();
+    await ada.page.getByRole("button", { name: "Apply" }).click();
   };
   await ada.go("/");
   await choose();
@@ -302,15 +302,15 @@ bothWays("several cases are assigned and closed at once, and closing is undone",
 test("what is counted as chosen is what the list still has", async () => together("chosen", [await come(), await come("owner")], async (ada, otto) => {
   const [first, second] = [await newCase(["Chosen and closed"]), await newCase(["Chosen and kept"])];
   await ada.go("/");
-  const bulk = ada.page.getByRole("button", { name: "Do it" });
-  for (const { reference } of [first, second]) await ada.page.getByLabel(`Choose #${reference}`, { exact: true }).check();
-  await ada.page.getByText("2 chosen").waitFor();
+  const bulk = ada.page.getByRole("button", { name: "Apply" });
+  for (const { reference } of [first, second]) await ada.page.getByLabel(`Select #${reference}`, { exact: true }).check();
+  await ada.page.getByText("2 selected").waitFor();
   await otto.open(first.reference);
   await otto.page.getByRole("button", { name: "Close case" }).click();
   await otto.page.getByText("The case was closed.").waitFor();
   await ada.entry(first.reference).waitFor({ state: "detached" });
-  await ada.page.getByText("1 chosen").waitFor();
-  assert.equal(await ada.page.getByLabel(`Choose #${second.reference}`, { exact: true }).isChecked(), true);
+  await ada.page.getByText("1 selected").waitFor();
+  assert.equal(await ada.page.getByLabel(`Select #${second.reference}`, { exact: true }).isChecked(), true);
   await otto.open(second.reference);
   await otto.page.getByRole("button", { name: "Close case" }).click();
   await ada.entry(second.reference).waitFor({ state: "detached" });
@@ -353,8 +353,8 @@ test("keys close, choose and mark, and can be turned off", async () => together(
   const press = async (...keys) => { for (const key of keys) await page.keyboard.press(key); };
   await ada.go(`/?q=%23${reference}`);
   await press("j", "x");
-  await page.getByText("1 chosen").waitFor();
-  assert.equal(await page.getByLabel(`Choose #${reference}`, { exact: true }).isChecked(), true);
+  await page.getByText("1 selected").waitFor();
+  assert.equal(await page.getByLabel(`Select #${reference}`, { exact: true }).isChecked(), true);
   await press("x", "Enter");
   await page.waitForURL((address) => address.pathname === `/cases/${reference}`);
   await press("u");
@@ -408,14 +408,14 @@ test("what comes while I write disturbs neither text nor focus nor place", async
   await read.evaluate((item) => item.scrollIntoView({ block: "start" }));
   await box.fill("What I think of it");
   await box.evaluate((text) => text.setSelectionRange(5, 11, "backward"));
-  await page.getByLabel("Choose #" + reference, { exact: true }).check();
+  await page.getByLabel("Select #" + reference, { exact: true }).check();
   await box.focus({ preventScroll: true });
   const where = async () => ({
     top: Math.round((await read.boundingBox()).y),
     text: await box.inputValue(),
     selection: await box.evaluate((text) => [text.selectionStart, text.selectionEnd, text.selectionDirection]),
     focused: await page.evaluate(() => document.activeElement.id),
-    chosen: await page.getByLabel("Choose #" + reference, { exact: true }).isChecked(),
+    chosen: await page.getByLabel("Select #" + reference, { exact: true }).isChecked(),
   });
   const before = await where();
   assert.deepEqual([before.text, before.selection, before.focused, before.chosen], ["What I think of it", [5, 11, "backward"], "text", true]);

@@ -121,6 +121,7 @@ pub(super) async fn run(config: Config, demo: &Demo) -> anyhow::Result<()> {
     let service = start(config).await?;
     let url = format!("http://{}", service.address);
     simulator.set_docket_url(&url);
+    service.app.vonage.phone.get_or_init(|| simulator.url());
     match told
         .run_until_cancelled(prepare(&service.app, &simulator))
         .await
@@ -413,7 +414,7 @@ async fn add_survey(
         name: name.to_owned(),
         cases_enabled: true,
         status: StatusQuestion {
-            question: "How far is it?".to_owned(),
+            question: "Status".to_owned(),
             choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
             closed_value: closed_value.to_owned(),
         },

@@ -1,6 +1,6 @@
 //! `/cases/new`: an agent begins a case by writing first.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::{ContactId, LineId, MessageId};
@@ -9,6 +9,7 @@ use docket_projections::idempotency;
 use docket_projections::ledger::operation::{Answer, LedgerError};
 use docket_projections::read::cases::desk::{self, Other};
 use docket_projections::read::{lines, surveys};
+use serde::Deserialize;
 
 use super::outgoing;
 use super::pages::{self, Choice, Frame, LinkedCase};
@@ -18,12 +19,35 @@ use crate::app::App;
 use crate::http::problem::Problem;
 use crate::operations::reply::{BeginCase, ReplyError};
 
+/// What the address of the form fills it with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Prefilled {
+    number: String,
+    /// The id of a line.
+    line: String,
+    text: String,
+}
+
+impl Prefilled {
+    fn fields(self) -> Vec<(String, String)> {
+        let fields = [
+            ("number", self.number),
+            ("line", self.line),
+            ("text", self.text),
+        ];
+        fields.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+}
+
 /// The form.
 pub(super) async fn form(
     State(Console { app, .. }): State<Console>,
+    Query(prefilled): Query<Prefilled>,
     session: Session,
 ) -> Result<Response, Failed> {
-    show(&app, &session, &Posted::default(), Said::default()).await
+    let filled = Posted::of("/cases/new", &prefilled.fields());
+    show(&app, &session, &filled, Said::default()).await
 }
 
 /// At most so many open cases of a number are named.

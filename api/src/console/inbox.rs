@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
@@ -13,7 +13,8 @@ use docket_domain::text::phone;
 use docket_domain::text::references;
 use docket_projections::read::cases::counts::{Counts, counts};
 use docket_projections::read::cases::desk::{self, Around, Asked};
-use docket_projections::read::cases::preview::{self, MAX_UNREAD, Preview};
+use docket_projections::read::cases::hits::{self, Found};
+use docket_projections::read::cases::preview::{self, MAX_CHARS, MAX_UNREAD, Preview};
 use docket_projections::read::cases::{self, CaseRow, CaseState, Cursor, waiting};
 use docket_projections::read::surveys::SurveyRow;
 use docket_projections::saved_views;
@@ -21,12 +22,13 @@ use docket_projections::settings::Settings;
 
 use super::bulk::{Bulk, Outcome};
 use super::labels::{self, Marks};
-use super::list::{CaseEntry, Filters, List, Nothing, ViewLink, colour, initials, marked, waited};
+use super::list::{CaseEntry, Filters, List, Nothing, Unkept, ViewLink, colour, initials, waited};
+use super::marking::{Hit, Sought};
 use super::pages::{self, Choice, Frame, When};
 use super::place::{Place, View};
 use super::saved::SavedEntry;
 use super::session::Session;
-use super::{Console, Failed, contact_words, go, list_words, page, thread, words};
+use super::{Console, Failed, contact_words, first_steps, go, list_words, page, thread, words};
 use crate::app::App;
 use crate::reach;
 
@@ -43,6 +45,7 @@ pub(super) async fn list(
     Query(place): Query<Place>,
     Query(outcome): Query<Outcome>,
     session: Session,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
     if let Some(reference) = reference_in(&place.q())
         && reach::is_visible(&app.pool, &session.access, reference).await?
@@ -50,19 +53,48 @@ pub(super) async fn list(
     {
         return Ok(go(&place.unfiltered().case(reference)));
     }
-    let mut frame = Frame::of(&app, &session);
+    let first_steps = first_steps::card(&app, &headers);
+    let template = alone(&app, &session, &place, &outcome).await?;
+    let list = List {
+        first_steps,
+        ..template.list
+    };
+    Ok(page(StatusCode::OK, &pages::Inbox { list, ..template }))
+}
+
+/// The list alone, after a view was not kept.
+pub(super) async fn refused(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    unkept: Unkept,
+) -> Result<Response, Failed> {
+    let template = alone(app, session, place, &Outcome::default()).await?;
+    let list = List {
+        unkept: Some(unkept),
+        ..template.list
+    };
+    let template = pages::Inbox { list, ..template };
+    Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &template))
+}
+
+async fn alone(
+    app: &App,
+    session: &Session,
+    place: &Place,
+    outcome: &Outcome,
+) -> Result<pages::Inbox, Failed> {
+    let mut frame = Frame::of(app, session);
     frame.notice = words::done(&place.done).into();
-    let shelf = Shelf::read(&app, &session, &place, None, Wanted::Page).await?;
-    let nothing = shelf.nothing(&app, &session, &place).await?;
-    let template = pages::Inbox {
+    let shelf = Shelf::read(app, session, place, None, Wanted::Page).await?;
+    Ok(pages::Inbox {
         frame,
         list: List {
-            nothing,
-            ..shelf.list(&app, &session, &place, &outcome)
+            nothing: shelf.nothing(app, session, place).await?,
+            ..shelf.list(app, session, place, outcome)
         },
         case: None,
-    };
-    Ok(page(StatusCode::OK, &template))
+    })
 }
 
 /// The reference that a search consists of, with its sign; digits alone can be part of a number too.
@@ -84,6 +116,8 @@ pub(super) enum Wanted<'a> {
 pub(super) struct Shelf {
     rows: Vec<CaseRow>,
     previews: HashMap<Reference, Preview>,
+    /// What a search found in the threads of the rows.
+    hits: HashMap<Reference, Found>,
     counts: Counts,
     saved: Vec<saved_views::SavedView>,
     /// Where the next page begins.
@@ -112,6 +146,7 @@ impl Shelf {
         let reader = session.may_act().then_some(session.user_id);
         let references: Vec<Reference> = rows.iter().map(|row| row.reference).collect();
         let previews = preview::of_cases(&app.pool, &references, reader).await?;
+        let hits = hits::of_cases(&app.pool, &rows, &place.q()).await?;
         let surveys = session.access.surveys();
         let counts = counts(
             &app.pool,
@@ -132,6 +167,7 @@ impl Shelf {
         Ok(Self {
             rows,
             previews,
+            hits,
             counts,
             saved,
             next,
@@ -158,6 +194,8 @@ impl Shelf {
             entries: self.entries(app, session, place),
             nothing: None,
             saved: self.saved(session, place),
+            unkept: None,
+            first_steps: None,
             query: if session.may_act() && place.is_filtered() {
                 place.query()
             } else {
@@ -192,7 +230,8 @@ impl Shelf {
         if session.may_set_up() && self.settings.lines().next().is_none() {
             return Ok(Some(Nothing {
                 sentence: list_words::NO_LINE.to_owned(),
-                link: Some(("/setup".to_owned(), list_words::SETUP_LINK.to_owned())),
+                joint: " ",
+                links: vec![("/setup".to_owned(), list_words::SETUP_LINK.to_owned())],
             }));
         }
         if place.q().is_empty() && !place.is_filtered() {
@@ -203,26 +242,19 @@ impl Shelf {
             };
             return Ok(Some(Nothing {
                 sentence: list_words::nothing_in(view).to_owned(),
-                link,
+                joint: " ",
+                links: link.into_iter().collect(),
             }));
         }
-        let everywhere = place.everywhere();
-        let most = LIMIT as usize;
-        let found = if view == View::All {
-            0
-        } else {
-            let filter = everywhere.filter(session);
-            cases::list(&app.pool, &filter, None, LIMIT + 1)
-                .await?
-                .len()
-        };
-        let link = (found > 0).then(|| {
-            let words = list_words::found_elsewhere(found, most);
-            (everywhere.list_from(None), words)
-        });
+        let links = elsewhere(app, session, place).await?;
         Ok(Some(Nothing {
-            sentence: list_words::nothing_found(&place.q(), words::view(view)),
-            link,
+            sentence: if links.is_empty() {
+                list_words::nothing_found(&place.q(), words::view(view))
+            } else {
+                list_words::nothing_here(words::view(view))
+            },
+            joint: ", ",
+            links,
         }))
     }
 
@@ -241,7 +273,7 @@ impl Shelf {
             // Nothing waits for who only looks.
             may_act || !matches!(view, View::Unread | View::Mine)
         });
-        shown
+        let mut views: Vec<ViewLink> = shown
             .map(|view| ViewLink {
                 name: words::view(view).to_owned(),
                 href: place.list(view),
@@ -254,11 +286,26 @@ impl Shelf {
                     View::Waiting => counts.waiting,
                     View::Failed => counts.failed,
                     View::Snoozed => counts.snoozed,
-                    View::Closed | View::All => 0,
+                    View::Closed => counts.closed,
+                    View::All => counts.all,
                 }),
                 is_alarming: view == View::Failed && counts.failed > 0,
             })
-            .collect()
+            .collect();
+        if session.oversees() {
+            // After the failed ones, before the three views of what waits for nobody.
+            views.insert(
+                views.len().saturating_sub(3),
+                ViewLink {
+                    name: words::UNROUTED.to_owned(),
+                    href: "/unrouted".to_owned(),
+                    is_current: false,
+                    count: list_words::up_to_99(counts.unrouted),
+                    is_alarming: counts.unrouted > 0,
+                },
+            );
+        }
+        views
     }
 
     fn filters(&self, session: &Session, place: &Place) -> Filters {
@@ -336,8 +383,9 @@ impl Shelf {
     /// The rows, at most a page of them.
     pub(super) fn entries(&self, app: &App, session: &Session, place: &Place) -> Vec<CaseEntry> {
         let now = (app.clock)();
+        let sought = Sought::of(&place.q());
         let rows = self.rows.iter().take(LIMIT as usize);
-        rows.map(|row| self.entry(row, session, place, now))
+        rows.map(|row| self.entry(row, session, place, &sought, now))
             .collect()
     }
 
@@ -346,6 +394,7 @@ impl Shelf {
         row: &CaseRow,
         session: &Session,
         place: &Place,
+        sought: &Sought,
         now: DateTime<Utc>,
     ) -> CaseEntry {
         let preview = self
@@ -367,6 +416,7 @@ impl Shelf {
         };
         let surveys = self.settings.survey_rows();
         let last = preview.last_message.as_ref();
+        let (lead, line) = self.line(row, &preview, sought);
         CaseEntry {
             href: if is_unread {
                 // Where the reader left off, if they have read it at all.
@@ -376,7 +426,7 @@ impl Shelf {
             },
             initials: name.as_deref().map_or_else(String::new, initials),
             colour: colour(&row.number),
-            name,
+            name: name.map(|name| sought.mark(&name)),
             opt_out: match self.around.opt_outs.get(&row.contact_id) {
                 Some(outs) if !outs.opted_out.is_empty() => contact_words::OPTED_OUT,
                 Some(_) => contact_words::MAY_OPT_OUT,
@@ -385,8 +435,8 @@ impl Shelf {
             reference: row.reference.get(),
             order,
             version: row.version,
-            title: row.title.0.clone(),
-            number: plus(&row.number),
+            title: sought.mark(&row.title),
+            number: sought.mark_number(&plus(&row.number)),
             channel: thread::channel(row.channel),
             channel_icon: thread::channel_icon(row.channel),
             survey: if surveys.len() > 1 {
@@ -396,8 +446,8 @@ impl Shelf {
             },
             status: row.status.clone().unwrap_or_default(),
             tone: self.tone(row),
-            last: last.map_or_else(Vec::new, |last| marked(&last.text, &place.q())),
-            is_ours: last.is_some_and(|last| last.is_ours),
+            last: line,
+            lead,
             unread: if !is_unread {
                 String::new()
             } else if preview.unread >= MAX_UNREAD {
@@ -419,6 +469,29 @@ impl Shelf {
             marks: Marks::of(row, &self.settings, now),
             is_current: Some(row.reference) == self.open,
         }
+    }
+
+    /// What the row shows of the thread, and what stands before that: the last message, or the item in which the words stand that
+    /// were searched for.
+    fn line(&self, row: &CaseRow, preview: &Preview, sought: &Sought) -> (&'static str, Vec<Hit>) {
+        let lead = |is_ours| if is_ours { list_words::YOU } else { "" };
+        let last = preview.last_message.as_ref();
+        let last = last.map(|last| (lead(last.is_ours), sought.mark(&last.text)));
+        let shows_hit = |hits: &[Hit]| hits.iter().any(|hit| hit.is_hit);
+        if let Some(found) = self.hits.get(&row.reference)
+            && !last.as_ref().is_some_and(|(_, hits)| shows_hit(hits))
+        {
+            let mut texts = found.texts.iter();
+            if let Some(excerpt) = texts.find_map(|text| sought.excerpt(text, MAX_CHARS)) {
+                let lead = if found.is_note {
+                    list_words::NOTE_LEAD
+                } else {
+                    lead(found.is_ours)
+                };
+                return (lead, sought.mark(&excerpt));
+            }
+        }
+        last.unwrap_or_default()
     }
 
     /// How the case's status is coloured.
@@ -473,6 +546,36 @@ async fn rows(
             )
         }
     })
+}
+
+/// Where the words and filters of an empty list find something, and how much.
+async fn elsewhere(
+    app: &App,
+    session: &Session,
+    place: &Place,
+) -> Result<Vec<(String, String)>, Failed> {
+    let everywhere = place.everywhere();
+    let filter = everywhere.filter(session);
+    let found = cases::list(&app.pool, &filter, None, LIMIT + 1).await?;
+    let most = LIMIT as usize;
+    if found.len() > most {
+        let words = list_words::more_in(most, words::view(View::All));
+        return Ok(vec![(everywhere.list_from(None), words)]);
+    }
+    let view_of = |row: &CaseRow| match row.state {
+        CaseState::Closed => View::Closed,
+        CaseState::Open if row.snoozed_until.is_some() => View::Snoozed,
+        CaseState::Open => View::Open,
+    };
+    let views = [View::Open, View::Snoozed, View::Closed].into_iter();
+    Ok(views
+        .filter(|view| *view != place.view())
+        .filter_map(|view| {
+            let count = found.iter().filter(|row| view_of(row) == view).count();
+            let words = list_words::count_in(count, words::view(view));
+            (count > 0).then(|| (everywhere.list(view), words))
+        })
+        .collect())
 }
 
 /// The cases of the whole list, at most `limit`.

@@ -2,6 +2,7 @@
 
 use super::bulk::Bulk;
 use super::labels::Marks;
+use super::marking::Hit;
 use super::pages::{Choice, When};
 use super::saved::SavedEntry;
 use super::words;
@@ -24,10 +25,10 @@ pub(super) struct CaseEntry {
     /// Its place in the list: the larger, the further up.
     pub(super) order: i64,
     pub(super) version: u64,
-    pub(super) title: String,
-    pub(super) number: String,
-    /// What the contact calls themselves.
-    pub(super) name: Option<String>,
+    pub(super) title: Vec<Hit>,
+    pub(super) number: Vec<Hit>,
+    /// What the contact is called.
+    pub(super) name: Option<Vec<Hit>>,
     /// The beginnings of that name; empty where it is not known.
     pub(super) initials: String,
     /// Which of the colours of avatars, from 0.
@@ -39,9 +40,10 @@ pub(super) struct CaseEntry {
     pub(super) status: String,
     /// `new`, `going` or `closed`.
     pub(super) tone: &'static str,
+    /// The last message, or what a search found in another.
     pub(super) last: Vec<Hit>,
-    /// Whether the last message is ours.
-    pub(super) is_ours: bool,
+    /// What stands before it: that we said it, or that it is a note; empty otherwise.
+    pub(super) lead: &'static str,
     /// How many messages are new; empty where none is.
     pub(super) unread: String,
     /// For how long the contact waits; empty where they do not.
@@ -62,13 +64,6 @@ impl CaseEntry {
     pub(super) fn is_closed(&self) -> bool {
         self.tone == "closed"
     }
-}
-
-/// A part of a line, which can be what was searched for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hit {
-    pub(super) text: String,
-    pub(super) is_hit: bool,
 }
 
 /// The fields of the filters.
@@ -93,7 +88,19 @@ pub(super) struct Filters {
 /// What is said where there is nothing, and where there would be something.
 pub(super) struct Nothing {
     pub(super) sentence: String,
-    pub(super) link: Option<(String, String)>,
+    /// What stands between the sentence and each link.
+    pub(super) joint: &'static str,
+    /// Addresses, and what they are called.
+    pub(super) links: Vec<(String, String)>,
+}
+
+/// A view that was not kept, as it was typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unkept {
+    pub(super) name: String,
+    pub(super) shared: bool,
+    /// Why it was not.
+    pub(super) refusal: String,
 }
 
 /// The list pane.
@@ -111,6 +118,10 @@ pub(super) struct List {
     pub(super) saved: Vec<SavedEntry>,
     /// The list as it is, to be kept under a name; empty where there is nothing to keep.
     pub(super) query: String,
+    /// What was typed into the form that keeps it, where it was refused.
+    pub(super) unkept: Option<Unkept>,
+    /// Where the phone of a demonstration is, where the card of first steps is shown.
+    pub(super) first_steps: Option<String>,
     /// What can be done with several cases; nothing where the person only looks.
     pub(super) bulk: Option<Bulk>,
     /// What was just done with several.
@@ -143,57 +154,6 @@ pub(super) fn colour(of: &str) -> u8 {
     sum % 6
 }
 
-/// A line with the words marked that were searched for, whatever their case.
-pub(super) fn marked(line: &str, q: &str) -> Vec<Hit> {
-    let plain = |text: &str| Hit {
-        text: text.to_owned(),
-        is_hit: false,
-    };
-    let mut hits: Vec<Hit> = vec![];
-    let mut rest = line;
-    while let Some((start, end)) = q
-        .split_whitespace()
-        .filter_map(|word| find(rest, word))
-        .min()
-    {
-        if start > 0 {
-            hits.push(plain(&rest[..start]));
-        }
-        hits.push(Hit {
-            text: rest[start..end].to_owned(),
-            is_hit: true,
-        });
-        rest = &rest[end..];
-    }
-    if !rest.is_empty() {
-        hits.push(plain(rest));
-    }
-    hits
-}
-
-/// Where a word stands in a text first, whatever its case.
-fn find(text: &str, word: &str) -> Option<(usize, usize)> {
-    let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
-    if word.is_empty() {
-        return None;
-    }
-    text.char_indices().find_map(|(start, _)| {
-        let mut wanted = word.iter();
-        for (at, c) in text[start..].char_indices() {
-            for small in c.to_lowercase() {
-                match wanted.next() {
-                    Some(expected) if *expected == small => {}
-                    _ => return None,
-                }
-            }
-            if wanted.len() == 0 {
-                return Some((start, start + at + c.len_utf8()));
-            }
-        }
-        None
-    })
-}
-
 /// For how long, in a word.
 pub(super) fn waited(seconds: i64) -> String {
     let (count, unit) = match seconds.max(0) {
@@ -223,31 +183,6 @@ mod tests {
         ] {
             assert_eq!(initials(name), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn what_was_searched_for_is_marked() {
-        let shown = |line: &str, q: &str| {
-            let hits = marked(line, q).into_iter();
-            hits.map(|hit| {
-                if hit.is_hit {
-                    format!("[{}]", hit.text)
-                } else {
-                    hit.text
-                }
-            })
-            .collect::<String>()
-        };
-        assert_eq!(
-            shown("The roof leaks, ROOFS", "roof"),
-            "The [roof] leaks, [ROOF]S"
-        );
-        assert_eq!(shown("The roof leaks", "leaks the"), "[The] roof [leaks]");
-        assert_eq!(shown("The roof", "door"), "The roof");
-        assert_eq!(shown("我想预约明天", "预约"), "我想[预约]明天");
-        assert_eq!(shown("İstanbul", "x"), "İstanbul");
-        assert_eq!(shown("", "x"), "");
-        assert_eq!(shown("a", ""), "a");
     }
 
     #[test]

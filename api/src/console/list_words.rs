@@ -8,6 +8,7 @@ pub(in crate::console) const MINUTES_SHORT: &str = "min";
 pub(in crate::console) const HOURS_SHORT: &str = "h";
 pub(in crate::console) const DAYS_SHORT: &str = "d";
 pub(in crate::console) const YOU: &str = "You:";
+pub(in crate::console) const NOTE_LEAD: &str = "Note:";
 pub(in crate::console) const WAITS: &str = "Waiting";
 pub(in crate::console) const REPLY_FAILED: &str = "Last reply not delivered";
 pub(in crate::console) const FILTERS: &str = "Filter";
@@ -33,9 +34,12 @@ pub(in crate::console) const UNREAD_MESSAGES: &str = "unread";
 pub(in crate::console) const NO_LINE: &str = "No message can come in yet: there is no line.";
 pub(in crate::console) const SETUP_LINK: &str = "Set up Docket";
 pub(in crate::console) const SETUP_TO_INBOX: &str = "Not now, go to the inbox";
+pub(in crate::console) const SETUP_SKIPPED: &str = "Skipped for now";
 pub(in crate::console) const ADD_LINE: &str = "Add line";
 pub(in crate::console) const HEALTH_REPLIES: &str = "Replies";
 pub(in crate::console) const HEALTH_REPLIES_GOOD: &str = "No case has a last reply that failed.";
+pub(in crate::console) const REPORT_FAILED: &str = "Replies that failed";
+pub(in crate::console) const REPORT_SEE_FAILED: &str = "Show these cases";
 pub(in crate::console) const HEALTH_REPLIES_ADVICE: &str =
     "Send them again, answer another way, or close the cases.";
 pub(in crate::console) const SAVED_VIEWS: &str = "Saved views";
@@ -45,6 +49,16 @@ pub(in crate::console) const SAVED_SHARED: &str = "For everybody";
 pub(in crate::console) const SAVED_IS_SHARED: &str = "shared";
 pub(in crate::console) const SAVED_REMOVE: &str = "Remove the view";
 pub(in crate::console) const NO_SUCH_VIEW: &str = "There is no such view of yours.";
+pub(in crate::console) const FIRST_STEPS: &str = "First steps";
+pub(in crate::console) const FIRST_STEPS_WRITE: &str = "Write as Amira on";
+pub(in crate::console) const FIRST_STEPS_PHONE: &str = "the phone";
+pub(in crate::console) const FIRST_STEPS_SEE: &str = ", and see the message come in here.";
+pub(in crate::console) const FIRST_STEPS_ANSWER: &str =
+    "Open the case, answer, and see the answer on the phone.";
+pub(in crate::console) const FIRST_STEPS_MOVE: &str =
+    "Move a message into another case with its … menu, and undo it.";
+pub(in crate::console) const FIRST_STEPS_CLOSE: &str = "Close";
+pub(in crate::console) const THE_PHONE: &str = "The phone (simulated)";
 pub(in crate::console) const SELECT_A_CASE: &str = "Select a case";
 pub(in crate::console) const REPORTS_LINK: &str = "Reports";
 
@@ -77,13 +91,19 @@ pub(in crate::console) fn nothing_found(q: &str, view: &str) -> String {
     }
 }
 
-/// How many there are elsewhere.
-pub(in crate::console) fn found_elsewhere(count: usize, most: usize) -> String {
-    match count {
-        1 => "1 in all cases: show".to_owned(),
-        count if count > most => format!("More than {most} in all cases: show"),
-        count => format!("{count} in all cases: show"),
-    }
+/// The same, where other views have something.
+pub(in crate::console) fn nothing_here(view: &str) -> String {
+    format!("Nothing in {view}")
+}
+
+/// How much another view has.
+pub(in crate::console) fn count_in(count: usize, view: &str) -> String {
+    format!("{count} in {view}")
+}
+
+/// The same for more than are counted.
+pub(in crate::console) fn more_in(most: usize, view: &str) -> String {
+    format!("more than {most} in {view}")
 }
 
 /// A count that ends at 99.
@@ -103,6 +123,14 @@ pub(in crate::console) fn all_that_match(most: usize) -> String {
 /// What is said where a list had more cases than were changed at once.
 pub(in crate::console) fn more_match(most: usize) -> String {
     format!("More than {most} cases match. Apply again for the next ones.")
+}
+
+/// How many cases have a last reply that failed, as reports say it.
+pub(in crate::console) fn reported_failures(count: usize) -> String {
+    match count {
+        0 => HEALTH_REPLIES_GOOD.to_owned(),
+        count => replies_failed(count),
+    }
 }
 
 /// How many cases have a last reply that failed.

@@ -67,6 +67,8 @@ pub(super) struct Frame {
     pub(super) position: i64,
     /// What was just done.
     pub(super) notice: Cow<'static, str>,
+    /// Where the phone of a demonstration is.
+    pub(super) phone: Option<String>,
 }
 
 impl Frame {
@@ -83,6 +85,7 @@ impl Frame {
             bar: session.bar,
             position: *app.ledger.head().borrow(),
             notice: Cow::Borrowed(""),
+            phone: app.vonage.phone.get().cloned(),
         }
     }
 }

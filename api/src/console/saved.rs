@@ -7,9 +7,10 @@ use docket_domain::personal::Personal;
 use docket_domain::text::normalise;
 use docket_projections::saved_views::{self, MAX_VIEWS, SavedView};
 
+use super::list::Unkept;
 use super::place::Place;
 use super::session::{Posted, Session};
-use super::{Console, Failed, failure, go, words};
+use super::{Console, Failed, failure, go, inbox, words};
 
 /// The longest name, in characters.
 const MAX_NAME_CHARS: usize = 40;
@@ -45,28 +46,37 @@ pub(super) async fn keep(
     session: Session,
     posted: Posted,
 ) -> Result<Response, Failed> {
-    let refuse = |sentence: String| Ok(failure(StatusCode::UNPROCESSABLE_ENTITY, sentence));
-    let name = normalise::typed(&posted.field("name").replace('\0', "")).into_owned();
-    let length = name.chars().count();
-    if name.is_empty() || length > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return refuse(words::saved_name(MAX_NAME_CHARS));
-    }
     // The address is read and written again, so that nothing but a list is kept.
     let address: Option<Uri> = format!("/?{}", posted.field("query")).parse().ok();
     let place = address.and_then(|address| Query::<Place>::try_from_uri(&address).ok());
     let Some(Query(place)) = place else {
-        return refuse(words::ADDRESS_UNREADABLE.to_owned());
+        let sentence = words::ADDRESS_UNREADABLE.to_owned();
+        return Ok(failure(StatusCode::UNPROCESSABLE_ENTITY, sentence));
     };
+    let name = normalise::typed(&posted.field("name").replace('\0', "")).into_owned();
+    let shared = posted.field("shared") == "yes";
+    let refuse = async |name: String, refusal: String| {
+        let unkept = Unkept {
+            name,
+            shared,
+            refusal,
+        };
+        inbox::refused(&app, &session, &place, unkept).await
+    };
+    let length = name.chars().count();
+    if name.is_empty() || length > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return refuse(name, words::saved_name(MAX_NAME_CHARS)).await;
+    }
     let href = place.first_page();
     let view = SavedView {
         view_id: (app.new_id)(),
         user_id: session.user_id,
         name,
         query: Personal(place.query()),
-        shared: posted.field("shared") == "yes",
+        shared,
     };
     if !saved_views::keep(&app.pool, &view, (app.clock)()).await? {
-        return refuse(words::saved_too_many(MAX_VIEWS));
+        return refuse(view.name, words::saved_too_many(MAX_VIEWS)).await;
     }
     Ok(go(&href))
 }

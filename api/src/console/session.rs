@@ -163,7 +163,7 @@ impl fmt::Debug for Posted {
 }
 
 impl Posted {
-    fn of(path: &str, sent: &[(String, String)]) -> Self {
+    pub(super) fn of(path: &str, sent: &[(String, String)]) -> Self {
         let mut hash = Sha256::new_with_prefix(path);
         for (name, value) in sent {
             // A hash of a password with the rest known would be a quick way to guess it, and this one is kept.

@@ -84,6 +84,8 @@ struct Query {
     tested: String,
     /// Which step of the set-up is shown.
     step: String,
+    /// Behind which step of the set-up to go on.
+    after: String,
 }
 
 impl Query {
@@ -113,11 +115,9 @@ fn from(posted: &Posted) -> &'static str {
 
 /// Where a form leads that was done: back to the set-up if it came from there.
 fn done(posted: &Posted, path: &str, what: &str) -> Response {
-    let path = if is_from_setup(posted) {
-        "/setup"
-    } else {
-        path
-    };
+    if is_from_setup(posted) {
+        return go(&setup::after(what));
+    }
     go(&place::with_query(path, &[("done", what)]))
 }
 

@@ -12,7 +12,8 @@ use super::bar::Bar;
 use super::bulk::Bulk;
 use super::counter::Counter;
 use super::labels::{Chip, LabelsForm, Marks, SnoozeForm};
-use super::list::{Filters, Hit, Nothing};
+use super::list::{Filters, Nothing};
+use super::marking::Hit;
 use super::pages::*;
 use super::saved::SavedEntry;
 use super::thread::arrange::arrange;
@@ -43,6 +44,7 @@ fn frame(may_act: bool) -> Frame {
         },
         position: 12,
         notice: "".into(),
+        phone: None,
     }
 }
 
@@ -85,18 +87,21 @@ fn choice(name: &str, is_current: bool) -> Choice {
     }
 }
 
-fn entry(reference: u32) -> CaseEntry {
-    let hit = |text: &str, is_hit| Hit {
+fn hit(text: &str, is_hit: bool) -> Hit {
+    Hit {
         text: text.to_owned(),
         is_hit,
-    };
+    }
+}
+
+fn entry(reference: u32) -> CaseEntry {
     CaseEntry {
         href: format!("/cases/{reference}"),
         reference,
         order: 12,
         version: 7,
-        title: "The lift <stands> still".to_owned(),
-        number: "+447700900123".to_owned(),
+        title: vec![hit("The lift <stands> still", false)],
+        number: vec![hit("+447700900123", false)],
         name: None,
         initials: String::new(),
         colour: 2,
@@ -110,7 +115,7 @@ fn entry(reference: u32) -> CaseEntry {
             hit("lift", true),
             hit("> mended?", false),
         ],
-        is_ours: false,
+        lead: "",
         unread: String::new(),
         waits: "2 h".to_owned(),
         has_failed: false,
@@ -183,6 +188,8 @@ fn list(entries: Vec<CaseEntry>) -> List {
             remove: Some("/views/v1/remove".to_owned()),
         }],
         query: "status=New".to_owned(),
+        unkept: None,
+        first_steps: None,
         older: None,
         newest: None,
         bulk: Some(Bulk {
@@ -201,7 +208,7 @@ fn list(entries: Vec<CaseEntry>) -> List {
 fn an_inbox() {
     let unread = CaseEntry {
         href: "/cases/103#new".to_owned(),
-        name: Some("عائشة".to_owned()),
+        name: Some(vec![hit("عائشة", false)]),
         channel: "WhatsApp",
         channel_icon: "whatsapp",
         initials: "ع".to_owned(),
@@ -213,7 +220,7 @@ fn an_inbox() {
     let closed = CaseEntry {
         status: "Resolved".to_owned(),
         tone: "closed",
-        is_ours: true,
+        lead: "You:",
         has_failed: true,
         waits: String::new(),
         ..entry(101)
@@ -238,8 +245,9 @@ fn an_empty_inbox_of_an_auditor() {
     let list = List {
         bulk: None,
         nothing: Some(Nothing {
-            sentence: "No results for “<b>” in Open.".to_owned(),
-            link: Some(("/?view=all".to_owned(), "1 in all cases: show".to_owned())),
+            sentence: "Nothing in Open".to_owned(),
+            joint: ", ",
+            links: vec![("/?view=closed".to_owned(), "1 in Closed".to_owned())],
         }),
         ..list(vec![])
     };

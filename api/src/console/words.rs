@@ -503,8 +503,8 @@ pub(super) fn sentence(text: &str) -> String {
 
 pub(super) const fn failure_title(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        403 => "Not possible",
-        404 | 405 => "Not there",
+        403 => "You do not have access",
+        404 | 405 => "Page not found",
         500.. => "Something went wrong",
         _ => "Not done",
     }
@@ -775,22 +775,22 @@ words! {
     CLOSE_ANYWAY = "Close anyway";
     NEW_BELOW = "New messages below";
 
-    CHOOSE = "Choose";
-    CHOSEN = "{count} chosen";
+    CHOOSE = "Select";
+    CHOSEN = "{count} selected";
     CHOOSE_ALL = "All shown";
     CHOOSE_NONE = "None";
-    BULK = "What to do with the chosen cases";
-    BULK_DO = "Do it";
+    BULK = "What to do with the selected cases";
+    BULK_DO = "Apply";
     BULK_CLOSE = "Close";
     BULK_READ = "Mark as read";
     BULK_ASSIGN = "Assign to";
-    BULK_NOTHING_CHOSEN = "No case was chosen, so nothing was done.";
-    BULK_NO_SUCH_COLLEAGUE = "Only agents and owners see to cases, and none of them has that email. Nothing was done.";
+    BULK_NOTHING_CHOSEN = "No case was selected, so nothing was done.";
+    BULK_NO_SUCH_COLLEAGUE = "Cases are assigned to agents and owners, and none of them has that email. Nothing was done.";
     BULK_UNKNOWN = "Choose what to do with the cases.";
     BULK_NO_SUCH_ANSWER = "there is no such answer";
 
     KEYS_CLOSE = "Close the case";
-    KEYS_CHOOSE = "Choose the case, to do something with several";
+    KEYS_CHOOSE = "Select the case, to change several at once";
     KEYS_LEAVE = "Leave the text";
 }
 
@@ -1126,7 +1126,7 @@ words! {
 }
 
 /// What a new survey begins with.
-pub(super) const SURVEY_QUESTION_FIRST: &str = "How far is it?";
+pub(super) const SURVEY_QUESTION_FIRST: &str = "Status";
 /// What its question is answered with at first; the last one closes.
 pub(super) const SURVEY_ANSWERS_FIRST: [&str; 3] = ["New", "In progress", "Resolved"];
 

@@ -147,6 +147,8 @@ struct Page {
     entries: Vec<Entry>,
     version: u64,
     quote: Option<Entry>,
+    /// Where Docket's console is.
+    console: Option<String>,
     notice: &'static str,
     /// Whether WhatsApp's 24 hours are to be over.
     is_window_closed: bool,
@@ -256,6 +258,7 @@ async fn page(State(account): State<Arc<Account>>, Query(query): Query<PageQuery
         is_window_closed,
         goes_on: quote.is_some() || !query.sent.is_empty(),
         quote,
+        console: account.state().docket_url.clone(),
         from,
         to,
     };

@@ -24,9 +24,10 @@ const FORMS: [(&str, &str); 8] = [
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
 /// What an auditor may, and what is everybody's own: signing out, ending a session, a password.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "/log/export",
     "/cases/{reference}/bundle",
+    "/first-steps/close",
     "/sign-out",
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 81] = [
+const ROUTES: [(&str, &str, May); 82] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/password", May::All),
@@ -39,6 +39,7 @@ const ROUTES: [(&str, &str, May); 81] = [
     ("GET", "/cases/new/saved-replies", May::Act),
     ("GET", "/cases/{reference}/saved-replies", May::Act),
     ("POST", "/cases/several", May::Act),
+    ("POST", "/first-steps/close", May::All),
     ("GET", "/cases/{reference}", May::All),
     ("POST", "/cases/{reference}/assignee", May::Act),
     ("GET", "/cases/{reference}/changes", May::All),

@@ -170,12 +170,12 @@ async fn a_form_for_several_that_says_nothing_does_nothing() {
     with_chosen(&mut agent, &list, "close", &[])
         .await
         .is(422)
-        .shows("No case was chosen");
+        .shows("No case was selected");
     with_chosen(&mut agent, &list, "burn", &[101]).await.is(422);
     with_chosen(&mut agent, &list, "to:auditor@example.com", &[101])
         .await
         .is(422)
-        .shows("Only agents and owners see to cases");
+        .shows("Cases are assigned to agents and owners");
     agent
         .get("/?view=unassigned")
         .await

@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 33] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 34] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -25,6 +25,7 @@ pub(crate) const INSIDE: [(&str, &str, bool); 33] = [
         "/sessions/00000000-0000-0000-0000-000000000001/end",
         false,
     ),
+    ("POST", "/first-steps/close", false),
     ("POST", "/sign-out", false),
     ("POST", "/sign-out-everywhere", false),
     ("GET", "/cases/new", true),

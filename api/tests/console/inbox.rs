@@ -109,6 +109,7 @@ async fn a_row_tells_what_was_said_last_and_what_is_to_be_done() {
         ("Waiting for us", "2"),
         ("Failed", ""),
         ("Closed", ""),
+        ("All", "2"),
     ] {
         assert_eq!(count(&page, view), expected, "{view}");
     }
@@ -203,13 +204,56 @@ async fn filters_combine_with_views_and_stay_from_page_to_page() {
     }
     // What is set can be cleared; what matches elsewhere is offered.
     let page = agent.get("/?view=closed&status=New").await;
-    page.shows("No case in Closed matches the filters.")
-        .shows("2 in all cases: show")
+    page.shows("Nothing in Closed, <a href=\"/?status=New\">2 in Open</a>")
         .shows("Clear filters");
-    assert_eq!(page.link("/?view=all&status"), "/?view=all&status=New");
     let none = agent.get("/?q=zzz%3Cb%3E").await;
     none.shows("No results for “zzz&#60;b&#62;” in Open.")
-        .lacks("in all cases");
+        .lacks("Nothing in");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_empty_result_names_the_views_that_have_one() {
+    let house = House::start().await;
+    for n in 0..3 {
+        let said = format!("The lift stands still, floor {n}");
+        house
+            .receives_json(&message(&format!("44770090010{n}"), None, &said))
+            .await;
+    }
+    let mut agent = house.signed_in("agent").await;
+    let page = agent.get("/cases/101").await;
+    agent
+        .send(&page, "/cases/101/status", &[("value", "Resolved")])
+        .await;
+    let found = |query: &str| format!("<a href=\"/?{query}\">");
+    agent.get("/?q=floor+0").await.shows(&format!(
+        "Nothing in Open, {}1 in Closed</a>",
+        found("view=closed&#38;q=floor+0")
+    ));
+    agent.get("/?view=snoozed&q=lift").await.shows(&format!(
+        "Nothing in Snoozed, {}2 in Open</a>, {}1 in Closed</a>",
+        found("q=lift"),
+        found("view=closed&#38;q=lift")
+    ));
+    for n in 0..30 {
+        house.receives(&format!("#0 Subject {n}")).await;
+    }
+    agent
+        .get("/?view=closed&q=subject")
+        .await
+        .shows("Nothing in Closed, ")
+        .shows(">more than 25 in All</a>");
+    // A reference opens its case in every view; digits alone may be a number.
+    for (query, at) in [
+        ("view=closed&q=%23102", "/cases/102?view=closed"),
+        ("q=%EF%BC%83101", "/cases/101"),
+        ("view=mine&status=New&q=%23+101", "/cases/101?view=mine"),
+        ("q=%23999", "/?q=%23999"),
+        ("q=101", "/?q=101"),
+    ] {
+        assert_eq!(agent.get(&format!("/?{query}")).await.at, at, "{query}");
+    }
     house.close().await;
 }
 
@@ -221,6 +265,39 @@ async fn what_was_searched_for_is_marked() {
     let page = agent.get("/?q=lift").await;
     page.shows("The <mark>LIFT</mark> stands still");
     agent.get("/").await.lacks("<mark>");
+
+    // What was said before the last message, or noted, stands in its place; names and numbers are marked too.
+    house
+        .receives_json(&message("447700900123", Some("Zoë Márquez"), "Thank you"))
+        .await;
+    reply(&mut agent, 101, "The fitter comes at noon").await;
+    let page = agent.get("/cases/101").await;
+    let fields = [("as", "note"), ("text", "Ask <Osman> for the keys")];
+    agent.send(&page, "/cases/101/write", &fields).await.is(200);
+    for (q, shown) in [
+        ("lift", "The <mark>LIFT</mark> stands still"),
+        ("thank", "<mark>Thank</mark> you"),
+        ("noon", "You:</span> The fitter comes at <mark>noon</mark>"),
+        (
+            "osman",
+            "Note:</span> Ask &#60;<mark>Osman</mark>&#62; for the keys",
+        ),
+        ("zoe", "<mark>Zoë</mark> Márquez"),
+        ("marquez+keys", "for the <mark>keys</mark>"),
+        ("marquez+keys", "Zoë <mark>Márquez</mark>"),
+    ] {
+        let page = agent.get(&format!("/?q={q}")).await;
+        let row = row(&page, 101);
+        assert!(row.contains(shown), "{shown} in {row}");
+    }
+    house
+        .receives_json(&message("447700900177", None, "Hello"))
+        .await;
+    for q in ["900177", "07700+900177", "%2B44+7700+900177"] {
+        let page = agent.get(&format!("/?q={q}")).await;
+        let row = row(&page, 102);
+        assert!(row.contains("900177</mark>"), "{q} in {row}");
+    }
     house.close().await;
 }
 
@@ -272,10 +349,18 @@ async fn a_view_is_kept_for_oneself_or_for_everybody() {
         (&*"x".repeat(41), 422),
         ("a\nb", 422),
     ] {
-        agent
-            .send(&page, "/views", &[("name", name)])
-            .await
-            .is(status);
+        let refused = agent
+            .send(&page, "/views", &[("name", name), ("shared", "yes")])
+            .await;
+        // What was typed stays, on the list that was to be kept.
+        refused
+            .is(status)
+            .shows("href=\"#view-name\"")
+            .shows("value=\"view=waiting&#38;channel=sms&#38;q=hello\"")
+            .shows("value=\"yes\" checked");
+        if name.len() > 3 {
+            refused.shows(&format!("value=\"{name}\" aria-invalid=\"true\""));
+        }
     }
     let outside = [
         ("name", "x"),
@@ -350,6 +435,7 @@ async fn every_page_has_the_bar_with_its_own_entry_marked() {
             .shows(&format!("href=\"{marked}\" aria-current=\"page\""));
         page.shows(">Unrouted <span class=\"count alarming\">1</span>");
     }
+    assert_eq!(count(&owner.get("/").await, "Unrouted"), "1");
     let mut agent = house.signed_in("agent").await;
     agent
         .get("/")
@@ -378,5 +464,83 @@ async fn every_page_has_the_bar_with_its_own_entry_marked() {
         .is(404)
         .lacks("<header class=\"bar\">")
         .shows("<h1>");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_new_case_begins_with_what_the_address_says() {
+    let house = House::start().await;
+    let mut agent = house.signed_in("agent").await;
+    let line = house.line;
+    let page = agent
+        .get(&format!(
+            "/cases/new?number=%2B44+7700+900124&line={line}&text=%3Cb%3E"
+        ))
+        .await;
+    page.is(200)
+        .shows("value=\"+44 7700 900124\"")
+        .shows(&format!("<option value=\"{line}\" selected>"))
+        .shows(">&#60;b&#62;</textarea>");
+    agent
+        .get("/cases/new?number=&line=x")
+        .await
+        .is(200)
+        .lacks(" selected>");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_demonstration_shows_first_steps_until_they_are_closed() {
+    let house = House::start().await;
+    let mut agent = house.signed_in("agent").await;
+    agent.get("/").await.lacks("First steps").lacks("The phone");
+    let phone = "http://127.0.0.1:8081";
+    house.app.vonage.phone.set(phone.to_owned()).unwrap();
+    let page = agent.get("/").await;
+    page.shows("First steps")
+        .shows(&format!("<a href=\"{phone}\""));
+    let closed = agent.send(&page, "/first-steps/close", &[]).await;
+    closed.is(200).lacks("First steps");
+    // The phone is still at hand, and others have the card.
+    closed.shows(&format!("<a href=\"{phone}\""));
+    let mut auditor = house.signed_in("auditor").await;
+    auditor
+        .get("/")
+        .await
+        .shows("First steps")
+        .lacks("Open the case, answer");
+    auditor.get("/reports").await.lacks("First steps");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_failed_reply_is_told_in_reports_and_health() {
+    let house = House::start().await;
+    house.receives("Hello").await;
+    let mut owner = house.signed_in("owner").await;
+    owner
+        .get("/reports")
+        .await
+        .shows("No case has a last reply that failed.")
+        .lacks("view=failed");
+    reply(&mut owner, 101, "We will see").await;
+    let news = News::Failed {
+        code: Some(1150),
+        reason: "invented".to_owned(),
+    };
+    house.sends(house.last_reply(101).await, news).await;
+    let page = owner.get("/reports").await;
+    page.shows("The last reply in 1 case failed.");
+    let list = owner.get(&page.link("/?view=failed")).await;
+    assert_eq!(rows(&list), [101]);
+    owner
+        .get("/health")
+        .await
+        .shows("The last reply in 1 case failed.");
+    let elsewhere = format!("/reports?survey={}", new_id());
+    owner
+        .get(&elsewhere)
+        .await
+        .shows("No case has a last reply that failed.");
     house.close().await;
 }

@@ -20,6 +20,7 @@ pub mod by_reference;
 pub mod counts;
 pub mod desk;
 pub(crate) mod handler;
+pub mod hits;
 pub mod preview;
 pub(in crate::read) mod search;
 pub mod stranded;

@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Days as DaysBefore, NaiveDate};
 use docket_domain::ids::{SurveyId, UserId};
+use docket_projections::read::cases::{self, CaseFilter};
 use docket_projections::read::reports::{Day, Group, Report, Span, Times};
 use docket_projections::read::surveys::{self, SurveyRow};
 use docket_projections::read::users;
@@ -30,6 +31,8 @@ use crate::console::{Console, Failed, failure, page, words};
 const USUAL_DAYS: u64 = 30;
 /// So many at most: a year, as long as it gets.
 const MAX_DAYS: u64 = 366;
+/// At most so many cases are counted whose last reply failed.
+const MAX_FAILED: u32 = 100;
 
 /// What the address says beside its path. Whatever cannot be read is as if it were not there.
 #[derive(Default, Deserialize)]
@@ -174,6 +177,10 @@ struct Reports {
     total: Day,
     days_csv: String,
     unanswered: String,
+    /// How many cases have a last reply that failed.
+    failed: String,
+    /// Where they are listed, where there are any.
+    failed_href: Option<String>,
     times: [TimesShown; 2],
     labels: Vec<labels::Row>,
 }
@@ -244,8 +251,16 @@ pub(super) async fn show(
             csv(Table::Closings),
         ),
     ];
+    let failed = failed(&app, span).await?;
     let template = Reports {
         frame,
+        failed: words::reported_failures(failed),
+        failed_href: (failed > 0).then(|| {
+            let survey = span.survey.map(|survey| survey.to_string());
+            let pairs = survey.as_deref().map(|survey| ("survey", survey));
+            let pairs: Vec<_> = [("view", "failed")].into_iter().chain(pairs).collect();
+            with_query("/", &pairs)
+        }),
         tab: Tab::Reports,
         labels: labels::rows(&app, span.survey).await?,
         from: span.from.to_string(),
@@ -268,6 +283,17 @@ pub(super) async fn show(
         times,
     };
     Ok(page(StatusCode::OK, &template))
+}
+
+/// How many cases have a last reply that failed now, counted to [`MAX_FAILED`].
+async fn failed(app: &App, span: Span) -> Result<usize, Failed> {
+    let filter = CaseFilter {
+        failed: true,
+        surveys: span.survey.map(|survey| vec![survey]),
+        ..CaseFilter::default()
+    };
+    let found = cases::list(&app.pool, &filter, None, MAX_FAILED).await?;
+    Ok(found.len())
 }
 
 fn total(days: &[Day], span: Span) -> Day {

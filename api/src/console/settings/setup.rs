@@ -1,6 +1,7 @@
 //! `/setup`: leads an owner through the first survey, the first line and Vonage, in that order: what needs nothing else comes first.
 //!
 //! Nothing is remembered of it: what is there is done, and the first step that is not done is shown, unless the address names another.
+//! A form leads on behind its own step, so that what was skipped before it stays skipped.
 
 use axum::extract::{Query as UrlQuery, State};
 use axum::http::StatusCode;
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::console::owners::health::webhooks::{self, Remark};
 use crate::console::owners::health::{Tone, known_webhooks};
 use crate::console::pages::Frame;
+use crate::console::place::with_query;
 use crate::console::session::Session;
 use crate::console::{Console, Failed, page, words};
 
@@ -49,6 +51,19 @@ impl Step {
     fn href(self) -> String {
         format!("/setup?step={}", self.as_str())
     }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.as_str() == name)
+    }
+}
+
+/// Where the set-up goes on behind the step whose form was done.
+pub(super) fn after(done: &str) -> String {
+    let step = Step::ALL
+        .into_iter()
+        .find(|step| done.starts_with(step.as_str()));
+    let step = step.map_or("", Step::as_str);
+    with_query("/setup", &[("after", step), ("done", done)])
 }
 
 struct StepView {
@@ -67,6 +82,8 @@ pub(super) enum Body {
     NoSurvey,
     /// All is done.
     Done,
+    /// These were skipped.
+    Skipped(String),
     /// The person only looks.
     Nothing,
 }
@@ -78,7 +95,7 @@ impl Body {
             Self::Vonage(_) => Some(Step::Vonage),
             Self::Survey(_) => Some(Step::Survey),
             Self::Line(_) | Self::NoSurvey => Some(Step::Line),
-            Self::Done | Self::Nothing => None,
+            Self::Done | Self::Skipped(_) | Self::Nothing => None,
         }
     }
 }
@@ -172,16 +189,27 @@ pub(super) async fn show(
     // Before the progress is looked at, which depends on it.
     let vonage = super::vonage::form_for_setup(&app, &query.tested).await?;
     let progress = Progress::of(&app).await?;
-    let named = Step::ALL
+    let missing: Vec<Step> = Step::ALL
         .into_iter()
-        .find(|step| step.as_str() == query.step);
-    let first = Step::ALL
-        .into_iter()
-        .find(|step| !progress.is_entered(*step));
-    let step = named.or(first);
+        .filter(|step| !progress.is_entered(*step))
+        .collect();
+    let behind = |step: Step| {
+        let place = |of: Step| Step::ALL.iter().position(|step| *step == of);
+        let mut later = missing.iter().copied();
+        later.find(|other| place(*other) > place(step))
+    };
+    let next = match Step::named(&query.after) {
+        Some(step) => behind(step),
+        None => missing.first().copied(),
+    };
+    let step = Step::named(&query.step).or(next);
     let body = match step {
         _ if !session.may_set_up() => Body::Nothing,
-        None => Body::Done,
+        None if missing.is_empty() => Body::Done,
+        None => {
+            let names: Vec<&str> = missing.iter().map(|step| step.name()).collect();
+            Body::Skipped(names.join(", "))
+        }
         Some(Step::Vonage) => Body::Vonage(Box::new(vonage)),
         Some(Step::Survey) => Body::Survey(Box::new(super::surveys::blank_for_setup(&app))),
         Some(Step::Line) if progress.surveys.is_empty() => Body::NoSurvey,
@@ -212,8 +240,8 @@ fn with(
         let to_do = after.skip(1).find(|other| !progress.is_entered(*other));
         match (progress.is_entered(step), to_do) {
             (true, to_do) => {
-                let href = to_do.map_or_else(|| "/setup".to_owned(), Step::href);
-                (href, words::SETUP_NEXT)
+                let end = || with_query("/setup", &[("after", step.as_str())]);
+                (to_do.map_or_else(end, Step::href), words::SETUP_NEXT)
             }
             (false, Some(to_do)) => (to_do.href(), words::SETUP_LATER),
             // What was skipped before stays skipped.

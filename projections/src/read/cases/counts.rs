@@ -22,6 +22,10 @@ pub struct Counts {
     pub failed: usize,
     /// Cases that are snoozed.
     pub snoozed: usize,
+    /// Closed cases.
+    pub closed: usize,
+    /// Cases, open or closed.
+    pub all: usize,
     /// Webhooks that wait to be routed; they belong to no survey.
     pub unrouted: usize,
 }
@@ -76,6 +80,8 @@ macro_rules! counted {
             waiting: count(found.waiting),
             failed: count(found.failed),
             snoozed: count(found.snoozed),
+            closed: count(found.closed),
+            all: count(found.all),
             unrouted: count(found.unrouted),
         })
     }};
@@ -90,7 +96,7 @@ async fn of_all(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM cases c WHERE state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
+                        WHERE c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         ORDER BY c.last_message_at DESC, c.reference DESC
                         LIMIT $2
@@ -109,6 +115,8 @@ async fn of_all(
                        SELECT FROM cases c WHERE c.failed AND is_last_reply_failed(c.reference) LIMIT $2
                    ) c) AS "failed!",
                   (SELECT count(*) FROM (SELECT FROM snoozes LIMIT $2) z) AS "snoozed!",
+                  (SELECT count(*) FROM (SELECT FROM cases WHERE state = 'closed' LIMIT $2) c) AS "closed!",
+                  (SELECT count(*) FROM (SELECT FROM cases LIMIT $2) c) AS "all!",
                   (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
         user_id.0,
         i64::from(limit),
@@ -130,7 +138,7 @@ async fn of_surveys(
                    ) c) AS "open!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c LEFT JOIN read_marks m ON m.user_id = $1 AND m.reference = c.reference
-                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0) AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
+                        WHERE c.survey_id = ANY ($3) AND c.state = 'open' AND c.last_message > COALESCE(m.read_to, 0)
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "unread!",
@@ -145,7 +153,7 @@ async fn of_surveys(
                   (SELECT count(*) FROM (
                        SELECT FROM cases c
                         WHERE c.survey_id = ANY ($3) AND c.waiting_since IS NOT NULL
-                            AND waits_since(c.reference, c.answered) IS NOT NULL AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
+                            AND waits_since(c.reference, c.answered) IS NOT NULL
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference)
                         LIMIT $2
                    ) c) AS "waiting!",
@@ -157,6 +165,10 @@ async fn of_surveys(
                   (SELECT count(*) FROM (
                        SELECT FROM snoozes z JOIN cases c USING (reference) WHERE c.survey_id = ANY ($3) LIMIT $2
                    ) z) AS "snoozed!",
+                  (SELECT count(*) FROM (
+                       SELECT FROM cases WHERE survey_id = ANY ($3) AND state = 'closed' LIMIT $2
+                   ) c) AS "closed!",
+                  (SELECT count(*) FROM (SELECT FROM cases WHERE survey_id = ANY ($3) LIMIT $2) c) AS "all!",
                   (SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $2) u) AS "unrouted!""#,
         user_id.0,
         i64::from(limit),

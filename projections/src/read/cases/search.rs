@@ -195,7 +195,8 @@ impl Search {
     }
 }
 
-fn likes(patterns: &[Pattern]) -> Vec<&str> {
+/// The patterns alone.
+pub(super) fn likes(patterns: &[Pattern]) -> Vec<&str> {
     column(patterns, |pattern| pattern.like.as_str())
 }
 

@@ -6,6 +6,7 @@
 //! | `proofs.jsonl` | for each of them the proof that the tree of the checkpoint holds it |
 //! | `checkpoint.txt` | the signed checkpoint |
 //! | `public-key.txt` | the key that signed it |
+//! | `media/…` | the kept files of its messages, named by their SHA-256 |
 //! | `transcript.html` | the case for people to read |
 //! | `manifest.json` | the SHA-256 of each of these files |
 //! | `manifest.txt` | the signed SHA-256 of the manifest |
@@ -16,14 +17,16 @@
 pub mod check;
 mod transcript;
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 
 use askama::Template as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{ExportId, Reference};
+use docket_domain::media::StoredFile;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
 use docket_projections::evidence::checkpoints::Checkpoint;
 use docket_projections::evidence::entries::{self, Extent};
@@ -31,16 +34,19 @@ use docket_projections::evidence::tree;
 use docket_projections::evidence::{Hash, check_record};
 use docket_projections::history::{self, AsOfError, At};
 use docket_projections::log::recorded::Metadata;
+use docket_projections::read::media::MediaState;
 use docket_projections::{DatabaseError, PgPool};
+use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use self::transcript::{Foot, Head};
+use self::transcript::{Carried, Foot, Head};
 use super::note::LogSigner;
 use super::{EvidenceError, covering, signer};
 use crate::app::App;
+use crate::media::shown::{self, Moment};
 use crate::operations::people::RecordExport;
 use crate::secrets::SecretKey;
 
@@ -81,6 +87,9 @@ pub enum BundleError {
     /// The file could not be written.
     #[error("the bundle could not be written: {0}")]
     File(#[from] io::Error),
+    /// The store of files could not be read.
+    #[error("a file that a message carries could not be read from the store of media")]
+    Media(#[from] object_store::Error),
     /// That somebody exports the case could not be recorded.
     #[error("that the case is exported could not be recorded: {0}")]
     NotRecorded(String),
@@ -207,7 +216,7 @@ impl Export {
             is_whole: false,
         };
         let checkpoint = covering(app, key, extent.last).await?;
-        let maker = Maker::new(&app.pool, &signer, &checkpoint, export.file.try_clone()?);
+        let maker = Maker::new(app, &signer, &checkpoint, export.file.try_clone()?);
         export.events = Box::pin(maker.make(reference, extent)).await?;
         export.file.seek(SeekFrom::Start(0))?;
         Ok(export)
@@ -220,7 +229,7 @@ impl Export {
     /// The file could not be read.
     pub fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; 64 * 1024];
-        let length = io::Read::read(&mut self.file, &mut bytes)?;
+        let length = self.file.read(&mut bytes)?;
         bytes.truncate(length);
         self.is_whole = length == 0;
         Ok((length > 0).then_some(bytes))
@@ -241,6 +250,7 @@ impl Drop for Export {
 
 /// Writes a bundle.
 struct Maker<'a> {
+    app: &'a App,
     pool: &'a PgPool,
     signer: &'a LogSigner,
     checkpoint: &'a Checkpoint,
@@ -250,14 +260,10 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    fn new(
-        pool: &'a PgPool,
-        signer: &'a LogSigner,
-        checkpoint: &'a Checkpoint,
-        file: File,
-    ) -> Self {
+    fn new(app: &'a App, signer: &'a LogSigner, checkpoint: &'a Checkpoint, file: File) -> Self {
         Self {
-            pool,
+            app,
+            pool: &app.pool,
             signer,
             checkpoint,
             zip: ZipWriter::new(BufWriter::new(file)),
@@ -357,24 +363,68 @@ impl<'a> Maker<'a> {
         let at = At::Sequence(extent.events.unsigned_abs());
         let found = history::find(self.pool, reference, at).await?;
         let case = history::case(self.pool, found).await?;
-        self.begin(TRANSCRIPT)?;
+        // It waits in a file of its own while the files that it shows go into the bundle.
+        let mut html = BufWriter::new(tempfile::tempfile()?);
         let (origin, size) = (self.signer.origin(), self.checkpoint.size);
         let head = Head::new(&case, origin, size, self.checkpoint.signed_at).render()?;
-        self.write(head.as_bytes())?;
+        html.write_all(head.as_bytes())?;
+        let mut kept = BTreeSet::new();
         let mut after = None;
         loop {
             let page = history::thread(self.pool, found, after, ITEMS).await?;
+            let now = Moment::Now((self.app.clock)());
+            let files = shown::files(self.pool, &page, now).await?;
             for item in &page {
-                self.write(transcript::item(item)?.as_bytes())?;
+                let mut carried = vec![];
+                for row in shown::of_item(&files, item) {
+                    let is_here = match &row.state {
+                        MediaState::Stored(file) => self.media(file, &mut kept).await?,
+                        _ => false,
+                    };
+                    carried.push(Carried::new(row, is_here));
+                }
+                html.write_all(transcript::item(item, carried)?.as_bytes())?;
             }
             if page.len() < ITEMS {
                 break;
             }
             after = page.last().map(|item| item.place);
         }
-        self.write(Foot.render()?.as_bytes())?;
+        html.write_all(Foot.render()?.as_bytes())?;
+        let mut html = html.into_inner().map_err(io::IntoInnerError::into_error)?;
+        html.seek(SeekFrom::Start(0))?;
+        self.begin(TRANSCRIPT)?;
+        let mut bytes = vec![0; 64 * 1024];
+        loop {
+            let length = html.read(&mut bytes)?;
+            if length == 0 {
+                break;
+            }
+            self.write(&bytes[..length])?;
+        }
         self.end();
         Ok(())
+    }
+
+    /// Writes a file that a message carries, once; whether the bundle has it.
+    async fn media(
+        &mut self,
+        file: &StoredFile,
+        kept: &mut BTreeSet<String>,
+    ) -> Result<bool, BundleError> {
+        if kept.contains(&file.sha256) {
+            return Ok(true);
+        }
+        let Some(mut bytes) = self.app.media.store().read(&file.sha256, None).await? else {
+            return Ok(false);
+        };
+        self.begin(&transcript::media_path(file))?;
+        while let Some(part) = bytes.try_next().await? {
+            self.write(&part)?;
+        }
+        self.end();
+        kept.insert(file.sha256.clone());
+        Ok(true)
     }
 
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {

@@ -47,6 +47,13 @@ pub async fn files(
     Ok(files)
 }
 
+/// The files of an item's message.
+pub fn of_item<'a>(files: &'a Files, item: &ThreadItem) -> &'a [MediaRow] {
+    carrier(item)
+        .and_then(|message_id| files.get(&MessageId(message_id)))
+        .map_or(&[], Vec::as_slice)
+}
+
 /// The item's message, where it may carry files.
 fn carrier(item: &ThreadItem) -> Option<Uuid> {
     match &item.what {

@@ -10,9 +10,11 @@ use docket_projections::evidence::audit::{FaultKind, Report};
 use docket_projections::testing::tamper::tamper;
 use http_body_util::BodyExt as _;
 use serde_json::json;
+use sha2::Digest as _;
 use tower::ServiceExt as _;
 use zip::write::SimpleFileOptions;
 
+use crate::media;
 use crate::support::{Api, wait};
 
 /// A case with messages, a note, a reply, and others beside it; gives its reference.
@@ -312,5 +314,52 @@ async fn a_case_that_was_changed_beneath_docket_gets_no_bundle() {
             .contains("docket verify"),
         "{problem}"
     );
+    api.close().await;
+}
+
+#[tokio::test]
+async fn a_bundle_holds_the_files_that_messages_carry() {
+    let (api, host, base) = media::start().await;
+    host.has("1", media::PIXEL);
+    for (name, there) in [("roof.png", "1"), ("roof.png", "1"), ("gone.png", "2")] {
+        let photo = media::photo(&format!("{base}/{there}"), name, "The <roof>");
+        api.takes(&photo).await;
+    }
+    host.fails("2", axum::http::StatusCode::GONE);
+    wait(1);
+    api.media_rounds().await;
+    let mut files = unpack(&bundle(&api, 101).await);
+    let digest = hex::encode(sha2::Sha256::digest(media::PIXEL));
+    let name = format!("media/{digest}.png");
+    let kept: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        kept.iter().filter(|file| **file == name).count(),
+        1,
+        "{kept:?}"
+    );
+    assert_eq!(file(&mut files, &name), media::PIXEL);
+    let page = String::from_utf8(file(&mut files, "transcript.html").clone()).unwrap();
+    assert_eq!(page.matches(&format!("<img src=\"{name}\"")).count(), 2);
+    assert!(page.contains("The file is not here yet: "), "{page}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.zip");
+    pack(&files, &path);
+    let secret = api.app.vonage.settings.key();
+    let key = docket::evidence::public_key(&api.app.pool, secret)
+        .await
+        .unwrap();
+    let checked = check(&path, key.clone()).unwrap();
+    assert!(
+        checked.report.faults.is_empty(),
+        "{:?}",
+        checked.report.faults
+    );
+    script(&path, None).unwrap();
+    file(&mut files, &name).push(0);
+    pack(&files, &path);
+    let checked = check(&path, key).unwrap();
+    assert_eq!(checked.report.faults[0].kind, FaultKind::Changed);
+    script(&path, None).unwrap_err();
     api.close().await;
 }

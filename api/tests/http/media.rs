@@ -23,11 +23,11 @@ use crate::support::{Answer, Api, CUSTOMER, OUR_NUMBER, new_id, survey, text, wa
 
 const HOUR: i64 = 3_600;
 /// A PNG of one pixel, one wide and one high.
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
+pub(crate) const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 
 /// A host of files that answers what it is told to, and counts its calls.
 #[derive(Clone, Default)]
-struct Host {
+pub(crate) struct Host {
     files: Arc<Mutex<HashMap<String, Result<Bytes, StatusCode>>>>,
     calls: Arc<Mutex<Vec<String>>>,
 }
@@ -52,12 +52,12 @@ impl Host {
         (host, base)
     }
 
-    fn has(&self, name: &str, bytes: impl Into<Bytes>) {
+    pub(crate) fn has(&self, name: &str, bytes: impl Into<Bytes>) {
         let mut files = self.files.lock().unwrap();
         files.insert(name.to_owned(), Ok(bytes.into()));
     }
 
-    fn fails(&self, name: &str, status: StatusCode) {
+    pub(crate) fn fails(&self, name: &str, status: StatusCode) {
         let mut files = self.files.lock().unwrap();
         files.insert(name.to_owned(), Err(status));
     }
@@ -79,7 +79,7 @@ pub(crate) fn media(base: &str, max_mb: u64, has_public_url: bool) -> Media {
     )
 }
 
-async fn start() -> (Api, Host, String) {
+pub(crate) async fn start() -> (Api, Host, String) {
     let (host, base) = Host::start().await;
     let api = Api::start().await.with_media(media(&base, 1, true));
     api.set_up().await;
@@ -87,7 +87,7 @@ async fn start() -> (Api, Host, String) {
 }
 
 /// The webhook of a message with a file.
-fn photo(url: &str, name: &str, caption: &str) -> Value {
+pub(crate) fn photo(url: &str, name: &str, caption: &str) -> Value {
     json!({
         "channel": "mms", "message_uuid": new_id(), "to": OUR_NUMBER, "from": CUSTOMER,
         "timestamp": "2026-03-01T11:59:58Z", "message_type": "image",

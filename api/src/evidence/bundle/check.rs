@@ -119,6 +119,11 @@ fn files(
             let sentence = format!("{} is not the file that was signed", file.name);
             report.add(FaultKind::Changed, None, sentence);
         }
+        let named = file.name.strip_prefix("media/");
+        if named.is_some_and(|name| !name.starts_with(&file.sha256)) {
+            let sentence = format!("{} is not the file that its name says", file.name);
+            report.add(FaultKind::Changed, None, sentence);
+        }
     }
     for name in [EVENTS, PROOFS, CHECKPOINT, PUBLIC_KEY] {
         if !listed.contains(name) {

@@ -6,10 +6,14 @@ use docket_domain::automatic::Occasion;
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
+use docket_domain::media::StoredFile;
 use docket_domain::whatsapp_template::SentTemplate;
 use docket_projections::history::CaseAsOf;
 use docket_projections::read::cases::CaseState;
+use docket_projections::read::media::{MediaRow, MediaState};
 use docket_projections::read::thread::{Inbound, ItemAuthor, Outbound, ThreadItem, What};
+
+use crate::media::words;
 
 /// How the page begins.
 #[derive(Template)]
@@ -67,7 +71,70 @@ struct Item {
     who: String,
     about: String,
     text: Option<String>,
+    files: Vec<Carried>,
     more: Vec<String>,
+}
+
+/// A file that a message carries.
+pub(super) struct Carried {
+    /// Where it is in the bundle, if it is there.
+    path: Option<String>,
+    is_picture: bool,
+    /// Its name or its kind.
+    name: String,
+    /// What is known of it: type, size and hash, or why it is missing.
+    about: String,
+}
+
+impl Carried {
+    /// `is_here`: whether the bundle has the file.
+    pub(super) fn new(row: &MediaRow, is_here: bool) -> Self {
+        let name = row.name.as_ref().map_or(&row.kind, |name| &name.0).clone();
+        let (path, is_picture, about) = match &row.state {
+            MediaState::Stored(file) => {
+                let about = format!(
+                    "{}, {} bytes, SHA-256 {}",
+                    file.media_type, file.size, file.sha256
+                );
+                let is_picture = file.media_type.starts_with("image/");
+                if is_here {
+                    (Some(media_path(file)), is_picture, about)
+                } else {
+                    let about = format!("{about}; the store of media no longer has it");
+                    (None, is_picture, about)
+                }
+            }
+            state => (None, false, words::missing(state).unwrap_or_default()),
+        };
+        Self {
+            path,
+            is_picture,
+            name,
+            about,
+        }
+    }
+}
+
+/// Where a bundle has a file.
+pub(super) fn media_path(file: &StoredFile) -> String {
+    let extension = match file.media_type.as_str() {
+        "image/jpeg" => ".jpg",
+        "image/png" => ".png",
+        "image/gif" => ".gif",
+        "image/webp" => ".webp",
+        "audio/mpeg" => ".mp3",
+        "audio/mp4" => ".m4a",
+        "audio/ogg" => ".ogg",
+        "audio/wav" => ".wav",
+        "audio/amr" => ".amr",
+        "video/mp4" => ".mp4",
+        "video/3gpp" => ".3gp",
+        "application/pdf" => ".pdf",
+        "text/plain" => ".txt",
+        "text/vcard" => ".vcf",
+        _ => "",
+    };
+    format!("media/{}{extension}", file.sha256)
 }
 
 /// How the page ends.
@@ -76,7 +143,7 @@ struct Item {
 pub(super) struct Foot;
 
 /// An item of the thread, as HTML.
-pub(super) fn item(item: &ThreadItem) -> Result<String, askama::Error> {
+pub(super) fn item(item: &ThreadItem, files: Vec<Carried>) -> Result<String, askama::Error> {
     let (kind, about, text, mut more) = told(&item.what);
     if let Some(reaction) = &item.reaction {
         let emoji = reaction.emoji.as_deref().map_or("an emoji", |emoji| emoji);
@@ -108,6 +175,7 @@ pub(super) fn item(item: &ThreadItem) -> Result<String, askama::Error> {
         who,
         about,
         text,
+        files,
         more,
     }
     .render()

@@ -52,7 +52,7 @@
     for (const item of [...list.children]) {
       if (!/^i\d+-\d+$/.test(item.id)) { closeRun(); last &&= { at: last.at }; continue; }
       const at = timeOf(item);
-      if (!last || last.at.toDateString() !== at.toDateString()) {
+      if (!last || globalThis.docket.dayOf(last.at) !== globalThis.docket.dayOf(at)) {
         closeRun();
         // What is new begins behind the date.
         const before = item.previousElementSibling?.id === "new" ? item.previousElementSibling : item;

@@ -13,28 +13,34 @@
   };
 
   const language = document.documentElement.lang;
+  // The zone that the person or the installation chose, or else the browser's own.
+  const timeZone = document.documentElement.dataset.zone || undefined;
+  const form = (parts) => new Intl.DateTimeFormat(language, { ...parts, timeZone });
   const forms = {
-    day: new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }),
-    year: new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" }),
-    clock: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
-    exact: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" }),
-    weekday: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }),
-    weekdayYear: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long", year: "numeric" }),
+    day: form({ day: "numeric", month: "short" }),
+    year: form({ day: "numeric", month: "short", year: "numeric" }),
+    clock: form({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+    exact: form({ dateStyle: "long", timeStyle: "long" }),
+    weekday: form({ weekday: "long", day: "numeric", month: "long" }),
+    weekdayYear: form({ weekday: "long", day: "numeric", month: "long", year: "numeric" }),
   };
+  const dayOf = (at) => forms.year.format(at);
+  const yearOf = (at) => dayOf(at).slice(-4);
   /// A date as it stands above a day of a thread.
   function day(at, today, yesterday) {
     const now = new Date();
-    if (at.toDateString() === now.toDateString()) return today;
+    if (dayOf(at) === dayOf(now)) return today;
     now.setDate(now.getDate() - 1);
-    if (at.toDateString() === now.toDateString()) return yesterday;
-    return (at.getFullYear() === new Date().getFullYear() ? forms.weekday : forms.weekdayYear).format(at);
+    if (dayOf(at) === dayOf(now)) return yesterday;
+    return (yearOf(at) === yearOf(new Date()) ? forms.weekday : forms.weekdayYear).format(at);
   }
   function localise(within) {
     const now = new Date();
     for (const time of all("time[data-when]", within)) {
       const at = new Date(time.dateTime);
-      const isToday = at.toDateString() === now.toDateString();
-      const day = at.getFullYear() === now.getFullYear() ? forms.day.format(at) : forms.year.format(at);
+      const isToday = dayOf(at) === dayOf(now);
+      const isThisYear = yearOf(at) === yearOf(now);
+      const day = isThisYear ? forms.day.format(at) : dayOf(at);
       const clock = forms.clock.format(at);
       if (time.dataset.when === "time") time.textContent = clock;
       else if (time.dataset.when === "exact") time.textContent = forms.exact.format(at);
@@ -97,5 +103,5 @@
   });
 
   // For the other scripts, which come after this one.
-  globalThis.docket = { base, find, all, remember, localise, day, person };
+  globalThis.docket = { base, find, all, remember, localise, day, person, dayOf };
 })();

@@ -11,7 +11,7 @@
   const query = new URLSearchParams(location.search);
   // What was just done is said once, and not again after a reload.
   const done = query.get("done");
-  for (const said of ["done", "undo", "did", "count", "refused", "template"]) query.delete(said);
+  for (const said of ["done", "undo", "closed", "did", "count", "refused", "template"]) query.delete(said);
   const address = base + (reference ? `/cases/${reference}` : "/") + (query.size ? `?${query}` : "");
   const write = find("#write");
   const text = find("#text");

@@ -450,6 +450,7 @@
       say({ type: "changes", ...change });
     };
     own.addEventListener("gone", (event) => { own.close(); say({ type: "gone", position: event.data }); });
+    own.addEventListener("notice", (event) => globalThis.docket.notify?.(JSON.parse(event.data)));
     own.addEventListener("presence", (event) => say({ type: "presence", ...JSON.parse(event.data) }));
     own.onerror = async () => {
       if (own !== stream || isSignedOut) return;
@@ -504,6 +505,8 @@
       schedule();
       return;
     }
+    // Whoever wants to be notified is told in a hidden page.
+    if (globalThis.docket.isNotified?.()) return;
     leaving = setTimeout(() => { leave(); position = null; }, isShared ? HIDDEN_MS : 0);
   });
   addEventListener("pagehide", leave);

@@ -18,6 +18,7 @@ use crate::activity::Activity;
 use crate::audit::Audit;
 use crate::http::client_address::TrustedProxies;
 use crate::media::Media;
+use crate::people::People;
 use crate::vonage::client::Client;
 use crate::vonage_settings::VonageSettings;
 
@@ -50,6 +51,8 @@ pub struct Parts {
     pub public_url: Arc<str>,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
+    /// What people are called, and the installation's time zone.
+    pub people: Arc<People>,
     /// The proxies whose word for where a request came from counts.
     pub proxies: Arc<TrustedProxies>,
     /// Cancelled when the service begins to shut down.

@@ -6,6 +6,8 @@
 //! open page refreshes itself, is not recorded again; and however often somebody fails to sign in, the log grows by a bounded
 //! number of events. Signing in and out, and the beginning of an export, are not here: those are recorded before they happen.
 
+mod listings;
+
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +17,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::ids::{AttemptsId, ExportId, Reference, TokenId, UserId};
 use docket_domain::people::attempts::{self, AttemptsCommand, AttemptsEvent, Refusal, typed};
-use docket_domain::people::export::{ExportCommand, ExportEvent, READING_WINDOW, Reading, Via};
+use docket_domain::people::export::{
+    ExportCommand, ExportEvent, Listing, READING_WINDOW, Reading, Via,
+};
 use docket_domain::people::views;
 use docket_domain::personal::Personal;
 use docket_projections::ledger::Ledger;
@@ -28,6 +32,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::error;
 use uuid::Uuid;
 
+use self::listings::Listings;
 use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::people::{RecordAttempts, RecordExport, ViewCase};
 use crate::operations::{Asked, in_request};
@@ -149,6 +154,8 @@ struct Inner {
     new_id: fn() -> Uuid,
     /// Who reads the log.
     hours: Hours,
+    /// Who lists and searches cases.
+    listings: Arc<Listings>,
     /// When each look was last handed on.
     looks: Mutex<HashMap<LookKey, DateTime<Utc>>>,
     /// Failed attempts for which there was no place in the queue.
@@ -165,12 +172,14 @@ impl Audit {
         let (notes, taken) = mpsc::channel(QUEUE);
         let uncounted = Arc::new(AtomicU32::new(0));
         let hours = Hours::default();
+        let listings = Arc::<Listings>::default();
         let recorder = Recorder {
             ledger: ledger.clone(),
             clock,
             new_id,
             notes: taken,
             hours: Arc::clone(&hours),
+            listings: Arc::clone(&listings),
             series: HashMap::new(),
             uncounted: Arc::clone(&uncounted),
         };
@@ -181,6 +190,7 @@ impl Audit {
             clock,
             new_id,
             hours,
+            listings,
             looks: Mutex::default(),
             uncounted,
         }))
@@ -273,6 +283,19 @@ impl Audit {
         Ok(())
     }
 
+    /// Notes that somebody is shown a list of cases. Comes back at once.
+    pub fn listed(&self, asked: &Asked, via: Via, how: Listing) {
+        if is_head() {
+            return;
+        }
+        let (at, export_id) = ((self.0.clock)(), ExportId((self.0.new_id)()));
+        for export in self.0.listings.count(asked, via, how, at, export_id) {
+            if self.0.notes.try_send(Note::Export(export)).is_err() {
+                lost("a list of cases");
+            }
+        }
+    }
+
     /// Whether the look is part of one that is recorded; if not, it is from now on.
     fn is_recorded(&self, look: &Look) -> bool {
         let now = (self.0.clock)();
@@ -359,6 +382,7 @@ struct Recorder {
     new_id: fn() -> Uuid,
     notes: mpsc::Receiver<Note>,
     hours: Hours,
+    listings: Arc<Listings>,
     series: HashMap<SeriesKey, Series>,
     uncounted: Arc<AtomicU32>,
 }
@@ -486,7 +510,8 @@ impl Recorder {
             let over = hours.extract_if(|_, hour| all || now - hour.began_at >= READING_WINDOW);
             over.map(|(_, hour)| hour).collect()
         };
-        for reading in over.into_iter().filter_map(Hour::end) {
+        let over = over.into_iter().filter_map(Hour::end);
+        for reading in over.chain(self.listings.over(now, all)) {
             record(&self.ledger, reading).await;
         }
     }

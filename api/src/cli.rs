@@ -89,8 +89,8 @@ enum UserCommand {
         /// Add a service account instead: a program, which has tokens and no password.
         #[arg(long, requires = "name")]
         service: bool,
-        /// The service account's name.
-        #[arg(long, requires = "service")]
+        /// What colleagues call them; a service account's name.
+        #[arg(long)]
         name: Option<String>,
         /// What they may do.
         #[arg(long)]
@@ -176,7 +176,8 @@ async fn dispatch(cli: Cli, values: &Values) -> anyhow::Result<()> {
             maintenance::with_app(&config, async |app| {
                 let who = match (&email, &name) {
                     (Some(email), _) => {
-                        users::add(app, email, role, password.as_ref()).await?;
+                        let name = name.as_deref();
+                        users::add(app, email, name, role, password.as_ref()).await?;
                         email
                     }
                     (None, Some(name)) => {

@@ -20,12 +20,14 @@ pub mod numbers;
 pub mod public_url;
 pub mod secrets;
 mod tables;
+mod times;
 pub mod vonage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use docket_domain::text::phone::Country;
+use docket_domain::text::time_zone::TimeZone;
 use secrecy::SecretString;
 
 pub use self::given::{Given, Values};
@@ -70,13 +72,14 @@ pub struct Section {
 }
 
 /// All settings, but the name of the file itself.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     listen::SECTION,
     database::SECTION,
     vonage::SECTION,
     delivery::SECTION,
     media::SECTION,
     numbers::SECTION,
+    times::SECTION,
     secrets::SECTION,
     checkpoints::SECTION,
     first_owner::SECTION,
@@ -116,6 +119,8 @@ pub struct Config {
     pub media: media::MediaSettings,
     /// The country whose national numbers are understood.
     pub default_country: Option<Country>,
+    /// The time zone of those who chose none.
+    pub time_zone: Option<TimeZone>,
     /// The first owner's address and password.
     pub owner: Option<(String, SecretString)>,
 }
@@ -157,6 +162,7 @@ impl Values {
         let api_url = vonage.as_ref().map(|vonage| vonage.api_url.as_str());
         let media = media::check(self, api_url, &mut mistakes);
         let default_country = mistakes.note(numbers::default_country(self));
+        let time_zone = mistakes.note(times::time_zone(self));
         let owner = first_owner::owner(self, &mut mistakes);
         mistakes.note(logging::filter(self));
         let (
@@ -169,6 +175,7 @@ impl Values {
             Some(delivery),
             Some(media),
             Some(default_country),
+            Some(time_zone),
             Some(vonage),
             true,
         ) = (
@@ -181,6 +188,7 @@ impl Values {
             delivery,
             media,
             default_country,
+            time_zone,
             vonage,
             mistakes.0.is_empty(),
         )
@@ -203,6 +211,7 @@ impl Values {
             delivery,
             media,
             default_country,
+            time_zone,
             owner,
         };
         config.client()?;

@@ -32,6 +32,7 @@ mod list_words;
 mod live;
 mod log;
 mod marking;
+mod next_case;
 mod outgoing;
 mod owners;
 mod pages;
@@ -50,7 +51,9 @@ mod told;
 mod unsent;
 mod window;
 mod words;
+mod writing;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
@@ -67,6 +70,7 @@ use axum::routing::{get, post};
 use docket_domain::access::Access;
 use docket_domain::ids::UserId;
 use docket_domain::user::Role;
+use docket_domain::user::preferences::Theme;
 use sha2::{Digest as _, Sha256};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
@@ -126,6 +130,7 @@ const STYLES: &str = concat!(
     include_str!("../assets/files.css"),
     include_str!("../assets/log.css"),
     include_str!("../assets/list.css"),
+    include_str!("../assets/people.css"),
     include_str!("../assets/labels.css"),
 );
 
@@ -173,6 +178,7 @@ pub fn router(app: App) -> Router {
         .route("/cases/new/saved-replies", get(answers::of_new_case))
         .route("/cases/{reference}/saved-replies", get(answers::of_case))
         .route("/cases/{reference}/template", post(outgoing::send_template))
+        .route("/cases/{reference}/writing", post(writing::say))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))
         .route("/cases/{reference}/title", post(act::title))
@@ -276,11 +282,50 @@ fn is_compressed(
         .any(|known| media_type.starts_with(known.as_bytes()))
 }
 
+/// The name of the stylesheet with these colours.
+pub(crate) const fn stylesheet(theme: Theme) -> &'static str {
+    match theme {
+        Theme::System => "console.css",
+        Theme::Light => "console-light.css",
+        Theme::Dark => "console-dark.css",
+    }
+}
+
+/// The stylesheet with these colours: those of one theme hold whatever the system asks for.
+fn styles(theme: Theme) -> Cow<'static, str> {
+    let (colours, holds) = match theme {
+        Theme::System => return Cow::Borrowed(STYLES),
+        Theme::Light => ("light", "not all"),
+        Theme::Dark => ("dark", "all"),
+    };
+    let styles = STYLES.replace(
+        "color-scheme: light dark",
+        &format!("color-scheme: {colours}"),
+    );
+    Cow::Owned(styles.replace("(prefers-color-scheme: dark)", holds))
+}
+
+/// The scripts of pages.
+const SCRIPTS: [(&str, &str); 9] = [
+    ("/assets/console.js", include_str!("../assets/console.js")),
+    ("/assets/people.js", include_str!("../assets/people.js")),
+    ("/assets/desk.js", include_str!("../assets/desk.js")),
+    ("/assets/files.js", include_str!("../assets/files.js")),
+    ("/assets/case.js", include_str!("../assets/case.js")),
+    ("/assets/live.js", include_str!("../assets/live.js")),
+    ("/assets/list.js", include_str!("../assets/list.js")),
+    ("/assets/snooze.js", include_str!("../assets/snooze.js")),
+    ("/assets/history.js", include_str!("../assets/history.js")),
+];
+
 /// What pages load. A browser asks each time whether it has the newest, and gets it only where not.
 fn assets() -> Router<Console> {
-    let asset = |content_type: &'static str, body: &'static str| {
+    let asset = |content_type: &'static str, body: Cow<'static, str>| {
         // Weak: the same content is sent compressed and as it is.
-        let tag = format!("W/\"{}\"", &hex::encode(Sha256::digest(body))[..16]);
+        let tag = format!(
+            "W/\"{}\"",
+            &hex::encode(Sha256::digest(body.as_bytes()))[..16]
+        );
         get(move |headers: HeaderMap| async move {
             let known = headers.get_all(IF_NONE_MATCH).iter();
             let is_known = known
@@ -291,75 +336,41 @@ fn assets() -> Router<Console> {
             if is_known {
                 (StatusCode::NOT_MODIFIED, about).into_response()
             } else {
-                (about, [(CONTENT_TYPE, content_type)], body).into_response()
+                (about, [(CONTENT_TYPE, content_type)], body.clone()).into_response()
             }
         })
     };
-    Router::new()
+    let router = Router::new()
         .route(
             "/assets/console.css",
-            asset("text/css; charset=utf-8", STYLES),
+            asset("text/css; charset=utf-8", styles(Theme::System)),
         )
         .route(
-            "/assets/console.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/console.js"),
-            ),
+            "/assets/console-light.css",
+            asset("text/css; charset=utf-8", styles(Theme::Light)),
         )
         .route(
-            "/assets/desk.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/desk.js"),
-            ),
+            "/assets/console-dark.css",
+            asset("text/css; charset=utf-8", styles(Theme::Dark)),
         )
         .route(
-            "/assets/files.js",
+            "/assets/console-unread.svg",
             asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/files.js"),
-            ),
-        )
-        .route(
-            "/assets/case.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/case.js"),
-            ),
-        )
-        .route(
-            "/assets/live.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/live.js"),
-            ),
-        )
-        .route(
-            "/assets/list.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/list.js"),
-            ),
-        )
-        .route(
-            "/assets/snooze.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/snooze.js"),
-            ),
-        )
-        .route(
-            "/assets/history.js",
-            asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../assets/history.js"),
+                "image/svg+xml",
+                include_str!("../assets/console-unread.svg").into(),
             ),
         )
         .route(
             "/assets/console.svg",
-            asset("image/svg+xml", include_str!("../assets/console.svg")),
-        )
+            asset(
+                "image/svg+xml",
+                include_str!("../assets/console.svg").into(),
+            ),
+        );
+    SCRIPTS.into_iter().fold(router, |router, (path, script)| {
+        let script = asset("text/javascript; charset=utf-8", script.into());
+        Router::route(router, path, script)
+    })
 }
 
 /// Whether a tag that a browser knows is this one, by the weak comparison of RFC 9110.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::ids::ExportId;
 use docket_domain::people::export::{ExportCommand, ExportEvent, Exported, Via};
 use docket_projections::PgPool;
+use docket_projections::log::circumstances::Circumstances;
 use docket_projections::log::reader::{self, LogEvent, ReadError};
 use docket_projections::log::recorded::{self, Actor, Metadata};
 use serde::Serialize;
@@ -18,6 +19,7 @@ use crate::evidence;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request_id::is_head;
 use crate::operations::people::RecordExport;
+use crate::people::Names;
 
 /// How many events are in memory at once.
 const PAGE: i64 = 1_000;
@@ -37,12 +39,17 @@ pub struct Period {
     pub since: Option<DateTime<Utc>>,
     /// Only events that were recorded before.
     pub until: Option<DateTime<Utc>>,
+    /// Only what was done so.
+    pub how: Circumstances,
 }
 
 impl Period {
     fn includes(&self, event: &LogEvent) -> bool {
         self.since.is_none_or(|since| event.recorded_at >= since)
             && self.until.is_none_or(|until| event.recorded_at < until)
+            && (self.how.is_all()
+                || serde_json::from_str(event.metadata.get())
+                    .is_ok_and(|metadata| self.how.include(&metadata)))
     }
 }
 
@@ -120,6 +127,9 @@ struct CloudEvent<'a> {
     userid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     useremail: Option<String>,
+    /// What the user was called when the export was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,13 +139,16 @@ struct CloudEvent<'a> {
     /// What the caller called the request, which proves nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     clientrequestid: Option<String>,
+    /// The network address that the user's request came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clientaddress: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     data: &'a RawValue,
 }
 
 impl<'a> CloudEvent<'a> {
-    fn new(event: &'a LogEvent, source: &'a str) -> Result<Self, serde_json::Error> {
+    fn new(event: &'a LogEvent, source: &'a str, names: &Names) -> Result<Self, serde_json::Error> {
         let metadata: Metadata = serde_json::from_str(event.metadata.get())?;
         let (userid, useremail) = match &metadata.actor {
             Actor::User { user_id, email } => (Some(user_id.to_string()), Some(email.clone())),
@@ -153,11 +166,13 @@ impl<'a> CloudEvent<'a> {
             sequence: event.sequence,
             actor: metadata.actor.kind(),
             userid,
+            username: useremail.as_deref().and_then(|email| names.of(email)),
             useremail,
             via: metadata.via.map(recorded::Via::as_str),
             tokenid: metadata.token_id.map(|id| id.to_string()),
             requestid: metadata.request_id,
             clientrequestid: metadata.client_request_id,
+            clientaddress: metadata.client_address.map(|address| address.0),
             cause: metadata.cause,
             data: event.data(),
         })
@@ -169,6 +184,7 @@ pub struct Lines {
     pool: PgPool,
     period: Period,
     source: String,
+    names: Names,
     /// The last position that was read.
     after: i64,
     first: i64,
@@ -278,10 +294,13 @@ impl Lines {
         if asked > head {
             return Err(ExportError::Beyond { head, asked });
         }
+        // The log is given out without them too: read models can be missing.
+        let names = Names::read(&pool, 0).await.unwrap_or_default();
         Ok(Self {
             pool,
             period,
             source: format!("{public_url}{SOURCE}"),
+            names,
             after: first - 1,
             first,
             last,
@@ -290,7 +309,7 @@ impl Lines {
     }
 
     /// The same without any line left to give out.
-    const fn at_the_end(mut self) -> Self {
+    fn at_the_end(mut self) -> Self {
         self.after = self.last;
         self
     }
@@ -324,7 +343,7 @@ impl Lines {
                         position: event.position,
                         source,
                     };
-                    let line = CloudEvent::new(event, &self.source).map_err(form)?;
+                    let line = CloudEvent::new(event, &self.source, &self.names).map_err(form)?;
                     serde_json::to_writer(&mut lines, &line).map_err(form)?;
                     lines.push(b'\n');
                     self.given += 1;
@@ -384,7 +403,12 @@ mod tests {
     #[test]
     fn an_event_is_a_cloud_event() {
         let event = event();
-        let line = CloudEvent::new(&event, "https://docket.example.com/api/v1/events").unwrap();
+        let line = CloudEvent::new(
+            &event,
+            "https://docket.example.com/api/v1/events",
+            &Names::default(),
+        )
+        .unwrap();
         assert_eq!(
             serde_json::to_value(line).unwrap(),
             json!({
@@ -412,7 +436,9 @@ mod tests {
     #[test]
     fn attributes_are_named_as_cloud_events_asks() {
         let event = event();
-        let line = serde_json::to_value(CloudEvent::new(&event, SOURCE).unwrap()).unwrap();
+        let line =
+            serde_json::to_value(CloudEvent::new(&event, SOURCE, &Names::default()).unwrap())
+                .unwrap();
         let Value::Object(attributes) = line else {
             panic!("an event is an object")
         };
@@ -435,6 +461,7 @@ mod tests {
             to: None,
             since,
             until,
+            how: Circumstances::default(),
         };
         assert!(export(None, None).includes(&event));
         assert!(export(Some(at), Some(later)).includes(&event));

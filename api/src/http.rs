@@ -6,6 +6,7 @@
 //! the same routes. To add an endpoint: a handler with `#[utoipa::path]` in the file of its group, a line in that file's `routes`,
 //! and a row in the tests' table of who may call what, which fails without it.
 
+pub mod account;
 pub mod auth;
 pub mod bundle;
 pub mod case_list;
@@ -20,6 +21,7 @@ mod integers;
 pub mod labels;
 pub mod lines;
 pub mod media;
+pub mod mentions;
 pub mod moves;
 pub mod openapi;
 mod outgoing;
@@ -62,6 +64,7 @@ use uuid::Uuid;
 use self::problem::Problem;
 use self::request_id::{ClientRequestId, RequestId};
 use crate::app::App;
+use crate::people;
 use crate::site;
 
 /// The largest body that is read, in bytes.
@@ -109,6 +112,7 @@ pub fn observed(router: Router, new_id: fn() -> Uuid) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(trace))
+        .layer(middleware::from_fn(people::middleware))
         .layer(middleware::from_fn_with_state(
             new_id,
             request_id::middleware,
@@ -135,6 +139,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(media::routes())
         .merge(unrouted::routes())
         .merge(events::routes())
+        .merge(account::routes())
+        .merge(mentions::routes())
         .merge(checkpoints::routes())
         .merge(bundle::routes())
         .merge(users::routes())

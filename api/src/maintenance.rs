@@ -90,6 +90,7 @@ pub async fn on_store<T>(
         metrics: metrics::handle(),
         public_url: public_url.into(),
         default_country: None,
+        people: Arc::default(),
         proxies: Arc::default(),
         stopping: CancellationToken::new(),
     });

@@ -65,6 +65,7 @@ pub(crate) fn in_request(metadata: Metadata, request: Option<&RequestIds>) -> Me
     Metadata {
         request_id: request.map(|request| request.id.clone()),
         client_request_id: request.and_then(|request| request.client_id.clone()),
+        client_address: request.and_then(|request| request.client_address.clone()),
         ..metadata
     }
 }

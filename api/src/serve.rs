@@ -36,6 +36,7 @@ use crate::http::problem::Problem;
 use crate::media::Media;
 use crate::media::link::LinkKey;
 use crate::media::worker::MediaWorker;
+use crate::people::People;
 use crate::store::Store;
 use crate::vonage_settings::VonageSettings;
 use crate::{
@@ -191,6 +192,7 @@ impl Service {
                 .unwrap_or_else(|| format!("http://{address}"))
                 .into(),
             default_country: config.default_country,
+            people: Arc::new(People::in_zone(config.time_zone)),
             proxies: Arc::new(config.trusted_proxies.clone()),
             stopping: CancellationToken::new(),
         });

@@ -59,15 +59,18 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 pub async fn add(
     app: &App,
     email: &str,
+    name: Option<&str>,
     role: Role,
     password: Option<&SecretString>,
 ) -> anyhow::Result<UserId> {
-    add_by(app, email, role, password, Administrator::CommandLine).await
+    let by = Administrator::CommandLine;
+    add_by(app, email, name, role, password, by).await
 }
 
 async fn add_by(
     app: &App,
     email: &str,
+    name: Option<&str>,
     role: Role,
     password: Option<&SecretString>,
     by: Administrator,
@@ -86,6 +89,7 @@ async fn add_by(
     let command = UserCommand::Add {
         user_id,
         email: Personal(email),
+        name: name.map(|name| Personal(name.to_owned())),
         role,
         access: Access::All,
     };
@@ -202,6 +206,7 @@ pub async fn ensure_first_owner(
         match add_by(
             app,
             email,
+            None,
             Role::Owner,
             Some(password),
             Administrator::System,

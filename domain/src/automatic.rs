@@ -1,7 +1,7 @@
 //! Automatic texts: which one a message gets, if any, and what it says.
 //!
 //! A message gets one at most: the reply for several open cases, else the answer to `#0`, else the greeting of a new case, else the
-//! text outside of office hours. ADR 0023 gives the reasons. Like all of them, an automatic text says nothing for an agent: a case
+//! text outside of office hours. ADR 0024 gives the reasons. Like all of them, an automatic text says nothing for an agent: a case
 //! that has one is as unread and as unanswered as before.
 
 use chrono::{DateTime, NaiveDate, Utc};

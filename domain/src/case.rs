@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::profile::OptOutChange;
 use crate::delivery::Progress;
-use crate::ids::{LabelId, MessageId, Reference, UserId};
+use crate::ids::{LabelId, MessageId, NoteId, Reference, UserId};
 use crate::personal::Personal;
 use crate::text::{normalise, title};
 
@@ -250,14 +250,9 @@ impl Case {
                 text,
             } => {
                 state.must_not_be_withdrawn()?;
-                let text = Personal(normalise::typed(&text).into_owned());
-                must_fit("the note", &text, MAX_NOTE_CHARS)?;
-                Ok(vec![CaseEvent::NoteAdded {
-                    note_id,
-                    author,
-                    text,
-                }])
+                noted(note_id, author, &text)
             }
+            CaseCommand::Mention { note_id, users } => state.mention(note_id, users),
             CaseCommand::RecordOptOut(change) => Ok(state.record_opt_out(change)),
             CaseCommand::MoveOut {
                 message_id,
@@ -392,6 +387,14 @@ impl State {
         } else {
             vec![CaseEvent::OptOutChanged(change)]
         }
+    }
+
+    /// That a note mentions people; nothing where it mentions nobody.
+    fn mention(&self, note_id: NoteId, users: Vec<UserId>) -> Result<Vec<CaseEvent>, CaseError> {
+        self.must_not_be_withdrawn()?;
+        let is_anybody = !users.is_empty();
+        let mentioned = CaseEvent::PeopleMentioned { note_id, users };
+        Ok(is_anybody.then_some(mentioned).into_iter().collect())
     }
 
     fn must_not_be_withdrawn(&self) -> Result<(), CaseError> {
@@ -672,6 +675,21 @@ impl State {
                 .insert(message_id, Box::new(reaction.clone()));
         }
     }
+}
+
+/// That a note was added.
+///
+/// # Errors
+///
+/// [`CaseError::Empty`] or [`CaseError::TooLong`].
+fn noted(note_id: NoteId, author: Author, text: &str) -> Result<Vec<CaseEvent>, CaseError> {
+    let text = Personal(normalise::typed(text).into_owned());
+    must_fit("the note", &text, MAX_NOTE_CHARS)?;
+    Ok(vec![CaseEvent::NoteAdded {
+        note_id,
+        author,
+        text,
+    }])
 }
 
 /// Whether a title that somebody typed can be kept.

@@ -2,16 +2,21 @@
 //!
 //! The log keeps who was given which role and token and when; passwords and tokens themselves never stand in an event.
 
+pub mod name;
+pub mod preferences;
+
 use std::collections::BTreeMap;
 
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
+use self::name::normalise_name;
+use self::preferences::{Preferences, PreferencesChange};
 use crate::access::Access;
 use crate::ids::{SurveyId, TokenId, UserId};
 use crate::personal::Personal;
-use crate::text::normalise;
+use crate::text::{normalise, time_zone};
 
 /// What a person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +92,12 @@ pub struct User {
 pub struct UserState {
     /// The address they sign in with, in lower case; a service account's name.
     pub email: Personal<String>,
+    /// What colleagues call them; `None` where nobody has said.
+    #[serde(default)]
+    pub name: Option<Personal<String>>,
+    /// How they want the console to be.
+    #[serde(default)]
+    pub preferences: Preferences,
     /// A person or a program.
     pub kind: UserKind,
     /// What they may do.
@@ -108,6 +119,8 @@ pub enum UserCommand {
         user_id: UserId,
         /// Their address.
         email: Personal<String>,
+        /// What colleagues call them, where that is said.
+        name: Option<Personal<String>>,
         /// What they may do.
         role: Role,
         /// Which surveys' cases they reach as an agent.
@@ -130,8 +143,21 @@ pub enum UserCommand {
         role: Option<Role>,
         /// Which surveys' cases they reach as an agent from now on.
         access: Option<Access>,
+        /// What they are called from now on; `Some(None)` takes their name away.
+        name: Option<Option<Personal<String>>>,
         /// The version that whoever asks has seen, where they say it.
         seen: Option<u64>,
+    },
+    /// Call them something else; `None` or an empty name takes their name away.
+    SetName(Option<Personal<String>>),
+    /// Note how they want the console to be.
+    ChangePreferences(PreferencesChange),
+    /// Both of these at once; a name that is `None` stays.
+    ChangeAccount {
+        /// What they are called from now on; `Some(None)` takes their name away.
+        name: Option<Option<Personal<String>>>,
+        /// How they want the console to be.
+        preferences: PreferencesChange,
     },
     /// Note that they have another password.
     ChangePassword,
@@ -184,6 +210,16 @@ pub enum UserEvent {
         /// The surveys, ordered; null for all, of later ones too.
         surveys: Option<Vec<SurveyId>>,
     },
+    /// They are called something else from now on.
+    UserNamed {
+        /// Their name; null where they are known by their address again.
+        name: Option<Personal<String>>,
+    },
+    /// They want the console to be otherwise.
+    PreferencesChanged {
+        /// All that they want, with what stays as it was.
+        preferences: Preferences,
+    },
     /// They have another password.
     PasswordChanged {},
     /// They were removed, and their tokens with them.
@@ -217,6 +253,15 @@ pub enum UserError {
     /// Somebody else has the address.
     #[error("there is a user with that address already")]
     EmailTaken,
+    /// The person's name is none.
+    #[error("name must have 1 to 100 characters on one line and no @, or be null")]
+    Name,
+    /// A service account is known by its name.
+    #[error("a service account keeps the name that it was added with")]
+    ServiceNameStays,
+    /// The time zone is none.
+    #[error("time_zone must be the name of an IANA time zone, such as Europe/Berlin, or null")]
+    TimeZone,
     /// The service account's name is none.
     #[error("the name of a service account must have 1 to 100 characters on one line and no @")]
     ServiceName,
@@ -294,37 +339,7 @@ impl User {
     /// A [`UserError`] that says why nothing can be recorded.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
         let Some(state) = &self.state else {
-            return match command {
-                UserCommand::Add {
-                    user_id,
-                    email,
-                    role,
-                    access,
-                } => {
-                    let email = normalise_email(&email).ok_or(UserError::Email)?.into();
-                    let added = UserEvent::UserAdded {
-                        user_id,
-                        email,
-                        role,
-                    };
-                    Ok(with_access(added, &access))
-                }
-                UserCommand::AddService {
-                    user_id,
-                    name,
-                    role,
-                    access,
-                } => {
-                    let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
-                    let added = UserEvent::ServiceAccountAdded {
-                        user_id,
-                        name: name.into(),
-                        role,
-                    };
-                    Ok(with_access(added, &access))
-                }
-                _ => Err(UserError::NotAdded),
-            };
+            return add(command);
         };
         if state.removed {
             return if command == UserCommand::Remove {
@@ -337,7 +352,12 @@ impl User {
             UserCommand::Add { .. } | UserCommand::AddService { .. } => {
                 Err(UserError::AlreadyAdded)
             }
-            UserCommand::ChangeRights { role, access, seen } => {
+            UserCommand::ChangeRights {
+                role,
+                access,
+                name,
+                seen,
+            } => {
                 let from = state.role;
                 let role = role.filter(|role| *role != from);
                 let access = access.filter(|access| *access != state.access);
@@ -350,7 +370,21 @@ impl User {
                 let access = access.map(|access| UserEvent::SurveyAccessChanged {
                     surveys: access.surveys(),
                 });
-                Ok(role.into_iter().chain(access).collect())
+                let named = match name {
+                    Some(name) => state.call(name)?,
+                    None => None,
+                };
+                Ok(role.into_iter().chain(access).chain(named).collect())
+            }
+            UserCommand::SetName(name) => Ok(state.call(name)?.into_iter().collect()),
+            UserCommand::ChangePreferences(change) => state.prefer(change),
+            UserCommand::ChangeAccount { name, preferences } => {
+                let named = match name {
+                    Some(name) => state.call(name)?,
+                    None => None,
+                };
+                let preferred = state.prefer(preferences)?;
+                Ok(named.into_iter().chain(preferred).collect())
             }
             UserCommand::ChangePassword if state.kind == UserKind::Service => {
                 Err(UserError::ServicePassword)
@@ -396,6 +430,10 @@ impl User {
             (UserEvent::SurveyAccessChanged { surveys }, Some(state)) => {
                 state.access = surveys.clone().into();
             }
+            (UserEvent::UserNamed { name }, Some(state)) => state.name.clone_from(name),
+            (UserEvent::PreferencesChanged { preferences }, Some(state)) => {
+                state.preferences.clone_from(preferences);
+            }
             (UserEvent::UserRemoved {}, Some(state)) => {
                 state.removed = true;
                 state.tokens.clear();
@@ -411,6 +449,46 @@ impl User {
     }
 }
 
+/// Decides the first command to a user.
+fn add(command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
+    match command {
+        UserCommand::Add {
+            user_id,
+            email,
+            name,
+            role,
+            access,
+        } => {
+            let email = normalise_email(&email).ok_or(UserError::Email)?.into();
+            let added = UserEvent::UserAdded {
+                user_id,
+                email,
+                role,
+            };
+            let named = read_name(name)?.map(|name| UserEvent::UserNamed { name: Some(name) });
+            Ok(with_access(added, &access)
+                .into_iter()
+                .chain(named)
+                .collect())
+        }
+        UserCommand::AddService {
+            user_id,
+            name,
+            role,
+            access,
+        } => {
+            let name = normalise_service_name(&name).ok_or(UserError::ServiceName)?;
+            let added = UserEvent::ServiceAccountAdded {
+                user_id,
+                name: name.into(),
+                role,
+            };
+            Ok(with_access(added, &access))
+        }
+        _ => Err(UserError::NotAdded),
+    }
+}
+
 /// What adds a user, and what keeps them to some surveys where that is asked for.
 fn with_access(added: UserEvent, access: &Access) -> Vec<UserEvent> {
     let surveys = access.surveys();
@@ -423,6 +501,8 @@ impl UserState {
     fn new(email_or_name: &Personal<String>, kind: UserKind, role: Role) -> Self {
         Self {
             email: email_or_name.clone(),
+            name: None,
+            preferences: Preferences::default(),
             kind,
             role,
             access: Access::All,
@@ -430,15 +510,50 @@ impl UserState {
             tokens: BTreeMap::new(),
         }
     }
+
+    fn call(&self, name: Option<Personal<String>>) -> Result<Option<UserEvent>, UserError> {
+        if self.kind == UserKind::Service {
+            return Err(UserError::ServiceNameStays);
+        }
+        let name = read_name(name)?;
+        Ok((name != self.name).then_some(UserEvent::UserNamed { name }))
+    }
+
+    fn prefer(&self, change: PreferencesChange) -> Result<Vec<UserEvent>, UserError> {
+        let mut preferences = self.preferences.with(change);
+        if let Some(zone) = &mut preferences.time_zone
+            && self.preferences.time_zone.as_ref() != Some(zone)
+        {
+            let known = time_zone::find(zone).ok_or(UserError::TimeZone)?;
+            known.name().clone_into(zone);
+        }
+        if preferences == self.preferences {
+            return Ok(vec![]);
+        }
+        Ok(vec![UserEvent::PreferencesChanged { preferences }])
+    }
+}
+
+/// A name in its one spelling; `None` where there is none.
+fn read_name(name: Option<Personal<String>>) -> Result<Option<Personal<String>>, UserError> {
+    match name {
+        Some(name) if !normalise::is_empty(&name) => {
+            let name = normalise_name(&name).ok_or(UserError::Name)?;
+            Ok(Some(name.into()))
+        }
+        _ => Ok(None),
+    }
 }
 
 impl UserEvent {
     /// Every event type.
-    pub const TYPES: [&'static str; 8] = [
+    pub const TYPES: [&'static str; 10] = [
         "UserAdded",
         "ServiceAccountAdded",
         "RoleChanged",
         "SurveyAccessChanged",
+        "UserNamed",
+        "PreferencesChanged",
         "PasswordChanged",
         "UserRemoved",
         "TokenCreated",
@@ -452,6 +567,8 @@ impl UserEvent {
             Self::ServiceAccountAdded { .. } => "ServiceAccountAdded",
             Self::RoleChanged { .. } => "RoleChanged",
             Self::SurveyAccessChanged { .. } => "SurveyAccessChanged",
+            Self::UserNamed { .. } => "UserNamed",
+            Self::PreferencesChanged { .. } => "PreferencesChanged",
             Self::PasswordChanged {} => "PasswordChanged",
             Self::UserRemoved {} => "UserRemoved",
             Self::TokenCreated { .. } => "TokenCreated",
@@ -523,6 +640,7 @@ mod tests {
         let add = UserCommand::Add {
             user_id: UserId(Uuid::nil()),
             email: " Agent@Example.com ".into(),
+            name: None,
             role: Role::Agent,
             access: Access::All,
         };
@@ -598,6 +716,7 @@ mod tests {
         let add = UserCommand::Add {
             user_id: UserId(Uuid::nil()),
             email: "agent@example.com".into(),
+            name: None,
             role: Role::Agent,
             access: Access::from(Some(vec![SURVEY])),
         };
@@ -611,6 +730,7 @@ mod tests {
         let change = |role, access| UserCommand::ChangeRights {
             role,
             access,
+            name: None,
             seen: None,
         };
         given(vec![added()])
@@ -630,6 +750,7 @@ mod tests {
             seen: None,
             role: Some(Role::Owner),
             access: Some(Access::All),
+            name: None,
         };
         let made_owner = UserEvent::RoleChanged {
             from: Role::Agent,
@@ -641,5 +762,70 @@ mod tests {
         given(vec![added(), UserEvent::UserRemoved {}])
             .when(change)
             .then_expect_error(UserError::NotAdded);
+    }
+    #[test]
+    fn a_person_is_named_once_and_a_service_account_keeps_its_name() {
+        let set = |name: Option<&str>| UserCommand::SetName(name.map(Personal::from));
+        let named = |name: Option<&str>| UserEvent::UserNamed {
+            name: name.map(Personal::from),
+        };
+        given(vec![added()])
+            .when(set(Some(" Ada Lovelace ")))
+            .then_expect_events(vec![named(Some("Ada Lovelace"))]);
+        given(vec![added(), named(Some("Ada Lovelace"))])
+            .when(set(Some("Ada Lovelace")))
+            .then_expect_events(vec![]);
+        for none in [None, Some(""), Some(" \u{200b}")] {
+            given(vec![added(), named(Some("Ada"))])
+                .when(set(none))
+                .then_expect_events(vec![named(None)]);
+        }
+        for wrong in ["a\nb", &"x".repeat(101)] {
+            given(vec![added()])
+                .when(set(Some(wrong)))
+                .then_expect_error(UserError::Name);
+        }
+        let service = UserEvent::ServiceAccountAdded {
+            user_id: UserId(Uuid::nil()),
+            name: "Night import".into(),
+            role: Role::Agent,
+        };
+        given(vec![service])
+            .when(set(Some("Ada")))
+            .then_expect_error(UserError::ServiceNameStays);
+    }
+
+    #[test]
+    fn preferences_change_one_by_one() {
+        let change = PreferencesChange {
+            time_zone: Some(Some("europe/berlin".to_owned())),
+            ..PreferencesChange::default()
+        };
+        let preferred = Preferences {
+            time_zone: Some("Europe/Berlin".to_owned()),
+            next_case: true,
+            ..Preferences::default()
+        };
+        let before = UserEvent::PreferencesChanged {
+            preferences: Preferences {
+                next_case: true,
+                ..Preferences::default()
+            },
+        };
+        let changed = UserEvent::PreferencesChanged {
+            preferences: preferred,
+        };
+        given(vec![added(), before])
+            .when(UserCommand::ChangePreferences(change.clone()))
+            .then_expect_events(vec![changed.clone()]);
+        given(vec![added(), changed])
+            .when(UserCommand::ChangePreferences(change))
+            .then_expect_events(vec![]);
+        given(vec![added()])
+            .when(UserCommand::ChangePreferences(PreferencesChange {
+                time_zone: Some(Some("Mars/Olympus".to_owned())),
+                ..PreferencesChange::default()
+            }))
+            .then_expect_error(UserError::TimeZone);
     }
 }

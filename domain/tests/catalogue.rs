@@ -54,6 +54,8 @@ Beside each event the log keeps
 | `via` | by which way: `console`, `api`, `cli`, `webhook`, `delivery` (the delivery worker) or `system` (Docket itself, as at its first start). \
 Events of versions before it are without it |
 | `token_id` | the API token that acted in the user's name. `TokenCreated` with this id says what the token is for |
+| `client_address` | the network address that the user's request came from, by the trusted proxies; personal. \
+Events of versions before it are without it, and so are answers to agents |
 | `request_id` | Docket's id of the request; it is always Docket's own |
 | `client_request_id` | the id that the caller gave the request in `x-request-id`, cut to 128 characters. It proves nothing |
 | `cause` | Vonage's id of the message, or a word such as `delivery` |
@@ -78,7 +80,8 @@ const CLOUD_EVENTS: &str = "\
 | `data` | what stands in the event under its type |
 | `dataversion` | the version in which it was written |
 | `sequence` | its place in its stream, a number |
-| `actor`, `userid`, `useremail`, `via`, `tokenid`, `requestid`, `clientrequestid`, `cause` | the metadata |
+| `actor`, `userid`, `useremail`, `via`, `tokenid`, `clientaddress`, `requestid`, `clientrequestid`, `cause` | the metadata |
+| `username` | what the user was called when the export was made |
 ";
 
 struct AggregateEvents {

@@ -35,12 +35,13 @@ use docket_domain::line::{AutomaticTexts, HaltReason, Line, LineEvent, LineSetti
 use docket_domain::media::{MediaFailure, StoredFile};
 use docket_domain::office_hours::{OfficeHours, OpenSpan, TimeZone, Weekday};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
-use docket_domain::people::export::{Export, ExportEvent, Exported, Reading, Via};
+use docket_domain::people::export::{Export, ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{Session, SessionEvent, SignOut};
 use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings, Template};
+use docket_domain::user::preferences::{Notify, Preferences, Theme};
 use docket_domain::user::{Role, User, UserEvent};
 use docket_domain::whatsapp_template::{
     SentTemplate, TemplateSettings, WhatsappTemplate, WhatsappTemplateEvent,
@@ -519,6 +520,10 @@ fn changes() -> Vec<Example> {
             note_id: NoteId(id(7)),
             author: author(),
             text: "An invented note".into(),
+        }),
+        full(CaseEvent::PeopleMentioned {
+            note_id: NoteId(id(5)),
+            users: vec![UserId(id(2)), UserId(id(13))],
         }),
     ]
 }
@@ -1038,6 +1043,23 @@ fn user_examples() -> Vec<Example> {
             surveys: Some(vec![SurveyId(id(6)), SurveyId(id(10))]),
         }),
         shape("all", UserEvent::SurveyAccessChanged { surveys: None }),
+        full(UserEvent::UserNamed {
+            name: Some("Invented Person".into()),
+        }),
+        shape("none", UserEvent::UserNamed { name: None }),
+        full(UserEvent::PreferencesChanged {
+            preferences: Preferences {
+                theme: Theme::Dark,
+                time_zone: Some("Europe/Berlin".to_owned()),
+                next_case: true,
+                notify: Notify {
+                    assignment: true,
+                    mention: true,
+                    message: false,
+                    sound: true,
+                },
+            },
+        }),
         full(UserEvent::PasswordChanged {}),
         full(UserEvent::UserRemoved {}),
         full(UserEvent::TokenCreated {
@@ -1143,6 +1165,30 @@ fn people_examples() -> Vec<Example> {
     ]
 }
 
+fn listing_examples() -> Vec<Example> {
+    vec![
+        full(ExportEvent::CasesListed {
+            export_id: ExportId(id(12)),
+            via: Via::Api,
+            how: Listing::Search,
+            at: at("2026-03-02T09:15:30.125Z"),
+        }),
+        shape(
+            "list",
+            ExportEvent::CasesListed {
+                export_id: ExportId(id(12)),
+                via: Via::Console,
+                how: Listing::List,
+                at: at("2026-03-02T09:15:30.125Z"),
+            },
+        ),
+        full(ExportEvent::CasesListedOn {
+            times: 7,
+            until: at("2026-03-02T09:45:30.125Z"),
+        }),
+    ]
+}
+
 fn installation_examples() -> Vec<Example> {
     let changed = |application_id: Option<&str>, signature_secret, private_key| {
         InstallationEvent::VonageChanged {
@@ -1174,6 +1220,7 @@ fn examples() -> Vec<Example> {
         held_examples(),
         user_examples(),
         people_examples(),
+        listing_examples(),
         installation_examples(),
         template_examples(),
     ]
@@ -1349,7 +1396,7 @@ fn an_event_is_named_by_its_variant() {
 fn the_lists_of_event_types_are_complete() {
     let (case, case_name) = variants!(CaseEvent: CaseOpened, MessageReceived, MessageQueued, MessageSending, MessageDeferred,
         MessageSent, MessageIdentified, MessageDelivered, MessageRead, MessageFailed, MessageUncertain, MessageRequeued, StatusChanged,
-        AssigneeChanged, TitleChanged, NoteAdded, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
+        AssigneeChanged, TitleChanged, NoteAdded, PeopleMentioned, MessageMovedOut, MessageMovedIn, MoveUndone, MessageReturned,
         MessageRemovedElsewhere, ReactionReceived, OptOutChanged, MediaStored, MediaFailed, LabelsChanged, CaseSnoozed, CaseWoken);
     let (label, label_name) = variants!(LabelEvent: LabelCreated, LabelChanged, LabelDeleted);
     assert_eq!(BTreeSet::from(LabelEvent::TYPES), label);
@@ -1358,7 +1405,7 @@ fn the_lists_of_event_types_are_complete() {
     let (line, line_name) =
         variants!(LineEvent: LineAdded, LineChanged, LineRemoved, SendingHalted, SendingResumed);
     let (held, held_name) = variants!(HeldEvent: WebhookHeld, WebhookRouted);
-    let (user, user_name) = variants!(UserEvent: UserAdded, ServiceAccountAdded, RoleChanged, SurveyAccessChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
+    let (user, user_name) = variants!(UserEvent: UserAdded, ServiceAccountAdded, RoleChanged, SurveyAccessChanged, UserNamed, PreferencesChanged, PasswordChanged, UserRemoved, TokenCreated, TokenRevoked);
     assert_eq!(BTreeSet::from(CaseEvent::TYPES), case);
     assert_eq!(BTreeSet::from(SurveyEvent::TYPES), survey);
     assert_eq!(BTreeSet::from(LineEvent::TYPES), line);

@@ -381,6 +381,10 @@ fn command() -> impl Strategy<Value = CaseCommand> {
         1 => (author(), text()).prop_map(|(author, text)| {
             CaseCommand::AddNote { note_id: NoteId(Uuid::from_u128(30)), author, text }
         }),
+        1 => (0u128..3).prop_map(|people| CaseCommand::Mention {
+            note_id: NoteId(Uuid::from_u128(30)),
+            users: (0..people).map(|n| UserId(Uuid::from_u128(n))).collect(),
+        }),
         2 => (theirs(), reference(), any::<bool>(), proptest::option::of(text())).prop_map(
             |(message_id, to, made_case, comment)| {
                 CaseCommand::MoveOut { message_id, to, made_case, comment }
@@ -708,6 +712,7 @@ proptest! {
             let leaves_no_key = matches!(
                 step.command,
                 CaseCommand::AddNote { .. }
+                    | CaseCommand::Mention { .. }
                     | CaseCommand::React { .. }
                     | CaseCommand::RecordRemovedElsewhere { .. }
                     | CaseCommand::RecordOptOut(_)

@@ -44,6 +44,8 @@ pub struct Account {
     pub user_id: UserId,
     /// Their address.
     pub email: Personal<String>,
+    /// How many events all users have: another number than before says that some user has changed.
+    pub users_state: i64,
     /// What they may do.
     pub role: Role,
     /// Which surveys' cases they reach.
@@ -140,12 +142,13 @@ pub async fn by_token_hash(
     hash: [u8; 32],
 ) -> Result<Option<Account>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT users.user_id, users.email, users.role, users.surveys, tokens.token_id,
-             token_secrets.last_used_at
+        r#"SELECT users.user_id, users.email, users.role, users.surveys, tokens.token_id,
+             token_secrets.last_used_at,
+             (SELECT coalesce(sum(version), 0)::bigint FROM users) AS "users_state!"
          FROM token_secrets
          JOIN tokens ON tokens.token_id = token_secrets.token_id AND tokens.user_id = token_secrets.user_id
          JOIN users ON users.user_id = tokens.user_id
-         WHERE token_secrets.hash = $1 AND NOT tokens.revoked AND NOT users.removed",
+         WHERE token_secrets.hash = $1 AND NOT tokens.revoked AND NOT users.removed"#,
         &hash[..],
     )
     .fetch_optional(executor)
@@ -161,6 +164,7 @@ pub async fn by_token_hash(
     Ok(Some(Account {
         user_id: UserId(found.user_id),
         email: Personal(found.email),
+        users_state: found.users_state,
         role,
         access: reach(role, found.surveys),
         token_id: TokenId(found.token_id),

@@ -8,6 +8,7 @@
 //! Some of what is shown of a case is told by events of the same contact's other cases: that another case follows this one, and
 //! what the person calls themselves.
 
+mod names;
 mod words;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +18,7 @@ use docket_domain::ids::Reference;
 use docket_domain::personal::Personal;
 use sqlx::PgPool;
 
+pub use self::names::with_names;
 pub use self::words::media::{failure as media_failure, size as file_size};
 pub use self::words::{Who, describe, happened_at, provider_id, who};
 use crate::append;

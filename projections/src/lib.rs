@@ -32,6 +32,7 @@ pub mod surroundings;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod watch;
+pub mod writing;
 
 use sqlx::Connection;
 

@@ -71,7 +71,7 @@ pub async fn leave(executor: impl PgExecutor<'_>, pages: &[OpenPage]) -> Result<
     Ok(())
 }
 
-/// The addresses of those who have one of these cases open at `now` beside that person, each once a case, in alphabetical order.
+/// The names, or else the addresses, of those who have one of these cases open at `now` beside that person, each once a case, in alphabetical order.
 ///
 /// # Errors
 ///
@@ -83,10 +83,10 @@ pub async fn others(
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<Reference, Vec<Personal<String>>>, sqlx::Error> {
     let found = sqlx::query!(
-        "SELECT DISTINCT presence.reference, users.email FROM presence
+        r#"SELECT DISTINCT presence.reference, coalesce(users.name, users.email) AS "shown!" FROM presence
          JOIN users ON users.user_id = presence.user_id
          WHERE presence.reference = ANY ($2) AND presence.user_id <> $1 AND presence.expires_at > $3 AND NOT users.removed
-         ORDER BY presence.reference, users.email",
+         ORDER BY presence.reference, 2"#,
         user_id.0,
         &column(references, |reference| reference.as_i32()),
         now,
@@ -101,7 +101,7 @@ pub async fn others(
         };
         let reference = row.reference("reference", here.reference)?;
         let known = others.entry(reference).or_default();
-        known.push(Personal(here.email));
+        known.push(Personal(here.shown));
     }
     Ok(others)
 }

@@ -16,6 +16,7 @@ pub mod installation;
 pub mod labels;
 pub mod lines;
 pub mod media;
+pub mod mentions;
 pub mod messages;
 pub mod open_cases;
 pub mod outbox;
@@ -135,6 +136,8 @@ read_models! {
     thread: thread::ThreadHandler,
     /// Messages by id and by Vonage's id.
     messages: messages::MessagesHandler,
+    /// Where people are mentioned.
+    mentions: mentions::MentionsHandler,
     /// The files that messages carry.
     media: media::MediaHandler,
     /// What waits to be sent.

@@ -8,7 +8,9 @@ use docket_domain::access::Access;
 use docket_domain::ids::{Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
 use docket_domain::user::Role;
+use docket_domain::user::preferences::Preferences;
 use sqlx::PgExecutor;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::read::rows::Row;
@@ -45,6 +47,14 @@ pub struct SignedIn {
     pub user_id: UserId,
     /// Their address.
     pub email: Personal<String>,
+    /// What colleagues call them.
+    pub name: Option<Personal<String>>,
+    /// How they want the console to be.
+    pub preferences: Preferences,
+    /// Whether somebody else set their password.
+    pub password_given: bool,
+    /// How many events all users have: another number than before says that some user has changed.
+    pub users_state: i64,
     /// What they may do.
     pub role: Role,
     /// Which surveys' cases they reach.
@@ -114,7 +124,9 @@ pub async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<SignedIn>, sqlx::Error> {
     let found = sqlx::query!(
-        r#"SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys,
+        r#"SELECT sessions.session_id, sessions.last_seen_at, users.user_id, users.email, users.role, users.surveys, users.name,
+                  users.preferences AS "preferences: Json<Preferences>", users.password_given,
+                  (SELECT coalesce(sum(version), 0)::bigint FROM users) AS "users_state!",
                   (SELECT survey_id FROM cases WHERE reference = $3) AS "survey_of_case?",
                   CASE WHEN users.role = 'agent' THEN 0 ELSE (
                       SELECT count(*) FROM (SELECT FROM unrouted WHERE routed_at IS NULL LIMIT $4) u
@@ -146,6 +158,10 @@ pub async fn find(
         session_id: found.session_id,
         user_id: UserId(found.user_id),
         email: Personal(found.email),
+        name: found.name.map(Personal),
+        preferences: found.preferences.0,
+        password_given: found.password_given,
+        users_state: found.users_state,
         role,
         access: reach(role, found.surveys),
         last_seen_at: found.last_seen_at,

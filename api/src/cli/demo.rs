@@ -226,9 +226,9 @@ async fn set_up(app: &App) -> anyhow::Result<()> {
     let password = SecretString::from(PASSWORD);
     users::ensure_first_owner(app, OWNER, &password).await?;
     for agent in [AGENT, MAYA, TOM] {
-        users::add(app, agent, Role::Agent, Some(&password)).await?;
+        users::add(app, agent, None, Role::Agent, Some(&password)).await?;
     }
-    users::add(app, AUDITOR, Role::Auditor, Some(&password)).await?;
+    users::add(app, AUDITOR, None, Role::Auditor, Some(&password)).await?;
     let help_desk = add_survey(
         app,
         "Help desk",
@@ -358,6 +358,7 @@ async fn tell(app: &App, simulator: &Simulator) -> anyhow::Result<Told> {
     let note = Change::Note {
         note_id: ambient::new_id().into(),
         text: "Third time this month: ask the fitters for a report.".to_owned(),
+        mentions: vec![],
     };
     change(app, &asked, lift, note).await?;
     says(

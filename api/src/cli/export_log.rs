@@ -5,8 +5,12 @@ use std::io::{ErrorKind, Write};
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use clap::Args;
+use docket_domain::ids::TokenId;
 use docket_domain::people::export::Via as Way;
+use docket_domain::personal::Personal;
+use docket_projections::log::circumstances::Circumstances;
 use docket_projections::log::recorded::{Actor, Metadata, Via};
+use uuid::Uuid;
 
 use super::terminal::complain;
 use crate::app::App;
@@ -31,6 +35,23 @@ pub(super) struct ExportLog {
     /// Only events that were recorded before that time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     until: Option<DateTime<Utc>>,
+    /// Only what the person of that address did.
+    #[arg(long, value_name = "EMAIL")]
+    actor: Option<String>,
+    /// Only what was done that way: console, api, cli, webhook, delivery or system.
+    #[arg(long, value_name = "WAY", value_parser = via)]
+    via: Option<Via>,
+    /// Only what was done with that API token.
+    #[arg(long, value_name = "ID")]
+    token_id: Option<Uuid>,
+    /// Only what was done from that network address.
+    #[arg(long, value_name = "ADDRESS")]
+    client_address: Option<String>,
+}
+
+fn via(name: &str) -> Result<Via, String> {
+    let names = Via::ALL.map(Via::as_str).join(", ");
+    Via::from_name(name).ok_or_else(|| format!("must be one of {names}"))
 }
 
 /// Writes the log to standard output. Ends with success where the reader wants no more of it.
@@ -44,6 +65,12 @@ pub(super) async fn run(config: &Config, export: &ExportLog) -> anyhow::Result<(
         to: export.to,
         since: export.since,
         until: export.until,
+        how: Circumstances {
+            email: export.actor.clone().map(Personal),
+            via: export.via,
+            token_id: export.token_id.map(TokenId),
+            client_address: export.client_address.clone().map(Personal),
+        },
     };
     let public_url = config.public_url.clone().unwrap_or_default();
     let told = told_to_stop()?;

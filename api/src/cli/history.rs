@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::http::cases::CaseView;
 use crate::http::history::case as case_view;
 use crate::http::thread::ThreadItem;
+use crate::people::{self, Names};
 
 /// How many events are read at once.
 const PAGE: i64 = 500;
@@ -76,7 +77,8 @@ impl History {
 pub(super) async fn run(config: &Config, history: &History) -> anyhow::Result<()> {
     with_database(config, async |store| {
         let pool = store.pool();
-        let result = show(&pool, history).await;
+        let names = Names::read(&pool, 0).await?;
+        let result = people::told(names, show(&pool, history)).await;
         pool.close().await;
         result
     })
@@ -145,7 +147,7 @@ async fn events(pool: &PgPool, reference: Reference) -> anyhow::Result<Vec<Told>
         let page = reader::stream(pool, StreamId::Case(reference), after, PAGE).await?;
         let is_last = i64::try_from(page.len()).is_ok_and(|events| events < PAGE);
         for event in page {
-            let recorded = event.decode(&upcasters)?;
+            let recorded = people::with_names(event.decode(&upcasters)?);
             told.push(Told { event, recorded });
         }
         if is_last {
@@ -251,7 +253,7 @@ impl CaseThen {
         Self {
             case,
             recorded_at,
-            thread: thread.into_iter().map(ThreadItem::from).collect(),
+            thread: thread.into_iter().map(ThreadItem::as_it_was).collect(),
         }
     }
 }
@@ -493,7 +495,7 @@ fn fields(row: &CaseRow, links: &[CaseLink]) -> [(&'static str, String); 6] {
             or_nothing(
                 row.assignee
                     .as_ref()
-                    .map(|assignee| assignee.email.0.clone()),
+                    .map(|assignee| people::shown(&assignee.email)),
             ),
         ),
         ("messages", row.message_count.to_string()),
@@ -523,7 +525,7 @@ fn said(item: &threads::ThreadItem) -> String {
     let on_it = reaction
         .as_ref()
         .map_or_else(String::new, |emoji| format!(" [reaction: {emoji}]"));
-    let or_nobody = |email: Option<&str>| email.map_or_else(|| "nobody".to_owned(), str::to_owned);
+    let or_nobody = |email: Option<&str>| email.map_or_else(|| "nobody".to_owned(), people::shown);
     match &item.what {
         What::Opened { title, .. } => format!("began the case “{}”", folded(title)),
         What::Inbound(message) => format!("{}{on_it}", inbound(message)),

@@ -458,7 +458,7 @@ mod tests {
         };
         assert!(warned("DOCKET_PUBLC_URL").ends_with("do you mean DOCKET_PUBLIC_URL?"));
         assert!(warned("DOCKET_LISTENING").ends_with("do you mean DOCKET_LISTEN?"));
-        assert!(warned("DOCKET_ZZZ").ends_with("does nothing"));
+        assert!(warned("DOCKET_QQQ").ends_with("does nothing"));
         for quiet in [
             "PUBLIC_URL",
             "DOCKET_PORT_8080_TCP",

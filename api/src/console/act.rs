@@ -15,16 +15,18 @@ use docket_projections::read::{surveys, thread as threads, users};
 
 use super::bulk::asked_for;
 use super::case::{self, Refused, no_such_case, reference_of};
+use super::next_case;
 use super::outgoing;
 use super::pages::{self, Choice, Frame};
 use super::place::Place;
 use super::session::{Posted, Session};
 use super::thread::{Beside, Shown};
-use super::{Console, Failed, failure, go, page, words};
+use super::{Console, Failed, failure, go, page, words, writing};
 use crate::app::App;
 use crate::http::moves::{MadeByMove, following, made_by_move};
 use crate::http::problem::{Kind, Problem};
 use crate::http::replies::attached;
+use crate::mentions;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::message_move::{MoveMessage, UndoMove};
 use crate::operations::reply::{Reply, Resend};
@@ -105,8 +107,17 @@ impl Sent {
             .status
             .filter(|before| *before != question.closed_value);
         said.extend(before.as_deref().map(|before| ("undo", before)));
-        let path = format!("/cases/{}", self.reference);
-        Ok(go(&self.place.link_with(&path, &said)))
+        self.after_closing(&said).await
+    }
+
+    /// To the case that was just closed, or to the next one of the list where the person wants that; both offer to undo it.
+    async fn after_closing(&self, said: &[(&str, &str)]) -> Result<Response, Failed> {
+        let next = next_case::after(&self.app, &self.session, &self.place, self.reference).await?;
+        let closed = self.reference.to_string();
+        let mut said = said.to_vec();
+        said.extend(next.map(|_| ("closed", closed.as_str())));
+        let shown = next.unwrap_or(self.reference);
+        Ok(go(&self.place.link_with(&format!("/cases/{shown}"), &said)))
     }
 
     async fn change(&self, change: Change) -> Result<(), Problem> {
@@ -148,9 +159,12 @@ pub(super) async fn write(
     let is_note = sent.posted.field("as") == "note";
     let seen: Option<u64> = sent.posted.field("seen_version").parse().ok();
     let result = if is_note {
-        let note_id = NoteId((sent.app.new_id)());
-        let text = text.clone();
-        sent.change(Change::Note { note_id, text }).await
+        let change = Change::Note {
+            note_id: NoteId((sent.app.new_id)()),
+            mentions: mentions::of(&sent.app, &text).await?,
+            text: text.clone(),
+        };
+        sent.change(change).await
     } else {
         let asked = sent.posted.asked(&sent.session);
         let reply = Reply {
@@ -165,6 +179,9 @@ pub(super) async fn write(
         };
         submit(&sent.app, reply).await.map(drop)
     };
+    if result.is_ok() {
+        writing::stop(&sent.app, &sent.session, sent.reference).await;
+    }
     match result {
         Ok(()) if is_note => Ok(go(&sent.done(sent.reference, "noted"))),
         Ok(()) if sent.posted.field("then") == "close" => sent.close_after_reply(seen).await,
@@ -213,6 +230,9 @@ pub(super) async fn status(
     let mut said = vec![("done", if closes { "closed" } else { "status" })];
     let before = before.status.filter(|before| *before != value);
     said.extend(before.as_deref().map(|before| ("undo", before)));
+    if closes {
+        return sent.after_closing(&said).await;
+    }
     let path = format!("/cases/{}", sent.reference);
     Ok(go(&sent.place.link_with(&path, &said)))
 }

@@ -58,7 +58,7 @@ pub(super) fn draft(
     let places = Places {
         name: name.unwrap_or_default(),
         reference: &format!("#{}", row.reference),
-        agent: &session.email,
+        agent: session.shown(),
     };
     chosen.map_or_else(String::new, |template| fill(&template.text, places))
 }

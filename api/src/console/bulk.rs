@@ -23,8 +23,10 @@ use futures_util::stream;
 use serde::Deserialize;
 
 use super::act::submit;
+use super::case::colleague_name;
 use super::case::reference_of;
 use super::inbox;
+use super::pages::Choice;
 use super::place::Place;
 use super::session::{Posted, Session};
 use super::{Console, Failed, failure, go, words};
@@ -46,7 +48,7 @@ pub(super) struct Bulk {
     /// The case beside the list, which is led back to.
     pub(super) open: Option<u32>,
     /// Who cases can be assigned to.
-    pub(super) colleagues: Vec<String>,
+    pub(super) colleagues: Vec<Choice>,
     /// What the choice of all cases of the list is called; empty where all are shown.
     pub(super) all: String,
 }
@@ -63,7 +65,7 @@ impl Bulk {
         if !session.may_act() {
             return None;
         }
-        let colleagues = colleagues
+        let listed = colleagues
             .iter()
             .take(usize::try_from(MAX_COLLEAGUES).unwrap_or_default());
         Some(Self {
@@ -75,8 +77,12 @@ impl Bulk {
             } else {
                 String::new()
             },
-            colleagues: colleagues
-                .map(|colleague| colleague.email.0.clone())
+            colleagues: listed
+                .map(|colleague| Choice {
+                    name: colleague_name(colleague, colleagues),
+                    value: colleague.email.0.clone(),
+                    is_current: false,
+                })
                 .collect(),
         })
     }

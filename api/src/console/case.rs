@@ -37,6 +37,7 @@ use super::{Console, Failed, contact_words, failure, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
 use crate::operations::reply::TemplateChoice;
+use crate::people;
 
 /// So many items of a thread on a page.
 pub(super) const MAX_ITEMS: usize = 50;
@@ -151,7 +152,10 @@ async fn with(
         ref outcome,
     } = wanted;
     let mut frame = Frame::of(app, session);
-    frame.notice = words::done(&place.done).into();
+    frame.notice = match place.closed() {
+        Some(closed) => words::next_after(&place.done, closed.get()).into(),
+        None => words::done(&place.done).into(),
+    };
     let Some(about) = desk::about(&app.pool, reference, session.user_id, (app.clock)()).await?
     else {
         return Ok(no_such_case());
@@ -225,7 +229,15 @@ fn pane(
             .earlier
             .map(|before| from(place, row.reference, before)),
         later: part.is_cut.then(|| place.case(row.reference)),
-        undo_status: survey.and_then(|survey| undo_status(&survey.settings.status, place)),
+        undo_status: match place.closed() {
+            // The form of another case, which knows its own survey.
+            Some(_) => Some(place.undo.clone()).filter(|undo| !undo.is_empty()),
+            None => survey.and_then(|survey| undo_status(&survey.settings.status, place)),
+        },
+        undo_action: place.link(&format!(
+            "/cases/{}/status",
+            place.closed().unwrap_or(row.reference)
+        )),
         typed_title: refused.title,
         snooze: SnoozeForm::of(row, place, refused.snooze.as_ref()),
         answers: Answers::of(templates, row, place),
@@ -285,7 +297,7 @@ pub(super) fn around_thread(
         messages: words::messages(row.message_count),
         version: row.version,
         read_to: None,
-        presence: presence::sentence(&about.present),
+        presence: presence::sentence(&about.present, &[]),
         unread_action: action("unread"),
         is_closed,
         is_withdrawn: row.withdrawn,
@@ -294,12 +306,17 @@ pub(super) fn around_thread(
             choices(&question.choices, row.status.as_deref())
         }),
         undo_status: None,
+        undo_action: String::new(),
         status: row.status.clone().unwrap_or_default(),
         tone: tone(question, row),
         is_mine: sees_to(row, session.user_id),
         colleagues: colleagues(&shelf.around.colleagues, row),
         has_more_colleagues: shelf.around.colleagues.len() > most(MAX_COLLEAGUES),
         assignee: row
+            .assignee
+            .as_ref()
+            .map(|assignee| people::shown(&assignee.email)),
+        assignee_email: row
             .assignee
             .as_ref()
             .map(|assignee| assignee.email.0.clone()),
@@ -500,9 +517,24 @@ fn colleagues(known: &[Colleague], row: &CaseRow) -> Vec<Choice> {
         .map(|colleague| Choice {
             is_current: assignee == Some(&colleague.email),
             value: colleague.email.0.clone(),
-            name: colleague.email.0.clone(),
+            name: colleague_name(colleague, known),
         })
         .collect()
+}
+
+/// What a colleague is called in a list, with their address where another has the same name.
+pub(super) fn colleague_name(colleague: &Colleague, known: &[Colleague]) -> String {
+    let Some(name) = &colleague.name else {
+        return colleague.email.0.clone();
+    };
+    let namesakes = known
+        .iter()
+        .filter(|other| other.name.as_ref() == Some(name));
+    if namesakes.count() > 1 {
+        words::name_and_address(name, &colleague.email)
+    } else {
+        name.0.clone()
+    }
 }
 
 fn choices(all: &[String], current: Option<&str>) -> Vec<Choice> {

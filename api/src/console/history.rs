@@ -14,6 +14,7 @@ use axum::response::Response;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use docket_domain::event::StreamId;
 use docket_domain::ids::Reference;
+use docket_domain::text::time_zone;
 use docket_projections::history::{self, AsOfError, At};
 use docket_projections::log::reader;
 use docket_projections::read::thread::Place as ThreadPlace;
@@ -29,6 +30,7 @@ use super::told;
 use super::{Console, Failed, go, page, words};
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::people;
 
 /// What the address asks for. Whatever cannot be read is as if it were not there, except for a time, which is said to be wrong.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -94,6 +96,14 @@ pub(super) async fn show(
         }
         let at = recorded_with(&app, reference, position).await?;
         return Ok(go(&told::moment(reference, "at", &at.to_string())));
+    }
+    if let (None, Some(moment)) = (exact_time(&asked.as_of), time(&asked.as_of)) {
+        // An address that is passed on means the same time in every zone.
+        return Ok(go(&told::moment(
+            reference,
+            "as_of",
+            &told::exactly(moment),
+        )));
     }
     let last = now.row.version;
     let (at, mut refusal) = moment(&asked, last);
@@ -174,15 +184,32 @@ fn moment(asked: &Asked, last: u64) -> (Option<At>, &'static str) {
     (at, "")
 }
 
-/// A time as RFC 3339 has it, or as a browser's field gives it, which then is UTC.
+/// A time as RFC 3339 has it, or as a browser's field gives it, which then is in the reader's time zone. Of a time that a clock
+/// shows twice the first is meant, and of one that it leaves out the first after it.
 pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
+    exact_time(text).or_else(|| {
+        let shown = local_time(text)?;
+        Some(time_zone::moment(people::zone(), shown))
+    })
+}
+
+/// A time as a browser's field shows it, in the reader's time zone.
+pub(super) fn field(text: &str) -> String {
+    time(text)
+        .map(|time| people::local(time).format("%Y-%m-%dT%H:%M:%S").to_string())
+        .unwrap_or_default()
+}
+
+fn exact_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     // A plus sign that stands bare in an address is read as a space.
     let zoned = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&text.replace(' ', "+")));
-    if let Ok(zoned) = zoned {
-        return Some(zoned.to_utc());
-    }
+    Some(zoned.ok()?.to_utc())
+}
+
+fn local_time(text: &str) -> Option<NaiveDateTime> {
+    let text = text.trim();
     [
         "%Y-%m-%dT%H:%M:%S%.f",
         "%Y-%m-%dT%H:%M",
@@ -191,7 +218,6 @@ pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
     ]
     .into_iter()
     .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-    .map(|naive| naive.and_utc())
 }
 
 /// The sequence of the case's event that was recorded together with the log's event at `position`; else of its last one before.
@@ -208,9 +234,7 @@ impl Steps {
             action: format!("/cases/{reference}/history"),
             at: at.unwrap_or(last).clamp(1, last.max(1)),
             last,
-            as_of: time(&asked.as_of)
-                .map(|time| time.format("%Y-%m-%dT%H:%M:%S").to_string())
-                .unwrap_or_default(),
+            as_of: field(&asked.as_of),
             first_href: to(1).filter(|_| before(1)),
             previous_href: at.filter(|at| *at > 1).and_then(|at| to(at - 1)),
             next_href: at.filter(|at| *at < last).and_then(|at| to(at + 1)),

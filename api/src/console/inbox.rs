@@ -9,13 +9,16 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::Reference;
+use docket_domain::people::export::{Listing, Via};
 use docket_domain::text::phone;
 use docket_domain::text::references;
+use docket_domain::user::name;
 use docket_projections::read::cases::counts::{Counts, counts};
 use docket_projections::read::cases::desk::{self, Around, Asked};
 use docket_projections::read::cases::hits::{self, Found};
 use docket_projections::read::cases::preview::{self, MAX_CHARS, MAX_UNREAD, Preview};
-use docket_projections::read::cases::{self, CaseRow, CaseState, Cursor, waiting};
+use docket_projections::read::cases::{self, CaseFilter, CaseRow, CaseState, Cursor, waiting};
+use docket_projections::read::mentions::{self, Mention};
 use docket_projections::read::surveys::SurveyRow;
 use docket_projections::saved_views;
 use docket_projections::settings::Settings;
@@ -30,6 +33,7 @@ use super::saved::SavedEntry;
 use super::session::Session;
 use super::{Console, Failed, contact_words, first_steps, go, list_words, page, thread, words};
 use crate::app::App;
+use crate::people;
 use crate::reach;
 
 /// So many cases on a page.
@@ -38,6 +42,9 @@ pub(super) const LIMIT: u32 = 25;
 const MAX_COUNT: u32 = 99;
 /// At most so many answers to status questions are offered as a filter.
 const MAX_STATUSES: usize = 50;
+
+/// So many cases in which notes mention the person are listed.
+const MAX_MENTIONS: i64 = 100;
 
 /// The list alone. A reference that was searched for leads to its case, whatever the view.
 pub(super) async fn list(
@@ -87,6 +94,8 @@ async fn alone(
     let mut frame = Frame::of(app, session);
     frame.notice = words::done(&place.done).into();
     let shelf = Shelf::read(app, session, place, None, Wanted::Page).await?;
+    let how = Listing::of(!place.q().is_empty());
+    app.audit.listed(&session.asked(), Via::Console, how);
     Ok(pages::Inbox {
         frame,
         list: List {
@@ -115,6 +124,8 @@ pub(super) enum Wanted<'a> {
 /// What is read for a list of cases and for what stands around it.
 pub(super) struct Shelf {
     rows: Vec<CaseRow>,
+    /// Where notes mention the person, where the list is of these cases.
+    mentions: Vec<Mention>,
     previews: HashMap<Reference, Preview>,
     /// What a search found in the threads of the rows.
     hits: HashMap<Reference, Found>,
@@ -136,7 +147,8 @@ impl Shelf {
         open: Option<&CaseRow>,
         wanted: Wanted<'_>,
     ) -> Result<Self, Failed> {
-        let (rows, next) = rows(app, session, place, wanted).await?;
+        let mentions = mentions_of(app, session, place).await?;
+        let (rows, next) = rows(app, session, place, &mentions, wanted).await?;
         let asked = Asked {
             user_id: session.user_id,
             rows: &rows,
@@ -166,6 +178,7 @@ impl Shelf {
             .await?;
         Ok(Self {
             rows,
+            mentions,
             previews,
             hits,
             counts,
@@ -271,7 +284,7 @@ impl Shelf {
         let may_act = session.may_act();
         let shown = View::ALL.into_iter().filter(|view| {
             // Nothing waits for who only looks.
-            may_act || !matches!(view, View::Unread | View::Mine)
+            may_act || !matches!(view, View::Unread | View::Mine | View::Mentions)
         });
         let mut views: Vec<ViewLink> = shown
             .map(|view| ViewLink {
@@ -284,6 +297,7 @@ impl Shelf {
                     View::Mine => counts.mine,
                     View::Unassigned => counts.unassigned,
                     View::Waiting => counts.waiting,
+                    View::Mentions => counts.mentions,
                     View::Failed => counts.failed,
                     View::Snoozed => counts.snoozed,
                     View::Closed => counts.closed,
@@ -402,7 +416,10 @@ impl Shelf {
             .get(&row.reference)
             .cloned()
             .unwrap_or_default();
-        let is_unread = session.may_act() && preview.unread > 0;
+        let is_mentioned =
+            |mention: &Mention| mention.is_unread && mention.reference == row.reference;
+        let is_mentioned = self.mentions.iter().any(is_mentioned);
+        let is_unread = session.may_act() && (preview.unread > 0 || is_mentioned);
         let name = self
             .around
             .names
@@ -450,6 +467,8 @@ impl Shelf {
             lead,
             unread: if !is_unread {
                 String::new()
+            } else if preview.unread == 0 {
+                words::MENTIONED.to_owned()
             } else if preview.unread >= MAX_UNREAD {
                 format!("{}+", MAX_UNREAD - 1)
             } else {
@@ -457,14 +476,13 @@ impl Shelf {
             },
             waits: waits.map_or_else(String::new, |since| waited((now - since).num_seconds())),
             has_failed: preview.last_reply_failed,
-            assignee_initials: row
-                .assignee
-                .as_ref()
-                .map_or_else(String::new, |assignee| initials(&assignee.email)),
+            assignee_initials: row.assignee.as_ref().map_or_else(String::new, |assignee| {
+                name::initials(&people::shown(&assignee.email))
+            }),
             assignee: row
                 .assignee
                 .as_ref()
-                .map(|assignee| assignee.email.0.clone()),
+                .map(|assignee| people::shown(&assignee.email)),
             when: When::of(last.map_or(row.last_message_at, |last| last.at), now),
             marks: Marks::of(row, &self.settings, now),
             is_current: Some(row.reference) == self.open,
@@ -509,18 +527,41 @@ impl Shelf {
     }
 }
 
+/// Where notes mention the person, where the list is of these cases.
+async fn mentions_of(app: &App, session: &Session, place: &Place) -> Result<Vec<Mention>, Failed> {
+    if place.view() != View::Mentions {
+        return Ok(vec![]);
+    }
+    let surveys = session.access.narrow(None);
+    let found = mentions::of(&app.pool, session.user_id, surveys.as_deref(), MAX_MENTIONS);
+    Ok(found.await?)
+}
+
+/// The cases of the list that notes mention the person in, from that place on.
+async fn mentioned(
+    app: &App,
+    filter: &CaseFilter,
+    cursor: Option<Cursor>,
+    mentions: &[Mention],
+) -> Result<Vec<CaseRow>, Failed> {
+    let references: Vec<_> = mentions.iter().map(|mention| mention.reference).collect();
+    Ok(desk::among(&app.pool, filter, cursor, &references).await?)
+}
+
 /// The rows of a list, and where its next page begins.
 async fn rows(
     app: &App,
     session: &Session,
     place: &Place,
+    mentions: &[Mention],
     wanted: Wanted<'_>,
 ) -> Result<(Vec<CaseRow>, Option<Cursor>), Failed> {
     let filter = place.filter(session);
     let cursor = place.cursor();
     let limit = LIMIT as usize;
+    let is_of_mentions = place.view() == View::Mentions;
     Ok(match wanted {
-        Wanted::Page if place.is_by_waiting() => {
+        Wanted::Page if place.is_by_waiting() && !is_of_mentions => {
             let found = waiting::list(&app.pool, &filter, cursor, LIMIT + 1).await?;
             let last = found.get(limit - 1).filter(|_| found.len() > limit);
             let next = last.map(|(row, since)| waiting::cursor(row, *since));
@@ -530,7 +571,11 @@ async fn rows(
             )
         }
         Wanted::Page => {
-            let mut found = cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?;
+            let mut found = if is_of_mentions {
+                mentioned(app, &filter, cursor, mentions).await?
+            } else {
+                cases::list(&app.pool, &filter, cursor, LIMIT + 1).await?
+            };
             let has_more = found.len() > limit;
             found.truncate(limit);
             let next = found.last().filter(|_| has_more).map(CaseRow::cursor);
@@ -538,10 +583,15 @@ async fn rows(
         }
         Wanted::Among([]) => (vec![], None),
         Wanted::Among(references) => {
+            let is_here = |reference: &&Reference| {
+                let mut mentions = mentions.iter();
+                !is_of_mentions || mentions.any(|mention| mention.reference == **reference)
+            };
+            let references: Vec<_> = references.iter().filter(is_here).copied().collect();
             // Where a page begins says nothing of rows that are asked for in another order.
             let cursor = cursor.filter(|_| !place.is_by_waiting());
             (
-                desk::among(&app.pool, &filter, cursor, references).await?,
+                desk::among(&app.pool, &filter, cursor, &references).await?,
                 None,
             )
         }
@@ -586,6 +636,12 @@ pub(super) async fn matching(
     limit: usize,
 ) -> Result<Vec<CaseRow>, Failed> {
     let filter = place.filter(session);
+    if place.view() == View::Mentions {
+        let mentions = mentions_of(app, session, place).await?;
+        let mut found = mentioned(app, &filter, None, &mentions).await?;
+        found.truncate(limit);
+        return Ok(found);
+    }
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     Ok(cases::list(&app.pool, &filter, None, limit).await?)
 }

@@ -69,6 +69,7 @@ pub(in crate::console) const fn nothing_in(view: View) -> &'static str {
         View::Unread => "You have read everything.",
         View::Mine => "Nothing is assigned to you.",
         View::Unassigned => "Every open case is assigned.",
+        View::Mentions => "No note mentions you.",
         View::Waiting => "Nobody waits for an answer.",
         View::Failed => "No reply has failed.",
         View::Snoozed => "No case is snoozed.",

@@ -18,6 +18,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use docket_domain::ids::Reference;
 use docket_projections::log::reader;
+use docket_projections::read::mentions;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -29,7 +30,7 @@ use self::feed::{Batch, What};
 use super::case::reference_of;
 use super::presence::{Here, RENEW};
 use super::session::Session;
-use super::{Console, Failed};
+use super::{Console, Failed, words};
 use crate::app::App;
 use crate::http::request_id::is_head;
 use crate::reach;
@@ -126,6 +127,14 @@ struct Changes {
     settings: bool,
 }
 
+/// What a browser tells on the desktop.
+#[derive(Serialize)]
+struct Notice {
+    case: u32,
+    sentence: String,
+    sound: bool,
+}
+
 #[derive(Serialize)]
 struct CaseChange {
     case: u32,
@@ -179,6 +188,39 @@ impl Follower {
         }
     }
 
+    /// What the person wants to be told of on their desktop, of what happened behind `after` up to `to`.
+    async fn notify(&mut self, after: i64, to: i64) {
+        let notify = self.session.preferences.notify;
+        if !(notify.assignment || notify.mention || notify.message) {
+            return;
+        }
+        let user_id = self.session.user_id;
+        let news = match mentions::news(&self.app.pool, user_id, after, to).await {
+            Ok(news) => news,
+            Err(error) => {
+                warn!(%error, "somebody is not notified, because the log cannot be read");
+                return;
+            }
+        };
+        for (case, survey_id, event_type) in news {
+            let is_wanted = match event_type.as_str() {
+                "AssigneeChanged" => notify.assignment,
+                "PeopleMentioned" => notify.mention,
+                _ => notify.message,
+            };
+            if !is_wanted || !self.session.access.reaches(survey_id) {
+                continue;
+            }
+            let notice = Notice {
+                case: case.get(),
+                sentence: words::notification(&event_type, case.get()),
+                sound: notify.sound,
+            };
+            let event = Event::default().event("notice").json_data(notice);
+            self.waiting.extend(event.ok());
+        }
+    }
+
     async fn who_is_there(&mut self) {
         for others in self.here.news().await {
             let event = Event::default().event("presence").json_data(others);
@@ -219,6 +261,7 @@ impl Follower {
             // The log does not go as far as this process was told.
             return None;
         }
+        self.notify(self.after, to).await;
         self.after = to;
         let mut cases: BTreeMap<u32, CaseChange> = BTreeMap::new();
         let (mut settings, mut is_asked) = (false, false);

@@ -8,16 +8,19 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::event::{StreamId, TYPES};
 use docket_domain::people::export::{Reading, Via};
+use docket_domain::personal::Personal;
 use docket_domain::text::phone::{self, Country};
 use docket_domain::text::{normalise, references};
 use docket_domain::user::normalise_email;
+use docket_projections::log::circumstances::Circumstances;
 use docket_projections::log::reader::{self, LogEvent};
+use docket_projections::log::recorded;
 use docket_projections::log::search::{self, About, By, Next, Search};
 use docket_projections::log::upcasters::upcasters;
 use docket_projections::read::{lines, users};
 use serde::Deserialize;
 
-use super::history::time;
+use super::history::{field, time};
 use super::inbox::plus;
 use super::pages::{Choice, Frame};
 use super::place::with_query;
@@ -41,6 +44,9 @@ pub(super) struct Asked {
     event_type: String,
     case: String,
     number: String,
+    via: String,
+    token: String,
+    address: String,
     since: String,
     until: String,
     before: String,
@@ -53,6 +59,7 @@ struct Page {
     asked: Asked,
     refusal: &'static str,
     types: Vec<Group>,
+    vias: Vec<Choice>,
     since: String,
     until: String,
     events: Vec<Told>,
@@ -85,11 +92,6 @@ pub(super) async fn show(
         Err(refusal) => (None, refusal, StatusCode::BAD_REQUEST),
     };
     let upcasters = upcasters();
-    let field = |text: &str| {
-        time(text)
-            .map(|time| time.format("%Y-%m-%dT%H:%M:%S").to_string())
-            .unwrap_or_default()
-    };
     let next = found.as_ref().map_or(Next::End, |found| found.next);
     let mut owners = Owners::default();
     let mut events = vec![];
@@ -118,6 +120,7 @@ pub(super) async fn show(
         frame,
         refusal,
         types: types(&asked.event_type),
+        vias: vias(&asked.via),
         since: field(&asked.since),
         until: field(&asked.until),
         events,
@@ -155,7 +158,9 @@ impl Owners {
             return Ok(known.clone());
         }
         let name = match stream {
-            StreamId::User(id) => users::find(&app.pool, id).await?.map(|user| user.email.0),
+            StreamId::User(id) => users::find(&app.pool, id)
+                .await?
+                .map(|user| user.shown().to_owned()),
             StreamId::Line(id) => lines::find(&app.pool, id)
                 .await?
                 .map(|line| plus(&line.number)),
@@ -179,9 +184,25 @@ pub(super) async fn export(
             return Ok(super::failure(StatusCode::BAD_REQUEST, refusal.to_owned()));
         }
     };
+    let asked = Asked {
+        via: posted.field("via").to_owned(),
+        token: posted.field("token").to_owned(),
+        address: posted.field("address").to_owned(),
+        ..Asked::default()
+    };
+    let how = match asked.how() {
+        Ok(how) => how,
+        Err(refusal) => {
+            return Ok(super::failure(StatusCode::BAD_REQUEST, refusal.to_owned()));
+        }
+    };
     let period = Period {
         since,
         until,
+        how: Circumstances {
+            email: normalise_email(posted.field("actor")).map(Personal),
+            ..how
+        },
         ..Period::default()
     };
     let metadata = session.asked().metadata();
@@ -198,12 +219,27 @@ fn moment(text: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, &'static 
 }
 
 impl Asked {
+    /// How it was done, beside who did it.
+    fn how(&self) -> Result<Circumstances, &'static str> {
+        let token = self.token.trim();
+        let token_id =
+            (!token.is_empty()).then(|| token.parse().map_err(|_| words::NO_SUCH_TOKEN_ID));
+        let address = self.address.trim();
+        Ok(Circumstances {
+            email: None,
+            via: recorded::Via::from_name(&self.via),
+            token_id: token_id.transpose()?,
+            client_address: (!address.is_empty()).then(|| Personal(address.to_owned())),
+        })
+    }
+
     /// What is looked for, or what is wrong with it.
     fn search(&self, country: Option<Country>) -> Result<Search, &'static str> {
         let mut search = Search {
             before: self.before.parse().ok(),
             since: moment(&self.since)?,
             until: moment(&self.until)?,
+            how: self.how()?,
             ..Search::default()
         };
         let actor = normalise::typed(&self.actor);
@@ -242,6 +278,9 @@ impl Asked {
             ("type", &self.event_type),
             ("case", &self.case),
             ("number", &self.number),
+            ("via", &self.via),
+            ("token", &self.token),
+            ("address", &self.address),
             ("since", &self.since),
             ("until", &self.until),
             ("before", &before),
@@ -252,6 +291,16 @@ impl Asked {
             .collect();
         with_query("/log", &given)
     }
+}
+
+fn vias(chosen: &str) -> Vec<Choice> {
+    recorded::Via::ALL
+        .map(|via| Choice {
+            name: words::via(via).to_owned(),
+            value: via.as_str().to_owned(),
+            is_current: via.as_str() == chosen,
+        })
+        .into()
 }
 
 fn types(chosen: &str) -> Vec<Group> {

@@ -7,6 +7,7 @@
 mod account;
 mod handover;
 pub(super) mod health;
+mod preferences;
 mod reports;
 mod services;
 mod tokens;
@@ -28,6 +29,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/users/services/new", get(services::new))
         .route("/users/services", post(services::add))
         .route("/users/{user_id}/tokens", post(services::create_token))
+        .route("/users/{user_id}/name", post(users::set_name))
         .route("/users/{user_id}/rights", post(users::change_rights))
         .route("/users/{user_id}/password", post(users::set_password))
         .route("/users/{user_id}/remove", post(users::remove))
@@ -50,6 +52,15 @@ pub(super) fn router() -> Router<Console> {
         .route_layer(middleware::from_fn(may_act));
     Router::new()
         .route("/account", get(account::show))
+        .route("/account/name", post(preferences::name))
+        .route(
+            "/account/notifications",
+            post(preferences::change_notifications),
+        )
+        .route(
+            "/account/preferences",
+            post(preferences::change_preferences),
+        )
         .route("/account/password", post(account::change_password))
         .route("/tokens", get(tokens::list))
         .route_layer(middleware::from_fn(anybody))

@@ -18,9 +18,11 @@ use super::session::Session;
 use super::window::Window;
 use super::words;
 use crate::app::App;
+use crate::people;
 use crate::site::HttpsAddress;
 
-/// A time, as people read it and exactly. Without the script it is UTC, and says so; the script makes it the reader's own.
+/// A time, as people read it and exactly, in the reader's time zone, which it names. Where neither they nor the installation chose
+/// one it is UTC, and the script makes it the browser's own.
 pub(super) struct When {
     pub(super) iso: String,
     pub(super) short: String,
@@ -32,6 +34,7 @@ pub(super) struct When {
 
 impl When {
     pub(super) fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let (at, now) = (people::local(at), people::local(now));
         let short = if at.date_naive() == now.date_naive() {
             "%H:%M"
         } else if at.year() == now.year() {
@@ -40,18 +43,24 @@ impl When {
             "%-d %b %Y"
         };
         Self {
-            iso: at.to_rfc3339(),
+            iso: at.with_timezone(&Utc).to_rfc3339(),
             short: at.format(short).to_string(),
-            time: at.format("%H:%M UTC").to_string(),
-            long: at.format("%-d %b, %H:%M UTC").to_string(),
-            exact: at.format("%-d %B %Y, %H:%M:%S UTC").to_string(),
+            time: at.format("%H:%M %Z").to_string(),
+            long: at.format("%-d %b, %H:%M %Z").to_string(),
+            exact: at.format("%-d %B %Y, %H:%M:%S %Z").to_string(),
         }
     }
 }
 
 /// What stands around every page of somebody who is signed in.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that the template asks on its own"
+)]
 pub(super) struct Frame {
     pub(super) email: String,
+    /// What colleagues call them; their address where they have no name.
+    pub(super) shown: String,
     /// The person's id, by which the script keeps one person's drafts from another.
     pub(super) person: String,
     pub(super) role: &'static str,
@@ -65,6 +74,10 @@ pub(super) struct Frame {
     pub(super) bar: Bar,
     /// Of the newest event that the page can show; what comes after is told live.
     pub(super) position: i64,
+    /// Whether somebody else set the person's password, so that they should choose their own.
+    pub(super) password_given: bool,
+    /// Whether the person wants to be notified on their desktop.
+    pub(super) notifies: bool,
     /// What was just done.
     pub(super) notice: Cow<'static, str>,
     /// Where the phone of a demonstration is.
@@ -76,6 +89,7 @@ impl Frame {
     pub(super) fn of(app: &App, session: &Session) -> Self {
         Self {
             email: session.email.clone(),
+            shown: session.shown().to_owned(),
             person: session.user_id.to_string(),
             role: words::role(session.role),
             csrf: session.csrf.clone(),
@@ -84,6 +98,11 @@ impl Frame {
             may_set_up: session.may_set_up(),
             bar: session.bar,
             position: *app.ledger.head().borrow(),
+            password_given: session.password_given,
+            notifies: {
+                let notify = session.preferences.notify;
+                notify.assignment || notify.mention || notify.message
+            },
             notice: Cow::Borrowed(""),
             phone: app.vonage.phone.get().cloned(),
         }
@@ -385,6 +404,7 @@ pub(super) struct Case {
     pub(super) question: String,
     pub(super) statuses: Vec<Choice>,
     pub(super) assignee: Option<String>,
+    pub(super) assignee_email: Option<String>,
     pub(super) is_mine: bool,
     pub(super) colleagues: Vec<Choice>,
     /// Whether there are more than are listed.
@@ -427,6 +447,8 @@ pub(super) struct Case {
     pub(super) closes_anyway: bool,
     /// The status to which a change can be undone.
     pub(super) undo_status: Option<String>,
+    /// Where the form that undoes it goes.
+    pub(super) undo_action: String,
     /// That the contact opted out, or may want to.
     pub(super) opt_out: Option<OptOut>,
     /// The contact's page.

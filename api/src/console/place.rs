@@ -1,6 +1,6 @@
 //! Where one is in the console: the list that is shown, and the addresses of pages.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::NaiveDate;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LabelId, LineId, Reference, SurveyId, UserId};
 use docket_domain::personal::Personal;
@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::session::Session;
+use crate::people;
 
 /// Which cases the list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum View {
     Waiting,
     /// Those whose last reply failed, open or closed.
     Failed,
+    /// Those in which a note mentions the person, open or closed.
+    Mentions,
     /// Open ones that are put off.
     Snoozed,
     /// Closed ones.
@@ -36,11 +39,12 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Open,
         Self::Unread,
         Self::Mine,
         Self::Unassigned,
+        Self::Mentions,
         Self::Waiting,
         Self::Failed,
         Self::Snoozed,
@@ -56,6 +60,7 @@ impl View {
             Self::Unassigned => "unassigned",
             Self::Waiting => "waiting",
             Self::Failed => "failed",
+            Self::Mentions => "mentions",
             Self::Snoozed => "snoozed",
             Self::Closed => "closed",
             Self::All => "all",
@@ -89,6 +94,8 @@ pub(super) struct Place {
     pub(super) done: String,
     /// The status before, where that can be undone.
     pub(super) undo: String,
+    /// The case that was just closed, where another is shown by now.
+    pub(super) closed: String,
     /// The sequence before which the thread is shown.
     pub(super) before: String,
     /// The name of the template of an answer that is to be the draft.
@@ -112,6 +119,11 @@ impl Place {
     /// What is searched for; no NUL, which the database takes in no text.
     pub(super) fn q(&self) -> String {
         normalise::typed(&self.q.replace('\0', "")).into_owned()
+    }
+
+    /// The case that was just closed, where another is shown by now.
+    pub(super) fn closed(&self) -> Option<Reference> {
+        self.closed.parse().ok()
     }
 
     pub(super) fn status(&self) -> String {
@@ -144,7 +156,7 @@ impl Place {
     /// Whether the longest wait comes first. Words are searched for in the order of the newest messages.
     pub(super) fn is_by_waiting(&self) -> bool {
         let asks = self.view() == View::Waiting || self.sorts_by_waiting();
-        asks && self.q().is_empty() && self.view() != View::Unread
+        asks && self.q().is_empty() && !matches!(self.view(), View::Unread | View::Mentions)
     }
 
     /// Whether the longest wait was asked for in a view that has another order by itself.
@@ -204,7 +216,7 @@ impl Place {
         };
         let state = match view {
             View::Closed => Some(CaseState::Closed),
-            View::All | View::Failed => None,
+            View::All | View::Failed | View::Mentions => None,
             _ => Some(CaseState::Open),
         };
         let [since, until] = self.days();
@@ -222,8 +234,8 @@ impl Place {
             status: (!status.is_empty()).then_some(status),
             line: self.line(),
             channel: self.channel(),
-            since: since.map(midnight),
-            until: until.and_then(|day| day.succ_opt()).map(midnight),
+            since: since.map(people::midnight),
+            until: until.and_then(|day| day.succ_opt()).map(people::midnight),
             label: self.label(),
             snoozed: (state == Some(CaseState::Open)).then_some(view == View::Snoozed),
             q: (!q.is_empty()).then_some(Personal(q)),
@@ -322,11 +334,6 @@ impl Place {
         pairs.extend(more);
         with_query(path, &pairs)
     }
-}
-
-/// The beginning of a day, in UTC.
-fn midnight(day: NaiveDate) -> DateTime<Utc> {
-    day.and_time(NaiveTime::MIN).and_utc()
 }
 
 /// A path with a query.

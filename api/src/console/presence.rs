@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::personal::Personal;
 use docket_projections::presence::{self, OpenPage};
+use docket_projections::writing;
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tracing::warn;
@@ -64,10 +65,15 @@ impl Presence {
         here
     }
 
+    /// Tells the pages of this process that there is news of who is at that case.
+    pub(super) fn tell(&self, reference: Reference) {
+        // Nobody has to listen.
+        let _ = self.0.send(reference);
+    }
+
     fn say(&self, pages: &[OpenPage]) {
         for page in pages {
-            // Nobody has to listen.
-            let _ = self.0.send(page.reference);
+            self.tell(page.reference);
         }
     }
 }
@@ -141,8 +147,13 @@ impl Here {
             return vec![];
         }
         let now = (self.app.clock)();
-        let mut others = match presence::others(&self.app.pool, self.user_id, &cases, now).await {
-            Ok(others) => others,
+        let pool = &self.app.pool;
+        let found = tokio::try_join!(
+            presence::others(pool, self.user_id, &cases, now),
+            writing::others(pool, self.user_id, &cases, now),
+        );
+        let (mut others, mut writers) = match found {
+            Ok(found) => found,
             Err(error) => {
                 warn!(%error, "it is not known who else has a case open");
                 return vec![];
@@ -150,7 +161,8 @@ impl Here {
         };
         let mut news = vec![];
         for case in cases {
-            let sentence = sentence(&others.remove(&case).unwrap_or_default());
+            let writers = writers.remove(&case).unwrap_or_default();
+            let sentence = sentence(&others.remove(&case).unwrap_or_default(), &writers);
             let told = self.told.entry(case).or_default();
             if *told != sentence {
                 told.clone_from(&sentence);
@@ -187,10 +199,20 @@ async fn leave(app: App, pages: Vec<OpenPage>, presence: Presence) {
     }
 }
 
-/// Who is there, as a sentence; empty where nobody is.
-pub(super) fn sentence(others: &[Personal<String>]) -> String {
-    let others: Vec<String> = others.iter().map(|email| email.0.clone()).collect();
-    words::presence(&others)
+/// Who is there and who writes, as a sentence; empty where nobody is.
+pub(super) fn sentence(others: &[Personal<String>], writers: &[Personal<String>]) -> String {
+    let is_writing = |name: &&Personal<String>| writers.contains(*name);
+    let here: Vec<String> = others
+        .iter()
+        .filter(|name| !is_writing(name))
+        .map(|name| name.0.clone())
+        .collect();
+    let writers: Vec<String> = writers.iter().map(|name| name.0.clone()).collect();
+    [words::writing(&writers), words::presence(&here)]
+        .into_iter()
+        .filter(|sentence| !sentence.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]

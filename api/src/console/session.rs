@@ -18,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{Reference, UserId};
 use docket_domain::user::Role;
+use docket_domain::user::preferences::Preferences;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::log::recorded::Via;
 use docket_projections::sessions;
@@ -42,6 +43,7 @@ use crate::http::problem::Problem;
 use crate::http::request_id::{RequestIds, is_head};
 use crate::operations::Asked;
 use crate::operations::people::ViewCase;
+use crate::people;
 use crate::reach;
 use crate::site;
 use crate::users::hash_token;
@@ -72,6 +74,12 @@ pub(super) struct Session {
     pub(super) id: Uuid,
     pub(super) user_id: UserId,
     pub(super) email: String,
+    /// What colleagues call them.
+    pub(super) name: Option<String>,
+    /// How they want the console to be.
+    pub(super) preferences: Preferences,
+    /// Whether somebody else set their password.
+    pub(super) password_given: bool,
     pub(super) role: Role,
     /// Which surveys' cases they reach.
     pub(super) access: Access,
@@ -85,6 +93,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// What they are shown as: their name, or else their address.
+    pub(super) fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.email)
+    }
+
     /// Who asks, in this request.
     pub(super) fn asked(&self) -> Asked {
         Asked {
@@ -243,6 +256,7 @@ pub(super) async fn inside(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let case = reach::named(&mut parts).await;
+    people::came_from(&console.app.proxies, &parts.headers, &parts.extensions);
     let mut request = Request::from_parts(parts, body);
     let mut session = match request.extensions().get::<Session>() {
         // Set only where we ask ourselves for a page, in the name of who has just signed in.
@@ -666,6 +680,9 @@ async fn about_case(
     let Some(found) = sessions::find(&app.pool, token_hash, case, now).await? else {
         return Ok(None);
     };
+    app.people
+        .answer(&app.pool, found.users_state, &found.preferences)
+        .await?;
     let idle = now - found.last_seen_at;
     if idle > TimeDelta::days(IDLE_DAYS) {
         return Ok(None);
@@ -684,6 +701,9 @@ async fn about_case(
         id: found.session_id,
         user_id: found.user_id,
         email: found.email.0,
+        name: found.name.map(|name| name.0),
+        preferences: found.preferences,
+        password_given: found.password_given,
         role: found.role,
         access: found.access,
         bar: Bar {

@@ -32,6 +32,7 @@ use crate::http::request_id::RequestIds;
 use crate::operations::Asked;
 use crate::operations::people::{BeginSession, EndSessions};
 use crate::passwords::{self, Lane};
+use crate::people;
 use crate::site::{self, HttpsAddress};
 use crate::users::hash_token;
 
@@ -150,6 +151,7 @@ pub(super) async fn sign_in(State(console): State<Console>, request: Request) ->
         }
         return show(headers, StatusCode::FORBIDDEN, form);
     };
+    people::came_from(&app.proxies, headers, &parts.extensions);
     let client = app.proxies.client_of(headers, &parts.extensions);
     let from = client.map(|client| client.to_string());
     let place = client.and_then(|client| client.place());

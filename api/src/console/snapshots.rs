@@ -31,6 +31,7 @@ fn when(minutes: i64) -> When {
 fn frame(may_act: bool) -> Frame {
     Frame {
         email: "agent@example.com".to_owned(),
+        shown: "agent@example.com".to_owned(),
         person: "u1".to_owned(),
         role: if may_act { "Agent" } else { "Auditor" },
         csrf: "c5f".to_owned(),
@@ -43,6 +44,8 @@ fn frame(may_act: bool) -> Frame {
             health: 0,
         },
         position: 12,
+        password_given: false,
+        notifies: false,
         notice: "".into(),
         phone: None,
     }
@@ -196,7 +199,11 @@ fn list(entries: Vec<CaseEntry>) -> List {
             action: "/cases/several".to_owned(),
             once: "o1".to_owned(),
             open: None,
-            colleagues: vec!["agent@example.com".to_owned()],
+            colleagues: vec![Choice {
+                name: "agent@example.com".to_owned(),
+                value: "agent@example.com".to_owned(),
+                is_current: false,
+            }],
             all: "All cases that match".to_owned(),
         }),
         notice: String::new(),
@@ -464,6 +471,7 @@ fn case() -> Case {
         question: "How far is it?".to_owned(),
         statuses: vec![choice("New", true), choice("Resolved", false)],
         assignee: None,
+        assignee_email: None,
         is_mine: false,
         colleagues: vec![choice("agent@example.com", false)],
         has_more_colleagues: false,
@@ -501,6 +509,7 @@ fn case() -> Case {
         said_since: false,
         closes_anyway: false,
         undo_status: None,
+        undo_action: "/cases/101/status".to_owned(),
         marks: marks(),
         labels: LabelsForm {
             action: "/cases/101/labels".to_owned(),

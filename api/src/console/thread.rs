@@ -9,6 +9,7 @@ use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
 use docket_domain::ids::{Reference, UserId};
+use docket_domain::personal::Personal;
 use docket_domain::routing::Rule;
 use docket_projections::read::cases::{CaseOrigin, CaseRow};
 use docket_projections::read::thread::{
@@ -21,6 +22,7 @@ use super::pages::{Body, Card, Item, Message, Piece, ReactionMark, Resend, State
 use super::place::Place;
 use super::words;
 use crate::operations::opt_out;
+use crate::people;
 
 pub(super) use self::standing::Beside;
 
@@ -161,9 +163,9 @@ impl Shown<'_> {
                 comment: None,
             },
             What::Assigned { before, to } => {
-                let (before, to) = (before.as_deref(), to.as_deref());
-                let sentence =
-                    words::assigned(&who, before.map(String::as_str), to.map(String::as_str));
+                let shown = |email: &Personal<String>| people::shown(email);
+                let (before, to) = (before.as_ref().map(shown), to.as_ref().map(shown));
+                let sentence = words::assigned(&who, before.as_deref(), to.as_deref());
                 self.marker("person", &sentence)
             }
             // Titles are the contact's words, in which a number is no link of ours.
@@ -454,7 +456,7 @@ fn by(item: &ThreadItem) -> String {
 
 fn author(author: &ItemAuthor) -> String {
     match author {
-        ItemAuthor::User { email, .. } => email.0.clone(),
+        ItemAuthor::User { email, .. } => people::shown(email),
         ItemAuthor::Automatic { occasion } => words::outgoing::automatic(*occasion).to_owned(),
         ItemAuthor::OptOutConfirmation => words::OPT_OUT_CONFIRMATION.to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),

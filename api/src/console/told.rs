@@ -14,11 +14,12 @@ use docket_projections::read::users;
 use super::place::with_query;
 use super::words;
 use crate::app::App;
+use crate::people;
 
 /// How much earlier a moved message is looked at from both cases: before all that was recorded with the move, and a minute before.
 const BEFORE: [TimeDelta; 2] = [TimeDelta::microseconds(1), TimeDelta::minutes(1)];
 
-/// A time as an auditor reads it: in UTC, whatever the browser's own zone is, and to the second.
+/// A time as an auditor reads it: to the second and in the time zone that they chose, never by itself in the browser's.
 pub(super) struct Stamp {
     /// To the microsecond, as RFC 3339.
     pub(super) iso: String,
@@ -31,11 +32,12 @@ pub(super) struct Stamp {
 
 impl Stamp {
     pub(super) fn of(at: DateTime<Utc>) -> Self {
+        let local = people::local(at);
         Self {
             iso: exactly(at),
-            text: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            clock: at.format("%H:%M:%S").to_string(),
-            day: at.format("%A %-d %B %Y, UTC").to_string(),
+            text: local.format("%Y-%m-%d %H:%M:%S %Z").to_string(),
+            clock: local.format("%H:%M:%S").to_string(),
+            day: local.format("%A %-d %B %Y, %Z").to_string(),
         }
     }
 }
@@ -95,7 +97,7 @@ pub(super) fn date(events: &mut [Told]) {
 impl Told {
     /// Shows an event. One that this version of Docket cannot read is shown too, with what stands in the log.
     pub(super) fn of(event: &LogEvent, upcasters: &[AnyUpcaster]) -> Self {
-        let recorded = event.decode(upcasters).ok();
+        let recorded = event.decode(upcasters).ok().map(people::with_names);
         let metadata: Option<Metadata> = serde_json::from_str(event.metadata.get()).ok();
         let stream = StreamId::parse(&event.aggregate_type, &event.aggregate_id);
         let case = match stream {
@@ -143,14 +145,19 @@ impl Told {
             Some(StreamId::Views(case, _)) => Some((case, format!("/cases/{case}/history"))),
             _ => None,
         };
+        let metadata: Option<Metadata> = serde_json::from_str(event.metadata.get()).ok();
+        let address = metadata.and_then(|metadata| metadata.client_address);
+        let told = Self::of(event, upcasters);
+        let address = address.map(|address| (words::FACT_ADDRESS, address.0));
         Self {
+            facts: told.facts.into_iter().chain(address).collect(),
             number: event.position,
             subject: subject.map(|(case, href)| Link {
                 href,
                 text: words::history_of(case.get()),
             }),
             moment: None,
-            ..Self::of(event, upcasters)
+            ..told
         }
     }
 }
@@ -259,6 +266,8 @@ fn facts(
     if let Some(metadata) = metadata {
         let user = metadata.actor.user_id();
         facts.extend(user.map(|id| (words::FACT_USER, id.to_string())));
+        let email = metadata.actor.email().map(str::to_owned);
+        facts.extend(email.map(|email| (words::FACT_EMAIL, email)));
         let via = metadata.via.map(|via| via.as_str().to_owned());
         facts.extend(via.map(|via| (words::FACT_VIA, via)));
         let token = metadata.token_id.map(|id| id.to_string());

@@ -38,9 +38,13 @@ use crate::vonage_settings::Source;
 
 macro_rules! words {
     ($($name:ident = $text:literal;)+) => {
-        $(pub(super) const $name: &str = $text;)+
+        $(pub(in crate::console) const $name: &str = $text;)+
     };
 }
+
+mod people;
+
+pub(super) use self::people::*;
 
 words! {
     LANGUAGE = "en-GB";
@@ -215,6 +219,7 @@ pub(super) const fn view(view: View) -> &'static str {
         View::Unread => "Unread",
         View::Mine => "Mine",
         View::Unassigned => "Unassigned",
+        View::Mentions => "Mentions",
         View::Waiting => "Waiting for us",
         View::Failed => "Failed",
         View::Snoozed => "Snoozed",
@@ -607,7 +612,7 @@ words! {
     EVENTS = "Events";
     MOMENT = "The case at a moment";
     MOMENT_AFTER = "After event number";
-    MOMENT_AT = "At a time (UTC)";
+    MOMENT_AT = "At a time";
     MOMENT_SHOW = "Show";
     MOMENT_FIRST = "First";
     MOMENT_PREVIOUS = "Previous";
@@ -1003,6 +1008,9 @@ pub(super) fn done_with_people(what: &str) -> &'static str {
         "password" => "The password was set, and they were signed out everywhere.",
         "own-password" => "Your password was changed. You are signed out everywhere else.",
         "removed" => "The user was removed.",
+        "named" => "The name was saved.",
+        "own-name" => "Your name was saved.",
+        "preferences" => "Your preferences were saved.",
         "revoked" => "The token was ended.",
         "resumed" => "The line sends again. What waited goes out now.",
         _ => "",
@@ -1482,13 +1490,13 @@ pub(super) fn activity_result(what: &str, result: &str) -> &'static str {
 words! {
     CONTACTS = "Contacts";
     LOG = "Log";
-    LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it. Times are in UTC.";
+    LOG_ABOUT = "Everything that has happened, newest first. Nobody can change it.";
     LOG_SEARCH = "Search the log";
     LOG_ACTOR_HINT = "An email, Vonage or Docket";
     LOG_CASE = "Case";
     LOG_NUMBER = "Contact’s number";
-    LOG_SINCE = "From (UTC)";
-    LOG_UNTIL = "Before (UTC)";
+    LOG_SINCE = "From";
+    LOG_UNTIL = "Before";
     LOG_ALL = "Show all";
     WHOSE = "Of";
     LOG_NEWEST = "Newest events";

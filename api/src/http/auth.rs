@@ -19,6 +19,7 @@ use docket_domain::access::Access;
 use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::people::export::{self, Reading};
 use docket_domain::user::Role;
+use docket_domain::user::preferences::Preferences;
 use docket_projections::accounts;
 use docket_projections::ledger::operation::IdempotencyKey;
 use docket_projections::log::recorded::Via;
@@ -36,6 +37,7 @@ use crate::audit::{LogReading, Look};
 use crate::console;
 use crate::operations::people::ViewCase;
 use crate::operations::{Administrator, Asked};
+use crate::people;
 use crate::reach;
 use crate::users::hash_token;
 
@@ -139,12 +141,16 @@ pub async fn authenticate(State(app): State<App>, request: Request, next: Next) 
 }
 
 async fn caller(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
+    people::came_from(&app.proxies, &parts.headers, &parts.extensions);
     let Some(token) = bearer(&parts.headers) else {
         return from_page(app, parts).await;
     };
     let token_hash = hash_token(token);
     let account = accounts::by_token_hash(&app.pool, token_hash).await?;
     let account = account.ok_or_else(Problem::wrong_token)?;
+    app.people
+        .answer(&app.pool, account.users_state, &Preferences::default())
+        .await?;
     let now = (app.clock)();
     let is_noted = |at| now - at < TimeDelta::seconds(TOUCH_SECONDS);
     if !account.last_used_at.is_some_and(is_noted) && !is_head() {

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::case::Assignee;
 use docket_domain::ids::{ContactId, LineId, MessageId, NoteId, Reference, SurveyId};
+use docket_domain::people::export::{self, Listing};
 use docket_domain::personal::Personal;
 use docket_domain::text::{phone, title};
 use docket_domain::user::{Role, normalise_email};
@@ -34,8 +35,10 @@ use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
 use super::schemas;
 use crate::app::App;
+use crate::mentions;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::reply::BeginCase;
+use crate::people;
 use crate::reach;
 use crate::site;
 
@@ -96,6 +99,9 @@ pub struct CaseSummary {
     /// The address of who sees to it; null for nobody.
     #[schema(required = true)]
     pub assignee: Option<String>,
+    /// What they are called today; null where they have no name, and in a case as it was.
+    #[schema(required = true)]
+    pub assignee_name: Option<String>,
     /// The sequence of its last event; give it as `seen_version` with a reply.
     pub version: u64,
     /// How many messages stand in it.
@@ -130,6 +136,10 @@ impl CaseSummary {
             contact_id: row.contact_id.0,
             origin: row.origin.as_str(),
             withdrawn: row.withdrawn,
+            assignee_name: row
+                .assignee
+                .as_ref()
+                .and_then(|assignee| people::name(&assignee.email)),
             assignee: row.assignee.map(|assignee| assignee.email.0),
             version: row.version,
             message_count: row.message_count,
@@ -395,6 +405,8 @@ async fn list(
         label,
         snoozed: listed::snoozed(query.snoozed.as_deref(), state)?,
     };
+    let how = Listing::of(filter.q.is_some());
+    app.audit.listed(&caller.asked(), export::Via::Api, how);
     let (rows, next) = match place {
         Place::Newest(cursor) => {
             let rows = cases::list(&app.pool, &filter, cursor, limit + 1).await?;
@@ -786,6 +798,8 @@ struct NewNote {
 }
 
 /// Writes a note, which is internal and never sent.
+///
+/// `@` and the name or address of a colleague mentions them: `GET /mentions` tells them.
 #[utoipa::path(
     post,
     path = "/cases/{reference}/notes",
@@ -803,6 +817,7 @@ async fn add_note(
 ) -> Result<(StatusCode, Json<CaseView>), Problem> {
     let change = Change::Note {
         note_id: NoteId((app.new_id)()),
+        mentions: mentions::of(&app, &body.text).await?,
         text: body.text,
     };
     let case = changed(

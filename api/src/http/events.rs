@@ -1,6 +1,6 @@
 //! The log of events: of one case, of everything, and as it grows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -13,8 +13,13 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use docket_domain::event::{StreamId, is_about_people};
+use docket_domain::ids::TokenId;
 use docket_domain::people::export::{Reading, Via};
+use docket_domain::personal::Personal;
+use docket_domain::user::normalise_email;
+use docket_projections::log::circumstances::Circumstances;
 use docket_projections::log::reader::{self, LogEvent};
+use docket_projections::log::recorded;
 use docket_projections::read::cases;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -24,6 +29,7 @@ use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use super::auth::{Caller, Overseer, Reader, WholeReader};
 use super::cases::no_such_case;
@@ -36,10 +42,14 @@ use crate::export::{Export, MEDIA_TYPE, Period};
 
 /// How many events a stream reads at once, and so holds at most.
 const STREAM_PAGE: i64 = 500;
+/// So many events are looked through for a page of those that a caller asks for.
+const MAX_LOOKED_THROUGH: i64 = 10_000;
 /// How often a comment is sent where nothing happens, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How an `EventSource` says what it saw last.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The member of the metadata that says from where a person's request came.
+const CLIENT_ADDRESS: &str = "client_address";
 /// Tells nginx to pass events on as they come.
 const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
@@ -72,11 +82,34 @@ struct EventView {
     #[schema(value_type = Object)]
     data: Box<RawValue>,
     /// Who did it (`actor`: `user`, `vonage` or `system`; `user_id`, `email`), by which way (`via`) and with which token
-    /// (`token_id`), in which request (`request_id`, and what the caller called it, `client_request_id`), and why (`cause`).
+    /// (`token_id`), from where (`client_address`, for auditors and owners), in which request (`request_id`, and what the caller called it, `client_request_id`), and why (`cause`).
     #[schema(value_type = Object)]
     metadata: Box<RawValue>,
     /// When it was recorded.
     recorded_at: DateTime<Utc>,
+}
+
+impl EventView {
+    fn is_done(&self, how: &Circumstances) -> bool {
+        how.is_all()
+            || serde_json::from_str(self.metadata.get())
+                .is_ok_and(|metadata| how.include(&metadata))
+    }
+
+    /// An event as somebody is told it: from where colleagues work is for those who oversee them.
+    fn told(event: LogEvent, oversees: bool) -> Self {
+        let mut view = Self::from(event);
+        if !oversees && view.metadata.get().contains(CLIENT_ADDRESS) {
+            let members = serde_json::from_str::<BTreeMap<String, String>>(view.metadata.get());
+            let members = members.map(|mut members| {
+                members.remove(CLIENT_ADDRESS);
+                members
+            });
+            let stripped = members.and_then(|members| serde_json::value::to_raw_value(&members));
+            view.metadata = stripped.unwrap_or_default();
+        }
+        view
+    }
 }
 
 impl From<LogEvent> for EventView {
@@ -115,10 +148,16 @@ struct EventPage {
 }
 
 impl EventPage {
-    fn of(events: Vec<LogEvent>, limit: u32, place: impl FnOnce(&LogEvent) -> i64) -> Self {
+    fn of(
+        events: Vec<LogEvent>,
+        limit: u32,
+        caller: &Caller,
+        place: impl FnOnce(&LogEvent) -> i64,
+    ) -> Self {
         let (events, next) = paging::cut(events, limit, place);
+        let told = |event| EventView::told(event, caller.oversees());
         Self {
-            items: events.into_iter().map(EventView::from).collect(),
+            items: events.into_iter().map(told).collect(),
             next,
         }
     }
@@ -136,12 +175,58 @@ struct ListQuery {
     #[serde(default, deserialize_with = "integer")]
     #[param(schema_with = schemas::limit)]
     limit: Option<u32>,
+    /// Only what the person of that address did. For this and the filters below at most 10,000 events are looked through at once: a
+    /// page can have fewer events than asked for, or none, and still a `next` that leads on.
+    #[serde(default)]
+    actor: Option<String>,
+    /// Only what was done that way.
+    #[serde(default)]
+    #[param(schema_with = schemas::via)]
+    via: Option<String>,
+    /// Only what was done with that token.
+    #[serde(default, deserialize_with = "given")]
+    token_id: Option<Uuid>,
+    /// Only what was done from that network address; for auditors and owners, who alone are told addresses.
+    #[serde(default)]
+    client_address: Option<String>,
+}
+
+impl ListQuery {
+    fn how(&self) -> Result<Circumstances, Problem> {
+        circumstances(
+            self.actor.clone(),
+            self.via.as_deref(),
+            self.token_id,
+            self.client_address.clone(),
+        )
+    }
+}
+
+/// How something was done, as a query says it.
+fn circumstances(
+    actor: Option<String>,
+    via: Option<&str>,
+    token_id: Option<Uuid>,
+    client_address: Option<String>,
+) -> Result<Circumstances, Problem> {
+    let known = |name: &str| {
+        recorded::Via::from_name(name).ok_or_else(|| {
+            let names = recorded::Via::ALL.map(recorded::Via::as_str).join(", ");
+            Problem::new(Kind::InvalidQuery, format!("via must be one of {names}"))
+        })
+    };
+    Ok(Circumstances {
+        email: actor.map(|email| Personal(normalise_email(&email).unwrap_or(email))),
+        via: via.map(known).transpose()?,
+        token_id: token_id.map(TokenId),
+        client_address: client_address.map(Personal),
+    })
 }
 
 /// The whole log, from the oldest event on.
 ///
 /// What people do at Docket beside their work (signing in, looking at cases, exporting the log) is for auditors and owners; an
-/// agent's page leaves it out, and so can have fewer events than asked for.
+/// agent's page leaves it out.
 /// Agents who are kept to the cases of some surveys may not read it. Who reads the log is recorded.
 ///
 /// Where `after` lies beyond the log's end, the answer is 409 `position-beyond-log`: the log was restored from an older backup, and
@@ -161,13 +246,7 @@ async fn list(
 ) -> Result<Json<EventPage>, Problem> {
     let limit = paging::limit(query.limit, paging::DEFAULT_LIMIT)?;
     let after = as_position(query.after.unwrap_or_default());
-    let events = reader::page(&app.pool, after, i64::from(limit) + 1).await?;
-    if events.is_empty() {
-        must_be_in_log(&app, after).await?;
-    }
-    let mut page = EventPage::of(events, limit, |event| event.position);
-    page.items
-        .retain(|event| caller.oversees() || !is_about_people(&event.aggregate_type));
+    let page = look_through(&app, &caller, &query.how()?, after, limit).await?;
     let span = page.items.first().zip(page.items.last());
     if let Some((first, last)) = span.map(|(first, last)| (first.position, last.position)) {
         let events = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
@@ -175,6 +254,51 @@ async fn list(
         app.audit.reads_log(reading).await?;
     }
     Ok(Json(page))
+}
+
+/// The next events that the caller is told and that were done so.
+async fn look_through(
+    app: &App,
+    caller: &Caller,
+    how: &Circumstances,
+    after: i64,
+    limit: u32,
+) -> Result<EventPage, Problem> {
+    let batch = if how.is_all() && caller.oversees() {
+        i64::from(limit) + 1
+    } else {
+        STREAM_PAGE
+    };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut items = vec![];
+    let mut place = after;
+    while place - after < MAX_LOOKED_THROUGH {
+        let events = reader::page(&app.pool, place, batch).await?;
+        if events.is_empty() && place == after {
+            must_be_in_log(app, after).await?;
+        }
+        let is_last = i64::try_from(events.len()).is_ok_and(|events| events < batch);
+        for event in events {
+            if items.len() == most {
+                return Ok(EventPage {
+                    items,
+                    next: Some(place),
+                });
+            }
+            place = event.position;
+            if caller.oversees() || !is_about_people(&event.aggregate_type) {
+                let view = EventView::told(event, caller.oversees());
+                items.extend(view.is_done(how).then_some(view));
+            }
+        }
+        if is_last {
+            return Ok(EventPage { items, next: None });
+        }
+    }
+    Ok(EventPage {
+        items,
+        next: Some(place),
+    })
 }
 
 /// A position as the database counts; what is larger than any lies beyond every log.
@@ -211,6 +335,19 @@ struct ExportQuery {
     /// A time (RFC 3339): only events that were recorded before.
     #[serde(default, deserialize_with = "given")]
     until: Option<DateTime<Utc>>,
+    /// Only what the person of that address did.
+    #[serde(default)]
+    actor: Option<String>,
+    /// Only what was done that way.
+    #[serde(default)]
+    #[param(schema_with = schemas::via)]
+    via: Option<String>,
+    /// Only what was done with that token.
+    #[serde(default, deserialize_with = "given")]
+    token_id: Option<Uuid>,
+    /// Only what was done from that network address.
+    #[serde(default)]
+    client_address: Option<String>,
 }
 
 /// The log, or a part of it, as a file: JSON Lines of CloudEvents 1.0.
@@ -234,6 +371,12 @@ async fn export(
         to: query.to.map(as_position),
         since: query.since,
         until: query.until,
+        how: circumstances(
+            query.actor,
+            query.via.as_deref(),
+            query.token_id,
+            query.client_address,
+        )?,
     };
     let export = Export::begin(&app, period, Via::Api, caller.asked().metadata()).await?;
     Ok(file(export))
@@ -300,7 +443,9 @@ async fn list_of_case(
         }
     }
     caller.looks(&app, reference).await;
-    Ok(Json(EventPage::of(events, limit, |event| event.sequence)))
+    Ok(Json(EventPage::of(events, limit, &caller, |event| {
+        event.sequence
+    })))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -406,7 +551,8 @@ impl Follower {
                     continue;
                 }
                 let (id, event_type) = (event.position.to_string(), event.event_type.clone());
-                let data = serde_json::to_string(&EventView::from(event)).ok()?;
+                let data =
+                    serde_json::to_string(&EventView::told(event, self.caller.oversees())).ok()?;
                 return Some(SseEvent::default().id(id).event(event_type).data(data));
             }
             let stopping = self.app.stopping.clone();

@@ -54,7 +54,10 @@ pub(crate) async fn case(pool: &PgPool, found: Found) -> Result<CaseView, AsOfEr
         suspected: was.contact.details.suspected,
         last_channel: was.last_channel,
     };
-    Ok(CaseView::new(was.row, person, &notes, &was.links))
+    let mut case = CaseView::new(was.row, person, &notes, &was.links);
+    // Names are today's, and a case as it was stays the same.
+    case.summary.assignee_name = None;
+    Ok(case)
 }
 
 impl From<AsOfError> for Problem {

@@ -624,6 +624,9 @@ impl From<UserError> for Problem {
             UserError::ServiceNameTaken => Kind::NameTaken,
             UserError::TokenForAnother => Kind::Forbidden,
             UserError::Email
+            | UserError::Name
+            | UserError::ServiceNameStays
+            | UserError::TimeZone
             | UserError::ServiceName
             | UserError::ServicePassword
             | UserError::TokenName

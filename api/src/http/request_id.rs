@@ -11,7 +11,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use docket_domain::personal::Personal;
 use uuid::Uuid;
+
+use crate::people;
 
 /// The header that carries the id, in requests and answers.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,6 +54,8 @@ pub struct RequestIds {
     pub id: String,
     /// The caller's own.
     pub client_id: Option<String>,
+    /// The network address that a person's request came from, where it is known.
+    pub client_address: Option<Personal<String>>,
 }
 
 impl RequestIds {
@@ -60,6 +65,7 @@ impl RequestIds {
         Some(Self {
             id: id.to_string(),
             client_id: client_id.map(|ClientRequestId(id)| id.as_ref().to_owned()),
+            client_address: people::client_address().map(Personal),
         })
     }
 }

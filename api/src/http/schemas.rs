@@ -15,8 +15,10 @@ use docket_domain::line::MAX_REPLY_CHARS;
 use docket_domain::survey::{
     MAX_CHOICES, MAX_NAME_CHARS, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_NAME_CHARS,
 };
-use docket_domain::text::normalise;
+use docket_domain::text::{normalise, time_zone};
 use docket_domain::user::Role;
+use docket_domain::user::preferences::Theme;
+use docket_projections::log::recorded::Via;
 use utoipa::openapi::schema::{
     AllOfBuilder, AnyOfBuilder, ArrayBuilder, Components, KnownFormat, Object, ObjectBuilder,
     OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
@@ -432,7 +434,7 @@ const ALTERNATIVES: [(&str, &[Alternative]); 4] = [
         &[
             Alternative {
                 required: &["email"],
-                absent: &["name"],
+                absent: &[],
                 word: Some(("kind", &[None, Some("person")])),
             },
             Alternative {
@@ -534,6 +536,21 @@ fn alternative(one: &Alternative) -> Object {
         object = object.property(field, any_type.enum_values(Some(words)));
     }
     object.build()
+}
+
+/// By which way something was done.
+pub(super) fn via() -> Object {
+    one_of(Via::ALL.map(Via::as_str))
+}
+
+/// The console's colours, or none.
+pub(super) fn theme_or_null() -> Schema {
+    or_null(one_of(Theme::ALL.map(Theme::as_str)))
+}
+
+/// The name of a time zone, or none.
+pub(super) fn time_zone_or_null() -> Schema {
+    or_null(one_of(time_zone::names()))
 }
 
 /// A token's name.

@@ -26,6 +26,7 @@ use super::schemas;
 use crate::app::App;
 use crate::media::shown::{self, Files, Moment};
 use crate::operations::opt_out;
+use crate::people;
 
 /// What the cursors of threads are called.
 const LIST: &str = "thread";
@@ -48,6 +49,9 @@ pub struct ThreadItem {
     pub recorded_at: DateTime<Utc>,
     /// Who did or said it: a user's address, or else `author_kind` again.
     pub author: String,
+    /// What the user is called today; null where they have no name, for others, and in a case as it was.
+    #[schema(required = true)]
+    pub author_name: Option<String>,
     /// `user`, `contact`, `automatic` (the automatic reply), `opt_out_confirmation`, `vonage` or `system`.
     pub author_kind: &'static str,
     /// Of a message, and of a move: the message's id, the same in every case that it stands in.
@@ -253,6 +257,16 @@ pub struct DeliveryView {
     pub attempt: u32,
 }
 
+impl ThreadItem {
+    /// An item of a thread as it was, which stays the same whatever people are called today.
+    pub(crate) fn as_it_was(item: thread::ThreadItem) -> Self {
+        Self {
+            author_name: None,
+            ..Self::from(item)
+        }
+    }
+}
+
 impl From<thread::ThreadItem> for ThreadItem {
     fn from(item: thread::ThreadItem) -> Self {
         let view = Self {
@@ -261,6 +275,7 @@ impl From<thread::ThreadItem> for ThreadItem {
             at: item.at,
             recorded_at: item.recorded_at,
             author: item.author.name().to_owned(),
+            author_name: people::name(item.author.name()),
             author_kind: item.author.kind(),
             message_id: None,
             direction: None,
@@ -538,8 +553,9 @@ async fn list(
         let moment = Moment::AsOf(found.shown_until());
         let mut files = shown::files(&app.pool, &items, moment).await?;
         caller.looks(&app, reference).await;
-        return Ok(Json(Page::of(items, limit, cursor, |item| {
-            ThreadItem::with_files(item, &mut files)
+        return Ok(Json(Page::of(items, limit, cursor, |item| ThreadItem {
+            author_name: None,
+            ..ThreadItem::with_files(item, &mut files)
         })));
     }
     let items = thread::page(&app.pool, reference, after, limit + 1).await?;

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::access::Access;
 use docket_domain::ids::{SurveyId, UserId};
 use docket_domain::personal::Personal;
+use docket_domain::user::name::{initials, normalise_name};
 use docket_domain::user::{
     Role, UserCommand, UserError, UserKind, normalise_email, normalise_service_name,
 };
@@ -52,9 +53,11 @@ struct UserView {
     kind: &'static str,
     /// The address they sign in with, in lower case; a service account's name.
     email: String,
-    /// A service account's name; null for a person.
+    /// What colleagues call a person, null where nobody has said; a service account's name.
     #[schema(required = true)]
     name: Option<String>,
+    /// The initials of the name, or else of the address.
+    initials: String,
     /// `owner`, `agent` or `auditor`.
     role: &'static str,
     /// The surveys whose cases they reach when they are an agent; null for all.
@@ -70,7 +73,11 @@ impl From<UserRow> for UserView {
             id: row.user_id.0,
             user_id: row.user_id.0,
             kind: row.kind().as_str(),
-            name: (row.kind() == UserKind::Service).then(|| row.email.0.clone()),
+            initials: initials(row.shown()),
+            name: match row.kind() {
+                UserKind::Service => Some(row.email.0.clone()),
+                UserKind::Person => row.name.as_ref().map(|name| name.0.clone()),
+            },
             email: row.email.0.clone(),
             role: row.role.as_str(),
             surveys: surveys(&row.access),
@@ -79,7 +86,7 @@ impl From<UserRow> for UserView {
     }
 }
 
-fn surveys(access: &Access) -> Option<Vec<Uuid>> {
+pub(super) fn surveys(access: &Access) -> Option<Vec<Uuid>> {
     let surveys = access.surveys()?;
     Some(surveys.into_iter().map(|survey_id| survey_id.0).collect())
 }
@@ -93,6 +100,11 @@ fn access(surveys: Option<Vec<Uuid>>) -> Access {
 fn role(name: &str) -> Result<Role, Problem> {
     Role::from_name(name)
         .ok_or_else(|| Problem::invalid("role must be one of owner, agent, auditor"))
+}
+
+/// A person's name; unlike in a form, an empty one is none.
+pub(super) fn name(name: &str) -> Result<Personal<String>, Problem> {
+    Ok(normalise_name(name).ok_or(UserError::Name)?.into())
 }
 
 pub(super) fn no_such_user() -> Problem {
@@ -153,7 +165,8 @@ struct NewUser {
     #[serde(default)]
     #[schema(schema_with = schemas::email_or_null)]
     email: Option<String>,
-    /// The name of a service account: 1 to 100 characters, no `@`. It stands in the history where a person's address stands.
+    /// What colleagues call a person, or the name of a service account: 1 to 100 characters, no `@`. A service account's stands in the
+    /// history where a person's address stands.
     #[serde(default)]
     #[schema(schema_with = schemas::service_name_or_null)]
     name: Option<String>,
@@ -176,7 +189,7 @@ struct Password(Personal<String>);
 
 /// Adds a person, or a service account.
 ///
-/// A person has an `email`; a service account has a `name`, and `POST /tokens` makes its tokens.
+/// A person has an `email`, and a `name` if you like; a service account has a `name`, and `POST /tokens` makes its tokens.
 /// A request that repeats an idempotency key with another password changes nothing, and is refused.
 #[utoipa::path(
     post,
@@ -253,8 +266,8 @@ async fn add(State(app): State<App>, mut asks: Asks<Owner, NewUser>) -> Result<R
 
 /// What a user is known by.
 enum KnownBy {
-    /// A person's address.
-    Email(String),
+    /// A person's address, and their name where one is given.
+    Email(String, Option<Personal<String>>),
     /// A service account's name.
     Name(String),
 }
@@ -266,11 +279,12 @@ impl KnownBy {
         name: Option<String>,
     ) -> Result<Self, Problem> {
         match (kind, email, name) {
-            (None | Some("person"), Some(email), None) => Ok(Self::Email(
+            (None | Some("person"), Some(email), name) => Ok(Self::Email(
                 normalise_email(&email).ok_or(UserError::Email)?,
+                name.map(|name| self::name(&name)).transpose()?,
             )),
-            (None | Some("person"), ..) => Err(Problem::invalid(
-                "a person has an email and no name; give kind \"service\" for a service account",
+            (None | Some("person"), None, _) => Err(Problem::invalid(
+                "a person has an email; give kind \"service\" for a service account",
             )),
             (Some("service"), None, Some(name)) => Ok(Self::Name(
                 normalise_service_name(&name).ok_or(UserError::ServiceName)?,
@@ -284,15 +298,16 @@ impl KnownBy {
 
     fn as_str(&self) -> &str {
         match self {
-            Self::Email(text) | Self::Name(text) => text,
+            Self::Email(text, _) | Self::Name(text) => text,
         }
     }
 
     fn add(self, user_id: UserId, role: Role, access: Access) -> UserCommand {
         match self {
-            Self::Email(email) => UserCommand::Add {
+            Self::Email(email, name) => UserCommand::Add {
                 user_id,
                 email: Personal(email),
+                name,
                 role,
                 access,
             },
@@ -319,9 +334,15 @@ struct UserChange {
     #[schema(value_type = Option<Vec<Uuid>>)]
     #[expect(clippy::option_option, reason = "left out and null are not the same")]
     surveys: Option<Option<Vec<Uuid>>>,
+    /// What colleagues call the person: 1 to 100 characters, no `@`; null where their address is to be shown again. A service account
+    /// keeps its name.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schemas::service_name_or_null)]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    name: Option<Option<String>>,
 }
 
-/// Changes what a user may do; what is left out stays.
+/// Changes what a user may do and is called; what is left out stays.
 ///
 /// The last owner stays one.
 #[utoipa::path(
@@ -341,11 +362,18 @@ async fn change(
 ) -> Result<Json<UserView>, Problem> {
     let user_id = UserId(id);
     let by = asks.by();
-    let UserChange { role, surveys } = asks.body;
+    let UserChange {
+        role,
+        surveys,
+        name,
+    } = asks.body;
     let command = UserCommand::ChangeRights {
         seen: None,
         role: role.as_deref().map(self::role).transpose()?,
         access: surveys.map(access),
+        name: name
+            .map(|name| name.map(|name| self::name(&name)).transpose())
+            .transpose()?,
     };
     let operation = ChangeUser {
         user_id,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use docket_domain::case::{Assignee, CaseCommand, CaseError, CaseLabel, State as CaseState};
 use docket_domain::event::StreamId;
-use docket_domain::ids::{NoteId, Reference};
+use docket_domain::ids::{NoteId, Reference, UserId};
 use docket_domain::label::Label;
 use docket_domain::personal::Personal;
 use docket_domain::user::{Role, UserState};
@@ -46,6 +46,8 @@ pub enum Change {
         note_id: NoteId,
         /// What it says.
         text: String,
+        /// Whom it mentions.
+        mentions: Vec<UserId>,
     },
     /// Other labels.
     Labels(LabelChange),
@@ -220,7 +222,7 @@ impl Operation for ChangeCase {
             Change::Title(title) => CaseCommand::Rename {
                 title: Personal(title),
             },
-            Change::Note { note_id, text } => CaseCommand::AddNote {
+            Change::Note { note_id, text, .. } => CaseCommand::AddNote {
                 note_id,
                 author: self.asked.author(),
                 text: Personal(text),
@@ -232,7 +234,15 @@ impl Operation for ChangeCase {
             },
             Change::Wake => CaseCommand::Wake,
         };
-        let events = case.decide(command)?;
+        let mut events = case.decide(command)?;
+        if let Change::Note {
+            note_id, mentions, ..
+        } = &self.change
+        {
+            let note_id = *note_id;
+            let users = mentions.clone();
+            events.extend(case.decide(CaseCommand::Mention { note_id, users })?);
+        }
         let version = case.version() + events.len() as u64;
         Ok(Decided::on(
             StreamId::Case(self.reference),

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use docket_projections::log::alerts;
 use docket_projections::read::{media, outbox, unrouted};
 use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -69,6 +70,16 @@ async fn render(State(app): State<App>) -> impl IntoResponse {
         });
         gauge!("docket_outbox_depth").set(as_gauge(depth.count));
         gauge!("docket_outbox_oldest_seconds").set(age);
+    }
+    if let Ok(alerts) = alerts::at(&app.pool, (app.clock)()).await {
+        let failures = u64::from(alerts.has_many_failures());
+        for (kind, count) in [
+            ("views", alerts.views.len() as u64),
+            ("exports", alerts.exports.len() as u64),
+            ("failed_sign_ins", failures),
+        ] {
+            gauge!("docket_people_alerts", "kind" => kind).set(as_gauge(count));
+        }
     }
     if let Ok(standing) = media::standing(&app.pool, (app.clock)()).await {
         gauge!("docket_media_waiting").set(as_gauge(standing.waiting));

@@ -23,8 +23,8 @@ const FORMS: [(&str, &str); 8] = [
     ("GET", "/users/services/new"),
     ("GET", "/cases/{reference}/messages/{message_id}/move"),
 ];
-/// What an auditor may, and what is everybody's own: signing out, ending a session, a password.
-const OWN: [&str; 8] = [
+/// What an auditor may, and what is everybody's own: signing out, ending a session, a password, a name, preferences.
+const OWN: [&str; 11] = [
     "/log/export",
     "/cases/{reference}/bundle",
     "/first-steps/close",
@@ -32,7 +32,10 @@ const OWN: [&str; 8] = [
     "/sign-out-everywhere",
     "/sessions/{session_id}/end",
     "/password",
+    "/account/name",
+    "/account/notifications",
     "/account/password",
+    "/account/preferences",
 ];
 
 /// Every route of the console behind the sign-in page: method and path.

@@ -30,10 +30,13 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 82] = [
+const ROUTES: [(&str, &str, May); 86] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
+    ("POST", "/account/name", May::All),
+    ("POST", "/account/notifications", May::All),
     ("POST", "/account/password", May::All),
+    ("POST", "/account/preferences", May::All),
     ("POST", "/cases", May::Act),
     ("GET", "/cases/new", May::Act),
     ("GET", "/cases/new/saved-replies", May::Act),
@@ -43,6 +46,7 @@ const ROUTES: [(&str, &str, May); 82] = [
     ("GET", "/cases/{reference}", May::All),
     ("POST", "/cases/{reference}/assignee", May::Act),
     ("GET", "/cases/{reference}/changes", May::All),
+    ("POST", "/cases/{reference}/writing", May::Act),
     ("GET", "/cases/{reference}/earlier", May::All),
     ("GET", "/cases/{reference}/history", May::All),
     (
@@ -132,10 +136,11 @@ const ROUTES: [(&str, &str, May); 82] = [
 ];
 
 /// The rest of them, where there are several forms about one thing.
-const MORE: [(&str, &str, May); 7] = [
+const MORE: [(&str, &str, May); 8] = [
     ("POST", "/users/{user_id}/cases", May::SetUp),
     ("POST", "/users/{user_id}/password", May::SetUp),
     ("POST", "/users/{user_id}/remove", May::SetUp),
+    ("POST", "/users/{user_id}/name", May::SetUp),
     ("POST", "/users/{user_id}/rights", May::SetUp),
     ("POST", "/users/{user_id}/tokens", May::SetUp),
     ("POST", "/vonage", May::SetUp),

@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 35] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 36] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -41,6 +41,7 @@ pub(crate) const INSIDE: [(&str, &str, bool); 35] = [
         true,
     ),
     ("POST", "/cases/101/write", true),
+    ("POST", "/cases/101/writing", true),
     ("POST", "/cases/101/status", true),
     ("POST", "/cases/101/assignee", true),
     ("POST", "/cases/101/title", true),

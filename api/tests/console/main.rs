@@ -22,6 +22,7 @@ mod manners;
 mod moves;
 mod outgoing;
 mod owners;
+mod people;
 mod reach;
 mod reactions;
 mod reading;

@@ -25,9 +25,12 @@ enum May {
 const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 
 /// Every route of `console/owners.rs`; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 23] = [
+const ROUTES: [(&str, &str, May); 27] = [
     ("GET", "/account", May::All),
+    ("POST", "/account/name", May::All),
+    ("POST", "/account/notifications", May::All),
     ("POST", "/account/password", May::All),
+    ("POST", "/account/preferences", May::All),
     ("GET", "/tokens", May::All),
     ("POST", "/tokens", May::Act),
     ("POST", "/tokens/{id}/revoke", May::Act),
@@ -45,6 +48,7 @@ const ROUTES: [(&str, &str, May); 23] = [
     ("GET", "/users/services/new", May::SetUp),
     ("POST", "/users/services", May::SetUp),
     ("POST", "/users/{id}/tokens", May::SetUp),
+    ("POST", "/users/{id}/name", May::SetUp),
     ("POST", "/users/{id}/rights", May::SetUp),
     ("POST", "/users/{id}/password", May::SetUp),
     ("POST", "/users/{id}/remove", May::SetUp),

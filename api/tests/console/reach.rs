@@ -69,6 +69,7 @@ impl House {
         let agent = users::find_by_email(&self.app.pool, "agent@example.com").await;
         let user_id = agent.unwrap().unwrap().user_id;
         let command = UserCommand::ChangeRights {
+            name: None,
             seen: None,
             role: None,
             access: Some(Access::from(surveys)),

@@ -125,13 +125,14 @@ impl House {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: public_url.into(),
             default_country: None,
+            people: Arc::default(),
             proxies: Arc::new(TrustedProxies::parse(proxies).unwrap()),
             stopping: CancellationToken::new(),
         });
         let password = SecretString::from(PASSWORD);
         for role in [Role::Owner, Role::Agent, Role::Auditor] {
             let email = format!("{}@example.com", role.as_str());
-            users::add(&app, &email, role, Some(&password))
+            users::add(&app, &email, None, role, Some(&password))
                 .await
                 .unwrap();
         }

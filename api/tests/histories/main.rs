@@ -31,6 +31,7 @@ use docket_domain::ids::{HeldId, LabelId, LineId, MessageId, Reference, SurveyId
 use docket_domain::line::{HaltReason, LineCommand, LineSettings};
 use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
+use docket_domain::user::preferences::PreferencesChange;
 use docket_domain::user::{Role, UserCommand};
 use docket_projections::ledger::operation::{Answer, LedgerError, Operation, Receipt};
 use docket_projections::ledger::{CachedContacts, Ledger, LedgerOptions, brief_case};
@@ -139,6 +140,11 @@ enum Step {
         n: u8,
         remove: bool,
     },
+    Person {
+        n: u8,
+        name: Option<u8>,
+        zone: bool,
+    },
     Labels(LabelStep),
 }
 
@@ -206,6 +212,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(|n| Step::Vonage { n }),
         1 => any::<bool>().prop_map(|resume| Step::Halt { resume }),
         1 => (0u8..2, any::<bool>()).prop_map(|(n, remove)| Step::User { n, remove }),
+        1 => (0u8..2, proptest::option::of(0u8..3), any::<bool>()).prop_map(|(n, name, zone)| Step::Person { n, name, zone }),
         10 => labels::step().prop_map(Step::Labels),
     ]
 }
@@ -561,6 +568,7 @@ impl History {
                     Change::Note {
                         note_id,
                         text: "A note".into(),
+                        mentions: vec![UserId(Uuid::from_u128(100))],
                     },
                 )
                 .await;
@@ -805,6 +813,27 @@ impl History {
                 })
                 .await;
             }
+            Step::Person { n, name, zone } => {
+                let name = name.map(|name| Personal(format!("Invented {name}")));
+                let time_zone = zone.then(|| "Europe/Berlin".to_owned());
+                let preferences = PreferencesChange {
+                    time_zone: Some(time_zone),
+                    next_case: Some(zone),
+                    ..PreferencesChange::default()
+                };
+                for command in [
+                    UserCommand::SetName(name),
+                    UserCommand::ChangePreferences(preferences),
+                ] {
+                    self.does(ChangeUser {
+                        user_id: UserId(Uuid::from_u128(100 + u128::from(n))),
+                        command,
+                        secrets: vec![],
+                        by: Administrator::System,
+                    })
+                    .await;
+                }
+            }
             Step::User { n, remove } => {
                 let user_id = UserId(Uuid::from_u128(100 + u128::from(n)));
                 let command = if remove {
@@ -813,6 +842,7 @@ impl History {
                     UserCommand::Add {
                         user_id,
                         email: format!("u{n}@example.com").into(),
+                        name: Some(format!("Invented {n}").into()),
                         role: Role::Agent,
                         access: Access::All,
                     }

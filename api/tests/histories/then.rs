@@ -72,11 +72,12 @@ impl Api {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
             default_country: None,
+            people: Arc::default(),
             proxies: Arc::default(),
             stopping: CancellationToken::new(),
         });
         let email = "auditor@example.com";
-        users::add(&app, email, Role::Auditor, None)
+        users::add(&app, email, None, Role::Auditor, None)
             .await
             .map_err(|error| error.to_string())?;
         let token = users::create_token(&app, email, "test")

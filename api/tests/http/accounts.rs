@@ -21,7 +21,7 @@ async fn users_are_added_and_removed() {
     assert_eq!(
         added,
         json!({
-            "id": id, "user_id": id, "kind": "person", "email": "new@example.com", "name": null, "role": "agent",
+            "id": id, "user_id": id, "kind": "person", "email": "new@example.com", "name": null, "initials": "NE", "role": "agent",
             "surveys": null,
             "created_at": "2026-03-01T12:00:00Z",
         })

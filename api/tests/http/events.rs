@@ -283,7 +283,8 @@ async fn a_programs_looks_at_cases_are_recorded_for_auditors_and_owners() {
     call.send().await.expect(200);
     api.app.audit.settled().await;
     for token in [&api.auditor, &api.owner] {
-        assert_eq!(shown(&api, token, head).await, ["CaseViewed", "CaseViewed"]);
+        let types = shown(&api, token, head).await;
+        assert_eq!(types, ["CaseViewed", "CasesListed", "CaseViewed"]);
     }
     assert_eq!(shown(&api, &api.agent, head).await, Vec::<String>::new());
 

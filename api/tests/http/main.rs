@@ -19,6 +19,7 @@ mod moves;
 mod moves_together;
 mod openapi;
 mod outgoing;
+mod people;
 mod permissions;
 mod problems;
 mod quotes;

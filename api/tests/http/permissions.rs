@@ -21,7 +21,10 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 61] = [
+pub(crate) const ROUTES: [(&str, &str, May); 64] = [
+    ("GET", "/api/v1/mentions", May::Read),
+    ("GET", "/api/v1/account", May::Read),
+    ("PATCH", "/api/v1/account", May::Work),
     ("GET", "/api/v1/cases", May::Read),
     ("POST", "/api/v1/cases", May::Work),
     ("GET", "/api/v1/cases/{reference}", May::Read),

@@ -193,6 +193,7 @@ impl Api {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             public_url: "http://127.0.0.1".into(),
             default_country: None,
+            people: Arc::default(),
             proxies: Arc::default(),
             stopping: CancellationToken::new(),
         });
@@ -489,7 +490,7 @@ async fn tokens(app: &App) -> [SecretString; 3] {
     let mut tokens = vec![];
     for role in [Role::Owner, Role::Agent, Role::Auditor] {
         let email = format!("{}@example.com", role.as_str());
-        users::add(app, &email, role, None).await.unwrap();
+        users::add(app, &email, None, role, None).await.unwrap();
         tokens.push(users::create_token(app, &email, "test").await.unwrap());
     }
     tokens.try_into().unwrap()

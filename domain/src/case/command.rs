@@ -9,7 +9,7 @@ use super::MediaNews;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
 use crate::contact::profile::OptOutChange;
 use crate::delivery::Status;
-use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference};
+use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference, UserId};
 use crate::personal::Personal;
 use crate::routing::Routed;
 
@@ -109,6 +109,13 @@ pub enum CaseCommand {
         author: Author,
         /// What it says.
         text: Personal<String>,
+    },
+    /// Note whom a note mentions.
+    Mention {
+        /// The note, which is added in the same decision.
+        note_id: NoteId,
+        /// Who.
+        users: Vec<UserId>,
     },
     /// Record that the contact opted out, or in again.
     RecordOptOut(OptOutChange),
@@ -211,6 +218,7 @@ impl CaseCommand {
             | Self::Assign { .. }
             | Self::Rename { .. }
             | Self::AddNote { .. }
+            | Self::Mention { .. }
             | Self::RecordOptOut(_)
             | Self::SetLabels { .. }
             | Self::Snooze { .. }

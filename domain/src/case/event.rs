@@ -161,6 +161,13 @@ pub enum CaseEvent {
         /// What it says.
         text: Personal<String>,
     },
+    /// The note that was just added mentions people.
+    PeopleMentioned {
+        /// The note.
+        note_id: NoteId,
+        /// Who, each once, ordered.
+        users: Vec<UserId>,
+    },
     /// A message was taken out of this case.
     MessageMovedOut {
         /// The message.
@@ -547,7 +554,7 @@ pub struct Assignee {
 
 impl CaseEvent {
     /// Every event type, for the catalogue and the golden files.
-    pub const TYPES: [&'static str; 28] = [
+    pub const TYPES: [&'static str; 29] = [
         "CaseOpened",
         "MessageReceived",
         "ReactionReceived",
@@ -565,6 +572,7 @@ impl CaseEvent {
         "AssigneeChanged",
         "TitleChanged",
         "NoteAdded",
+        "PeopleMentioned",
         "MessageMovedOut",
         "MessageMovedIn",
         "MoveUndone",
@@ -598,6 +606,7 @@ impl CaseEvent {
             Self::AssigneeChanged { .. } => "AssigneeChanged",
             Self::TitleChanged { .. } => "TitleChanged",
             Self::NoteAdded { .. } => "NoteAdded",
+            Self::PeopleMentioned { .. } => "PeopleMentioned",
             Self::MessageMovedOut { .. } => "MessageMovedOut",
             Self::MessageMovedIn { .. } => "MessageMovedIn",
             Self::MoveUndone { .. } => "MoveUndone",
@@ -640,6 +649,7 @@ impl CaseEvent {
             | Self::AssigneeChanged { .. }
             | Self::TitleChanged { .. }
             | Self::NoteAdded { .. }
+            | Self::PeopleMentioned { .. }
             | Self::OptOutChanged(_)
             | Self::LabelsChanged { .. }
             | Self::CaseSnoozed { .. }

@@ -42,6 +42,23 @@ pub enum Reading {
     Search,
 }
 
+/// What somebody was shown of cases in general.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listing {
+    /// A list of cases.
+    List,
+    /// What a search found; what was searched for is not recorded.
+    Search,
+}
+
+impl Listing {
+    /// A search where something was searched for, else a list.
+    pub const fn of(is_search: bool) -> Self {
+        if is_search { Self::Search } else { Self::List }
+    }
+}
+
 /// An event of an [`Export`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExportEvent {
@@ -87,6 +104,24 @@ pub enum ExportEvent {
         /// When they began.
         at: DateTime<Utc>,
     },
+    /// Somebody was shown a list of cases, or searched them. What they list in the hour after is counted together.
+    CasesListed {
+        /// The id of that hour of lists.
+        export_id: ExportId,
+        /// By which way.
+        via: Via,
+        /// A list or a search.
+        how: Listing,
+        /// When they began.
+        at: DateTime<Utc>,
+    },
+    /// They listed or searched more within the hour.
+    CasesListedOn {
+        /// How many times more.
+        times: u32,
+        /// When the last time was.
+        until: DateTime<Utc>,
+    },
     /// They read on within the hour.
     LogReadOn {
         /// How many events more they were given.
@@ -112,6 +147,13 @@ pub enum ExportCommand {
         events: i64,
         /// Whether that is all that was asked for.
         is_whole: bool,
+    },
+    /// Record that more lists of cases were shown.
+    ListedOn {
+        /// How many times more.
+        times: u32,
+        /// When the last time was.
+        until: DateTime<Utc>,
     },
     /// Record that the reader read on.
     ReadOn {
@@ -145,12 +187,17 @@ impl Export {
         Ok(match (command, self.version) {
             (
                 ExportCommand::Begin(
-                    event @ (ExportEvent::ExportBegun { .. } | ExportEvent::LogRead { .. }),
+                    event @ (ExportEvent::ExportBegun { .. }
+                    | ExportEvent::LogRead { .. }
+                    | ExportEvent::CasesListed { .. }),
                 ),
                 0,
             ) => vec![event],
             (ExportCommand::ReadOn { events, to, until }, 1..) => {
                 vec![ExportEvent::LogReadOn { events, to, until }]
+            }
+            (ExportCommand::ListedOn { times, until }, 1..) => {
+                vec![ExportEvent::CasesListedOn { times, until }]
             }
             (ExportCommand::End { events, is_whole }, 1) => {
                 vec![ExportEvent::ExportEnded { events, is_whole }]
@@ -165,7 +212,7 @@ impl Export {
     }
 }
 
-aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded, LogRead, LogReadOn }
+aggregate! { Export = "Export", ExportCommand, ExportEvent, Infallible; ExportBegun, ExportEnded, LogRead, CasesListed, CasesListedOn, LogReadOn }
 
 #[cfg(test)]
 mod tests {

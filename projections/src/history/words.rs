@@ -21,13 +21,14 @@ use docket_domain::ids::{MessageId, Reference};
 use docket_domain::installation::{InstallationEvent, SecretChange};
 use docket_domain::line::{HaltReason, LineEvent, LineSettings};
 use docket_domain::people::attempts::{AttemptsEvent, Refusal};
-use docket_domain::people::export::{ExportEvent, Exported, Reading, Via};
+use docket_domain::people::export::{ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{SessionEvent, SignOut};
 use docket_domain::people::views::CaseViewsEvent;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{SurveyEvent, SurveySettings};
 use docket_domain::user::UserEvent;
+use docket_domain::user::preferences::{Notify, Preferences};
 
 use crate::log::recorded::{Actor, Recorded};
 
@@ -146,6 +147,7 @@ fn of_case(event: &CaseEvent) -> String {
                 format!("Noted: {}", quoted(text))
             }
         },
+        CaseEvent::PeopleMentioned { users, .. } => mentioned(users.len()),
         CaseEvent::MessageMovedOut {
             message_id,
             to,
@@ -216,6 +218,13 @@ fn of_case(event: &CaseEvent) -> String {
         | CaseEvent::CaseSnoozed { .. }
         | CaseEvent::CaseWoken { .. } => labels::of_case(event),
         _ => media::of_media(event).unwrap_or_else(|| delivery(event)),
+    }
+}
+
+fn mentioned(colleagues: usize) -> String {
+    match colleagues {
+        1 => "The note mentions a colleague".to_owned(),
+        count => format!("The note mentions {count} colleagues"),
     }
 }
 
@@ -442,6 +451,36 @@ fn of_held(event: &HeldEvent) -> String {
     }
 }
 
+fn preferred(preferences: &Preferences) -> String {
+    let zone = preferences.time_zone.as_deref();
+    let next = if preferences.next_case { "on" } else { "off" };
+    let Notify {
+        assignment,
+        mention,
+        message,
+        sound,
+    } = preferences.notify;
+    let told: Vec<&str> = [
+        (assignment, "assignments"),
+        (mention, "mentions"),
+        (message, "messages"),
+        (sound, "a sound"),
+    ]
+    .into_iter()
+    .filter_map(|(is_on, what)| is_on.then_some(what))
+    .collect();
+    let told = if told.is_empty() {
+        "none".to_owned()
+    } else {
+        told.join(", ")
+    };
+    format!(
+        "The user's preferences: theme {}, time zone {}, next case after closing {next}, notifications {told}",
+        preferences.theme.as_str(),
+        zone.unwrap_or("of the installation"),
+    )
+}
+
 fn of_user(event: &UserEvent) -> String {
     match event {
         UserEvent::UserAdded { email, role, .. } => {
@@ -476,6 +515,11 @@ fn of_user(event: &UserEvent) -> String {
                 ids.join(", ")
             )
         }
+        UserEvent::UserNamed { name: Some(name) } => {
+            format!("The user is called {}", quoted(name))
+        }
+        UserEvent::UserNamed { name: None } => "The user has no name any more".to_owned(),
+        UserEvent::PreferencesChanged { preferences } => preferred(preferences),
         UserEvent::PasswordChanged {} => {
             "The user's password was changed, which ended their other sessions".to_owned()
         }
@@ -622,6 +666,17 @@ fn of_export(event: &ExportEvent) -> String {
             };
             format!("The log was {how} by {via}: {from}")
         }
+        ExportEvent::CasesListed { via, how, .. } => {
+            let how = match how {
+                Listing::List => "listed",
+                Listing::Search => "searched",
+            };
+            format!("Cases were {how} by {}", way(*via))
+        }
+        ExportEvent::CasesListedOn { times, until } => format!(
+            "Cases were listed or searched {times} times more within the hour, the last time at {}",
+            until.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
         ExportEvent::LogReadOn { events, to, until } => format!(
             "{events} events more of the log were read within the hour, up to position {to}, the last at {}",
             until.format("%Y-%m-%d %H:%M:%S UTC")

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, Utc};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{TokenId, UserId};
+use docket_domain::personal::Personal;
 use serde::{Deserialize, Serialize};
 
 /// The time that an event carries while its time of recording is not assigned: the last one of the year 9999. No event is recorded
@@ -46,6 +47,8 @@ pub struct Metadata {
     pub via: Option<Via>,
     /// The token that acted in the actor's name, where one did.
     pub token_id: Option<TokenId>,
+    /// The network address that the actor's request came from, where it is known; `None` in events of earlier versions.
+    pub client_address: Option<Personal<String>>,
 }
 
 /// By which way something was done.
@@ -147,6 +150,7 @@ impl Metadata {
             cause: None,
             via: Some(via),
             token_id: None,
+            client_address: None,
         }
     }
 }
@@ -167,6 +171,8 @@ impl From<Metadata> for BTreeMap<String, String> {
         map.extend(via.map(|via| ("via".to_owned(), via)));
         let token_id = metadata.token_id.map(|id| id.to_string());
         map.extend(token_id.map(|id| ("token_id".to_owned(), id)));
+        let address = metadata.client_address;
+        map.extend(address.map(|address| ("client_address".to_owned(), address.0)));
         map
     }
 }
@@ -195,6 +201,7 @@ impl TryFrom<BTreeMap<String, String>> for Metadata {
             // A way that a later version knows is no reason to leave the event unread.
             via: map.get("via").and_then(|name| Via::from_name(name)),
             token_id: map.get("token_id").and_then(|id| id.parse().ok()),
+            client_address: map.remove("client_address").map(Personal),
         })
     }
 }
@@ -228,6 +235,7 @@ mod tests {
                 cause: None,
                 via: Some(Via::Api),
                 token_id: Some(TokenId(Uuid::nil())),
+                client_address: Some("127.0.0.1".into()),
             };
             let json = serde_json::to_string(&metadata).expect("serialises");
             let map: std::collections::HashMap<String, String> =
@@ -245,6 +253,7 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<Metadata>(json).expect("reads");
         let old = read(r#"{"actor": "system", "request_id": "r1"}"#);
         assert_eq!((old.via, old.token_id), (None, None));
+        assert_eq!(old.client_address, None);
         let later = read(r#"{"actor": "system", "via": "carrier pigeon", "more": "x"}"#);
         assert_eq!(later.via, None);
         for via in Via::ALL {

@@ -11,8 +11,10 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use docket_domain::case::Case;
 use docket_domain::event::StreamId;
 use docket_domain::ids::{HeldId, Reference};
+use serde_json::Value;
 use sqlx::PgPool;
 
+use super::circumstances::Circumstances;
 use super::reader::{self, LogEvent, ReadError, Row, collect};
 use cqrs_es::Aggregate as _;
 
@@ -57,6 +59,8 @@ pub struct Search {
     pub types: Vec<&'static str>,
     /// Only what they did.
     pub by: Option<By>,
+    /// Only what was done so; who did it says `by`.
+    pub how: Circumstances,
     /// Only what is about it.
     pub about: Option<About>,
     /// Only what was recorded then or later.
@@ -98,6 +102,7 @@ struct Filter<'a> {
     aggregates: Vec<&'a str>,
     email: Option<&'a str>,
     kind: Option<&'static str>,
+    how: Option<Value>,
     since: DateTime<Utc>,
     until: DateTime<Utc>,
 }
@@ -116,6 +121,7 @@ impl Search {
             aggregates: self.aggregates.clone(),
             email,
             kind,
+            how: self.how.members(),
             since: self.since.unwrap_or(first).clamp(first, last),
             until: self.until.unwrap_or(last).clamp(first, last),
         }
@@ -320,6 +326,7 @@ async fn of_streams(
                      AND (cardinality($5::text[]) = 0 OR e.event_type = ANY ($5))
                      AND ($6::text IS NULL OR e.metadata ->> 'email' = $6)
                      AND ($7::text IS NULL OR e.metadata ->> 'actor' = $7)
+                     AND ($11::jsonb IS NULL OR e.metadata::jsonb @> $11)
                      AND e.recorded_at >= $8 AND e.recorded_at < $9
                    ORDER BY e.sequence DESC
                    LIMIT $10
@@ -336,6 +343,7 @@ async fn of_streams(
         filter.since,
         filter.until,
         limit,
+        filter.how,
     )
     .fetch_all(pool)
     .await?;
@@ -362,6 +370,7 @@ async fn beside_cases(
               AND (cardinality($5::text[]) = 0 OR e.event_type = ANY ($5))
               AND ($6::text IS NULL OR e.metadata ->> 'email' = $6)
               AND ($7::text IS NULL OR e.metadata ->> 'actor' = $7)
+              AND ($11::jsonb IS NULL OR e.metadata::jsonb @> $11)
               AND e.recorded_at >= $8 AND e.recorded_at < $9
             ORDER BY e.position DESC
             LIMIT $10"#,
@@ -375,6 +384,7 @@ async fn beside_cases(
         filter.since,
         filter.until,
         limit + 1,
+        filter.how,
     )
     .fetch_all(pool)
     .await?;
@@ -420,6 +430,7 @@ async fn everywhere(
                   AND (cardinality($4::text[]) = 0 OR aggregate_type = ANY ($4))
                   AND ($5::text IS NULL OR metadata ->> 'email' = $5)
                   AND ($6::text IS NULL OR metadata ->> 'actor' = $6)
+                  AND ($11::jsonb IS NULL OR metadata::jsonb @> $11)
                   AND recorded_at >= $7 AND recorded_at < $8
                   AND ($10::text IS NULL
                        OR aggregate_type IN ('Case', 'CaseViews') AND split_part(aggregate_id, '-', 1) IN (
@@ -440,6 +451,7 @@ async fn everywhere(
             filter.until,
             missing,
             number,
+            filter.how.clone(),
         )
         .fetch_all(pool)
         .await?;

@@ -7,9 +7,11 @@ use docket_domain::access::Access;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{SurveyId, TokenId, UserId};
 use docket_domain::personal::Personal;
+use docket_domain::user::preferences::Preferences;
 use docket_domain::user::{Role, UserEvent, UserKind};
 use serde::Serialize;
 use sqlx::PgExecutor;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::log::recorded::Recorded;
@@ -24,6 +26,12 @@ pub struct UserRow {
     pub user_id: UserId,
     /// The address they sign in with, in lower case; a service account's name.
     pub email: Personal<String>,
+    /// What colleagues call them; `None` where nobody has said.
+    pub name: Option<Personal<String>>,
+    /// How they want the console to be.
+    pub preferences: Preferences,
+    /// Whether somebody else set their password, at the console or the API, so that they should choose their own.
+    pub password_given: bool,
     /// What they may do.
     pub role: Role,
     /// Which surveys' cases they reach when they are an agent; [`UserRow::reach`] says what they reach as what they are.
@@ -40,6 +48,11 @@ impl UserRow {
     /// A person or a program.
     pub fn kind(&self) -> UserKind {
         UserKind::of(&self.email)
+    }
+
+    /// What they are shown as: their name, or else their address.
+    pub fn shown(&self) -> &str {
+        self.name.as_ref().unwrap_or(&self.email)
     }
 
     /// Which surveys' cases they reach.
@@ -98,15 +111,47 @@ pub struct UsersHandler {
 /// What the events since the last write changed of a user's row in the database.
 #[derive(Default)]
 struct Change {
+    #[expect(clippy::option_option, reason = "a name can be taken away")]
+    name: Option<Option<Personal<String>>>,
+    preferences: Option<Preferences>,
+    password_given: Option<bool>,
     role: Option<Role>,
     access: Option<Access>,
     removed: bool,
     version: u64,
 }
 
+impl Change {
+    /// Takes a later change in.
+    fn and(&mut self, later: Self) {
+        self.name = later.name.or(self.name.take());
+        self.preferences = later.preferences.or(self.preferences.take());
+        self.password_given = later.password_given.or(self.password_given);
+        self.role = later.role.or(self.role);
+        self.access = later.access.or(self.access.take());
+        self.removed |= later.removed;
+        self.version = later.version;
+    }
+
+    /// Changes a row that is not in the database yet.
+    fn change(self, row: &mut UserRow) {
+        row.name = self.name.unwrap_or_else(|| row.name.take());
+        if let Some(preferences) = self.preferences {
+            row.preferences = preferences;
+        }
+        row.password_given = self.password_given.unwrap_or(row.password_given);
+        row.role = self.role.unwrap_or(row.role);
+        if let Some(access) = self.access {
+            row.access = access;
+        }
+        row.removed |= self.removed;
+        row.version = self.version;
+    }
+}
+
 impl Projection for UsersHandler {
     const NAME: &'static str = "users";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["users", "tokens"];
     const STATEMENTS: &'static [&'static str] = &[CHANGE, ADD, REVOKE, ADD_TOKENS];
 
@@ -115,7 +160,7 @@ impl Projection for UsersHandler {
         else {
             return;
         };
-        let (mut role, mut access, mut removed) = (None, None, false);
+        let mut change = Change::default();
         match event {
             UserEvent::UserAdded { email, role, .. }
             | UserEvent::ServiceAccountAdded {
@@ -124,6 +169,9 @@ impl Projection for UsersHandler {
                 let row = UserRow {
                     user_id,
                     email: email.clone(),
+                    name: None,
+                    preferences: Preferences::default(),
+                    password_given: is_by_another(user_id, recorded),
                     role: *role,
                     access: Access::All,
                     removed: false,
@@ -133,13 +181,19 @@ impl Projection for UsersHandler {
                 self.added.insert(user_id, row);
                 return;
             }
-            UserEvent::RoleChanged { to, .. } => role = Some(*to),
+            UserEvent::RoleChanged { to, .. } => change.role = Some(*to),
             UserEvent::SurveyAccessChanged { surveys } => {
-                access = Some(Access::from(surveys.clone()));
+                change.access = Some(Access::from(surveys.clone()));
             }
-            UserEvent::PasswordChanged {} => {}
+            UserEvent::UserNamed { name } => change.name = Some(name.clone()),
+            UserEvent::PreferencesChanged { preferences } => {
+                change.preferences = Some(preferences.clone());
+            }
+            UserEvent::PasswordChanged {} => {
+                change.password_given = Some(is_by_another(user_id, recorded));
+            }
             UserEvent::UserRemoved {} => {
-                removed = true;
+                change.removed = true;
                 for token in self.tokens.values_mut() {
                     token.revoked |= token.user_id == user_id;
                 }
@@ -161,19 +215,11 @@ impl Projection for UsersHandler {
                 }
             },
         }
+        change.version = recorded.sequence;
         if let Some(row) = self.added.get_mut(&user_id) {
-            row.role = role.unwrap_or(row.role);
-            if let Some(access) = access {
-                row.access = access;
-            }
-            row.removed |= removed;
-            row.version = recorded.sequence;
+            change.change(row);
         } else {
-            let change = self.changed.entry(user_id).or_default();
-            change.role = role.or(change.role);
-            change.access = access.or(change.access.take());
-            change.removed |= removed;
-            change.version = recorded.sequence;
+            self.changed.entry(user_id).or_default().and(change);
         }
     }
 
@@ -200,6 +246,12 @@ impl Projection for UsersHandler {
     }
 }
 
+/// Whether another person at the console or the API did it.
+fn is_by_another(user_id: UserId, recorded: &Recorded) -> bool {
+    let by = recorded.metadata.actor.user_id();
+    by.is_some_and(|by| by != user_id)
+}
+
 /// What changes of a row that is there.
 #[derive(Serialize)]
 struct ChangedUser {
@@ -209,6 +261,10 @@ struct ChangedUser {
     version: u64,
     has_access: bool,
     surveys: Option<Vec<Uuid>>,
+    has_name: bool,
+    name: Option<String>,
+    preferences: Option<Preferences>,
+    password_given: Option<bool>,
 }
 
 impl ChangedUser {
@@ -220,6 +276,10 @@ impl ChangedUser {
             version: change.version,
             has_access: change.access.is_some(),
             surveys: change.access.as_ref().and_then(survey_ids),
+            has_name: change.name.is_some(),
+            name: change.name.flatten().map(|name| name.0),
+            preferences: change.preferences,
+            password_given: change.password_given,
         }
     }
 }
@@ -227,9 +287,13 @@ impl ChangedUser {
 const CHANGE: &str = "
     UPDATE users u
        SET role = coalesce(r.role, u.role), removed = u.removed OR r.removed, version = r.version,
-           surveys = CASE WHEN r.has_access THEN r.surveys ELSE u.surveys END
+           surveys = CASE WHEN r.has_access THEN r.surveys ELSE u.surveys END,
+           name = CASE WHEN r.has_name THEN r.name ELSE u.name END,
+           preferences = coalesce(r.preferences, u.preferences),
+           password_given = coalesce(r.password_given, u.password_given)
       FROM jsonb_to_recordset($1)
-           AS r (user_id uuid, role text, removed boolean, version bigint, has_access boolean, surveys uuid[])
+           AS r (user_id uuid, role text, removed boolean, version bigint, has_access boolean, surveys uuid[],
+                 has_name boolean, name text, preferences jsonb, password_given boolean)
      WHERE u.user_id = r.user_id";
 
 #[derive(Serialize)]
@@ -241,6 +305,9 @@ struct AddedUser {
     created_at: DateTime<Utc>,
     version: u64,
     surveys: Option<Vec<Uuid>>,
+    name: Option<String>,
+    preferences: Preferences,
+    password_given: bool,
 }
 
 impl AddedUser {
@@ -249,6 +316,9 @@ impl AddedUser {
             user_id: row.user_id.0,
             surveys: survey_ids(&row.access),
             email: row.email.0,
+            name: row.name.map(|name| name.0),
+            preferences: row.preferences,
+            password_given: row.password_given,
             role: row.role.as_str(),
             removed: row.removed,
             created_at: row.created_at,
@@ -258,11 +328,12 @@ impl AddedUser {
 }
 
 const ADD: &str = "
-    INSERT INTO users (user_id, email, role, removed, created_at, version, surveys)
-    SELECT r.user_id, r.email, r.role, r.removed, dated(r.created_at, $2), r.version, r.surveys
+    INSERT INTO users (user_id, email, role, removed, created_at, version, surveys, name, preferences, password_given)
+    SELECT r.user_id, r.email, r.role, r.removed, dated(r.created_at, $2), r.version, r.surveys, r.name, r.preferences,
+           r.password_given
       FROM jsonb_to_recordset($1)
            AS r (user_id uuid, email text, role text, removed boolean, created_at timestamptz, version bigint,
-                 surveys uuid[])";
+                 surveys uuid[], name text, preferences jsonb, password_given boolean)";
 
 /// A token, or all tokens of a user.
 #[derive(Serialize)]
@@ -312,6 +383,9 @@ struct Columnwise {
     created_at: DateTime<Utc>,
     version: i64,
     surveys: Option<Vec<Uuid>>,
+    name: Option<String>,
+    preferences: Json<Preferences>,
+    password_given: bool,
 }
 
 impl TryFrom<Columnwise> for UserRow {
@@ -325,6 +399,9 @@ impl TryFrom<Columnwise> for UserRow {
         Ok(Self {
             user_id: UserId(row.user_id),
             email: Personal(row.email),
+            name: row.name.map(Personal),
+            preferences: row.preferences.0,
+            password_given: row.password_given,
             role: known.some("role", Role::from_name(&row.role))?,
             access: access(row.surveys),
             removed: row.removed,
@@ -342,34 +419,55 @@ impl TryFrom<Columnwise> for UserRow {
 pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version, surveys
+        r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
+                  preferences AS "preferences: Json<Preferences>", password_given
          FROM users
          WHERE NOT removed
-         ORDER BY email",
+         ORDER BY email"#,
     )
     .fetch_all(executor)
     .await?;
     rows.into_iter().map(UserRow::try_from).collect()
 }
 
-/// The addresses of these users, removed or not.
+/// What everybody is called who has a name, by their address. Of those who had one address after another, it is who has it now,
+/// or the last one.
 ///
 /// # Errors
 ///
 /// The database's error.
-pub async fn addresses(
+pub async fn names(
+    executor: impl PgExecutor<'_>,
+) -> Result<Vec<(Personal<String>, Personal<String>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (email) email, name FROM users ORDER BY email, removed, created_at DESC"#
+    )
+    .fetch_all(executor)
+    .await?;
+    let names = rows.into_iter();
+    Ok(names
+        .filter_map(|row| Some((Personal(row.email), Personal(row.name?))))
+        .collect())
+}
+
+/// The names of these users or else their addresses, removed or not.
+///
+/// # Errors
+///
+/// The database's error.
+pub async fn shown(
     executor: impl PgExecutor<'_>,
     users: &[UserId],
 ) -> Result<BTreeMap<UserId, String>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT user_id, email FROM users WHERE user_id = ANY ($1)",
+        r#"SELECT user_id, coalesce(name, email) AS "shown!" FROM users WHERE user_id = ANY ($1)"#,
         &column(users, |user_id| user_id.0),
     )
     .fetch_all(executor)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| (UserId(row.user_id), row.email))
+        .map(|row| (UserId(row.user_id), row.shown))
         .collect())
 }
 
@@ -384,7 +482,10 @@ pub async fn find(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version, surveys FROM users WHERE user_id = $1",
+        r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
+                  preferences AS "preferences: Json<Preferences>", password_given
+         FROM users
+         WHERE user_id = $1"#,
         user_id.0,
     )
     .fetch_optional(executor)
@@ -403,7 +504,10 @@ pub async fn find_by_email(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version, surveys FROM users WHERE email = $1 AND NOT removed",
+        r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
+                  preferences AS "preferences: Json<Preferences>", password_given
+         FROM users
+         WHERE email = $1 AND NOT removed"#,
         email,
     )
     .fetch_optional(executor)
@@ -422,9 +526,10 @@ pub async fn find_by_email_or_name(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT user_id, email, role, removed, created_at, version, surveys
+        r#"SELECT user_id, email, role, removed, created_at, version, surveys, name,
+                  preferences AS "preferences: Json<Preferences>", password_given
          FROM users
-         WHERE lower(email) = lower($1) AND NOT removed",
+         WHERE lower(email) = lower($1) AND NOT removed"#,
         email_or_name.trim(),
     )
     .fetch_optional(executor)

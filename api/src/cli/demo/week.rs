@@ -538,6 +538,7 @@ pub(super) async fn app(store: &Store) -> anyhow::Result<App> {
         metrics: metrics::handle(),
         public_url: "http://127.0.0.1".into(),
         default_country: None,
+        people: Arc::default(),
         proxies: Arc::default(),
         stopping: CancellationToken::new(),
     }))
@@ -678,6 +679,7 @@ async fn act(app: &App, case: Reference, step: Step) -> anyhow::Result<()> {
             let note = Change::Note {
                 note_id: (app.new_id)().into(),
                 text: text.to_owned(),
+                mentions: vec![],
             };
             change(app, &asked(app, agent).await?, case, note).await
         }

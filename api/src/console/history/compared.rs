@@ -16,6 +16,7 @@ use super::super::told::{Link, Stamp, Told};
 use super::super::{Failed, words};
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::people;
 
 /// So many items of a thread are shown of a moment at once, and of what came since.
 const MAX_ITEMS: usize = 20;
@@ -128,7 +129,7 @@ impl Picture {
         let assignee = row
             .assignee
             .as_ref()
-            .map(|assignee| assignee.email.0.clone());
+            .map(|assignee| people::shown(&assignee.email));
         [
             (words::TITLE, row.title.0.clone()),
             (words::STATE, state.to_owned()),

@@ -200,8 +200,8 @@ async fn actors(app: &App, asked: &Asked) -> Result<Vec<Choice>, Failed> {
     let mut actors: Vec<(String, String)> = others
         .map(|(value, name)| (value.to_owned(), name.to_owned()))
         .into();
-    let people = desk::addresses(&app.pool, MAX_PEOPLE).await?;
-    actors.extend(people.into_iter().map(|email| (email.clone(), email)));
+    let people = desk::people(&app.pool, MAX_PEOPLE).await?;
+    actors.extend(people);
     let is_known = actors.iter().any(|(value, _)| *value == asked.actor);
     if !is_known && !asked.actor.is_empty() {
         actors.push((asked.actor.clone(), asked.actor.clone()));

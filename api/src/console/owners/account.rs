@@ -1,4 +1,4 @@
-//! `/account`: one's own password.
+//! `/account`: one's own name, preferences and password.
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use docket_projections::accounts;
 use secrecy::SecretString;
 
+use super::preferences::Form;
 use super::users::{Chosen, Done, submit_with};
 use crate::app::App;
 use crate::console::pages::Frame;
@@ -26,6 +27,40 @@ struct Account {
     frame: Frame,
     once: String,
     refusal: String,
+    /// What one is called, or what was typed as one's name.
+    name: String,
+    preferences: Form,
+    /// What is wrong with a name or preferences.
+    refusal_of_form: String,
+}
+
+/// One's own account after a name or preferences were refused.
+pub(super) fn with_typed_name(
+    app: &App,
+    session: &Session,
+    typed: &str,
+    status: StatusCode,
+    refusal: String,
+) -> Response {
+    let mut account = Account::of(app, session);
+    if !typed.is_empty() {
+        typed.clone_into(&mut account.name);
+    }
+    account.refusal_of_form = refusal;
+    page(status, &account)
+}
+
+impl Account {
+    fn of(app: &App, session: &Session) -> Self {
+        Self {
+            frame: Frame::of(app, session),
+            once: (app.new_id)().to_string(),
+            refusal: String::new(),
+            name: session.name.clone().unwrap_or_default(),
+            preferences: Form::of(app, session),
+            refusal_of_form: String::new(),
+        }
+    }
 }
 
 /// One's own account.
@@ -44,14 +79,10 @@ fn with(
     status: StatusCode,
     refusal: String,
 ) -> Response {
-    let mut frame = Frame::of(app, session);
-    frame.notice = notice.into();
-    let template = Account {
-        frame,
-        once: (app.new_id)().to_string(),
-        refusal,
-    };
-    page(status, &template)
+    let mut account = Account::of(app, session);
+    account.frame.notice = notice.into();
+    account.refusal = refusal;
+    page(status, &account)
 }
 
 /// Changes one's own password; all other sessions end.

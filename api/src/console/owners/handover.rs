@@ -37,9 +37,8 @@ pub(super) async fn takers(app: &App, from: UserId) -> Result<Vec<Choice>, Faile
     let users = users::all(&app.pool).await?.into_iter();
     let colleagues = users.filter(|user| user.user_id != from && user.role != Role::Auditor);
     choices.extend(colleagues.map(|user| {
-        let email = user.email.0;
-        let value = format!("to:{email}");
-        choice(email, value)
+        let value = format!("to:{}", user.email.0);
+        choice(user.shown().to_owned(), value)
     }));
     choices.push(choice(words::HAND_LEAVE.to_owned(), LEAVE.to_owned()));
     Ok(choices)

@@ -1,6 +1,7 @@
 //! `/health`: how Docket is doing, and what to do about it.
 
 mod media;
+mod people;
 pub(in crate::console) mod webhooks;
 
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use docket_domain::line::LineCommand;
 use docket_projections::activity::{self as counted, Total};
 use docket_projections::evidence::tree;
 use docket_projections::health::{self, Model, Store};
+use docket_projections::log::alerts::{self, Alerts};
 use docket_projections::read::cases::counts;
 use docket_projections::read::lines::{self, LineRow};
 use docket_projections::read::media::{Standing, standing};
@@ -191,6 +193,8 @@ struct Known {
     written_in: Option<Duration>,
     queue: usize,
     has_client: bool,
+    /// What people did.
+    alerts: Alerts,
 }
 
 /// What is known of the webhooks that came.
@@ -234,6 +238,7 @@ async fn ask(app: &App) -> Result<Known, Failed> {
         written_in,
         queue,
         has_client: app.vonage.client.load().is_some(),
+        alerts: alerts::at(&app.pool, now).await?,
     })
 }
 
@@ -264,6 +269,7 @@ impl Known {
             self.models(),
             self.database(),
             self.proof(),
+            people::check(&self.alerts),
         ]
     }
 

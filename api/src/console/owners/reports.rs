@@ -85,7 +85,7 @@ impl Names {
             .collect();
         Ok(Self {
             surveys: surveys::all(&app.pool).await?,
-            people: users::addresses(&app.pool, &people).await?,
+            people: users::shown(&app.pool, &people).await?,
         })
     }
 

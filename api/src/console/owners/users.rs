@@ -66,6 +66,8 @@ impl Done {
 struct UserEntry {
     href: String,
     email: String,
+    /// What colleagues call them; empty for nobody has said.
+    name: String,
     role: &'static str,
     reach: String,
     added: When,
@@ -138,6 +140,7 @@ pub(super) async fn list(
             .find(|stranded| stranded.user_id == user.user_id)
             .map(|stranded| words::stranded(stranded.count))
             .unwrap_or_default(),
+        name: user.name.map(|name| name.0).unwrap_or_default(),
         email: user.email.0,
     });
     let entries = users.collect();
@@ -219,6 +222,7 @@ struct NewUser {
     frame: Frame,
     tab: Tab,
     email: String,
+    name: String,
     rights: Rights,
     once: String,
     refusal: String,
@@ -235,6 +239,7 @@ pub(super) async fn new(
         frame: Frame::of(&app, &session),
         tab: Tab::Users,
         email: String::new(),
+        name: String::new(),
         rights,
         once: (app.new_id)().to_string(),
         refusal: String::new(),
@@ -298,6 +303,7 @@ pub(super) async fn add(
                 frame: Frame::of(&app, &session),
                 tab: Tab::Users,
                 email: posted.field("email").to_owned(),
+                name: posted.field("name").to_owned(),
                 rights: Rights::of(role, &access, &surveys),
                 once: (app.new_id)().to_string(),
                 refusal,
@@ -346,6 +352,7 @@ async fn add_user(
         command: UserCommand::Add {
             user_id,
             email: Personal(email.clone()),
+            name: Some(Personal(posted.field("name").to_owned())),
             role,
             access,
         },
@@ -397,6 +404,9 @@ struct ShownUser {
     frame: Frame,
     tab: Tab,
     email: String,
+    /// What colleagues call them; empty where nobody has said.
+    name: String,
+    name_action: String,
     role: &'static str,
     reach: String,
     added: When,
@@ -469,6 +479,8 @@ async fn with(
             version: user.version,
             since: refused.since,
         },
+        name: user.name.map(|name| name.0).unwrap_or_default(),
+        name_action: action("/name"),
         rights_action: action("/rights"),
         token_action: action("/tokens"),
         password_action: action("/password"),
@@ -594,6 +606,7 @@ pub(super) async fn change_rights(
             let command = UserCommand::ChangeRights {
                 role: Some(role),
                 access: Some(access.clone()),
+                name: None,
                 seen,
             };
             let changed = change(&app, &session, &posted, user.user_id, command).await;
@@ -617,6 +630,31 @@ pub(super) async fn change_rights(
         path(user.user_id, "")
     };
     Ok(go_done(&to, "rights", handed))
+}
+
+/// What somebody is called.
+pub(super) async fn set_name(
+    State(Console { app, .. }): State<Console>,
+    Path(user_id): Path<String>,
+    session: Session,
+    posted: Posted,
+) -> Result<Response, Failed> {
+    let Some(mut user) = find(&app, &user_id).await? else {
+        return Ok(no_such_user());
+    };
+    let typed = Personal(posted.field("name").to_owned());
+    let command = UserCommand::SetName(Some(typed.clone()));
+    match change(&app, &session, &posted, user.user_id, command).await {
+        Ok(()) => Ok(go(&with_query(
+            &path(user.user_id, ""),
+            &[("done", "named")],
+        ))),
+        Err(problem) => {
+            // What was typed stays in the form.
+            user.name = Some(typed);
+            refused(&app, &session, user, problem).await
+        }
+    }
 }
 
 /// To a page that says what was done, and what became of somebody's cases.

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::console::pages::When;
 use crate::console::session::Posted;
 use crate::console::{Failed, words};
+use crate::people;
 
 /// The field of a form that holds the version.
 const FIELD: &str = "version";
@@ -104,7 +105,7 @@ pub(in crate::console) async fn past_from<S>(
                 let at = When::of(recorded.recorded_at, (app.clock)());
                 let by = who(&recorded).to_string();
                 authors.push(by.clone());
-                last = Some((set, by, at));
+                last = Some((set, people::shown(&by), at));
             }
         }
     }

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::pages::{Body, Day, Item, Run};
 use super::super::words;
+use crate::people;
 
 /// What one person says within this time stands together.
 const TOGETHER: TimeDelta = TimeDelta::minutes(3);
@@ -18,11 +19,11 @@ const MANY: usize = 3;
 pub(in super::super) fn arrange(items: &mut [Item], now: DateTime<Utc>) {
     let mut day = None;
     for item in items.iter_mut() {
-        let date = item.at.date_naive();
+        let date = people::local(item.at).date_naive();
         if day != Some(date) {
             item.day = Some(Day {
                 iso: item.at.to_rfc3339(),
-                text: words::day(date, now.date_naive()),
+                text: words::day(date, people::local(now).date_naive()),
             });
         }
         day = Some(date);

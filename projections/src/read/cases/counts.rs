@@ -16,6 +16,8 @@ pub struct Counts {
     pub mine: usize,
     /// Open cases that are assigned to nobody.
     pub unassigned: usize,
+    /// Cases in which a note mentions the person that they have yet to look at, open or closed.
+    pub mentions: usize,
     /// Cases in which the contact waits for an answer.
     pub waiting: usize,
     /// Cases whose last reply failed.
@@ -77,6 +79,7 @@ macro_rules! counted {
             unread: count(found.unread),
             mine: count(found.mine),
             unassigned: count(found.unassigned),
+            mentions: count(found.mentions),
             waiting: count(found.waiting),
             failed: count(found.failed),
             snoozed: count(found.snoozed),
@@ -107,6 +110,13 @@ async fn of_all(
                   (SELECT count(*) FROM (
                        SELECT FROM cases c WHERE assignee_id IS NULL AND state = 'open' AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "unassigned!",
+                  (SELECT count(*) FROM (
+                       SELECT DISTINCT t.reference FROM mentions t
+                         JOIN cases c ON c.reference = t.reference
+                         LEFT JOIN read_marks m ON m.user_id = t.user_id AND m.reference = t.reference
+                        WHERE t.user_id = $1 AND t.sequence > COALESCE(m.read_to, 0)
+                        LIMIT $2
+                   ) t) AS "mentions!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c WHERE c.waiting_since IS NOT NULL AND waits_since(c.reference, c.answered) IS NOT NULL
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
@@ -150,6 +160,14 @@ async fn of_surveys(
                        SELECT FROM cases c WHERE survey_id = ANY ($3) AND assignee_id IS NULL AND state = 'open'
                             AND NOT EXISTS (SELECT FROM snoozes z WHERE z.reference = c.reference) LIMIT $2
                    ) c) AS "unassigned!",
+                  (SELECT count(*) FROM (
+                       SELECT DISTINCT t.reference FROM mentions t
+                         JOIN cases c ON c.reference = t.reference
+                         LEFT JOIN read_marks m ON m.user_id = t.user_id AND m.reference = t.reference
+                        WHERE t.user_id = $1 AND t.sequence > COALESCE(m.read_to, 0)
+                            AND c.survey_id = ANY ($3)
+                        LIMIT $2
+                   ) t) AS "mentions!",
                   (SELECT count(*) FROM (
                        SELECT FROM cases c
                         WHERE c.survey_id = ANY ($3) AND c.waiting_since IS NOT NULL

@@ -57,6 +57,8 @@ pub struct Colleague {
     pub user_id: UserId,
     /// Their address.
     pub email: Personal<String>,
+    /// What colleagues call them.
+    pub name: Option<Personal<String>>,
     /// Whether they reach the survey that was asked about.
     pub reaches: bool,
 }
@@ -94,7 +96,7 @@ pub async fn around(
                     WHERE d.contact_id = ANY ($3) AND (d.opted_out <> '{}' OR d.suspected <> '{}'))
                        AS "opt_outs!: Json<HashMap<Uuid, OptOuts>>",
                   (SELECT coalesce(jsonb_agg(u), '[]') FROM (
-                       SELECT u.user_id, u.email, $4::uuid IS NULL OR u.role = 'owner' OR u.surveys IS NULL OR $4 = ANY (u.surveys) AS reaches
+                       SELECT u.user_id, u.email, u.name, $4::uuid IS NULL OR u.role = 'owner' OR u.surveys IS NULL OR $4 = ANY (u.surveys) AS reaches
                          FROM users u
                         WHERE NOT u.removed AND u.role <> 'auditor'
                         ORDER BY u.email
@@ -297,9 +299,9 @@ pub async fn about(
                   l.number AS "line_number?", l.channel AS "line_channel?", l.removed AS "line_removed?",
                   newest.last_inbound_at AS "newest_at?", newest.last_inbound_line_id AS "newest_line_id?",
                   ARRAY(
-                      SELECT DISTINCT u.email FROM presence p JOIN users u USING (user_id)
+                      SELECT DISTINCT coalesce(u.name, u.email) FROM presence p JOIN users u USING (user_id)
                        WHERE p.reference = $1 AND p.user_id <> $2 AND p.expires_at > $3 AND NOT u.removed
-                       ORDER BY u.email
+                       ORDER BY 1
                        LIMIT 20
                   ) AS "present!",
                   (SELECT coalesce(jsonb_agg(o ORDER BY o.is_open DESC, o.reference DESC), '[]') FROM (
@@ -472,19 +474,23 @@ pub async fn surveys_of(
         .collect()
 }
 
-/// The addresses of people, at most `limit`, in order.
+/// The addresses of people with their names or else the addresses again, at most `limit`, in order.
 ///
 /// # Errors
 ///
 /// The database's error.
-pub async fn addresses(
+pub async fn people(
     executor: impl PgExecutor<'_>,
     limit: i64,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT email FROM users WHERE NOT removed ORDER BY email LIMIT $1",
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"SELECT email, coalesce(name, email) AS "shown!" FROM users WHERE NOT removed ORDER BY email LIMIT $1"#,
         limit,
     )
     .fetch_all(executor)
-    .await
+    .await?;
+    Ok(found
+        .into_iter()
+        .map(|row| (row.email, row.shown))
+        .collect())
 }

@@ -334,6 +334,7 @@ impl Projection for CasesHandler {
             | CaseEvent::MessageUncertain { .. }
             | CaseEvent::MessageRequeued { .. }
             | CaseEvent::NoteAdded { .. }
+            | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::ReactionReceived { .. }
             | CaseEvent::OptOutChanged(_)
             | CaseEvent::MediaStored(_)

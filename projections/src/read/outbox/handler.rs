@@ -235,6 +235,7 @@ impl Step {
             | CaseEvent::CaseSnoozed { .. }
             | CaseEvent::CaseWoken { .. }
             | CaseEvent::NoteAdded { .. }
+            | CaseEvent::PeopleMentioned { .. }
             | CaseEvent::MessageMovedOut { .. }
             | CaseEvent::MessageMovedIn { .. }
             | CaseEvent::MoveUndone { .. }

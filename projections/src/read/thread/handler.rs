@@ -389,8 +389,10 @@ impl ThreadHandler {
                 attempt,
                 provider_id,
             } => self.set_provider_id(reference, *message_id, to_i32(*attempt), provider_id),
-            // Files stand in a table of their own.
-            CaseEvent::MediaStored(_) | CaseEvent::MediaFailed { .. } => {}
+            // The note says so itself, and files stand in a table of their own.
+            CaseEvent::PeopleMentioned { .. }
+            | CaseEvent::MediaStored(_)
+            | CaseEvent::MediaFailed { .. } => {}
             CaseEvent::MessageSending { .. }
             | CaseEvent::MessageDeferred { .. }
             | CaseEvent::MessageSent { .. }

@@ -636,7 +636,7 @@ async fn an_owner_is_led_from_the_survey_to_the_line() {
     assert!(page.at.starts_with("/setup?after=line"), "{}", page.at);
     page.shows("Application id");
     let end = owner.get("/setup?after=vonage").await;
-    end.shows("Skipped for now: Vonage.")
+    end.shows("Skipped for now: <a href=\"/setup?step=vonage\">Vonage</a>.")
         .lacks("Application id");
     // With a line there, signing in leads to the inbox.
     let mut owner = house.browser();

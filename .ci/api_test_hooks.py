@@ -27,6 +27,13 @@ NO_SCHEMA_TELLS = [
     ("invalid-value", "email must be the address of"),
     ("invalid-value", "email is an auditor's"),
     ("invalid-value", "a service account has no password"),
+    ("invalid-value", "line_id names no WhatsApp line"),
+    ("invalid-value", "template.name and template.locale name no template"),
+    ("invalid-value", "template.parameters do not fit"),
+    ("invalid-value", "the message goes out by SMS"),
+    ("invalid-value", "time_zone must be"),
+    # Which numbers stand in the places of a template.
+    ("invalid-value", "body must number its parameters"),
     # Whether a number is one of its country.
     ("invalid-value", "the number "),
     # What a name of a label stands for, and whether a time lies ahead.

@@ -65,8 +65,24 @@
       }
       box.append(file);
     }
+    if (message.kind === "sticker") {
+      const sticker = document.createElement("img");
+      sticker.src = "/phone.photo.svg";
+      sticker.alt = "Sticker: water runs down a wall beside a boiler";
+      sticker.width = 120;
+      sticker.height = 90;
+      box.append(sticker);
+    }
+    const fixed = {
+      contacts: "Contact: Robin Example",
+      order: "Order: boiler-part-7, 9.99 GBP",
+      unsupported: "Something that Vonage does not support",
+    }[message.kind];
+    if (fixed) box.append(element("p", "text", fixed));
+    if (message.kind === "reaction" && !message.text) box.append(element("p", "text", "Reaction taken off"));
     if (message.kind === "location") box.append(element("p", "text place", "Royal Observatory, Greenwich, London"));
     if (message.text) box.append(element("p", "text", message.text));
+    if (message.kind === "template") box.append(element("p", "kind", `Template ${message.name}`));
   };
 
   const show = (message) => {
@@ -148,13 +164,18 @@
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const kind = event.submitter?.value ?? "text";
-    const message = { from, to, channel, kind, text: kind === "location" ? "" : text.value, quoted: form.elements.quoted.value };
+    const takesText = ["text", "photo", "reaction", "reply", "button"].includes(kind);
+    const message = { from, to, channel, kind, text: takesText ? text.value : "", quoted: form.elements.quoted.value };
+    if (["reaction", "unreact"].includes(kind) && !message.quoted) {
+      notice.textContent = "Choose “Answer this” at a message first: a reaction is one to something.";
+      return;
+    }
     if (kind === "text" && message.text.trim() === "") {
       text.focus();
       return;
     }
     notice.textContent = "";
-    if (kind !== "location") text.value = "";
+    if (takesText) text.value = "";
     quote("", "");
     fit();
     try {
@@ -168,7 +189,7 @@
       if (!answer.ok) throw new Error("not sent");
     } catch {
       // Nothing that was written is lost.
-      if (kind !== "location" && text.value === "") text.value = message.text;
+      if (takesText && text.value === "") text.value = message.text;
       notice.textContent ||= "The simulated account does not answer.";
       fit();
     }

@@ -33,6 +33,7 @@ mod live;
 mod log;
 mod marking;
 mod next_case;
+mod outgoing;
 mod owners;
 mod pages;
 mod place;
@@ -176,6 +177,7 @@ pub fn router(app: App) -> Router {
         .route("/views/{view_id}/remove", post(saved::remove))
         .route("/cases/new/saved-replies", get(answers::of_new_case))
         .route("/cases/{reference}/saved-replies", get(answers::of_case))
+        .route("/cases/{reference}/template", post(outgoing::send_template))
         .route("/cases/{reference}/writing", post(writing::say))
         .route("/cases/{reference}/status", post(act::status))
         .route("/cases/{reference}/assignee", post(act::assignee))

@@ -399,6 +399,7 @@ impl Delivery {
             from: &from_number.0,
             to: &message.to_number,
             text: &message.sent_text,
+            template: message.template.as_ref(),
             client_ref: &client_ref,
             quoted: None,
             media: media.map(|(file, url)| OutboundFile {

@@ -24,6 +24,7 @@ pub mod media;
 pub mod mentions;
 pub mod moves;
 pub mod openapi;
+mod outgoing;
 pub mod paging;
 pub mod problem;
 pub mod replies;
@@ -35,6 +36,7 @@ pub mod thread;
 pub mod tokens;
 pub mod unrouted;
 pub mod users;
+pub mod whatsapp_templates;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -142,7 +144,8 @@ fn parts() -> (Router<App>, OpenApi) {
         .merge(checkpoints::routes())
         .merge(bundle::routes())
         .merge(users::routes())
-        .merge(tokens::routes());
+        .merge(tokens::routes())
+        .merge(whatsapp_templates::routes());
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::beginning())
         .nest("/v1", v1)
         .split_for_parts();

@@ -4,6 +4,7 @@
 //! matching rules of the domain meet what the ledger has loaded. What a person asks of a case takes the case from [`Asked::case`], so
 //! that nobody changes one that they do not reach.
 
+mod automatic_text;
 pub mod case;
 pub mod contact;
 pub mod delivery;
@@ -22,6 +23,7 @@ pub mod snooze;
 pub mod status;
 pub mod survey;
 pub mod user;
+pub mod whatsapp_template;
 
 use docket_domain::access::Access;
 use docket_domain::case::{Author, Case, CaseError, CaseEvent, State};

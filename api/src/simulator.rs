@@ -13,6 +13,7 @@ mod keys;
 mod link;
 mod messages_api;
 mod phone;
+mod templates;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +37,7 @@ use link::{CuttableListener, Link};
 
 pub use account::{Entry, EntryKind, EntryState};
 pub use keys::{Keys, keys};
+pub use templates::SimulatedTemplate;
 pub use webhooks::NoAnswer;
 
 /// How long a stop waits for calls that are under way.
@@ -193,8 +195,11 @@ pub struct AcceptedMessage {
     pub from: String,
     /// How it went.
     pub channel: Channel,
-    /// What was sent.
+    /// What was sent; of a template, what arrives.
     pub text: String,
+    /// The template that it was sent as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<AcceptedTemplate>,
     /// The file that it carries; the text then stands beneath it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<AcceptedFile>,
@@ -213,6 +218,17 @@ pub struct AcceptedFile {
     pub url: String,
     /// Its name, where one was given.
     pub name: Option<String>,
+}
+
+/// A WhatsApp template as Docket sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptedTemplate {
+    /// Its name.
+    pub name: String,
+    /// Its locale.
+    pub locale: String,
+    /// What stands in its places.
+    pub parameters: Vec<String>,
 }
 
 /// Something that a customer sends.
@@ -323,6 +339,18 @@ impl Simulator {
     /// Lets the next calls fail, one fault a call, after those that were scripted before.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.account.state().faults.extend(faults);
+    }
+
+    /// Makes a template known to the account, as WhatsApp approved it.
+    pub fn add_template(&self, template: SimulatedTemplate) {
+        self.account.state().templates.push(template);
+    }
+
+    /// Ends WhatsApp's 24 hours for a customer and a line, or begins them anew. While they are over, what the customer writes is
+    /// dated back by more than that time, and free text to them is rejected.
+    pub fn set_window(&self, customer: &str, line: &str, open: bool) {
+        let parties = account::Parties::new(customer, line, Channel::Whatsapp);
+        self.account.set_window(parties, open);
     }
 
     /// Everything the account has taken, in order.

@@ -28,7 +28,7 @@ pub use snooze::{MAX_SNOOZE_DAYS, WakeReason};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,9 @@ pub struct State {
     /// Until when it is put off, where it is.
     #[serde(default)]
     pub snoozed_until: Option<DateTime<Utc>>,
+    /// The last local date for which the text outside of office hours was written here.
+    #[serde(default)]
+    pub told_closed_on: Option<NaiveDate>,
     /// Whether `messages`, `moved_out`, `reactions` and `settled_media` hold only what was asked for.
     #[serde(default)]
     is_brief: bool,
@@ -306,7 +309,7 @@ impl Case {
         media::check_outbound(&message)?;
         let user = match &message.author {
             Author::User { user_id, .. } => Some(*user_id),
-            Author::Automatic | Author::OptOutConfirmation => None,
+            Author::Automatic { .. } | Author::OptOutConfirmation => None,
         };
         self.must_have_been_heard(seen_version, user)?;
         Ok(vec![CaseEvent::MessageQueued(message)])
@@ -362,6 +365,7 @@ impl State {
             standing: 0,
             labels: vec![],
             snoozed_until: None,
+            told_closed_on: None,
             is_brief: false,
             is_outdated: false,
             origin,
@@ -615,8 +619,12 @@ impl State {
             CaseEvent::MessageQueued(message) => {
                 self.last_said = sequence;
                 self.standing += 1;
-                if let Author::User { user_id, .. } = &message.author {
-                    self.said.by_user(*user_id, sequence);
+                match &message.author {
+                    Author::User { user_id, .. } => self.said.by_user(*user_id, sequence),
+                    Author::Automatic { occasion } => {
+                        self.told_closed_on = occasion.date().or(self.told_closed_on);
+                    }
+                    Author::OptOutConfirmation => {}
                 }
             }
             CaseEvent::MessageMovedIn { .. } | CaseEvent::MessageReturned { .. } => {

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::profile::{Contact, ContactEvent};
-use crate::case::{Author, Case, CaseEvent, Origin};
+use crate::case::{Case, CaseEvent, Origin};
 use crate::channel::Channel;
 use crate::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
 use crate::text::auto_reply;
+use crate::window::WINDOW;
 
 /// How far back automatic replies count.
 pub const AUTOMATIC_REPLY_WINDOW: TimeDelta = TimeDelta::hours(1);
@@ -36,6 +37,8 @@ pub struct ContactState {
     cases: BTreeMap<Reference, Case>,
     /// When the contact last wrote, and to which line.
     last_line: Option<(DateTime<Utc>, LineId)>,
+    /// When the contact last wrote to each `WhatsApp` line, as far as that is within [`WINDOW`].
+    windows: BTreeMap<LineId, DateTime<Utc>>,
     /// The newest automatic replies, oldest first: no more than are allowed in [`AUTOMATIC_REPLY_WINDOW`].
     automatic_replies: Vec<(DateTime<Utc>, MessageId)>,
     /// The newest case, where a decision has asked for it: no record before a case.
@@ -81,6 +84,7 @@ impl ContactState {
             profile: Contact::default(),
             cases: BTreeMap::new(),
             last_line: None,
+            windows: BTreeMap::new(),
             automatic_replies: vec![],
             newest: None,
             messages: vec![],
@@ -116,6 +120,17 @@ impl ContactState {
     /// Puts in when and to which line the contact last wrote.
     pub const fn put_last_line(&mut self, at: DateTime<Utc>, line_id: LineId) {
         self.last_line = Some((at, line_id));
+    }
+
+    /// Puts in when the contact last wrote to a `WhatsApp` line.
+    pub fn put_window(&mut self, line_id: LineId, at: DateTime<Utc>) {
+        let known = self.windows.entry(line_id).or_insert(at);
+        *known = at.max(*known);
+    }
+
+    /// When the contact last wrote to each `WhatsApp` line, as far as that is within [`WINDOW`]: one entry a line at most.
+    pub fn windows(&self) -> impl Iterator<Item = (LineId, DateTime<Utc>)> {
+        self.windows.iter().map(|(line_id, at)| (*line_id, *at))
     }
 
     /// Puts in an automatic reply; they come oldest first.
@@ -214,11 +229,15 @@ impl ContactState {
         match event {
             CaseEvent::MessageReceived { message, .. } => {
                 let last = (message.at.min(now), message.line_id);
+                if message.channel == Channel::Whatsapp {
+                    self.windows.retain(|_, at| *at > now - WINDOW);
+                    self.put_window(last.1, last.0);
+                }
                 if self.last_line.is_none_or(|known| known.0 <= last.0) {
                     self.last_line = Some(last);
                 }
             }
-            CaseEvent::MessageQueued(message) if message.author == Author::Automatic => {
+            CaseEvent::MessageQueued(message) if message.author.is_automatic() => {
                 let is_new = self
                     .automatic_replies
                     .iter()

@@ -11,6 +11,7 @@ use crate::contact::profile::{Contact, ContactEvent};
 use crate::held::{Held, HeldEvent};
 use crate::ids::{
     AttemptsId, ContactId, ExportId, HeldId, LineId, Reference, SessionId, SurveyId, UserId,
+    WhatsappTemplateId,
 };
 use crate::installation::{self, Installation, InstallationEvent};
 use crate::json::read_stored;
@@ -22,6 +23,7 @@ use crate::people::session::{Session, SessionEvent};
 use crate::people::views::{CaseViews, CaseViewsEvent};
 use crate::survey::{Survey, SurveyEvent};
 use crate::user::{User, UserEvent};
+use crate::whatsapp_template::{WhatsappTemplate, WhatsappTemplateEvent};
 
 /// An event of any aggregate; serialised as the bare event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,6 +53,8 @@ pub enum Event {
     Installation(InstallationEvent),
     /// Of the labels.
     Labels(LabelEvent),
+    /// Of a `WhatsApp` template.
+    WhatsappTemplate(WhatsappTemplateEvent),
 }
 
 /// The stream that an event belongs to: which aggregate, and which one of them.
@@ -80,6 +84,8 @@ pub enum StreamId {
     Installation,
     /// The labels.
     Labels,
+    /// A `WhatsApp` template.
+    WhatsappTemplate(WhatsappTemplateId),
 }
 
 impl StreamId {
@@ -98,6 +104,7 @@ impl StreamId {
             Self::Export(_) => Export::TYPE,
             Self::Installation => Installation::TYPE,
             Self::Labels => Labels::TYPE,
+            Self::WhatsappTemplate(_) => WhatsappTemplate::TYPE,
         }
     }
 
@@ -117,6 +124,7 @@ impl StreamId {
             Self::Export(id) => id.to_string(),
             Self::Installation => installation::STREAM.to_owned(),
             Self::Labels => label::STREAM.to_owned(),
+            Self::WhatsappTemplate(id) => id.to_string(),
         }
     }
 
@@ -138,6 +146,7 @@ impl StreamId {
             Export::TYPE => Self::Export(aggregate_id.parse().ok()?),
             Installation::TYPE if aggregate_id == installation::STREAM => Self::Installation,
             Labels::TYPE if aggregate_id == label::STREAM => Self::Labels,
+            WhatsappTemplate::TYPE => Self::WhatsappTemplate(aggregate_id.parse().ok()?),
             _ => return None,
         })
     }
@@ -165,6 +174,7 @@ impl Event {
             Self::Export(event) => event.type_name(),
             Self::Installation(event) => event.type_name(),
             Self::Labels(event) => event.type_name(),
+            Self::WhatsappTemplate(event) => event.type_name(),
         }
     }
 
@@ -183,6 +193,7 @@ impl Event {
             Self::Export(event) => event.version(),
             Self::Installation(event) => event.version(),
             Self::Labels(event) => event.version(),
+            Self::WhatsappTemplate(event) => event.version(),
         }
     }
 
@@ -205,6 +216,7 @@ impl Event {
             Export::TYPE => read_stored(payload).map(Self::Export),
             Installation::TYPE => read_stored(payload).map(Self::Installation),
             Labels::TYPE => read_stored(payload).map(Self::Labels),
+            WhatsappTemplate::TYPE => read_stored(payload).map(Self::WhatsappTemplate),
             _ => Err(serde::de::Error::custom(
                 "an aggregate type that this version does not know",
             )),
@@ -235,6 +247,7 @@ from_event! {
     ExportEvent => Export,
     InstallationEvent => Installation,
     LabelEvent => Labels,
+    WhatsappTemplateEvent => WhatsappTemplate,
 }
 
 /// Every aggregate's type with its events' types.
@@ -251,6 +264,7 @@ pub const TYPES: &[(&str, &[&str])] = &[
     (Export::TYPE, &ExportEvent::TYPES),
     (Installation::TYPE, &InstallationEvent::TYPES),
     (Labels::TYPE, &LabelEvent::TYPES),
+    (WhatsappTemplate::TYPE, &WhatsappTemplateEvent::TYPES),
 ];
 
 /// Whether streams of that type tell what people do at Docket beside their work, which is for auditors and owners.

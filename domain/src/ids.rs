@@ -54,6 +54,8 @@ uuid_id! {
     TokenId,
     /// An internal note in a case.
     NoteId,
+    /// A `WhatsApp` template.
+    WhatsappTemplateId,
     /// A browser in which somebody is signed in.
     SessionId,
     /// A series of attempts to sign in that failed.

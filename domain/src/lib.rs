@@ -8,6 +8,7 @@
 //! of its own, which that implementation calls.
 
 pub mod access;
+pub mod automatic;
 pub mod case;
 pub mod channel;
 pub mod contact;
@@ -21,9 +22,12 @@ pub mod json;
 pub mod label;
 pub mod line;
 pub mod media;
+pub mod office_hours;
 pub mod people;
 pub mod personal;
 pub mod routing;
 pub mod survey;
 pub mod text;
 pub mod user;
+pub mod whatsapp_template;
+pub mod window;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::{Channel, is_international_number};
 use crate::ids::{LineId, SurveyId};
+use crate::office_hours::{OfficeHours, OfficeHoursError};
 use crate::text::normalise;
 
 /// The longest automatic reply, in characters.
@@ -18,6 +19,61 @@ pub struct LineSettings {
     pub survey_id: SurveyId,
     /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list.
     pub multi_case_reply: Option<String>,
+    /// The other automatic texts.
+    #[serde(default, skip_serializing_if = "AutomaticTexts::is_none")]
+    pub automatic: AutomaticTexts,
+}
+
+/// The automatic texts of a line beside the reply for several open cases. Each may hold `%ref` for the case's reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutomaticTexts {
+    /// The first answer to a message that makes a case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greeting: Option<String>,
+    /// The answer to a message that asks for a new case with `#0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_requested: Option<String>,
+    /// The office hours, with the text outside of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office_hours: Option<OfficeHours>,
+    /// The confirmation of an opt-out by a word such as STOP, the last message that is sent then. It has no `%ref`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opt_out_confirmation: Option<String>,
+}
+
+impl AutomaticTexts {
+    /// Whether none is set.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn normalised(self) -> Self {
+        let normal = |text: String| normalise::typed(&text).into_owned();
+        Self {
+            greeting: self.greeting.map(normal),
+            new_requested: self.new_requested.map(normal),
+            office_hours: self.office_hours.map(OfficeHours::normalised),
+            opt_out_confirmation: self.opt_out_confirmation.map(normal),
+        }
+    }
+
+    fn check(&self) -> Result<(), LineError> {
+        let is_text =
+            |text: &String| !normalise::is_empty(text) && text.chars().count() <= MAX_REPLY_CHARS;
+        if !self.greeting.iter().all(is_text) {
+            return Err(LineError::Text("greeting"));
+        }
+        if !self.new_requested.iter().all(is_text) {
+            return Err(LineError::Text("new_case_reply"));
+        }
+        if let Some(office) = &self.office_hours {
+            office.check()?;
+        }
+        if !self.opt_out_confirmation.iter().all(is_text) {
+            return Err(LineError::Text("opt_out_confirmation"));
+        }
+        Ok(())
+    }
 }
 
 impl LineSettings {
@@ -26,6 +82,7 @@ impl LineSettings {
         let normal = |reply: String| normalise::typed(&reply).into_owned();
         Self {
             multi_case_reply: self.multi_case_reply.map(normal),
+            automatic: self.automatic.normalised(),
             ..self
         }
     }
@@ -37,7 +94,7 @@ impl LineSettings {
             {
                 Err(LineError::Reply)
             }
-            _ => Ok(()),
+            _ => self.automatic.check(),
         }
     }
 }
@@ -178,6 +235,12 @@ pub enum LineError {
     /// The automatic reply is empty or too long.
     #[error("multi_case_reply must have 1 to {MAX_REPLY_CHARS} characters, or be null")]
     Reply,
+    /// Another automatic text is empty or too long.
+    #[error("{0} must have 1 to {MAX_REPLY_CHARS} characters, or be null")]
+    Text(&'static str),
+    /// The office hours cannot be kept.
+    #[error(transparent)]
+    OfficeHours(#[from] OfficeHoursError),
 }
 
 impl Line {
@@ -356,6 +419,7 @@ mod tests {
         LineSettings {
             survey_id: SurveyId(Uuid::nil()),
             multi_case_reply: None,
+            automatic: AutomaticTexts::default(),
         }
     }
 

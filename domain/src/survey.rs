@@ -7,6 +7,7 @@ use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SurveyId;
+use crate::office_hours::TimeZone;
 use crate::text::normalise;
 
 /// The longest name, question or choice, in characters.
@@ -31,6 +32,9 @@ pub struct SurveySettings {
     pub status: StatusQuestion,
     /// Whether replies carry the case's reference.
     pub append_reference: bool,
+    /// The time zone of its lines' office hours.
+    #[serde(default, skip_serializing_if = "TimeZone::is_utc")]
+    pub time_zone: TimeZone,
 }
 
 /// The question whose answer says how far a case has come.
@@ -69,6 +73,7 @@ impl SurveySettings {
             cases_enabled,
             status,
             append_reference,
+            time_zone,
         } = self;
         Self {
             name: normal(&name),
@@ -79,6 +84,7 @@ impl SurveySettings {
                 closed_value: normal(&status.closed_value),
             },
             append_reference,
+            time_zone: TimeZone::named(time_zone.name()).unwrap_or(time_zone),
         }
     }
 
@@ -102,6 +108,9 @@ impl SurveySettings {
         }
         if !seen.contains(&self.status.closed_value) {
             return Err(SurveyError::ClosedValue);
+        }
+        if TimeZone::named(self.time_zone.name()).is_none() {
+            return Err(SurveyError::TimeZone);
         }
         Ok(())
     }
@@ -252,6 +261,9 @@ pub enum SurveyError {
     /// The closing value is no choice.
     #[error("status.closed_value must be one of status.choices")]
     ClosedValue,
+    /// There is no such time zone.
+    #[error("time_zone must be the IANA name of a time zone, such as Europe/London")]
+    TimeZone,
     /// Somebody else has changed the template.
     #[error("the template was changed since; look at it as it is now, and ask again")]
     TemplateChangedSince,
@@ -426,6 +438,7 @@ mod tests {
                 closed_value: "Resolved".into(),
             },
             append_reference: true,
+            time_zone: TimeZone::default(),
         }
     }
 

@@ -118,6 +118,7 @@ fn outbound(number: u128, author: Author) -> OutboundMessage {
         sent_text: "Tomorrow at nine #101".into(),
         author,
         references: vec![reference(HERE)],
+        template: None,
         media: None,
     }
 }
@@ -549,7 +550,7 @@ fn every_command_but_open() -> Vec<CaseCommand> {
     vec![
         receive(10),
         reply(reply_of(ANN, 20)),
-        CaseCommand::ReplyAutomatically(outbound(21, Author::Automatic)),
+        CaseCommand::ReplyAutomatically(outbound(21, Author::SEVERAL_CASES)),
         begin_sending(1),
         tell(1, news(Status::Sent)),
         identify(1, "provider-20"),
@@ -824,7 +825,7 @@ fn an_automatic_reply_does_not_refuse_a_reply() {
         vec![
             opened(),
             received(10),
-            queued(outbound(21, Author::Automatic)),
+            queued(outbound(21, Author::SEVERAL_CASES)),
         ],
         reply_having_seen(2),
         queued(reply_of(ANN, 25)),
@@ -878,7 +879,7 @@ fn a_reply_that_carries_no_version_is_not_compared() {
 
 #[test]
 fn an_automatic_reply_is_recorded_to_be_sent() {
-    let automatic = outbound(21, Author::Automatic);
+    let automatic = outbound(21, Author::SEVERAL_CASES);
     accepted(
         vec![opened(), received(10)],
         CaseCommand::ReplyAutomatically(automatic.clone()),
@@ -888,7 +889,7 @@ fn an_automatic_reply_is_recorded_to_be_sent() {
 
 #[test]
 fn an_automatic_reply_that_is_recorded_already_makes_nothing() {
-    let automatic = outbound(21, Author::Automatic);
+    let automatic = outbound(21, Author::SEVERAL_CASES);
     already_done(
         vec![opened(), received(10), queued(automatic.clone())],
         CaseCommand::ReplyAutomatically(automatic),
@@ -899,7 +900,7 @@ fn an_automatic_reply_that_is_recorded_already_makes_nothing() {
 fn a_closed_case_replies_to_nobody_automatically() {
     refused(
         vec![opened(), closed()],
-        CaseCommand::ReplyAutomatically(outbound(21, Author::Automatic)),
+        CaseCommand::ReplyAutomatically(outbound(21, Author::SEVERAL_CASES)),
         CaseError::Closed,
     );
 }
@@ -1996,7 +1997,7 @@ fn nothing_can_be_done_with_a_withdrawn_case() {
     for command in [
         receive(11),
         reply(reply_of(ANN, 20)),
-        CaseCommand::ReplyAutomatically(outbound(21, Author::Automatic)),
+        CaseCommand::ReplyAutomatically(outbound(21, Author::SEVERAL_CASES)),
         set_status("New", false),
         set_status("Resolved", true),
         assign(Some(assignee(ANN))),

@@ -19,6 +19,7 @@ use docket_domain::people::session::{Session, SessionEvent};
 use docket_domain::people::views::{CaseViews, CaseViewsEvent};
 use docket_domain::survey::{Survey, SurveyEvent};
 use docket_domain::user::{User, UserEvent};
+use docket_domain::whatsapp_template::{WhatsappTemplate, WhatsappTemplateEvent};
 use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArguments, Type};
 
 /// What stands before the events.
@@ -91,7 +92,7 @@ struct AggregateEvents {
     types: &'static [&'static str],
 }
 
-const AGGREGATES: [AggregateEvents; 12] = [
+const AGGREGATES: [AggregateEvents; 13] = [
     AggregateEvents {
         aggregate: Case::TYPE,
         what: "One subject with one contact.",
@@ -163,6 +164,12 @@ const AGGREGATES: [AggregateEvents; 12] = [
         what: "The labels of the installation.",
         events: "LabelEvent",
         types: &LabelEvent::TYPES,
+    },
+    AggregateEvents {
+        aggregate: WhatsappTemplate::TYPE,
+        what: "A text that WhatsApp has approved, which may be sent outside of its window.",
+        events: "WhatsappTemplateEvent",
+        types: &WhatsappTemplateEvent::TYPES,
     },
 ];
 
@@ -495,6 +502,9 @@ impl Catalogue<'_> {
             ("Vec", Some(inner)) => format!("list of {}", self.rendered(inner)),
             ("Box", Some(inner)) => self.rendered(inner),
             ("DateTime", _) => "time".to_owned(),
+            ("NaiveDate", _) => "date".to_owned(),
+            ("TimeOfDay", _) => "time of day".to_owned(),
+            ("TimeZone", _) => "name of a time zone".to_owned(),
             ("String", _) => "text".to_owned(),
             ("bool", _) => "true or false".to_owned(),
             ("u16" | "u32" | "u64" | "i64" | "Number", _) => "number".to_owned(),

@@ -13,8 +13,9 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
+use docket_domain::automatic::Occasion;
 use docket_domain::case::{
     Assignee, Author, Case, CaseEvent, CaseLabel, InboundMessage, MediaKind, Opened, Origin,
     OutboundMedia, OutboundMessage, Reaction, StoredMedia, WakeReason,
@@ -26,12 +27,13 @@ use docket_domain::event::Event;
 use docket_domain::held::{Held, HeldBody, HeldEvent, HeldReason, HeldWebhook, WebhookKind};
 use docket_domain::ids::{
     AttemptsId, ContactId, ExportId, HeldId, LabelId, LineId, MediaId, MessageId, NoteId,
-    Reference, SessionId, SurveyId, TokenId, UserId,
+    Reference, SessionId, SurveyId, TokenId, UserId, WhatsappTemplateId,
 };
 use docket_domain::installation::{Installation, InstallationEvent, SecretChange};
 use docket_domain::label::{LabelColour, LabelEvent, Labels};
-use docket_domain::line::{HaltReason, Line, LineEvent, LineSettings};
+use docket_domain::line::{AutomaticTexts, HaltReason, Line, LineEvent, LineSettings};
 use docket_domain::media::{MediaFailure, StoredFile};
+use docket_domain::office_hours::{OfficeHours, OpenSpan, TimeZone, Weekday};
 use docket_domain::people::attempts::{Attempts, AttemptsEvent, Refusal};
 use docket_domain::people::export::{Export, ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{Session, SessionEvent, SignOut};
@@ -41,6 +43,9 @@ use docket_domain::routing::{Routed, Rule};
 use docket_domain::survey::{StatusQuestion, Survey, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::preferences::{Notify, Preferences, Theme};
 use docket_domain::user::{Role, User, UserEvent};
+use docket_domain::whatsapp_template::{
+    SentTemplate, TemplateSettings, WhatsappTemplate, WhatsappTemplateEvent,
+};
 use serde_json::{Number, Value, json};
 use uuid::Uuid;
 
@@ -110,6 +115,7 @@ fn aggregate_type(event: &Event) -> &'static str {
         Event::Export(_) => Export::TYPE,
         Event::Installation(_) => Installation::TYPE,
         Event::Labels(_) => Labels::TYPE,
+        Event::WhatsappTemplate(_) => WhatsappTemplate::TYPE,
     }
 }
 
@@ -211,6 +217,7 @@ fn outbound(author: Author) -> OutboundMessage {
         sent_text: "An invented answer: from nine to five #124".into(),
         author,
         references: vec![reference(124)],
+        template: None,
         media: None,
     }
 }
@@ -360,7 +367,7 @@ fn messages() -> Vec<Example> {
     let automatic = OutboundMessage {
         channel: Channel::Sms,
         references: vec![reference(123), reference(124)],
-        ..outbound(Author::Automatic)
+        ..outbound(Author::SEVERAL_CASES)
     };
     let foreign = CaseEvent::MessageReceived {
         message: inbound(text()),
@@ -377,8 +384,22 @@ fn messages() -> Vec<Example> {
         ),
         full(CaseEvent::MessageQueued(outbound(author()))),
         shape("automatic", CaseEvent::MessageQueued(automatic)),
+        shape("template", CaseEvent::MessageQueued(from_template())),
         shape("media", CaseEvent::MessageQueued(with_media)),
     ]);
+    examples.extend(
+        [
+            Occasion::Greeting,
+            Occasion::NewRequested,
+            Occasion::OutOfHours {
+                on: NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date"),
+            },
+        ]
+        .map(|occasion| {
+            let message = outbound(Author::Automatic { occasion });
+            shape(occasion.as_str(), CaseEvent::MessageQueued(message))
+        }),
+    );
     examples
 }
 
@@ -742,6 +763,7 @@ fn survey_examples() -> Vec<Example> {
             closed_value: "Resolved".into(),
         },
         append_reference: true,
+        time_zone: TimeZone::default(),
     };
     vec![
         full(SurveyEvent::SurveyCreated {
@@ -751,6 +773,15 @@ fn survey_examples() -> Vec<Example> {
         full(SurveyEvent::SurveyChanged {
             settings: settings("Front desk", false),
         }),
+        shape(
+            "time_zone",
+            SurveyEvent::SurveyChanged {
+                settings: SurveySettings {
+                    time_zone: TimeZone::named("Europe/London").expect("a zone"),
+                    ..settings("Help desk", true)
+                },
+            },
+        ),
         full(SurveyEvent::TemplatesChanged {
             templates: vec![
                 Template {
@@ -853,6 +884,7 @@ fn line_examples() -> Vec<Example> {
     let settings = |multi_case_reply: Option<&str>| LineSettings {
         survey_id: SurveyId(id(4)),
         multi_case_reply: multi_case_reply.map(str::to_owned),
+        automatic: AutomaticTexts::default(),
     };
     let added = |channel, settings| LineEvent::LineAdded {
         line_id: LineId(id(5)),
@@ -873,6 +905,15 @@ fn line_examples() -> Vec<Example> {
                 settings: settings(None),
             },
         ),
+        shape(
+            "automatic_texts",
+            LineEvent::LineChanged {
+                settings: LineSettings {
+                    automatic: automatic_texts(),
+                    ..settings(reply)
+                },
+            },
+        ),
         full(LineEvent::LineRemoved {}),
         full(LineEvent::SendingHalted {
             reason: HaltReason::Credentials,
@@ -884,6 +925,58 @@ fn line_examples() -> Vec<Example> {
             },
         ),
         full(LineEvent::SendingResumed {}),
+    ]
+}
+
+fn from_template() -> OutboundMessage {
+    let text = "Hello Invented Name, we see you on Monday.";
+    OutboundMessage {
+        channel: Channel::Whatsapp,
+        text: text.into(),
+        sent_text: text.into(),
+        template: Some(Box::new(SentTemplate {
+            name: "appointment_reminder".into(),
+            locale: "en_GB".into(),
+            parameters: Personal(vec!["Invented Name".into(), "Monday".into()]),
+        })),
+        ..outbound(author())
+    }
+}
+
+fn automatic_texts() -> AutomaticTexts {
+    let time = |text: &str| text.parse().expect("a time");
+    AutomaticTexts {
+        greeting: Some("Thank you. Your case is %ref.".into()),
+        new_requested: Some("Your new case is %ref.".into()),
+        office_hours: Some(OfficeHours {
+            hours: vec![OpenSpan {
+                day: Weekday::Monday,
+                opens: time("09:00"),
+                closes: time("17:30"),
+            }],
+            holidays: vec![NaiveDate::from_ymd_opt(2026, 12, 25).expect("a date")],
+            text: "We are closed. We answer %ref from 9 on.".into(),
+        }),
+        opt_out_confirmation: Some("You are unsubscribed.".into()),
+    }
+}
+
+fn template_examples() -> Vec<Example> {
+    let settings = |body: &str| TemplateSettings {
+        name: "appointment_reminder".into(),
+        locale: "en_GB".into(),
+        body: body.into(),
+        line_id: LineId(id(5)),
+    };
+    vec![
+        full(WhatsappTemplateEvent::WhatsappTemplateAdded {
+            template_id: WhatsappTemplateId(id(14)),
+            settings: settings("Hello {{1}}, we see you on {{2}}."),
+        }),
+        full(WhatsappTemplateEvent::WhatsappTemplateChanged {
+            settings: settings("Hello {{1}}, we expect you on {{2}}."),
+        }),
+        full(WhatsappTemplateEvent::WhatsappTemplateRemoved {}),
     ]
 }
 
@@ -1073,22 +1166,17 @@ fn people_examples() -> Vec<Example> {
 }
 
 fn listing_examples() -> Vec<Example> {
+    let listed = |via, how| ExportEvent::CasesListed {
+        export_id: ExportId(id(12)),
+        via,
+        how,
+        at: at("2026-03-02T09:15:30.125Z"),
+    };
     vec![
-        full(ExportEvent::CasesListed {
-            export_id: ExportId(id(12)),
-            via: Via::Api,
-            how: Listing::Search,
-            at: at("2026-03-02T09:15:30.125Z"),
-        }),
-        shape(
-            "list",
-            ExportEvent::CasesListed {
-                export_id: ExportId(id(12)),
-                via: Via::Console,
-                how: Listing::List,
-                at: at("2026-03-02T09:15:30.125Z"),
-            },
-        ),
+        full(listed(Via::Api, Listing::Search)),
+        shape("list", listed(Via::Console, Listing::List)),
+        shape("contacts", listed(Via::Console, Listing::Contacts)),
+        shape("contact_search", listed(Via::Api, Listing::ContactSearch)),
         full(ExportEvent::CasesListedOn {
             times: 7,
             until: at("2026-03-02T09:45:30.125Z"),
@@ -1129,6 +1217,7 @@ fn examples() -> Vec<Example> {
         people_examples(),
         listing_examples(),
         installation_examples(),
+        template_examples(),
     ]
     .into_iter()
     .flatten()
@@ -1241,6 +1330,10 @@ fn every_event_type_has_a_full_example() {
         (Export::TYPE, ExportEvent::TYPES.as_slice()),
         (Installation::TYPE, InstallationEvent::TYPES.as_slice()),
         (Labels::TYPE, LabelEvent::TYPES.as_slice()),
+        (
+            WhatsappTemplate::TYPE,
+            WhatsappTemplateEvent::TYPES.as_slice(),
+        ),
     ] {
         assert_eq!(sorted(&of(aggregate)), sorted(types), "{aggregate}");
         assert_eq!(
@@ -1287,6 +1380,7 @@ fn an_event_is_named_by_its_variant() {
             Event::Export(event) => (event.event_type(), event.event_version()),
             Event::Installation(event) => (event.event_type(), event.event_version()),
             Event::Labels(event) => (event.event_type(), event.event_version()),
+            Event::WhatsappTemplate(event) => (event.event_type(), event.event_version()),
         };
         assert_eq!(event_type, example.event.type_name());
         assert_eq!(version, example.event.version());
@@ -1314,6 +1408,8 @@ fn the_lists_of_event_types_are_complete() {
     let (installation, installation_name) = variants!(InstallationEvent: VonageChanged);
     assert_eq!(BTreeSet::from(UserEvent::TYPES), user);
     assert_eq!(BTreeSet::from(InstallationEvent::TYPES), installation);
+    let (template, template_name) = variants!(WhatsappTemplateEvent: WhatsappTemplateAdded, WhatsappTemplateChanged, WhatsappTemplateRemoved);
+    assert_eq!(BTreeSet::from(WhatsappTemplateEvent::TYPES), template);
     for example in examples() {
         let variant = match &example.event {
             Event::Case(event) => case_name(event),
@@ -1329,6 +1425,7 @@ fn the_lists_of_event_types_are_complete() {
             Event::Export(event) => event.type_name(),
             Event::Installation(event) => installation_name(event),
             Event::Labels(event) => label_name(event),
+            Event::WhatsappTemplate(event) => template_name(event),
         };
         assert_eq!(example.event.type_name(), variant);
     }

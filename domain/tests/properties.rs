@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
+use docket_domain::automatic::Occasion;
 use docket_domain::case::{
     Assignee, Author, Body, Case, CaseCommand, CaseError, CaseEvent, CaseLabel, InboundMessage,
     MAX_NOTE_CHARS, MAX_TITLE_CHARS, MediaKind, MediaNews, News, Opened, Origin, OutboundMedia,
@@ -214,6 +215,7 @@ prop_compose! {
             author,
             references: vec![Reference::new(HERE).expect("a reference")],
             media: media.map(Box::new),
+            template: None,
         }
     }
 }
@@ -254,7 +256,10 @@ fn media_news() -> impl Strategy<Value = MediaNews> {
 fn author() -> impl Strategy<Value = Author> {
     prop_oneof![
         4 => (user_id(), email()).prop_map(|(user_id, email)| Author::User { user_id, email }),
-        1 => Just(Author::Automatic),
+        1 => Just(Author::SEVERAL_CASES),
+        1 => (1_u32..4).prop_map(|day| Author::Automatic {
+            occasion: Occasion::OutOfHours { on: NaiveDate::from_ymd_opt(2026, 3, day).expect("a date") },
+        }),
     ]
 }
 

@@ -352,7 +352,10 @@ pub(crate) async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64, 
 
 /// Whether caches of surveys, lines and labels are out of date after the event.
 pub(crate) const fn is_settings(event: &Event) -> bool {
-    matches!(event, Event::Survey(_) | Event::Line(_) | Event::Labels(_))
+    matches!(
+        event,
+        Event::Survey(_) | Event::Line(_) | Event::Labels(_) | Event::WhatsappTemplate(_)
+    )
 }
 
 #[cfg(all(test, feature = "testing"))]

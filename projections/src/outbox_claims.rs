@@ -165,6 +165,7 @@ pub async fn claim(
            )
            SELECT locked.message_id AS "message_id!", contact_id AS "contact_id!", line_id AS "line_id!",
                   locked.channel AS "channel!", to_number AS "to_number!", sent_text AS "sent_text!",
+                  template::text AS template,
                   case_references AS "case_references!", locked.state AS "state!", attempt AS "attempt!",
                   queued_at AS "queued_at!", due_at AS "due_at!", since AS "since!", lines.number AS "from_number!",
                   media.kind AS "media_kind?", media.media_type AS "media_type?", media.name AS "media_name?"
@@ -196,6 +197,7 @@ pub async fn claim(
                 channel: row.channel,
                 to_number: row.to_number,
                 sent_text: row.sent_text,
+                template: row.template,
                 case_references: row.case_references,
                 state: row.state,
                 attempt: row.attempt,
@@ -270,7 +272,7 @@ pub async fn orphans(
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, case_references, state, attempt,
+        "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, template::text AS template, case_references, state, attempt,
                 queued_at, due_at, since
          FROM outbox
          WHERE state = 'sending'
@@ -301,7 +303,7 @@ pub async fn unsendable(
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        r#"SELECT message_id, contact_id, waiting.line_id, waiting.channel, to_number, sent_text, case_references, state,
+        r#"SELECT message_id, contact_id, waiting.line_id, waiting.channel, to_number, sent_text, template::text AS template, case_references, state,
                   attempt, queued_at, due_at, since
            FROM lines
            JOIN outbox AS waiting ON waiting.line_id = lines.line_id AND waiting.state = 'queued'

@@ -10,6 +10,7 @@
 
 pub mod cases;
 pub mod contact_details;
+pub mod contact_windows;
 pub mod contacts;
 pub mod installation;
 pub mod labels;
@@ -26,6 +27,7 @@ pub mod surveys;
 pub mod thread;
 pub mod unrouted;
 pub mod users;
+pub mod whatsapp_templates;
 pub mod writes;
 
 pub use self::writes::Writes;
@@ -148,4 +150,8 @@ read_models! {
     labels: labels::LabelsHandler,
     /// The cases that are put off.
     snoozes: snoozes::SnoozesHandler,
+    /// `WhatsApp` templates.
+    whatsapp_templates: whatsapp_templates::WhatsappTemplatesHandler,
+    /// `WhatsApp`'s window, by contact and line.
+    contact_windows: contact_windows::ContactWindowsHandler,
 }

@@ -10,14 +10,17 @@ use arc_swap::ArcSwap;
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LabelId, LineId, SurveyId};
 use docket_domain::label::{self, Label};
-use docket_domain::line::HaltReason;
+use docket_domain::line::{AutomaticTexts, HaltReason};
+use docket_domain::office_hours::TimeZone;
 use docket_domain::survey::{StatusQuestion, SurveySettings};
+use docket_domain::whatsapp_template::TemplateSettings;
 use futures_util::FutureExt as _;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::read::labels::LabelRow;
 use crate::read::surveys::SurveyRow;
-use crate::read::{labels, lines, surveys};
+use crate::read::whatsapp_templates::WhatsappTemplateRow;
+use crate::read::{labels, lines, surveys, whatsapp_templates};
 
 /// A snapshot of the surveys, lines and labels.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +33,7 @@ pub struct Settings {
     removed: HashMap<LineId, Channel>,
     rows: Vec<SurveyRow>,
     labels: Vec<LabelRow>,
+    templates: Vec<WhatsappTemplateRow>,
 }
 
 /// At which position settings last changed.
@@ -64,6 +68,8 @@ pub struct LineSnapshot {
     pub survey_id: SurveyId,
     /// The automatic reply for several open cases.
     pub multi_case_reply: Option<String>,
+    /// The other automatic texts.
+    pub automatic: AutomaticTexts,
     /// Why its sending stands still, if it does.
     pub halted: Option<HaltReason>,
 }
@@ -97,10 +103,12 @@ impl Settings {
                     channel: row.channel,
                     survey_id: row.survey_id,
                     multi_case_reply: row.multi_case_reply,
+                    automatic: row.automatic,
                     halted: row.halted,
                 },
             );
         }
+        settings.templates = whatsapp_templates::all(&mut *conn).boxed().await?;
         let removed = lines::channels_of_removed(&mut *conn).boxed().await?;
         settings.removed.extend(removed);
         settings.labels = labels::all(&mut *conn).boxed().await?;
@@ -164,6 +172,29 @@ impl Settings {
             .lines()
             .filter(|line| line.survey_id == survey_id && line.channel == channel);
         lines.next().filter(|_| lines.next().is_none())
+    }
+
+    /// Every `WhatsApp` template, ordered by name and locale.
+    pub fn templates(&self) -> &[WhatsappTemplateRow] {
+        &self.templates
+    }
+
+    /// The `WhatsApp` template of that name and locale that can be sent from a line.
+    pub fn template(&self, line_id: LineId, name: &str, locale: &str) -> Option<&TemplateSettings> {
+        self.templates
+            .iter()
+            .map(|row| &row.settings)
+            .find(|template| {
+                template.line_id == line_id && template.name == name && template.locale == locale
+            })
+    }
+
+    /// The time zone of a survey's lines.
+    pub fn time_zone(&self, id: SurveyId) -> TimeZone {
+        self.surveys
+            .get(&id)
+            .map(|survey| survey.time_zone.clone())
+            .unwrap_or_default()
     }
 
     /// Every line that is not removed.

@@ -196,6 +196,7 @@ impl Story {
                     sent_text: format!("An invented answer #{reference}").into(),
                     author: author(),
                     references: vec![reference],
+                    template: None,
                     media: None,
                 };
                 let reply = CaseCommand::Reply {

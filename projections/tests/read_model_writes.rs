@@ -24,7 +24,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The tables that `write_read_models` fills.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "contacts",
     "cases",
     "contact_cases",
@@ -34,6 +34,7 @@ const TABLES: [&str; 9] = [
     "sent_ids",
     "report_cases",
     "outbox",
+    "contact_windows",
 ];
 
 /// The body of `write_read_models`, with one space between any two words.
@@ -275,7 +276,7 @@ impl Contact {
         let message = InboundMessage {
             message_id: self.message_id(nth),
             line_id: LineId(id(line)),
-            channel: Channel::Sms,
+            channel: Channel::Whatsapp,
             from: Personal(format!("447700900{:03}", self.number % 1_000)),
             content: Personal(Content::text("Good morning")),
             provider_id: format!("in-{}-{nth}", self.number),
@@ -302,6 +303,7 @@ impl Contact {
                 email: "agent@example.com".into(),
             },
             references: vec![reference(self.number)],
+            template: None,
             media: None,
         }));
     }

@@ -243,11 +243,12 @@ impl World {
             text: text.into(),
             sent_text: match &author {
                 Author::User { .. } => Personal(format!("{text} #{}", references[0])),
-                Author::Automatic | Author::OptOutConfirmation => text.into(),
+                Author::Automatic { .. } | Author::OptOutConfirmation => text.into(),
             },
             author,
             references,
             media: None,
+            template: None,
         }
     }
 
@@ -416,7 +417,7 @@ fn happen(world: &mut World, dice: &mut Dice) {
             let message = world.outbound(
                 contact_number,
                 "Which case?",
-                Author::Automatic,
+                Author::SEVERAL_CASES,
                 open.clone(),
             );
             for case in &open {

@@ -145,6 +145,7 @@ fn answer(reference: Reference, nth: u128) -> (MessageId, CaseCommand) {
             email: "agent@example.com".into(),
         },
         references: vec![reference],
+        template: None,
         media: None,
     };
     (

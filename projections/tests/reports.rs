@@ -123,7 +123,7 @@ impl Story {
     /// Somebody answers, or Docket does by itself.
     fn answers(&mut self, case: u32, by: Option<UserId>, time: &str) {
         self.messages += 1;
-        let author = by.map_or(Author::Automatic, |user_id| Author::User {
+        let author = by.map_or(Author::SEVERAL_CASES, |user_id| Author::User {
             user_id,
             email: "agent@example.com".into(),
         });
@@ -137,6 +137,7 @@ impl Story {
             sent_text: "Good morning".into(),
             author,
             references: vec![Reference::new(case).unwrap()],
+            template: None,
             media: None,
         };
         self.record(case, at(time), by, CaseEvent::MessageQueued(message));

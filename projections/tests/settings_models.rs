@@ -18,7 +18,8 @@ use docket_domain::ids::{
     ContactId, HeldId, LineId, MessageId, Reference, SurveyId, TokenId, UserId,
 };
 use docket_domain::installation::{InstallationEvent, SecretChange};
-use docket_domain::line::{HaltReason, LineEvent, LineSettings};
+use docket_domain::line::{AutomaticTexts, HaltReason, LineEvent, LineSettings};
+use docket_domain::office_hours::TimeZone;
 use docket_domain::personal::Personal;
 use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_domain::user::{Role, UserEvent};
@@ -174,6 +175,12 @@ fn survey_settings(variant: u8) -> SurveySettings {
             closed_value: "Done".into(),
         },
         append_reference: variant.is_multiple_of(3),
+        time_zone: TimeZone::named(if variant.is_multiple_of(2) {
+            "UTC"
+        } else {
+            "Europe/London"
+        })
+        .expect("a zone"),
     }
 }
 
@@ -181,6 +188,7 @@ fn line_added(line: u128, number: &str, channel: Channel) -> (StreamId, LineEven
     let settings = LineSettings {
         survey_id: SurveyId(id(1)),
         multi_case_reply: None,
+        automatic: AutomaticTexts::default(),
     };
     let line_id = LineId(id(line));
     (
@@ -232,8 +240,9 @@ fn message(message: u128, contact: u128, line: u128) -> OutboundMessage {
         to: "447700900123".into(),
         text: "Good morning".into(),
         sent_text: "Good morning #101".into(),
-        author: Author::Automatic,
+        author: Author::SEVERAL_CASES,
         references: vec![reference(101), reference(102)],
+        template: None,
         media: None,
     }
 }
@@ -327,6 +336,10 @@ impl Story {
                 settings: LineSettings {
                     survey_id: SurveyId(id(u128::from(variant))),
                     multi_case_reply: (other == 3).then(|| format!("%s1 open: %s2 ({variant})")),
+                    automatic: AutomaticTexts {
+                        greeting: (variant > 100).then(|| format!("Greeting {variant}")),
+                        ..AutomaticTexts::default()
+                    },
                 },
             },
         };

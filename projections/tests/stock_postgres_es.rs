@@ -97,6 +97,7 @@ impl EventfulCase {
             sent_text: "Off and on again #101".into(),
             author: agent.clone(),
             references: vec![reference],
+            template: None,
             media: None,
         };
         let news = |attempt, news| CaseCommand::RecordDelivery {

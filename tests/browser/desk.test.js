@@ -277,7 +277,7 @@ bothWays("several cases are assigned and closed at once, and closing is undone",
     if (hasScript) await ada.page.getByText("2 selected").waitFor();
   };
   const perform = async (what) => {
-    await ada.page.getByLabel("What to do with the chosen cases").selectOption(what);
+    await ada.page.getByLabel("What to do with the selected cases").selectOption(what);
     await ada.page.getByRole("button", { name: "Apply" }).click();
   };
   await ada.go("/");
@@ -351,7 +351,7 @@ test("keys close, choose and mark, and can be turned off", async () => together(
   const { number, reference } = await newCase(["By key"]);
   const { page } = ada;
   const press = async (...keys) => { for (const key of keys) await page.keyboard.press(key); };
-  await ada.go(`/?q=%23${reference}`);
+  await ada.go(`/?q=${number}`);
   await press("j", "x");
   await page.getByText("1 selected").waitFor();
   assert.equal(await page.getByLabel(`Select #${reference}`, { exact: true }).isChecked(), true);

@@ -44,7 +44,8 @@ async function look(page, name) {
   }
   await page.setViewportSize(was);
 }
-const tab = (page, name) => page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name, exact: true }).click();
+// Beside a tab can stand how much waits on its page.
+const tab = (page, name) => page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: new RegExp(`^${name}( \\d+\\+?)?$`) }).click();
 
 asOwner("an owner of a new installation is led through the set-up", async ({ page, url }) => {
   assert.equal(new URL(page.url()).pathname, "/setup");
@@ -77,6 +78,9 @@ asOwner("an owner of a new installation is led through the set-up", async ({ pag
   assert.ok(!body.to);
   await page.getByRole("link", { name: "Go on" }).click();
 
+  // What was left out stays so until it is asked for.
+  await page.getByText("Skipped for now").waitFor();
+  await page.locator(".notice").getByRole("link", { name: "The first survey" }).click();
   await page.getByRole("heading", { level: 2, name: "The first survey" }).waitFor();
   await look(page, "setup-survey");
   await page.getByLabel("Name", { exact: true }).fill("Help desk");
@@ -113,7 +117,7 @@ asOwner("a webhook signed with the secret makes a case in the open inbox, and th
   assert.equal(new URL(page.url()).pathname, "/", "the set-up is over");
   assert.equal(await says(AMIRA, HELP_DESK, "Not from Vonage", "another secret"), 401);
   assert.equal(await says(AMIRA, HELP_DESK, "Is somebody there?"), 200);
-  await page.getByText("Is somebody there?").click();
+  await page.getByText("Is somebody there?").first().click();
   await person.message("Is somebody there?").waitFor();
   assert.equal(await page.getByText("Not from Vonage").count(), 0);
   await person.reply("Yes, we are.");
@@ -197,7 +201,7 @@ asOwner("an owner's new password for somebody is shown once, and signs them out"
   await agent.go("/");
   assert.equal(new URL(agent.page.url()).pathname, "/sign-in");
   await agent.signIn("agent", password);
-  await agent.page.getByText("Is somebody there?").waitFor();
+  await agent.page.getByText("Is somebody there?").first().waitFor();
   await agent.leave();
 });
 

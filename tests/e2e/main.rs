@@ -20,6 +20,7 @@ mod growth;
 mod history;
 mod media;
 mod neighbours;
+mod outgoing;
 mod personal_data;
 mod poolers;
 mod privacy;

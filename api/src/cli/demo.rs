@@ -1,5 +1,6 @@
 //! `docket demo`: the whole service beside a simulated Vonage, with invented people, the week behind them and a few lively cases.
 
+mod template;
 mod week;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +31,7 @@ use crate::config::Config;
 use crate::operations::case::{Change, ChangeCase};
 use crate::operations::line::ChangeLine;
 use crate::operations::message_move::MoveMessage;
-use crate::operations::reply::Reply;
+use crate::operations::reply::{Reply, SendAs};
 use crate::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use crate::operations::{Administrator, Asked};
 use crate::serve::{Service, told_to_stop};
@@ -208,6 +209,7 @@ async fn start(config: Config) -> anyhow::Result<Service> {
 
 /// Sets the service up as it was a week ago, and has the invented people live through the week.
 async fn begin(past: &Store, simulator: &Simulator) -> anyhow::Result<()> {
+    simulator.add_template(template::approved());
     let app = week::app(past).await?;
     let done = async {
         set_up(&app).await?;
@@ -253,7 +255,7 @@ async fn set_up(app: &App) -> anyhow::Result<()> {
         Some(MULTI_CASE_REPLY),
     )
     .await?;
-    add_line(
+    let whatsapp = add_line(
         app,
         help_desk,
         HELP_DESK,
@@ -261,6 +263,7 @@ async fn set_up(app: &App) -> anyhow::Result<()> {
         Some(MULTI_CASE_REPLY),
     )
     .await?;
+    template::add(app, whatsapp).await?;
     add_line(app, clinic, CLINIC, Channel::Sms, None).await?;
     Ok(())
 }
@@ -417,6 +420,7 @@ async fn add_survey(
             closed_value: closed_value.to_owned(),
         },
         append_reference: true,
+        time_zone: docket_domain::office_hours::TimeZone::default(),
     };
     let survey_id = SurveyId((app.new_id)());
     submit(
@@ -443,6 +447,7 @@ async fn add_line(
     let settings = LineSettings {
         survey_id,
         multi_case_reply: reply.map(str::to_owned),
+        automatic: docket_domain::line::AutomaticTexts::default(),
     };
     let command = LineCommand::Add {
         line_id,
@@ -474,6 +479,7 @@ async fn reply(
     let reply = Reply {
         reference,
         text: text.to_owned(),
+        send_as: SendAs::default(),
         media: None,
         seen_version: None,
         message_id,

@@ -16,6 +16,7 @@ use docket_projections::read::{surveys, thread as threads, users};
 use super::bulk::asked_for;
 use super::case::{self, Refused, no_such_case, reference_of};
 use super::next_case;
+use super::outgoing;
 use super::pages::{self, Choice, Frame};
 use super::place::Place;
 use super::session::{Posted, Session};
@@ -169,6 +170,7 @@ pub(super) async fn write(
         let reply = Reply {
             reference: sent.reference,
             text: text.clone(),
+            send_as: outgoing::send_as(&sent.posted),
             media: attached(&sent.app, &asked, media_id.parse().ok()).await?,
             // A form without a version has been tampered with; whoever sends it has seen nothing.
             seen_version: Some(seen.unwrap_or_default()),

@@ -11,6 +11,7 @@ use docket_projections::read::cases::desk::{self, Other};
 use docket_projections::read::{lines, surveys};
 use serde::Deserialize;
 
+use super::outgoing;
 use super::pages::{self, Choice, Frame, LinkedCase};
 use super::session::{Posted, Session};
 use super::{Console, Failed, case, go, inbox, page, words};
@@ -139,6 +140,7 @@ pub(super) async fn begin(
         line_id,
         number,
         text: posted.field("text").to_owned(),
+        send_as: outgoing::begin_as(&app.ledger.settings(), &posted),
         title: Some(posted.field("title").to_owned()),
         message_id: MessageId((app.new_id)()),
         contact_id: ContactId((app.new_id)()),
@@ -187,7 +189,10 @@ async fn show(
             value,
         }
     });
+    let settings = app.ledger.newest_settings(&app.pool).await?;
     let template = pages::Begin {
+        templates: outgoing::choices(&settings, session, posted.field("template")),
+        parameters: posted.field("parameters").to_owned(),
         frame,
         lines: choices.collect(),
         number: posted.field("number").to_owned(),

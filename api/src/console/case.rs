@@ -25,6 +25,7 @@ use super::counter::Counter;
 use super::files;
 use super::inbox::{self, Shelf, Wanted as Rows};
 use super::labels::{LabelsForm, Marks, SnoozeForm, TypedSnooze};
+use super::outgoing;
 use super::pages::{self, Choice, Draft, Frame, LinkedCase, When};
 use super::place::{Place, with_query};
 use super::reading::{self, Look};
@@ -35,6 +36,7 @@ use super::window::Window;
 use super::{Console, Failed, contact_words, failure, page, presence, words};
 use crate::app::App;
 use crate::http::problem::{Kind, Problem};
+use crate::operations::reply::TemplateChoice;
 use crate::people;
 
 /// So many items of a thread on a page.
@@ -50,6 +52,8 @@ pub(super) struct Refused {
     pub(super) is_note: bool,
     /// The file that was to go with it.
     pub(super) media_id: String,
+    /// The template that was to be sent.
+    pub(super) template: Option<TemplateChoice>,
     /// Until when the case was to be snoozed.
     pub(super) snooze: Option<TypedSnooze>,
     /// The version that the person had seen, where something new is the reason.
@@ -250,6 +254,7 @@ fn pane(
             || matches!(place.done.as_str(), "replied" | "noted"),
         closes_anyway: is_refused && refused.is_closing,
         refusal: refused.sentence,
+        templates: outgoing::with_typed(case.templates, refused.template.as_ref()),
         ..case
     }
 }
@@ -337,6 +342,8 @@ pub(super) fn around_thread(
             .map(|question| question.closed_value.clone()),
         counter: answered.counter(reference),
         window: Window::of(answered.channel, answered.last_inbound_at, now),
+        templates: outgoing::offers(&shelf.settings, answered.line),
+        template_action: action("template"),
         appended: (answered.appends && answered.line.is_some())
             .then(|| words::appended(reference.get())),
         goes_out_from: answered.line.map_or_else(String::new, |line| {

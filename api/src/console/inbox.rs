@@ -494,7 +494,11 @@ impl Shelf {
     fn line(&self, row: &CaseRow, preview: &Preview, sought: &Sought) -> (&'static str, Vec<Hit>) {
         let lead = |is_ours| if is_ours { list_words::YOU } else { "" };
         let last = preview.last_message.as_ref();
-        let last = last.map(|last| (lead(last.is_ours), sought.mark(&last.text)));
+        let last = last.map(|last| {
+            let excerpt = sought.excerpt(&last.text, MAX_CHARS);
+            let line = excerpt.as_deref().unwrap_or(&last.text);
+            (lead(last.is_ours), sought.mark(line))
+        });
         let shows_hit = |hits: &[Hit]| hits.iter().any(|hit| hit.is_hit);
         if let Some(found) = self.hits.get(&row.reference)
             && !last.as_ref().is_some_and(|(_, hits)| shows_hit(hits))

@@ -7,9 +7,9 @@ const MAX_CHARS: usize = 1_000;
 /// Fewer digits are in nearly every number.
 const MIN_DIGITS: usize = 3;
 /// So many characters stand before a hit that is far from a line's beginning.
-const BEFORE: usize = 24;
+const BEFORE: usize = 12;
 /// A hit that begins later than this is shown with what stands before it cut off.
-const FAR: usize = 48;
+const FAR: usize = 24;
 
 /// A part of a line, which can be what was searched for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::counter::Counter;
 use super::files::FileView;
 use super::labels::{LabelsForm, Marks, SnoozeForm};
 pub(super) use super::list::{CaseEntry, List, ViewLink};
+use super::outgoing::Offer;
 use super::session::Session;
 use super::window::Window;
 use super::words;
@@ -390,6 +391,9 @@ pub(super) struct Case {
     pub(super) presence: String,
     pub(super) counter: Counter,
     pub(super) window: Option<Window>,
+    /// The templates that a reply can be.
+    pub(super) templates: Vec<Offer>,
+    pub(super) template_action: String,
     /// The status that closes it, where it is open.
     pub(super) closing: Option<String>,
     pub(super) is_closed: bool,
@@ -470,6 +474,12 @@ impl Case {
         self.has_line && !is_opted_out
     }
 
+    /// Whether templates are offered before anything else: free text would not be taken, or one was chosen and refused.
+    pub(super) fn offers_templates(&self) -> bool {
+        let is_over = self.window.as_ref().is_some_and(|window| !window.is_open);
+        is_over || self.templates.iter().any(|template| template.is_typed)
+    }
+
     pub(super) fn tone_icon(&self) -> &'static str {
         match self.tone {
             "new" => "dot",
@@ -513,6 +523,9 @@ pub(super) struct Begin {
     pub(super) frame: Frame,
     pub(super) lines: Vec<Choice>,
     pub(super) number: String,
+    /// The templates that it can begin with.
+    pub(super) templates: Vec<Choice>,
+    pub(super) parameters: String,
     pub(super) text: String,
     pub(super) title: String,
     pub(super) once: String,

@@ -7,12 +7,14 @@
 //! [`oversees`]: super::session::oversees
 //! [`may_set_up`]: super::session::may_set_up
 
+mod automatic;
 mod labels;
 mod lines;
 mod setup;
 pub(super) mod since;
 mod surveys;
 mod vonage;
+mod whatsapp_templates;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -40,6 +42,8 @@ pub(super) fn routes() -> Router<Console> {
         .route("/lines", get(lines::list))
         .route("/lines/{line_id}", get(lines::show))
         .route("/labels", get(labels::list))
+        .route("/lines/{line_id}/automatic", get(automatic::show))
+        .route("/whatsapp-templates", get(whatsapp_templates::list))
         .route("/vonage", get(vonage::show))
         .route_layer(middleware::from_fn(session::oversees));
     let changed = Router::new()
@@ -58,6 +62,12 @@ pub(super) fn routes() -> Router<Console> {
         .route("/labels", post(labels::create))
         .route("/labels/{label_id}", post(labels::change))
         .route("/labels/{label_id}/delete", post(labels::delete))
+        .route("/lines/{line_id}/automatic", post(automatic::change))
+        .route("/whatsapp-templates", post(whatsapp_templates::add))
+        .route(
+            "/whatsapp-templates/{template_id}",
+            post(whatsapp_templates::change),
+        )
         .route("/vonage", post(vonage::change))
         .route("/vonage/test", post(vonage::test))
         .route_layer(middleware::from_fn(session::may_set_up));
@@ -163,6 +173,7 @@ pub(super) enum Tab {
     Surveys,
     Lines,
     Labels,
+    WhatsappTemplates,
     Vonage,
     Users,
     Tokens,
@@ -172,11 +183,12 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Setup,
         Self::Surveys,
         Self::Lines,
         Self::Labels,
+        Self::WhatsappTemplates,
         Self::Vonage,
         Self::Users,
         Self::Tokens,
@@ -191,6 +203,7 @@ impl Tab {
             Self::Surveys => "/surveys",
             Self::Lines => "/lines",
             Self::Labels => "/labels",
+            Self::WhatsappTemplates => "/whatsapp-templates",
             Self::Vonage => "/vonage",
             Self::Users => "/users",
             Self::Tokens => "/tokens",
@@ -206,6 +219,7 @@ impl Tab {
             Self::Surveys => words::TAB_SURVEYS,
             Self::Lines => words::TAB_LINES,
             Self::Labels => words::labels::LABELS,
+            Self::WhatsappTemplates => words::outgoing::TEMPLATES,
             Self::Vonage => words::TAB_VONAGE,
             Self::Users => words::TAB_USERS,
             Self::Tokens => words::TAB_TOKENS,

@@ -461,6 +461,8 @@ fn case() -> Case {
         presence: String::new(),
         counter: Counter::of(Channel::Sms, " #101".to_owned(), ""),
         window: None,
+        templates: vec![],
+        template_action: "/cases/124/template?view=all".into(),
         closing: Some("Resolved".to_owned()),
         is_closed: false,
         is_withdrawn: false,
@@ -652,6 +654,8 @@ fn a_message_is_moved() {
 #[test]
 fn a_case_is_begun() {
     let begin = |lines| Begin {
+        templates: vec![],
+        parameters: String::new(),
         frame: frame(true),
         lines,
         number: "12".to_owned(),

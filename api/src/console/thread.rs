@@ -115,7 +115,7 @@ impl Shown<'_> {
                     message,
                     matches!(
                         item.author,
-                        ItemAuthor::Automatic | ItemAuthor::OptOutConfirmation
+                        ItemAuthor::Automatic { .. } | ItemAuthor::OptOutConfirmation
                     ),
                 )
             })),
@@ -457,7 +457,7 @@ fn by(item: &ThreadItem) -> String {
 fn author(author: &ItemAuthor) -> String {
     match author {
         ItemAuthor::User { email, .. } => people::shown(email),
-        ItemAuthor::Automatic => words::AUTOMATIC.to_owned(),
+        ItemAuthor::Automatic { occasion } => words::outgoing::automatic(*occasion).to_owned(),
         ItemAuthor::OptOutConfirmation => words::OPT_OUT_CONFIRMATION.to_owned(),
         ItemAuthor::Contact => words::CONTACT_AUTHOR.to_owned(),
         ItemAuthor::Vonage => words::VONAGE.to_owned(),

@@ -5,6 +5,7 @@
 
 pub(super) mod labels;
 pub(super) mod media;
+pub(super) mod outgoing;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -480,6 +481,7 @@ pub(super) fn refusal(problem: &Problem) -> String {
         Kind::CaseClosed => CASE_CLOSED.to_owned(),
         Kind::CaseWithdrawn => NO_REPLY_WITHDRAWN.to_owned(),
         Kind::SaidSince => SAID_SINCE.to_owned(),
+        Kind::WindowClosed => outgoing::WINDOW_CLOSED.to_owned(),
         Kind::NotResendable => {
             "It is on its way already; only what failed or is uncertain can be sent again.".to_owned()
         }
@@ -771,8 +773,8 @@ words! {
     HOURS_AND_MINUTES = "{hours} h {minutes} min";
     MINUTES = "{minutes} min";
     WINDOW_OPEN = "WhatsApp: free replies until";
-    WINDOW_OVER = "More than 24 hours have passed since the person’s last message, and WhatsApp takes no free text any more. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed. It works again as soon as they write.";
-    WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. What you send now is tried all the same; WhatsApp will most likely refuse it, and it is then shown as failed.";
+    WINDOW_OVER = "More than 24 hours have passed since the person’s last message, and WhatsApp takes no free text any more. Send a template, or wait until they write.";
+    WINDOW_NEVER = "The person has not written by WhatsApp yet, and WhatsApp takes free text only within 24 hours of their last message. Send a template.";
 
     CLOSE_CASE = "Close case";
     CLOSE_ANYWAY = "Close anyway";
@@ -1157,6 +1159,7 @@ pub(super) fn settings_done(what: &str) -> &'static str {
             "The line was added. Its number was completed with the code of the default country."
         }
         "line" => "The line was saved.",
+        "whatsapp-template" => outgoing::TEMPLATE_SAVED,
         "line-removed" => "The line was removed.",
         "label-created" => "The label was created.",
         "label-changed" => "The label was changed.",
@@ -1594,6 +1597,7 @@ pub(super) fn survey_refusal(error: &SurveyError) -> String {
         SurveyError::Choices => format!("The status question needs 2 to {MAX_CHOICES} answers."),
         SurveyError::RepeatedChoice => "Two answers are the same.".to_owned(),
         SurveyError::ClosedValue => "Choose which answer closes a case.".to_owned(),
+        SurveyError::TimeZone => outgoing::NO_SUCH_TIME_ZONE.to_owned(),
         SurveyError::TemplateChangedSince => TEMPLATE_CHANGED.to_owned(),
         SurveyError::Templates => format!("A survey can have {MAX_TEMPLATES} templates at most."),
         SurveyError::TemplateName => {
@@ -1624,6 +1628,9 @@ pub(super) fn line_refusal(error: &ChangeLineError) -> String {
         }
         ChangeLineError::Line(LineError::Reply) => {
             format!("The automatic reply can have {MAX_REPLY_CHARS} characters at most.")
+        }
+        ChangeLineError::Line(LineError::Text(_) | LineError::OfficeHours(_)) => {
+            sentence(&error.to_string())
         }
         ChangeLineError::NumberTaken(taken) => {
             format!("Another line has that number for {}.", channel(*taken))

@@ -30,6 +30,7 @@ use super::case_list::{self as listed, ListedCase};
 use super::contacts::names as channel_names;
 use super::history;
 use super::input::{Path, PathReference, Query, given, integer, unless_blank};
+use super::outgoing::{Said, TemplateToSend};
 use super::paging::{self, Page};
 use super::problem::{Kind, Problem};
 use super::schemas;
@@ -550,9 +551,17 @@ struct NewCase {
     /// default country.
     #[schema(schema_with = schemas::number)]
     number: String,
-    /// What to say.
-    #[schema(schema_with = schemas::reply)]
-    text: String,
+    /// What to say. A body has a text or a template.
+    #[serde(default)]
+    #[schema(schema_with = schemas::outgoing::reply_or_null)]
+    text: Option<String>,
+    /// The `WhatsApp` template to send in place of a text.
+    #[serde(default)]
+    template: Option<TemplateToSend>,
+    /// Whether the text is to be sent by `WhatsApp` though the contact has not written for 24 hours. Vonage will probably refuse it.
+    /// Left out or false, such a text is refused: `window-closed`.
+    #[serde(default)]
+    outside_window: bool,
     /// What the case is called; made from the text where it is left out.
     #[serde(default)]
     #[schema(schema_with = schemas::title_or_null)]
@@ -587,10 +596,18 @@ async fn begin(
         ..
     }: Asks<Worker, NewCase>,
 ) -> Result<Response, Problem> {
+    let said = Said {
+        text: body.text,
+        has_media: false,
+        template: body.template,
+        outside_window: body.outside_window,
+    };
+    let (text, send_as) = said.read()?;
     let operation = BeginCase {
         line_id: LineId(body.line_id),
         number: phone::number(&body.number, app.default_country)?,
-        text: body.text,
+        text,
+        send_as,
         title: body.title,
         message_id: MessageId((app.new_id)()),
         contact_id: ContactId((app.new_id)()),

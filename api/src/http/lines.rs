@@ -7,7 +7,8 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{LineId, SurveyId};
-use docket_domain::line::{HaltReason, LineCommand, LineSettings};
+use docket_domain::line::{AutomaticTexts, HaltReason, LineCommand, LineSettings};
+use docket_domain::office_hours::OfficeHours;
 use docket_domain::text::phone;
 use docket_projections::read::lines::{self, LineRow};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use super::NoFields;
 use super::auth::{Asks, Owner, Reader};
 use super::cases::created;
 use super::input::{Path, present};
+use super::outgoing::OfficeHoursForm;
 use super::paging::Page;
 use super::problem::Problem;
 use super::schemas;
@@ -48,6 +50,18 @@ struct LineView {
     /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list; null for none.
     #[schema(required = true)]
     multi_case_reply: Option<String>,
+    /// The first answer to a message that makes a case, with `%ref` for the case's reference; null for none.
+    #[schema(required = true)]
+    greeting: Option<String>,
+    /// The answer to a message that asks for a new case with `#0`, with `%ref`; null for none.
+    #[schema(required = true)]
+    new_case_reply: Option<String>,
+    /// When its office is open, in the survey's time zone, and what is said outside of these hours; null for always open.
+    #[schema(required = true)]
+    office_hours: Option<OfficeHoursForm>,
+    /// The answer to a word such as STOP that opts the contact out: the last message that they get; null for none.
+    #[schema(required = true)]
+    opt_out_confirmation: Option<String>,
     /// Whether it sends.
     sending: SendingView,
     /// When it was added.
@@ -75,6 +89,10 @@ impl From<LineRow> for LineView {
             channel: row.channel.as_str(),
             survey_id: row.survey_id.0,
             multi_case_reply: row.multi_case_reply,
+            greeting: row.automatic.greeting,
+            new_case_reply: row.automatic.new_requested,
+            office_hours: row.automatic.office_hours.map(OfficeHoursForm::from),
+            opt_out_confirmation: row.automatic.opt_out_confirmation,
             sending: SendingView {
                 state: if row.halted.is_some() { "halted" } else { "ok" },
                 reason: row.halted.map(HaltReason::sentence),
@@ -150,6 +168,22 @@ struct NewLine {
     #[serde(default)]
     #[schema(schema_with = schemas::automatic_reply_or_null)]
     multi_case_reply: Option<String>,
+    /// The first answer to a message that makes a case, with `%ref` for the case's reference.
+    #[serde(default)]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    greeting: Option<String>,
+    /// The answer to a message that asks for a new case with `#0`, with `%ref`.
+    #[serde(default)]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    new_case_reply: Option<String>,
+    /// When its office is open, in the survey's time zone, and what is said outside of these hours.
+    #[serde(default)]
+    #[schema(schema_with = schemas::outgoing::office_hours_or_null)]
+    office_hours: Option<OfficeHoursForm>,
+    /// The answer to a word such as STOP that opts the contact out: the last message that they get.
+    #[serde(default)]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    opt_out_confirmation: Option<String>,
 }
 
 /// Adds a line.
@@ -168,7 +202,17 @@ async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Respo
         channel,
         survey_id,
         multi_case_reply,
+        greeting,
+        new_case_reply,
+        office_hours,
+        opt_out_confirmation,
     } = asks.body;
+    let automatic = AutomaticTexts {
+        greeting,
+        new_requested: new_case_reply,
+        office_hours: office_hours.map(OfficeHours::try_from).transpose()?,
+        opt_out_confirmation,
+    };
     let channel = [Channel::Sms, Channel::Whatsapp]
         .into_iter()
         .find(|known| known.as_str() == channel)
@@ -181,6 +225,7 @@ async fn add(State(app): State<App>, asks: Asks<Owner, NewLine>) -> Result<Respo
         settings: LineSettings {
             survey_id: SurveyId(survey_id),
             multi_case_reply,
+            automatic,
         },
     };
     let id = super::submit(
@@ -209,6 +254,26 @@ struct LineChange {
     #[expect(clippy::option_option, reason = "left out and null are not the same")]
     #[schema(schema_with = schemas::automatic_reply_or_null)]
     multi_case_reply: Option<Option<String>>,
+    /// The first answer to a message that makes a case; null for none.
+    #[serde(default, deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    greeting: Option<Option<String>>,
+    /// The answer to a message that asks for a new case with `#0`; null for none.
+    #[serde(default, deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    new_case_reply: Option<Option<String>>,
+    /// When its office is open, whole, and what is said outside of these hours; null for always open.
+    #[serde(default, deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    #[schema(schema_with = schemas::outgoing::office_hours_or_null)]
+    office_hours: Option<Option<OfficeHoursForm>>,
+    /// The answer to a word that opts the contact out; null for none.
+    #[serde(default, deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "left out and null are not the same")]
+    #[schema(schema_with = schemas::automatic_reply_or_null)]
+    opt_out_confirmation: Option<Option<String>>,
     /// `resume`, in a request of its own: send again, once the cause is mended for which sending was halted.
     #[serde(default)]
     #[schema(schema_with = schemas::sending_or_null)]
@@ -242,20 +307,40 @@ async fn change(
     let LineChange {
         survey_id,
         multi_case_reply,
+        greeting,
+        new_case_reply,
+        office_hours,
+        opt_out_confirmation,
         sending,
         version,
     } = asks.body;
+    let changes_settings = survey_id.is_some()
+        || multi_case_reply.is_some()
+        || greeting.is_some()
+        || new_case_reply.is_some()
+        || office_hours.is_some()
+        || opt_out_confirmation.is_some();
+    let automatic = AutomaticTexts {
+        greeting: greeting.unwrap_or(now.automatic.greeting),
+        new_requested: new_case_reply.unwrap_or(now.automatic.new_requested),
+        office_hours: match office_hours {
+            Some(office_hours) => office_hours.map(OfficeHours::try_from).transpose()?,
+            None => now.automatic.office_hours,
+        },
+        opt_out_confirmation: opt_out_confirmation.unwrap_or(now.automatic.opt_out_confirmation),
+    };
     let command = match sending.as_deref() {
         None => LineCommand::Change {
             settings: LineSettings {
                 survey_id: survey_id.map_or(now.survey_id, SurveyId),
                 multi_case_reply: multi_case_reply.unwrap_or(now.multi_case_reply),
+                automatic,
             },
             // What is left out stays as it was read just now, so that it must not have changed since either.
             seen: Some(version.unwrap_or(now.version)),
         },
         // Each request is one event at most, or an idempotency key could not stand for it.
-        Some("resume") if survey_id.is_some() || multi_case_reply.is_some() => {
+        Some("resume") if changes_settings => {
             return Err(Problem::invalid(
                 "sending must be resumed in a request of its own",
             ));

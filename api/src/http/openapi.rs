@@ -71,6 +71,7 @@ pub(super) fn beginning() -> OpenApi {
             tag("evidence", "Proof that the log was not altered"),
             tag("users", "Who signs in"),
             tag("tokens", "API tokens"),
+            tag("whatsapp templates", "Texts that WhatsApp has approved"),
         ]))
         .build()
 }

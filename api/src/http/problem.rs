@@ -142,6 +142,10 @@ kinds! {
     NameTaken = "name-taken", CONFLICT, "The name is taken";
     /// There are as many labels as are possible.
     TooManyLabels = "too-many-labels", CONFLICT, "There are too many labels";
+    /// `WhatsApp` takes no free text from us just now.
+    WindowClosed = "window-closed", CONFLICT, "WhatsApp takes no free text now";
+    /// There are as many `WhatsApp` templates as there can be.
+    TooManyTemplates = "too-many-templates", CONFLICT, "There are too many templates";
     /// Owners do not remove themselves.
     OwnAccount = "own-account", CONFLICT, "It is your own account";
     /// There is always an owner.
@@ -480,9 +484,13 @@ impl From<ReplyError> for Problem {
             ReplyError::UnknownLine => {
                 Self::invalid("line_id names no line; GET /api/v1/lines lists them")
             }
+            ReplyError::WindowClosed => Self::new(Kind::WindowClosed, error.to_string()),
+            ReplyError::NoTemplate
+            | ReplyError::NotWhatsapp
+            | ReplyError::Parameters(_)
+            | ReplyError::Number => Self::invalid(error.to_string()),
             ReplyError::NoMms => Self::new(Kind::MediaNotSendable, error.to_string()),
             ReplyError::NoPublicUrl => Self::new(Kind::PublicUrlMissing, error.to_string()),
-            ReplyError::Number => Self::invalid(error.to_string()),
         }
     }
 }
@@ -559,6 +567,7 @@ impl From<SurveyError> for Problem {
             | SurveyError::Choices
             | SurveyError::RepeatedChoice
             | SurveyError::ClosedValue
+            | SurveyError::TimeZone
             | SurveyError::Templates
             | SurveyError::TemplateName
             | SurveyError::TemplateText
@@ -577,7 +586,12 @@ impl From<ChangeLineError> for Problem {
                 let version = *version;
                 return Self::new(Kind::ChangedSince, error.to_string()).with("version", version);
             }
-            ChangeLineError::Line(LineError::Number | LineError::Reply)
+            ChangeLineError::Line(
+                LineError::Number
+                | LineError::Reply
+                | LineError::Text(_)
+                | LineError::OfficeHours(_),
+            )
             | ChangeLineError::NoSurvey => Kind::InvalidValue,
             ChangeLineError::NumberTaken(_) => Kind::NumberTaken,
         };

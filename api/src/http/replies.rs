@@ -18,6 +18,7 @@ use super::NoFields;
 use super::auth::{Asks, Worker};
 use super::input::{Path, PathReference};
 use super::openapi::ProblemView;
+use super::outgoing::{Said, TemplateToSend};
 use super::paging::MAX_LIMIT;
 use super::problem::{Kind, Problem};
 use super::schemas;
@@ -37,13 +38,21 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReply {
-    /// What to say; the reference is appended to what is sent. A file can go without a text, and a sound has none.
+    /// What to say; the reference is appended to what is sent. A body has a text, a file or both, or else a template. A file can go
+    /// without a text, and a sound has none.
     #[serde(default)]
-    #[schema(schema_with = schemas::reply, required = false)]
-    text: String,
+    #[schema(schema_with = schemas::outgoing::reply_or_null)]
+    text: Option<String>,
     /// The id of a file that you uploaded with `POST /media`, to go out with the text.
     #[serde(default)]
     media_id: Option<Uuid>,
+    /// The `WhatsApp` template to send in place of a text or a file.
+    #[serde(default)]
+    template: Option<TemplateToSend>,
+    /// Whether the text or file is to be sent though `WhatsApp`'s 24 hours since the contact's last message are over. Vonage will
+    /// probably refuse it. Left out or false, such a reply is refused: `window-closed`.
+    #[serde(default)]
+    outside_window: bool,
     /// The `version` of the case that you have read. If something was said since, the reply is refused with what is new. Left
     /// out, the reply is taken in any case.
     #[serde(default)]
@@ -92,7 +101,7 @@ struct SaidSinceView {
     request_body = NewReply,
     responses(
         (status = 202, description = "The reply is recorded and waits to be sent", body = QueuedView),
-        (status = 409, description = "Something was said since `seen_version` (`/problems/said-since`), or the case takes no reply", body = SaidSinceView, content_type = "application/problem+json"),
+        (status = 409, description = "Something was said since `seen_version` (`/problems/said-since`), `WhatsApp` takes no free text now (`/problems/window-closed`), or the case takes no reply", body = SaidSinceView, content_type = "application/problem+json"),
     )
 )]
 async fn reply(
@@ -101,11 +110,19 @@ async fn reply(
     State(app): State<App>,
     Asks { asked, body, .. }: Asks<Worker, NewReply>,
 ) -> Result<(StatusCode, Json<QueuedView>), Problem> {
+    let wording = Said {
+        text: body.text,
+        has_media: body.media_id.is_some(),
+        template: body.template,
+        outside_window: body.outside_window,
+    };
+    let (text, send_as) = wording.read()?;
     let media = attached(&app, &asked, body.media_id).await?;
     let operation = Reply {
         reference,
-        text: body.text,
+        text,
         media,
+        send_as,
         seen_version: body.seen_version,
         message_id: MessageId((app.new_id)()),
         asked,

@@ -1,6 +1,8 @@
 //! What values can be, as the OpenAPI document tells it. The handlers and the domain refuse exactly what these schemas exclude,
 //! as far as a schema can say it; `make api-test` compares the two.
 
+pub(super) mod outgoing;
+
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -302,11 +304,6 @@ pub(super) fn number() -> Object {
         .build()
 }
 
-/// What a reply says. A channel may take less.
-pub(super) fn reply() -> Object {
-    lines(Channel::Whatsapp.max_text_chars())
-}
-
 /// A file's name.
 pub(super) fn file_name() -> Object {
     string()
@@ -431,10 +428,10 @@ struct Alternative {
 }
 
 /// Bodies whose fields rule each other out, by the name of their schema.
-const ALTERNATIVES: [(&str, [Alternative; 2]); 2] = [
+const ALTERNATIVES: [(&str, &[Alternative]); 4] = [
     (
         "NewUser",
-        [
+        &[
             Alternative {
                 required: &["email"],
                 absent: &[],
@@ -448,8 +445,43 @@ const ALTERNATIVES: [(&str, [Alternative; 2]); 2] = [
         ],
     ),
     (
+        "NewReply",
+        &[
+            Alternative {
+                required: &["text"],
+                absent: &["template"],
+                word: None,
+            },
+            Alternative {
+                required: &["media_id"],
+                absent: &["template"],
+                word: None,
+            },
+            Alternative {
+                required: &["template"],
+                absent: &["text", "media_id"],
+                word: None,
+            },
+        ],
+    ),
+    (
+        "NewCase",
+        &[
+            Alternative {
+                required: &["text"],
+                absent: &["template"],
+                word: None,
+            },
+            Alternative {
+                required: &["template"],
+                absent: &["text"],
+                word: None,
+            },
+        ],
+    ),
+    (
         "TokenRequest",
-        [
+        &[
             Alternative {
                 required: &[],
                 absent: &["email"],
@@ -478,13 +510,21 @@ pub(super) fn add_alternatives(components: &mut Components) {
     }
 }
 
+/// What a field is that must not be null.
+fn given(field: &str) -> ObjectBuilder {
+    match field {
+        "template" => ObjectBuilder::new().schema_type(SchemaType::new(Type::Object)),
+        _ => string(),
+    }
+}
+
 fn alternative(one: &Alternative) -> Object {
     let null = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Null));
     let mut object = ObjectBuilder::new();
     for field in one.required {
         object = object.required(*field);
         if one.word.is_none_or(|(with_word, _)| with_word != *field) {
-            object = object.property(*field, string());
+            object = object.property(*field, given(field));
         }
     }
     for field in one.absent {

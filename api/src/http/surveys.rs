@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use docket_domain::ids::SurveyId;
+use docket_domain::office_hours::TimeZone;
 use docket_domain::survey::{StatusQuestion, SurveySettings, Template};
 use docket_projections::read::surveys::{self, SurveyRow};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ struct SurveyView {
     status: StatusQuestionForm,
     /// Whether replies carry the case's reference.
     append_reference: bool,
+    /// The IANA name of the time zone of its lines' office hours.
+    time_zone: String,
     /// Its templates of frequent answers, in the order in which agents see them.
     templates: Vec<TemplateForm>,
     /// When it was created.
@@ -118,6 +121,7 @@ impl From<SurveyRow> for SurveyView {
             cases_enabled,
             status,
             append_reference,
+            time_zone,
         } = row.settings;
         let StatusQuestion {
             question,
@@ -135,6 +139,7 @@ impl From<SurveyRow> for SurveyView {
                 closed_value,
             },
             append_reference,
+            time_zone: time_zone.name().to_owned(),
             templates: row.templates.into_iter().map(TemplateForm::from).collect(),
             created_at: row.created_at,
             version: row.version,
@@ -208,6 +213,10 @@ struct NewSurvey {
     #[serde(default = "yes")]
     #[schema(default = true)]
     append_reference: bool,
+    /// The IANA name of the time zone of its lines' office hours; UTC where it is left out.
+    #[serde(default)]
+    #[schema(schema_with = schemas::outgoing::time_zone_or_null)]
+    time_zone: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -230,7 +239,9 @@ async fn create(State(app): State<App>, asks: Asks<Owner, NewSurvey>) -> Result<
         cases_enabled,
         status,
         append_reference,
+        time_zone,
     } = asks.body;
+    let time_zone = time_zone.map(TimeZone::stored);
     let operation = SetSurvey {
         survey_id: SurveyId((app.new_id)()),
         settings: SurveySettings {
@@ -238,6 +249,7 @@ async fn create(State(app): State<App>, asks: Asks<Owner, NewSurvey>) -> Result<
             cases_enabled,
             status: status.into(),
             append_reference,
+            time_zone: time_zone.unwrap_or_default(),
         },
         create: true,
         seen: None,
@@ -265,6 +277,10 @@ struct SurveyChange {
     /// Whether replies carry the case's reference.
     #[serde(default)]
     append_reference: Option<bool>,
+    /// The IANA name of the time zone of its lines' office hours.
+    #[serde(default)]
+    #[schema(schema_with = schemas::outgoing::time_zone_or_null)]
+    time_zone: Option<String>,
     /// The version that you know: settings that were changed since stay, and you are told.
     #[serde(default)]
     version: Option<u64>,
@@ -300,13 +316,16 @@ async fn change(
         cases_enabled,
         status,
         append_reference,
+        time_zone,
         version,
     } = asks.body;
+    let time_zone = time_zone.map(TimeZone::stored);
     let settings = SurveySettings {
         name: name.unwrap_or(now.name),
         cases_enabled: cases_enabled.unwrap_or(now.cases_enabled),
         status: status.map_or(now.status, StatusQuestion::from),
         append_reference: append_reference.unwrap_or(now.append_reference),
+        time_zone: time_zone.unwrap_or(now.time_zone),
     };
     super::submit(
         &app,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use docket_domain::content::Content;
 use docket_domain::ids::{MessageId, Reference};
 use docket_domain::routing::Routed;
+use docket_domain::whatsapp_template::SentTemplate;
 use docket_projections::history as as_of;
 use docket_projections::read::thread::{Place, What};
 use docket_projections::read::{cases, thread};
@@ -85,6 +86,12 @@ pub struct MoreView {
     /// Of an outbound message: what is sent, with the reference appended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_text: Option<String>,
+    /// Of an outbound message that Docket wrote by itself: why. `several_cases`, `new_requested`, `greeting` or `out_of_hours`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<&'static str>,
+    /// Of an outbound message that is sent as a `WhatsApp` template: which. `text` is what it says with its parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<SentTemplateView>,
     /// Of a message: the line it came in on or goes out from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line_id: Option<Uuid>,
@@ -158,6 +165,27 @@ pub struct MoreView {
     /// Of `moved_out`, `moved_in` and `removed_elsewhere`: what the agent said of it. Of `opt_out`: the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// A `WhatsApp` template as it was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SentTemplateView {
+    /// Its name.
+    pub name: String,
+    /// Its locale.
+    pub locale: String,
+    /// What stood in the places of its body, in order.
+    pub parameters: Vec<String>,
+}
+
+impl From<SentTemplate> for SentTemplateView {
+    fn from(template: SentTemplate) -> Self {
+        Self {
+            name: template.name,
+            locale: template.locale,
+            parameters: template.parameters.0,
+        }
+    }
 }
 
 /// An emoji that the contact set on a message.
@@ -260,7 +288,12 @@ impl From<thread::ThreadItem> for ThreadItem {
         };
         let is_reaction = matches!(item.what, What::Reaction { .. });
         let reactions: Vec<_> = item.reaction.into_iter().map(Into::into).collect();
+        let occasion = match item.author {
+            thread::ItemAuthor::Automatic { occasion } => Some(occasion.as_str()),
+            _ => None,
+        };
         let mut view = view.with(item.what);
+        view.more.automatic = occasion;
         view.more.reactions = (is_reaction || !reactions.is_empty()).then_some(reactions);
         view
     }
@@ -443,6 +476,7 @@ impl ThreadItem {
                 attempt: delivery.attempt,
             }),
             more: MoreView {
+                template: message.template.map(SentTemplateView::from),
                 sent_text: Some(message.sent_text.0),
                 line_id: Some(message.line_id.0),
                 provider_id: delivery.provider_id,

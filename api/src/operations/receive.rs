@@ -1,8 +1,8 @@
 //! Taking in what a contact said.
 
+use docket_domain::automatic;
 use docket_domain::case::{
-    Author, Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin,
-    OutboundMessage, Reaction,
+    Case, CaseCommand, CaseError, CaseEvent, InboundMessage, Opened, Origin, Reaction,
 };
 use docket_domain::contact::profile::ContactEvent;
 use docket_domain::content::Content;
@@ -13,7 +13,6 @@ use docket_domain::personal::Personal;
 use docket_domain::routing::{
     self, ContactCases, Decision, MAX_NAMED, ReactionCases, Routed, Rule, Target, TooManyOpenCases,
 };
-use docket_domain::text::auto_reply::{self, OpenCase};
 use docket_domain::text::references::mentions;
 use docket_domain::text::title;
 use docket_projections::ledger::operation::{ContactKey, Decided, Needs, Operation, Receipt};
@@ -22,8 +21,9 @@ use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
+use super::automatic_text::Answered;
 use super::held::hold;
-use super::opt_out::{self, Heard};
+use super::opt_out;
 use super::{in_each, of_case, of_webhook};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::Inbound;
@@ -233,10 +233,19 @@ pub(super) fn route(
         Target::New { follows } => {
             let title = title::title(&message.content);
             let opened = opened(scope, contact, inbound, title, &routed, line, follows);
+            let reference = opened.reference;
+            let places = [automatic::Place {
+                reference,
+                told_closed_on: None,
+            }];
+            let answered = Answered::of(scope, contact, inbound, line, heard);
+            let text = answered
+                .confirmation(rule, &changes, &[reference], ids.reply_id)
+                .or_else(|| answered.text(rule, true, &places, ids.reply_id));
             let mut commands = vec![CaseCommand::Receive { message, routed }];
             let opt_outs = changes.iter().filter_map(ContactEvent::opt_out_change);
             commands.extend(opt_outs.map(CaseCommand::RecordOptOut));
-            let reference = opened.reference;
+            commands.extend(text.map(CaseCommand::ReplyAutomatically));
             let mut events = into_new(opened, commands)?;
             events.extend(opt_out::recorded(scope, contact, changes, &[])?);
             (vec![reference], events)
@@ -248,20 +257,14 @@ pub(super) fn route(
                     routed: routed.clone(),
                 })
             })?;
+            let answered = Answered::of(scope, contact, inbound, line, heard);
+            let text = answered
+                .confirmation(rule, &changes, &references, ids.reply_id)
+                .or_else(|| answered.in_cases(rule, &references, ids.reply_id));
             events.extend(opt_out::recorded(scope, contact, changes, &references)?);
-            let may_be_sent = match heard {
-                Heard::Nothing => scope.may_be_sent_to(contact, line.channel),
-                Heard::In => true,
-                // It is never answered by the text for several open cases.
-                Heard::Out | Heard::Perhaps => false,
-            };
-            if rule == Rule::AllOpen
-                && may_be_sent
-                && let Some(reply) =
-                    automatic_reply(scope, contact, &references, inbound, line, ids.reply_id)
-            {
-                events.extend(in_each(scope, &references, |case| {
-                    case.decide(CaseCommand::ReplyAutomatically(reply.clone()))
+            if let Some(text) = text {
+                events.extend(in_each(scope, &text.references, |case| {
+                    case.decide(CaseCommand::ReplyAutomatically(text.clone()))
                 })?);
             }
             (references, events)
@@ -409,43 +412,6 @@ fn decide(
         &cases,
         cases_enabled(scope, line),
     )
-}
-
-/// The automatic reply for several open cases, unless none is due; to somebody who may be sent one.
-fn automatic_reply(
-    scope: &Scope<'_>,
-    contact: ContactId,
-    cases: &[Reference],
-    inbound: &Inbound,
-    line: &LineSnapshot,
-    reply_id: MessageId,
-) -> Option<OutboundMessage> {
-    let template = line.multi_case_reply.as_deref()?;
-    if cases.len() < 2 || scope.automatic_replies(contact) >= auto_reply::MAX_PER_HOUR {
-        return None;
-    }
-    let open: Vec<OpenCase<'_>> = cases
-        .iter()
-        .filter_map(|reference| {
-            Some(OpenCase {
-                reference: *reference,
-                title: &scope.case(*reference)?.state()?.title,
-            })
-        })
-        .collect();
-    let text = auto_reply::render_within(template, &open, line.channel.max_text_chars());
-    Some(OutboundMessage {
-        message_id: reply_id,
-        contact_id: contact,
-        line_id: line.line_id,
-        channel: line.channel,
-        to: Personal(inbound.from.clone()),
-        text: Personal(text.clone()),
-        sent_text: Personal(text),
-        author: Author::Automatic,
-        references: cases.to_vec(),
-        media: None,
-    })
 }
 
 /// The status that a new case of a survey has.

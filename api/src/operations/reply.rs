@@ -1,5 +1,7 @@
 //! Answering a contact, beginning a case with one, and sending again what did not arrive.
 
+mod send_as;
+
 use docket_domain::case::{
     Case, CaseCommand, CaseError, MediaKind, Opened, Origin, OutboundMedia, OutboundMessage, State,
     check_title,
@@ -10,13 +12,16 @@ use docket_domain::event::StreamId;
 use docket_domain::ids::{ContactId, LineId, MediaId, MessageId, Reference, SurveyId};
 use docket_domain::media::StoredFile;
 use docket_domain::personal::Personal;
-use docket_domain::text::{normalise, references, title};
+use docket_domain::text::{references, title};
+use docket_domain::whatsapp_template::ParameterError;
 use docket_projections::ledger::operation::{ContactKey, Decided, MessageKey, Needs, Operation};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
+use self::send_as::Wording;
+pub use self::send_as::{SendAs, TemplateChoice};
 use super::receive::{initial_status, run};
 use super::{Asked, in_each};
 use crate::media::Media;
@@ -44,6 +49,22 @@ pub enum ReplyError {
     /// There is no such line.
     #[error("there is no such line")]
     UnknownLine,
+    /// `WhatsApp` takes no free text: the person has not written for a day, or never.
+    #[error(
+        "WhatsApp takes free text for 24 hours after the contact's last message, and that time is over; send a template, or send the text anyway with outside_window true"
+    )]
+    WindowClosed,
+    /// The line has no such template.
+    #[error(
+        "template.name and template.locale name no template of the line that the contact is answered from; GET /api/v1/whatsapp-templates lists them"
+    )]
+    NoTemplate,
+    /// Templates are `WhatsApp`'s.
+    #[error("the message goes out by SMS, which has no templates; send text instead")]
+    NotWhatsapp,
+    /// The parameters do not fit the template.
+    #[error("template.parameters do not fit: {0}")]
+    Parameters(#[from] ParameterError),
     /// The line sends no pictures.
     #[error(
         "this line sends no pictures: by MMS only a number can that Vonage has enabled for it; an operator lists it in DOCKET_MMS_LINES"
@@ -94,10 +115,12 @@ impl Attached {
 pub struct Reply {
     /// The case.
     pub reference: Reference,
-    /// What the agent wrote.
+    /// What the agent wrote; a template says all of it instead.
     pub text: String,
     /// The file that goes with it.
     pub media: Option<Attached>,
+    /// As what it goes out.
+    pub send_as: SendAs,
     /// The case version that the agent had seen.
     pub seen_version: Option<u64>,
     /// A fresh id.
@@ -136,23 +159,23 @@ impl Operation for Reply {
         let line = line_to(scope, state).ok_or(ReplyError::NoLine)?;
         must_not_be_opted_out(scope, state.origin.contact_id, line.channel)?;
         let contact = (state.origin.contact_id, state.origin.number.clone());
-        let text = normalise::typed(&self.text);
+        let wording = self.send_as.wording(scope, line, &self.text)?;
         let media = self.media.as_ref().map(|file| file.on(line)).transpose()?;
         let is_sound = media
             .as_ref()
             .is_some_and(|media| media.kind == MediaKind::Audio);
         let sent_text = if state.origin.origin == Origin::Record || is_sound {
             // A record of its own has no reference that anybody could write, and a sound has no text at all.
-            text.clone().into_owned()
+            wording.text.clone()
         } else {
-            sent_text(scope, state.origin.survey_id, &text, self.reference)
+            sent_text(scope, state.origin.survey_id, &wording, self.reference)
         };
         let message = OutboundMessage {
             media,
             ..outbound(
                 line,
                 contact,
-                &text,
+                wording,
                 sent_text,
                 self.message_id,
                 self.reference,
@@ -163,6 +186,8 @@ impl Operation for Reply {
             message,
             seen_version: self.seen_version,
         })?;
+        self.send_as
+            .check_window(scope, state.origin.contact_id, line)?;
         let version = case.version() + events.len() as u64;
         Ok(Decided::on(
             StreamId::Case(self.reference),
@@ -206,23 +231,31 @@ fn line_to<'a>(scope: &'a Scope<'_>, state: &State) -> Option<&'a LineSnapshot> 
 }
 
 /// The text as it is sent from a case of that survey.
-fn sent_text(scope: &Scope<'_>, survey_id: SurveyId, text: &str, reference: Reference) -> String {
-    let append = scope
-        .settings()
-        .survey(survey_id)
-        .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
+/// A template goes out as it was approved.
+fn sent_text(
+    scope: &Scope<'_>,
+    survey_id: SurveyId,
+    wording: &Wording,
+    reference: Reference,
+) -> String {
+    let Wording { text, template } = wording;
+    let append = template.is_none()
+        && scope
+            .settings()
+            .survey(survey_id)
+            .is_some_and(|survey| survey.append_reference && survey.cases_enabled);
     if append {
         // A file without a text has the reference alone.
         references::append(text, reference).trim_start().to_owned()
     } else {
-        text.to_owned()
+        text.clone()
     }
 }
 
 fn outbound(
     line: &LineSnapshot,
     (contact_id, to): (ContactId, Personal<String>),
-    text: &str,
+    wording: Wording,
     sent_text: String,
     message_id: MessageId,
     reference: Reference,
@@ -234,11 +267,12 @@ fn outbound(
         line_id: line.line_id,
         channel: line.channel,
         to,
-        text: Personal(text.to_owned()),
+        text: Personal(wording.text),
         sent_text: Personal(sent_text),
         author: asked.author(),
         references: vec![reference],
         media: None,
+        template: wording.template,
     }
 }
 
@@ -249,8 +283,10 @@ pub struct BeginCase {
     pub line_id: LineId,
     /// Whom to write to.
     pub number: String,
-    /// What to say.
+    /// What to say; a template says all of it instead.
     pub text: String,
+    /// As what it goes out.
+    pub send_as: SendAs,
     /// What the case is called; made from the text where it is absent.
     pub title: Option<String>,
     /// A fresh id for the message.
@@ -311,13 +347,13 @@ impl Operation for BeginCase {
     fn decide(&self, scope: &Scope<'_>) -> Result<Decided<Begun>, ReplyError> {
         let line = self.line(scope.settings()).ok_or(ReplyError::UnknownLine)?;
         let number = Personal(self.number().ok_or(ReplyError::Number)?);
-        let text = normalise::typed(&self.text);
-        if text.is_empty() {
+        let wording = self.send_as.wording(scope, line, &self.text)?;
+        if wording.text.is_empty() {
             return Err(CaseError::Empty("the text").into());
         }
         let title = match self.title.as_deref().map(title::clean) {
             Some(title) if !title.is_empty() => title,
-            _ => title::title(&Content::text(text.clone().into_owned())),
+            _ => title::title(&Content::text(wording.text.clone())),
         };
         check_title(&title)?;
         let contact_id = scope.contact().ok_or(ReplyError::UnknownLine)?;
@@ -339,11 +375,12 @@ impl Operation for BeginCase {
                 follows: None,
             }),
         )?;
+        let sent_text = sent_text(scope, line.survey_id, &wording, reference);
         let message = outbound(
             line,
             (contact_id, number),
-            &text,
-            sent_text(scope, line.survey_id, &text, reference),
+            wording,
+            sent_text,
             self.message_id,
             reference,
             &self.asked,
@@ -355,6 +392,7 @@ impl Operation for BeginCase {
                 seen_version: None,
             },
         )?);
+        self.send_as.check_window(scope, contact_id, line)?;
         Ok(Decided::on(
             StreamId::Case(reference),
             events,

@@ -1,10 +1,10 @@
 //! What the account remembers: what was sent, what each phone shows, and which faults are still to come.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::channel::{Channel, normalise_number};
 use jsonwebtoken::DecodingKey;
 use secrecy::SecretString;
@@ -14,8 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::files::Files;
+use super::templates::SimulatedTemplate;
 use super::{AcceptedMessage, Fault, SimulatedCustomer, SimulatedLine, SimulatorOptions};
 use crate::vonage::{Clock, NewId};
+
+/// How far back a message is dated that is to find WhatsApp's 24 hours over.
+const DATED_BACK: TimeDelta = TimeDelta::hours(25);
 
 /// The account behind the server.
 pub(super) struct Account {
@@ -51,13 +55,16 @@ pub(super) struct State {
     pub(super) faults: VecDeque<Fault>,
     pub(super) accepted: Vec<AcceptedMessage>,
     pub(super) files: Files,
+    pub(super) templates: Vec<SimulatedTemplate>,
+    /// Where WhatsApp's 24 hours are over.
+    closed: HashSet<Parties>,
     entries: Vec<(Parties, Entry)>,
     index: HashMap<String, usize>,
     version: u64,
 }
 
 /// Who talks to whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(super) struct Parties {
     pub(super) customer: String,
     pub(super) line: String,
@@ -132,6 +139,36 @@ pub enum EntryKind {
     },
     /// A sample place.
     Location,
+    /// The sample photo as a sticker.
+    Sticker,
+    /// The card of an invented person.
+    Contacts,
+    /// A choice from a list, or a button of a message.
+    Reply {
+        /// What was chosen.
+        text: String,
+    },
+    /// The button of a template.
+    Button {
+        /// What stands on it.
+        text: String,
+    },
+    /// An order of one invented product.
+    Order,
+    /// Something of which Vonage says only that it does not support it.
+    Unsupported,
+    /// A reaction to the message that is quoted; it stands beside that message.
+    Reaction {
+        /// The emoji; empty where the reaction is taken off.
+        text: String,
+    },
+    /// A WhatsApp template of Docket's, as it arrives.
+    Template {
+        /// Its name.
+        name: String,
+        /// What it says.
+        text: String,
+    },
 }
 
 impl EntryKind {
@@ -140,7 +177,10 @@ impl EntryKind {
         const MAX_CHARS: usize = 80;
 
         match self {
-            Self::Text { text } => {
+            Self::Text { text }
+            | Self::Reply { text }
+            | Self::Button { text }
+            | Self::Template { text, .. } => {
                 let mut short: String = text.chars().take(MAX_CHARS).collect();
                 if short.len() < text.len() {
                     short.push('…');
@@ -150,6 +190,12 @@ impl EntryKind {
             Self::Photo { .. } => "Photo".to_owned(),
             Self::File { name, .. } => name.clone(),
             Self::Location => "Location".to_owned(),
+            Self::Sticker => "Sticker".to_owned(),
+            Self::Contacts => "Contact".to_owned(),
+            Self::Order => "Order".to_owned(),
+            Self::Unsupported => "Something that Vonage does not support".to_owned(),
+            Self::Reaction { text } if text.is_empty() => "Reaction taken off".to_owned(),
+            Self::Reaction { text } => text.clone(),
         }
     }
 }
@@ -205,6 +251,29 @@ impl Account {
 
     pub(super) fn now(&self) -> DateTime<Utc> {
         (self.options.clock)()
+    }
+
+    /// When a customer writes who writes now: some time ago where `WhatsApp`'s 24 hours are to be over.
+    pub(super) fn time_of_writing(&self, parties: &Parties) -> DateTime<Utc> {
+        let now = self.now();
+        if self.is_window_open(parties) {
+            now
+        } else {
+            now - DATED_BACK
+        }
+    }
+
+    pub(super) fn is_window_open(&self, parties: &Parties) -> bool {
+        !self.state().closed.contains(parties)
+    }
+
+    pub(super) fn set_window(&self, parties: Parties, open: bool) {
+        let mut state = self.state();
+        if open {
+            state.closed.remove(&parties);
+        } else {
+            state.closed.insert(parties);
+        }
     }
 
     pub(super) fn new_id(&self) -> String {

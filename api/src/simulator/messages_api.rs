@@ -16,9 +16,11 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::account::Parties;
 use super::account::{Account, EntryKind};
 use super::files;
 use super::link::Link;
+use super::templates::{self, SimulatedTemplate};
 use super::{AcceptedFile, AcceptedMessage, Fault, webhooks};
 
 /// How long Vonage lets a token live at most.
@@ -27,17 +29,29 @@ const MAX_TOKEN_LIFE: TimeDelta = TimeDelta::hours(24);
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 /// The longest `client_ref`, in characters.
 const MAX_CLIENT_REF_CHARS: usize = 40;
+/// Vonage's code for free text after WhatsApp's 24 hours.
+const WINDOW_CLOSED: u32 = 1340;
 
 pub(super) fn router() -> Router<Arc<Account>> {
     Router::new()
         .route("/v1/messages", post(send))
         .route("/simulator/script", post(script))
         .route("/simulator/accepted", get(accepted))
+        .route("/simulator/templates", post(add_template))
 }
 
 /// Takes a list of faults, such as `[{"fault": "status", "status": 503}, {"fault": "cut_after_accept"}]`.
 async fn script(State(account): State<Arc<Account>>, Json(faults): Json<Vec<Fault>>) -> StatusCode {
     account.state().faults.extend(faults);
+    StatusCode::NO_CONTENT
+}
+
+/// Takes a template as WhatsApp approved it: `{"name", "locale", "body"}`.
+async fn add_template(
+    State(account): State<Arc<Account>>,
+    Json(template): Json<SimulatedTemplate>,
+) -> StatusCode {
+    account.state().templates.push(template);
     StatusCode::NO_CONTENT
 }
 
@@ -66,12 +80,11 @@ async fn send(
         _ => {}
     }
 
-    let message = read_message(&account, &body)?;
+    let mut message = read_message(&account, &body)?;
     let message_uuid = message.message_uuid.clone();
-    let rejected_with = if let Fault::Reject { code } = fault {
-        Some(code)
-    } else {
-        None
+    let rejected_with = match fault {
+        Fault::Reject { code } => Some(code),
+        _ => refused_by_whatsapp(&account, &mut message),
     };
     let mut statuses = webhooks::statuses(&message, rejected_with);
     match fault {
@@ -132,9 +145,29 @@ async fn send(
         .into_response())
 }
 
+/// The code with which WhatsApp refuses what Vonage took. Of a template, what it says is put into the message.
+fn refused_by_whatsapp(account: &Account, message: &mut AcceptedMessage) -> Option<u32> {
+    if let Some(template) = &message.template {
+        let arriving = templates::arriving(account, template);
+        return match arriving {
+            Ok(text) => {
+                message.text = text;
+                None
+            }
+            Err(code) => Some(code),
+        };
+    }
+    let parties = Parties::new(&message.to, &message.from, message.channel);
+    (!account.is_window_open(&parties)).then_some(WINDOW_CLOSED)
+}
+
 /// What arrives on the phone: a file is fetched from Docket, as Vonage does.
 async fn arriving(account: &Account, message: &AcceptedMessage) -> EntryKind {
     let text = message.text.clone();
+    if let Some(template) = &message.template {
+        let name = template.name.clone();
+        return EntryKind::Template { name, text };
+    }
     let Some(file) = &message.media else {
         return EntryKind::Text { text };
     };
@@ -248,7 +281,7 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
     };
     let kind = text_of("message_type");
     let takes: &[&str] = match text_of("channel") {
-        "whatsapp" => &["text", "image", "audio", "video", "file"],
+        "whatsapp" => &["text", "image", "audio", "video", "file", "template"],
         "mms" => &["image"],
         _ => &["text"],
     };
@@ -260,7 +293,8 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
         ));
     }
     let file = &body[kind];
-    let media = (kind != "text").then(|| AcceptedFile {
+    let template = (kind == "template").then(|| templates::read(&body));
+    let media = (!["text", "template"].contains(&kind)).then(|| AcceptedFile {
         kind: kind.to_owned(),
         url: file["url"].as_str().unwrap_or_default().to_owned(),
         name: file["name"].as_str().map(str::to_owned),
@@ -305,6 +339,7 @@ fn read_message(account: &Account, body: &[u8]) -> Result<AcceptedMessage, Probl
             None => text_of("text").to_owned(),
         },
         media,
+        template,
         quoted: body["context"]["message_uuid"].as_str().map(str::to_owned),
         at: account.now(),
     })
@@ -328,7 +363,9 @@ fn invalid_parameters(body: &Value, channel: Channel) -> Vec<Value> {
     }
     let kind = text_of("message_type");
     let text = text_of("text");
-    if kind != "text" {
+    if kind == "template" {
+        // Its own form is checked below.
+    } else if kind != "text" {
         let url = body[kind]["url"].as_str().unwrap_or_default();
         if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
             invalid(
@@ -354,6 +391,9 @@ fn invalid_parameters(body: &Value, channel: Channel) -> Vec<Value> {
     let quoted = &body["context"]["message_uuid"];
     if !body["context"].is_null() && quoted.as_str().is_none_or(str::is_empty) {
         invalid("context.message_uuid", "is required.".to_owned());
+    }
+    if kind == "template" {
+        invalid_parameters.extend(templates::invalid_parameters(body));
     }
     invalid_parameters
 }

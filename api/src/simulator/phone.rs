@@ -45,8 +45,10 @@ pub(super) fn router() -> Router<Arc<Account>> {
     Router::new()
         .route("/", get(page))
         .route("/send", post(send_form))
+        .route("/window", post(window_form))
         .route("/simulator/inbound", post(inbound))
         .route("/simulator/messages", get(messages))
+        .route("/simulator/window", post(window))
         .route("/simulator/events", get(events))
         .route(
             "/phone.css",
@@ -148,6 +150,8 @@ struct Page {
     /// Where Docket's console is.
     console: Option<String>,
     notice: &'static str,
+    /// Whether WhatsApp's 24 hours are to be over.
+    is_window_closed: bool,
     /// Whether the page comes back from sending or choosing a quote, and the person goes on writing.
     goes_on: bool,
 }
@@ -201,6 +205,7 @@ async fn page(State(account): State<Arc<Account>>, Query(query): Query<PageQuery
     };
     let quote = account.find_entry(&parties, &query.quote);
     let entries = account.entries_after(&parties, 0);
+    let is_window_closed = !account.is_window_open(&parties);
     let Parties {
         customer: from,
         line: to,
@@ -250,6 +255,7 @@ async fn page(State(account): State<Arc<Account>>, Query(query): Query<PageQuery
         channel,
         title,
         notice: notice(&query.sent),
+        is_window_closed,
         goes_on: quote.is_some() || !query.sent.is_empty(),
         quote,
         console: account.state().docket_url.clone(),
@@ -290,7 +296,9 @@ fn notice(outcome: &str) -> &'static str {
     match outcome {
         "again" => "Docket cannot take it just now. It is tried again by itself.",
         "refused" => "Docket has refused the message.",
-        "incomplete" => "Write something first, and choose whom to write to.",
+        "incomplete" => {
+            "Write something first, and choose whom to write to; a reaction is one to a message that you answer."
+        }
         _ => "",
     }
 }
@@ -304,7 +312,7 @@ struct SendForm {
     text: String,
     #[serde(default)]
     quoted: Option<String>,
-    /// The button: `text`, `photo` or `location`.
+    /// The button: `text`, `photo`, `location` or one of the others of WhatsApp.
     #[serde(default)]
     kind: String,
 }
@@ -317,6 +325,26 @@ impl SendForm {
         let kind = match self.kind.as_str() {
             "photo" => EntryKind::Photo { text },
             "location" => EntryKind::Location,
+            "sticker" => EntryKind::Sticker,
+            "contacts" => EntryKind::Contacts,
+            "order" => EntryKind::Order,
+            "unsupported" => EntryKind::Unsupported,
+            // A reaction is one to something.
+            "reaction" | "unreact" if self.quoted.as_deref().unwrap_or_default().is_empty() => {
+                return None;
+            }
+            "unreact" => EntryKind::Reaction {
+                text: String::new(),
+            },
+            "reaction" => EntryKind::Reaction {
+                text: some_or(text, "👍"),
+            },
+            "reply" => EntryKind::Reply {
+                text: some_or(text, "The first choice"),
+            },
+            "button" => EntryKind::Button {
+                text: some_or(text, "Yes"),
+            },
             _ if text.trim().is_empty() => return None,
             _ => EntryKind::Text { text },
         };
@@ -332,6 +360,60 @@ impl SendForm {
     }
 }
 
+/// The text, or another one where it is empty.
+fn some_or(text: String, other: &str) -> String {
+    if text.trim().is_empty() {
+        other.to_owned()
+    } else {
+        text
+    }
+}
+
+#[derive(Deserialize)]
+struct WindowForm {
+    from: String,
+    to: String,
+    /// `yes` begins WhatsApp's 24 hours anew; anything else ends them.
+    #[serde(default)]
+    open: String,
+}
+
+impl WindowForm {
+    fn set(&self, account: &Account) {
+        let parties = Parties::new(&self.from, &self.to, Channel::Whatsapp);
+        account.set_window(parties, self.open == "yes");
+    }
+}
+
+/// Ends WhatsApp's 24 hours for a customer and a line, or begins them anew: `{"from", "to", "open": "yes"}`.
+async fn window(State(account): State<Arc<Account>>, Json(form): Json<WindowForm>) -> StatusCode {
+    form.set(&account);
+    StatusCode::NO_CONTENT
+}
+
+/// The same from the page, which is then shown again.
+async fn window_form(
+    State(account): State<Arc<Account>>,
+    Form(form): Form<WindowForm>,
+) -> Redirect {
+    form.set(&account);
+    let (from, to) = (normalise_number(&form.from), normalise_number(&form.to));
+    back_to_page(&from, &to, Channel::Whatsapp, "")
+}
+
+/// The page of a customer and a line, with what came of what was sent.
+fn back_to_page(from: &str, to: &str, channel: Channel, sent: &str) -> Redirect {
+    let parameters = [
+        ("from", from),
+        ("to", to),
+        ("channel", channel.as_str()),
+        ("sent", sent),
+    ];
+    let target = Url::parse_with_params("http://phone.example.com/", parameters)
+        .expect("a fixed address is one");
+    Redirect::to(&format!("/?{}#write", target.query().unwrap_or_default()))
+}
+
 /// Sends what was written without the script, and shows the page again.
 async fn send_form(State(account): State<Arc<Account>>, Form(form): Form<SendForm>) -> Response {
     let (from, to, channel) = (
@@ -343,15 +425,7 @@ async fn send_form(State(account): State<Arc<Account>>, Form(form): Form<SendFor
         Some(message) => outcome(webhooks::say(&account, message).await.1),
         None => "incomplete",
     };
-    let parameters = [
-        ("from", from.as_str()),
-        ("to", &to),
-        ("channel", channel.as_str()),
-        ("sent", sent),
-    ];
-    let target = Url::parse_with_params("http://phone.example.com/", parameters)
-        .expect("a fixed address is one");
-    Redirect::to(&format!("/?{}#write", target.query().unwrap_or_default())).into_response()
+    back_to_page(&from, &to, channel, sent).into_response()
 }
 
 /// Sends as a customer: `{"from", "to", "channel", "text", "kind", "quoted"}`, the last two optional. Answers with the message's id

@@ -1,5 +1,7 @@
 //! The account with a client of ours on one side and a recording Docket on the other, all of it over real connections.
 
+mod whatsapp;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, OnceLock};
 
@@ -162,6 +164,7 @@ async fn settled(simulator: &Simulator) {
 }
 
 const SMS: OutboundText<'_> = OutboundText {
+    template: None,
     channel: Channel::Sms,
     from: LINE,
     to: CUSTOMER,
@@ -172,6 +175,7 @@ const SMS: OutboundText<'_> = OutboundText {
 };
 
 const WHATSAPP: OutboundText<'_> = OutboundText {
+    template: None,
     channel: Channel::Whatsapp,
     ..SMS
 };

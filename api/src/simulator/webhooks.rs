@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use docket_domain::channel::{Channel, normalise_number};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use secrecy::ExposeSecret as _;
@@ -144,23 +144,105 @@ impl Delivery {
     }
 }
 
+/// Puts what a message carries into its webhook, in Vonage's form.
+fn put_content(account: &Account, message: &CustomerMessage, payload: &mut Value) {
+    let is_sms = message.channel == Channel::Sms;
+    match &message.kind {
+        // As for a real SMS, which carries no message type.
+        EntryKind::Text { text } if is_sms => {
+            payload["text"] = json!(text);
+            payload["sms"] = json!({"num_messages": "1"});
+        }
+        // A template is Docket's to send; as a customer's it is the text that it says.
+        EntryKind::Text { text } | EntryKind::Template { text, .. } => {
+            payload["text"] = json!(text);
+            payload["message_type"] = json!("text");
+        }
+        EntryKind::Photo { text } => {
+            let mut image = photo(account);
+            if !text.is_empty() {
+                image["caption"] = json!(text);
+            }
+            put_file(message, payload, "image", image);
+        }
+        EntryKind::File {
+            media,
+            url,
+            name,
+            text,
+        } => {
+            let mut file = json!({"url": format!("http://{}{url}", account.address), "name": name});
+            if !text.is_empty() && media != "audio" {
+                file["caption"] = json!(text);
+            }
+            put_file(message, payload, media, file);
+        }
+        EntryKind::Sticker => put(payload, "sticker", json!({"url": photo(account)["url"]})),
+        EntryKind::Location => {
+            let place = json!({"lat": 51.4779, "long": -0.0015, "name": "Royal Observatory", "address": "Greenwich, London"});
+            put(payload, "location", place);
+        }
+        EntryKind::Contacts => {
+            let card = json!([{
+                "name": {"formatted_name": "Robin Example", "first_name": "Robin", "last_name": "Example"},
+                "phones": [{"phone": "+447700900199", "type": "home"}],
+            }]);
+            put(payload, "contacts", card);
+        }
+        EntryKind::Reply { text } => {
+            put(payload, "reply", json!({"id": "choice-1", "title": text}))
+        }
+        EntryKind::Button { text } => {
+            put(payload, "button", json!({"payload": text, "text": text}));
+        }
+        EntryKind::Order => {
+            let item = json!({"product_retailer_id": "boiler-part-7", "quantity": "1", "item_price": "9.99", "currency": "GBP"});
+            let order = json!({"catalog_id": "2806150799683508", "product_items": [item]});
+            put(payload, "order", order);
+        }
+        EntryKind::Unsupported => payload["message_type"] = json!("unsupported"),
+        EntryKind::Reaction { text } if text.is_empty() => {
+            put(payload, "reaction", json!({"action": "unreact"}));
+        }
+        EntryKind::Reaction { text } => {
+            put(
+                payload,
+                "reaction",
+                json!({"action": "react", "emoji": text}),
+            );
+        }
+    }
+}
+
+fn photo(account: &Account) -> Value {
+    json!({"url": format!("http://{}/phone.photo.png", account.address), "name": "photo.png"})
+}
+
+fn put(payload: &mut Value, kind: &str, part: Value) {
+    payload["message_type"] = json!(kind);
+    payload[kind] = part;
+}
+
+/// A file by an SMS line goes as MMS.
+fn put_file(message: &CustomerMessage, payload: &mut Value, kind: &str, file: Value) {
+    put(payload, kind, file);
+    if message.channel == Channel::Sms {
+        payload["channel"] = json!("mms");
+    }
+}
+
 /// Sends a customer's message; gives its `message_uuid` and what Docket answered at first.
 pub(super) async fn say(
     account: &Arc<Account>,
     message: CustomerMessage,
 ) -> (String, Result<u16, NoAnswer>) {
     let id = account.new_id();
-    let body = inbound_payload(account, &id, &message)
+    let parties = Parties::new(&message.from, &message.to, message.channel);
+    let at = account.time_of_writing(&parties);
+    let body = inbound_payload(account, &id, &message, at)
         .to_string()
         .into_bytes();
-    let parties = Parties::new(&message.from, &message.to, message.channel);
-    account.show_mine(
-        parties,
-        id.clone(),
-        message.kind,
-        account.now(),
-        message.quoted,
-    );
+    account.show_mine(parties, id.clone(), message.kind, at, message.quoted);
     let delivery = Delivery {
         kind: Kind::Inbound,
         body,
@@ -170,7 +252,12 @@ pub(super) async fn say(
     (id, answer)
 }
 
-fn inbound_payload(account: &Account, id: &str, message: &CustomerMessage) -> Value {
+fn inbound_payload(
+    account: &Account,
+    id: &str,
+    message: &CustomerMessage,
+    at: DateTime<Utc>,
+) -> Value {
     let from = normalise_number(&message.from);
     let to = normalise_number(&message.to);
     let mut payload = json!({
@@ -178,50 +265,9 @@ fn inbound_payload(account: &Account, id: &str, message: &CustomerMessage) -> Va
         "message_uuid": id,
         "to": to,
         "from": from,
-        "timestamp": account.now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        "timestamp": at.to_rfc3339_opts(SecondsFormat::Millis, true),
     });
-    match &message.kind {
-        EntryKind::Text { text } => {
-            payload["text"] = json!(text);
-            if message.channel == Channel::Sms {
-                // As for a real SMS, which carries no message type.
-                payload["sms"] = json!({"num_messages": "1"});
-            } else {
-                payload["message_type"] = json!("text");
-            }
-        }
-        EntryKind::Photo { text } => {
-            payload["message_type"] = json!("image");
-            let mut image = json!({"url": format!("http://{}/phone.photo.png", account.address), "name": "photo.png"});
-            if !text.is_empty() {
-                image["caption"] = json!(text);
-            }
-            payload["image"] = image;
-            if message.channel == Channel::Sms {
-                payload["channel"] = json!("mms");
-            }
-        }
-        EntryKind::File {
-            media,
-            url,
-            name,
-            text,
-        } => {
-            payload["message_type"] = json!(media);
-            let mut file = json!({"url": format!("http://{}{url}", account.address), "name": name});
-            if !text.is_empty() && media != "audio" {
-                file["caption"] = json!(text);
-            }
-            payload[media.as_str()] = file;
-            if message.channel == Channel::Sms {
-                payload["channel"] = json!("mms");
-            }
-        }
-        EntryKind::Location => {
-            payload["message_type"] = json!("location");
-            payload["location"] = json!({"lat": 51.4779, "long": -0.0015, "name": "Royal Observatory", "address": "Greenwich, London"});
-        }
-    }
+    put_content(account, message, &mut payload);
     if message.channel == Channel::Whatsapp {
         if let Some(customer) = account
             .options

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use docket_domain::channel::Channel;
+use docket_domain::whatsapp_template::SentTemplate;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
@@ -141,7 +142,7 @@ impl Default for ClientOptions {
     }
 }
 
-/// A plain text on its way out.
+/// A text on its way out, free or as a template.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OutboundText<'a> {
     /// How it goes.
@@ -152,6 +153,8 @@ pub struct OutboundText<'a> {
     pub to: &'a str,
     /// What is sent, reference included; at most [`Channel::max_text_chars`].
     pub text: &'a str,
+    /// The `WhatsApp` template that is sent in place of the text.
+    pub template: Option<&'a SentTemplate>,
     /// What every status of it will carry; at most 40 characters.
     pub client_ref: &'a str,
     /// The `message_uuid` of the message that it quotes; WhatsApp alone can.
@@ -198,11 +201,23 @@ impl OutboundText<'_> {
             file.insert(media.kind.to_owned(), value);
         }
         let body = Body {
-            message_type: self.media.map_or("text", |media| media.kind),
+            message_type: match (self.media, self.template) {
+                (Some(media), _) => media.kind,
+                (None, Some(_)) => "template",
+                (None, None) => "text",
+            },
             channel: if is_mms { "mms" } else { self.channel.as_str() },
             to: self.to,
             from: self.from,
-            text: self.media.is_none().then_some(self.text),
+            text: (self.media.is_none() && self.template.is_none()).then_some(self.text),
+            template: self.template.map(|template| BodyTemplate {
+                name: &template.name,
+                parameters: &template.parameters,
+            }),
+            whatsapp: self.template.map(|template| BodyWhatsapp {
+                policy: "deterministic",
+                locale: &template.locale,
+            }),
             file,
             client_ref: self.client_ref,
             context: self.quoted.map(|message_uuid| BodyContext { message_uuid }),
@@ -313,12 +328,29 @@ struct Body<'a> {
     from: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<BodyTemplate<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whatsapp: Option<BodyWhatsapp<'a>>,
     /// The file under the name of its kind.
     #[serde(flatten)]
     file: Map<String, Value>,
     client_ref: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<BodyContext<'a>>,
+}
+
+#[derive(Serialize)]
+struct BodyTemplate<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    parameters: &'a [String],
+}
+
+#[derive(Serialize)]
+struct BodyWhatsapp<'a> {
+    policy: &'static str,
+    locale: &'a str,
 }
 
 #[derive(Serialize)]

@@ -18,7 +18,7 @@ use docket::operations::survey::SetSurvey;
 use docket::operations::{Administrator, Asked};
 use docket::vonage::payload::{decode_inbound, decode_status};
 use docket_domain::access::Access;
-use docket_domain::case::{Author, CaseEvent};
+use docket_domain::case::CaseEvent;
 use docket_domain::channel::Channel;
 use docket_domain::event::Event;
 use docket_domain::held::HeldBody;
@@ -81,6 +81,7 @@ impl Office {
                     closed_value: "Resolved".to_owned(),
                 },
                 append_reference: true,
+                time_zone: docket_domain::office_hours::TimeZone::default(),
             },
             create: true,
             seen: None,
@@ -97,6 +98,7 @@ impl Office {
                 settings: LineSettings {
                     survey_id,
                     multi_case_reply: Some("You have %s1 open cases: %s2".to_owned()),
+                    automatic: docket_domain::line::AutomaticTexts::default(),
                 },
             },
             by: Administrator::System,
@@ -145,9 +147,7 @@ impl Office {
         let mut replies: Vec<MessageId> = events
             .iter()
             .filter_map(|event| match event.decode(&upcasters()).unwrap().event {
-                Event::Case(CaseEvent::MessageQueued(message))
-                    if message.author == Author::Automatic =>
-                {
+                Event::Case(CaseEvent::MessageQueued(message)) if message.author.is_automatic() => {
                     Some(message.message_id)
                 }
                 _ => None,

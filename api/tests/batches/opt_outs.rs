@@ -2,7 +2,7 @@
 
 use docket::operations::contact::{ChangeContact, SetOptOut};
 use docket::operations::delivery::{BeginSending, Claimed};
-use docket::operations::reply::{Reply, ReplyError};
+use docket::operations::reply::{Reply, ReplyError, SendAs};
 
 use super::*;
 
@@ -22,6 +22,7 @@ fn reply(reference: Reference) -> Reply {
     Reply {
         reference,
         text: "Hi".to_owned(),
+        send_as: SendAs::default(),
         media: None,
         seen_version: None,
         message_id: MessageId(ambient::new_id()),

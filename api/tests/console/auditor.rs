@@ -96,6 +96,7 @@ async fn filled(house: &House, auditor: &mut Browser, path: &str, message_id: &s
         .replace("{token_id}", nothing)
         .replace("{held_id}", nothing)
         .replace("{label_id}", nothing)
+        .replace("{template_id}", nothing)
         .replace("{view_id}", nothing)
         .replace("{contact_id}", &house.contact_id().await.to_string())
         .replace("{message_id}", message_id)

@@ -30,7 +30,7 @@ impl May {
 }
 
 /// Every route behind the sign-in page; a new one needs a row here.
-const ROUTES: [(&str, &str, May); 80] = [
+const ROUTES: [(&str, &str, May); 86] = [
     ("GET", "/", May::All),
     ("GET", "/account", May::All),
     ("POST", "/account/name", May::All),
@@ -72,6 +72,7 @@ const ROUTES: [(&str, &str, May); 80] = [
     ("POST", "/cases/{reference}/labels", May::Act),
     ("POST", "/cases/{reference}/snooze", May::Act),
     ("POST", "/cases/{reference}/status", May::Act),
+    ("POST", "/cases/{reference}/template", May::Act),
     ("POST", "/cases/{reference}/title", May::Act),
     ("POST", "/cases/{reference}/unread", May::Act),
     ("POST", "/cases/{reference}/wake", May::Act),
@@ -92,6 +93,8 @@ const ROUTES: [(&str, &str, May); 80] = [
     ("GET", "/lines/new", May::SetUp),
     ("GET", "/lines/{line_id}", May::See),
     ("POST", "/lines/{line_id}", May::SetUp),
+    ("GET", "/lines/{line_id}/automatic", May::See),
+    ("POST", "/lines/{line_id}/automatic", May::SetUp),
     ("POST", "/lines/{line_id}/remove", May::SetUp),
     ("POST", "/lines/{line_id}/resume", May::SetUp),
     ("GET", "/live", May::All),
@@ -127,6 +130,9 @@ const ROUTES: [(&str, &str, May); 80] = [
     ("POST", "/views", May::Act),
     ("POST", "/views/{view_id}/remove", May::Act),
     ("GET", "/vonage", May::See),
+    ("GET", "/whatsapp-templates", May::See),
+    ("POST", "/whatsapp-templates", May::SetUp),
+    ("POST", "/whatsapp-templates/{template_id}", May::SetUp),
 ];
 
 /// The rest of them, where there are several forms about one thing.

@@ -8,7 +8,7 @@ use docket_projections::sessions;
 use crate::support::{Browser, House, PASSWORD, wait};
 
 /// Every route behind the sign-in page: method, path, and whether it changes cases or leads to it.
-pub(crate) const INSIDE: [(&str, &str, bool); 35] = [
+pub(crate) const INSIDE: [(&str, &str, bool); 36] = [
     ("GET", "/", false),
     ("GET", "/cases/101", false),
     ("GET", "/cases/101/changes", false),
@@ -59,6 +59,7 @@ pub(crate) const INSIDE: [(&str, &str, bool); 35] = [
         "/cases/101/messages/00000000-0000-0000-0000-000000000001/move",
         true,
     ),
+    ("POST", "/cases/101/template", true),
     (
         "POST",
         "/cases/101/messages/00000000-0000-0000-0000-000000000001/undo-move",

@@ -20,6 +20,7 @@ mod live;
 mod log;
 mod manners;
 mod moves;
+mod outgoing;
 mod owners;
 mod people;
 mod reach;

@@ -43,6 +43,7 @@ impl House {
             settings: LineSettings {
                 survey_id,
                 multi_case_reply: None,
+                automatic: docket_domain::line::AutomaticTexts::default(),
             },
         };
         let line = ChangeLine {

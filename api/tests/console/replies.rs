@@ -30,6 +30,7 @@ async fn add_line(house: &House, channel: Channel) -> LineId {
         settings: LineSettings {
             survey_id: survey.survey_id,
             multi_case_reply: None,
+            automatic: docket_domain::line::AutomaticTexts::default(),
         },
     };
     change_line(house, line_id, command).await;
@@ -46,7 +47,7 @@ async fn change_line(house: &House, line_id: LineId, command: LineCommand) {
     house.app.ledger.submit(change).await.unwrap();
 }
 
-async fn receives_by_whatsapp(house: &House, uuid: u128, text: &str) {
+pub(crate) async fn receives_by_whatsapp(house: &House, uuid: u128, text: &str) {
     house
         .receives_json(&json!({
             "channel": "whatsapp", "message_uuid": Uuid::from_u128(uuid), "to": OUR_NUMBER, "from": CUSTOMER,
@@ -109,8 +110,13 @@ async fn the_window_of_whatsapp_is_counted_down_and_its_end_explained() {
     let page = agent.get("/cases/101").await;
     page.lacks("id=\"window-over\" hidden")
         .shows("WhatsApp takes no free text any more");
-    // It is tried all the same.
     let reply = [("as", "reply"), ("text", "Too late?")];
+    let page = agent.send(&page, "/cases/101/write", &reply).await;
+    page.is(409)
+        .shows("WhatsApp takes no free text now")
+        .shows(">Too late?</textarea>");
+    // It can be tried all the same.
+    let reply = [reply[0], reply[1], ("outside_window", "yes")];
     agent
         .send(&page, "/cases/101/write", &reply)
         .await
@@ -138,7 +144,13 @@ async fn a_case_begun_by_whatsapp_has_no_window_yet() {
         ("number", "+44 7700 900124"),
         ("text", "We have news"),
         ("title", ""),
+        ("outside_window", "yes"),
     ];
+    agent
+        .send(&page, "/cases", &fields[..4])
+        .await
+        .is(409)
+        .shows("WhatsApp takes no free text now");
     agent
         .send(&page, "/cases", &fields)
         .await

@@ -11,7 +11,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-0000000000ff";
 const REPLY: &str = "You have %s1 open cases (%s2).";
 
 /// Every route of the settings: method, path, and whether only owners may go there.
-const ROUTES: [(&str, &str, bool); 21] = [
+const ROUTES: [(&str, &str, bool); 26] = [
     ("GET", "/setup", false),
     ("GET", "/surveys", false),
     ("POST", "/surveys", true),
@@ -24,6 +24,8 @@ const ROUTES: [(&str, &str, bool); 21] = [
     ("GET", "/lines/new", true),
     ("GET", "/lines/{line_id}", false),
     ("POST", "/lines/{line_id}", true),
+    ("GET", "/lines/{line_id}/automatic", false),
+    ("POST", "/lines/{line_id}/automatic", true),
     ("POST", "/lines/{line_id}/remove", true),
     ("POST", "/lines/{line_id}/resume", true),
     ("GET", "/labels", false),
@@ -33,6 +35,9 @@ const ROUTES: [(&str, &str, bool); 21] = [
     ("GET", "/vonage", false),
     ("POST", "/vonage", true),
     ("POST", "/vonage/test", true),
+    ("GET", "/whatsapp-templates", false),
+    ("POST", "/whatsapp-templates", true),
+    ("POST", "/whatsapp-templates/{template_id}", true),
 ];
 
 async fn survey_path(house: &House) -> String {
@@ -47,6 +52,7 @@ async fn routes(house: &House) -> Vec<(&'static str, String, bool)> {
         path.replace("/surveys/{survey_id}", &survey)
             .replace("/lines/{line_id}", &line)
             .replace("{label_id}", "00000000-0000-0000-0000-000000000001")
+            .replace("{template_id}", "00000000-0000-0000-0000-000000000001")
     };
     let all = ROUTES.map(|(method, template, owns)| (method, path(template), owns));
     all.into()
@@ -630,7 +636,7 @@ async fn an_owner_is_led_from_the_survey_to_the_line() {
     assert!(page.at.starts_with("/setup?after=line"), "{}", page.at);
     page.shows("Application id");
     let end = owner.get("/setup?after=vonage").await;
-    end.shows("Skipped for now: Vonage.")
+    end.shows("Skipped for now: <a href=\"/setup?step=vonage\">Vonage</a>.")
         .lacks("Application id");
     // With a line there, signing in leads to the inbox.
     let mut owner = house.browser();

@@ -300,6 +300,7 @@ async fn set_up(app: &App) -> LineId {
             closed_value: "Resolved".to_owned(),
         },
         append_reference: true,
+        time_zone: docket_domain::office_hours::TimeZone::default(),
     };
     let by = Administrator::System;
     let survey = SetSurvey {
@@ -318,6 +319,7 @@ async fn set_up(app: &App) -> LineId {
         settings: LineSettings {
             survey_id,
             multi_case_reply: None,
+            automatic: docket_domain::line::AutomaticTexts::default(),
         },
     };
     app.ledger

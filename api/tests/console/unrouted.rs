@@ -72,6 +72,7 @@ impl House {
             settings: LineSettings {
                 survey_id,
                 multi_case_reply: None,
+                automatic: docket_domain::line::AutomaticTexts::default(),
             },
         };
         let change = ChangeLine {

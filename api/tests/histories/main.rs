@@ -15,7 +15,7 @@ use docket::operations::installation::{ChangeVonage, Entry};
 use docket::operations::line::ChangeLine;
 use docket::operations::message_move::{MoveMessage, UndoMove};
 use docket::operations::receive::{FreshIds, ReceiveMessage, Received};
-use docket::operations::reply::{BeginCase, Reply, Resend};
+use docket::operations::reply::{BeginCase, Reply, Resend, SendAs};
 use docket::operations::status::RecordStatus;
 use docket::operations::survey::{ChangeTemplates, SetSurvey, TemplateChange};
 use docket::operations::user::ChangeUser;
@@ -272,6 +272,7 @@ impl History {
                 closed_value: "Resolved".into(),
             },
             append_reference: true,
+            time_zone: docket_domain::office_hours::TimeZone::default(),
         }
     }
 
@@ -315,6 +316,7 @@ impl History {
             let settings = LineSettings {
                 survey_id,
                 multi_case_reply: Some("You have %s1 cases: %s2".into()),
+                automatic: docket_domain::line::AutomaticTexts::default(),
             };
             let command = LineCommand::Add {
                 line_id,
@@ -514,6 +516,7 @@ impl History {
                 };
                 let message_id = self.id().into();
                 let reply = Reply {
+                    send_as: SendAs::default(),
                     reference,
                     text: format!("Answer {text}"),
                     media: None,
@@ -527,6 +530,7 @@ impl History {
             }
             Step::Begin { to } => {
                 let begin = BeginCase {
+                    send_as: SendAs::default(),
                     line_id: self.lines[0],
                     number: format!("+44 7700 90012{to}"),
                     text: "We write first".into(),

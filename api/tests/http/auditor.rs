@@ -15,6 +15,7 @@ use crate::support::{Api, text};
 async fn an_auditor_reads_everything_and_changes_nothing() {
     let api = Api::start().await;
     let ids = api.set_up().await;
+    let whatsapp_template = api.add_template(&ids).await;
     let (_, message_id) = api.receives("Hello").await;
     let body = HeldBody::Text("{}".to_owned());
     let held = api
@@ -35,6 +36,7 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
         let id = match template.split('/').nth(3).unwrap() {
             "surveys" => ids.survey.clone(),
             "lines" => ids.line.clone(),
+            "whatsapp-templates" => whatsapp_template.clone(),
             "unrouted" => held.to_string(),
             "labels" => text(&label["id"]),
             "contacts" => text(&listed["items"][0]["contact_id"]),

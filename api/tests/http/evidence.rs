@@ -251,6 +251,7 @@ async fn whoever_reads_the_log_is_recorded() {
 async fn a_request_for_the_headers_alone_leaves_no_trace() {
     let api = Api::start().await;
     let ids = api.set_up().await;
+    let whatsapp_template = api.add_template(&ids).await;
     api.receives("Hello").await;
     let label = json!({"name": "Urgent", "colour": "red"});
     let label = api.owner_does("POST", "/labels", &label).await.expect(201);
@@ -270,6 +271,8 @@ async fn a_request_for_the_headers_alone_leaves_no_trace() {
         .map(|(_, template, _)| {
             let id = if template.contains("lines") {
                 &ids.line
+            } else if template.contains("whatsapp-templates") {
+                &whatsapp_template
             } else if template.contains("contacts") {
                 &contact
             } else if template.contains("labels") {

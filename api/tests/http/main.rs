@@ -18,6 +18,7 @@ mod media;
 mod moves;
 mod moves_together;
 mod openapi;
+mod outgoing;
 mod people;
 mod permissions;
 mod problems;

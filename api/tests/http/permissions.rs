@@ -21,7 +21,7 @@ pub(crate) enum May {
 }
 
 /// A new route needs a row here.
-pub(crate) const ROUTES: [(&str, &str, May); 59] = [
+pub(crate) const ROUTES: [(&str, &str, May); 64] = [
     ("GET", "/api/v1/mentions", May::Read),
     ("GET", "/api/v1/account", May::Read),
     ("PATCH", "/api/v1/account", May::Work),
@@ -93,6 +93,11 @@ pub(crate) const ROUTES: [(&str, &str, May); 59] = [
     ("GET", "/api/v1/tokens", May::Read),
     ("POST", "/api/v1/tokens", May::Work),
     ("DELETE", "/api/v1/tokens/{id}", May::Work),
+    ("GET", "/api/v1/whatsapp-templates", May::Read),
+    ("POST", "/api/v1/whatsapp-templates", May::Own),
+    ("GET", "/api/v1/whatsapp-templates/{id}", May::Read),
+    ("PATCH", "/api/v1/whatsapp-templates/{id}", May::Own),
+    ("DELETE", "/api/v1/whatsapp-templates/{id}", May::Own),
 ];
 
 #[test]

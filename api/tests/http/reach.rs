@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use docket::operations::Asked;
 use docket::operations::case::{Change, ChangeCase};
 use docket::operations::message_move::{MoveError, MoveMessage, UndoMove};
-use docket::operations::reply::{Reply, ReplyError, Resend};
+use docket::operations::reply::{Reply, ReplyError, Resend, SendAs};
 use docket_domain::access::Access;
 use docket_domain::case::CaseError;
 use docket_domain::ids::{MessageId, NoteId, Reference, SurveyId, UserId};
@@ -334,6 +334,7 @@ async fn no_operation_changes_a_case_out_of_reach() {
         };
         assert_eq!(ledger.submit(title).await.is_ok(), is_reached);
         let reply = Reply {
+            send_as: SendAs::default(),
             reference,
             text: "Hello".to_owned(),
             media: None,

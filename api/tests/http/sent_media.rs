@@ -199,7 +199,7 @@ async fn what_a_channel_does_not_carry_is_refused_with_the_reason() {
     let refused = api.does("POST", "/cases/101/replies", &unknown).await;
     refused.problem(422, "invalid-value");
     let nothing = api.does("POST", "/cases/101/replies", &json!({})).await;
-    nothing.problem(422, "invalid-value");
+    nothing.problem(422, "invalid-body");
 
     // By SMS, and by MMS where the line can.
     let picture = uploads(&api, "roof.jpg", PICTURE).await;

@@ -26,6 +26,7 @@ async fn surveys_are_created_and_changed() {
     );
     let more = json!({
         "id": id, "survey_id": id, "templates": [], "created_at": "2026-03-01T12:00:00Z", "version": 1,
+        "time_zone": "UTC",
     });
     assert_eq!(created, with(survey(), &more));
     let path = format!("/surveys/{id}");
@@ -147,6 +148,10 @@ async fn lines_are_added_changed_and_removed() {
             "line_id": id,
             "number": "447700900000",
             "channel": "sms",
+            "greeting": null,
+            "new_case_reply": null,
+            "office_hours": null,
+            "opt_out_confirmation": null,
             "survey_id": survey["id"],
             "multi_case_reply": "You have %s1 cases",
             "sending": {"state": "ok", "reason": null},

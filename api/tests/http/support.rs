@@ -306,6 +306,17 @@ impl Api {
         }
     }
 
+    /// A WhatsApp line with a template; gives the template's id.
+    pub(crate) async fn add_template(&self, ids: &Ids) -> String {
+        let line = json!({"number": OUR_NUMBER, "channel": "whatsapp", "survey_id": ids.survey});
+        let line = self.owner_does("POST", "/lines", &line).await.expect(201);
+        let template = json!({"name": "reminder", "locale": "en", "body": "Hello {{1}}.", "line_id": line["id"]});
+        let added = self
+            .owner_does("POST", "/whatsapp-templates", &template)
+            .await;
+        text(&added.expect(201)["id"])
+    }
+
     /// A customer writes; gives the references of the cases that got it, and the message's id.
     pub(crate) async fn receives(&self, said: &str) -> (Vec<u32>, Uuid) {
         self.receives_at(OUR_NUMBER, said).await

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Assignee, Body, Case, CaseEvent, Opened, Said, Stage, State};
 use crate::delivery::Status;
@@ -41,6 +41,8 @@ pub struct Summary {
     pub labels: Vec<LabelId>,
     /// Until when it is put off, where it is.
     pub snoozed_until: Option<DateTime<Utc>>,
+    /// The last local date for which the text outside of office hours was written in it.
+    pub told_closed_on: Option<NaiveDate>,
 }
 
 impl Case {
@@ -58,6 +60,7 @@ impl Case {
             standing,
             labels,
             snoozed_until,
+            told_closed_on,
         } = summary;
         Self {
             version,
@@ -76,6 +79,7 @@ impl Case {
                 standing,
                 labels,
                 snoozed_until,
+                told_closed_on,
                 is_brief: true,
                 is_outdated: false,
                 origin,
@@ -98,6 +102,7 @@ impl Case {
             standing: state.standing,
             labels: state.labels.clone(),
             snoozed_until: state.snoozed_until,
+            told_closed_on: state.told_closed_on,
         })
     }
 

@@ -8,6 +8,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{CaseLabel, WakeReason};
+use crate::automatic::Occasion;
 use crate::channel::Channel;
 use crate::contact::profile::OptOutChange;
 use crate::content::Content;
@@ -15,6 +16,7 @@ use crate::ids::{ContactId, LineId, MediaId, MessageId, NoteId, Reference, Surve
 use crate::media::{MediaFailure, StoredFile};
 use crate::personal::Personal;
 use crate::routing::Routed;
+use crate::whatsapp_template::SentTemplate;
 
 /// An event of a [`Case`](super::Case).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -440,6 +442,9 @@ pub struct OutboundMessage {
     pub author: Author,
     /// The cases that it is recorded in, ordered.
     pub references: Vec<Reference>,
+    /// The `WhatsApp` template that it is sent as; `text` is what the template says with its parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Box<SentTemplate>>,
     /// The file that goes out with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<Box<OutboundMedia>>,
@@ -508,10 +513,34 @@ pub enum Author {
         /// Their address at that time.
         email: Personal<String>,
     },
-    /// The automatic reply for several open cases.
-    Automatic,
+    /// Docket itself, as a line's settings say.
+    Automatic {
+        /// Why; the reply for several open cases where the event does not say.
+        #[serde(default, skip_serializing_if = "Occasion::is_several_cases")]
+        occasion: Occasion,
+    },
     /// The confirmation that the contact opted out: the one message that is sent to them after it.
     OptOutConfirmation,
+}
+
+impl Author {
+    /// The automatic reply for several open cases.
+    pub const SEVERAL_CASES: Self = Self::Automatic {
+        occasion: Occasion::SeveralCases,
+    };
+
+    /// Whether no person wrote it.
+    pub const fn is_automatic(&self) -> bool {
+        !matches!(self, Self::User { .. })
+    }
+
+    /// Why it was written automatically, where a line's settings say so of a message that came in.
+    pub const fn occasion(&self) -> Option<Occasion> {
+        match self {
+            Self::Automatic { occasion } => Some(*occasion),
+            Self::User { .. } | Self::OptOutConfirmation => None,
+        }
+    }
 }
 
 /// Who sees to a case.

@@ -3,6 +3,7 @@
 mod contacts;
 mod labels;
 pub(super) mod media;
+mod outgoing;
 
 use std::fmt::Write as _;
 
@@ -18,7 +19,7 @@ use docket_domain::event::Event;
 use docket_domain::held::{HeldEvent, HeldReason, WebhookKind};
 use docket_domain::ids::{MessageId, Reference};
 use docket_domain::installation::{InstallationEvent, SecretChange};
-use docket_domain::line::{HaltReason, LineEvent};
+use docket_domain::line::{HaltReason, LineEvent, LineSettings};
 use docket_domain::people::attempts::{AttemptsEvent, Refusal};
 use docket_domain::people::export::{ExportEvent, Exported, Listing, Reading, Via};
 use docket_domain::people::session::{SessionEvent, SignOut};
@@ -66,9 +67,7 @@ pub fn who(recorded: &Recorded) -> Who<'_> {
             Who::Contact(&reaction.from)
         }
         (Event::Case(CaseEvent::CaseOpened(opened)), Actor::Vonage) => Who::Contact(&opened.number),
-        (Event::Case(CaseEvent::MessageQueued(message)), _)
-            if !matches!(message.author, Author::User { .. }) =>
-        {
+        (Event::Case(CaseEvent::MessageQueued(message)), _) if message.author.is_automatic() => {
             Who::Automatic
         }
         (_, Actor::User { email, .. }) => Who::User(email),
@@ -120,6 +119,7 @@ pub fn describe(recorded: &Recorded) -> String {
         Event::Export(event) => of_export(event),
         Event::Installation(event) => of_installation(event),
         Event::Labels(event) => labels::of_labels(event),
+        Event::WhatsappTemplate(event) => outgoing::of_template(event),
     }
 }
 
@@ -143,7 +143,9 @@ fn of_case(event: &CaseEvent) -> String {
         CaseEvent::TitleChanged { from, to } => renamed(from, to),
         CaseEvent::NoteAdded { author, text, .. } => match author {
             Author::User { email, .. } => format!("{} noted {}", email.0, quoted(text)),
-            Author::Automatic | Author::OptOutConfirmation => format!("Noted: {}", quoted(text)),
+            Author::Automatic { .. } | Author::OptOutConfirmation => {
+                format!("Noted: {}", quoted(text))
+            }
         },
         CaseEvent::PeopleMentioned { users, .. } => mentioned(users.len()),
         CaseEvent::MessageMovedOut {
@@ -365,10 +367,15 @@ fn survey(settings: &SurveySettings) -> String {
     } else {
         "without"
     };
+    let zone = if settings.time_zone.is_utc() {
+        String::new()
+    } else {
+        format!("; the time zone is {}", settings.time_zone)
+    };
     let status = &settings.status;
     let choices: Vec<String> = status.choices.iter().map(|choice| quoted(choice)).collect();
     format!(
-        "{cases}; {} asks {} of {}, and {} closes; replies go out {references} the reference",
+        "{cases}; {} asks {} of {}, and {} closes; replies go out {references} the reference{zone}",
         "the status question",
         quoted(&status.question),
         choices.join(", "),
@@ -377,11 +384,12 @@ fn survey(settings: &SurveySettings) -> String {
 }
 
 fn of_line(event: &LineEvent) -> String {
-    let reply = |reply: Option<&str>| {
-        reply.map_or_else(
+    let reply = |settings: &LineSettings| {
+        let reply = settings.multi_case_reply.as_deref().map_or_else(
             || "without an automatic reply".to_owned(),
             |reply| format!("with the automatic reply {}", quoted(reply)),
-        )
+        );
+        format!("{reply}{}", outgoing::texts(&settings.automatic))
     };
     match event {
         LineEvent::LineAdded {
@@ -392,12 +400,12 @@ fn of_line(event: &LineEvent) -> String {
         } => format!(
             "Line {number} for {} was added, {}",
             channel_name(*channel),
-            reply(settings.multi_case_reply.as_deref())
+            reply(settings)
         ),
         LineEvent::LineChanged { settings } => format!(
             "The line was changed: survey {}, {}",
             settings.survey_id,
-            reply(settings.multi_case_reply.as_deref())
+            reply(settings)
         ),
         LineEvent::LineRemoved {} => "The line was removed".to_owned(),
         LineEvent::SendingHalted { reason } => format!(
@@ -659,14 +667,16 @@ fn of_export(event: &ExportEvent) -> String {
             format!("The log was {how} by {via}: {from}")
         }
         ExportEvent::CasesListed { via, how, .. } => {
-            let how = match how {
-                Listing::List => "listed",
-                Listing::Search => "searched",
+            let shown = match how {
+                Listing::List => "Cases were listed",
+                Listing::Search => "Cases were searched",
+                Listing::Contacts => "Contacts were listed",
+                Listing::ContactSearch => "Contacts were searched",
             };
-            format!("Cases were {how} by {}", way(*via))
+            format!("{shown} by {}", way(*via))
         }
         ExportEvent::CasesListedOn { times, until } => format!(
-            "Cases were listed or searched {times} times more within the hour, the last time at {}",
+            "The same was done {times} times more within the hour, the last time at {}",
             until.format("%Y-%m-%d %H:%M:%S UTC")
         ),
         ExportEvent::LogReadOn { events, to, until } => format!(
@@ -804,7 +814,7 @@ fn said(message: &InboundMessage) -> String {
 fn queued(message: &OutboundMessage) -> String {
     let by = match &message.author {
         Author::User { email, .. } => format!("{} wrote", email.0),
-        Author::Automatic => "The automatic reply for several open cases was written:".to_owned(),
+        Author::Automatic { occasion } => outgoing::automatic(*occasion).to_owned(),
         Author::OptOutConfirmation => "The confirmation of the opt-out was written:".to_owned(),
     };
     let sent = if message.sent_text == message.text {
@@ -812,8 +822,12 @@ fn queued(message: &OutboundMessage) -> String {
     } else {
         format!(", to be sent as {}", quoted(&message.sent_text))
     };
+    let template = message
+        .template
+        .as_ref()
+        .map_or_else(String::new, |template| outgoing::as_template(template));
     format!(
-        "{by} {} to {} by {}{sent}{}, message {}",
+        "{by} {} to {} by {}{template}{sent}{}, message {}",
         quoted(&message.text),
         message.to.0,
         channel_name(message.channel),

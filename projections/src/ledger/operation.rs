@@ -86,6 +86,7 @@ impl Needs {
                         | StreamId::Session(_)
                         | StreamId::Installation
                         | StreamId::Labels
+                        | StreamId::WhatsappTemplate(_)
                 )
             })
     }

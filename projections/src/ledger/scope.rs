@@ -12,7 +12,7 @@ use docket_domain::event::{Event, StreamId};
 use docket_domain::held::Held;
 use docket_domain::ids::{
     AttemptsId, ContactId, ExportId, HeldId, LineId, MessageId, Reference, SessionId, SurveyId,
-    UserId,
+    UserId, WhatsappTemplateId,
 };
 use docket_domain::installation::Installation;
 use docket_domain::label::Labels;
@@ -23,6 +23,7 @@ use docket_domain::people::session::Session;
 use docket_domain::people::views::CaseViews;
 use docket_domain::survey::Survey;
 use docket_domain::user::{Role, User, UserEvent};
+use docket_domain::whatsapp_template::WhatsappTemplate;
 
 use super::operation::{ContactKey, MessageKey, Needs};
 use crate::settings::Settings;
@@ -40,6 +41,7 @@ pub(crate) enum Aggregate {
     Export(Export),
     Installation(Installation),
     Labels(Labels),
+    WhatsappTemplate(WhatsappTemplate),
 }
 
 impl Aggregate {
@@ -61,6 +63,7 @@ impl Aggregate {
             StreamId::Export(_) => Self::Export(Export::default()),
             StreamId::Installation => Self::Installation(Installation::default()),
             StreamId::Labels => Self::Labels(Labels::default()),
+            StreamId::WhatsappTemplate(_) => Self::WhatsappTemplate(WhatsappTemplate::default()),
         }
     }
 
@@ -76,6 +79,7 @@ impl Aggregate {
             Self::Export(export) => export.version(),
             Self::Installation(installation) => installation.version(),
             Self::Labels(labels) => labels.version(),
+            Self::WhatsappTemplate(template) => template.version(),
         }
     }
 
@@ -94,6 +98,9 @@ impl Aggregate {
                 installation.evolve(event);
             }
             (Self::Labels(labels), Event::Labels(event)) => labels.evolve(event),
+            (Self::WhatsappTemplate(template), Event::WhatsappTemplate(event)) => {
+                template.evolve(event);
+            }
             _ => {}
         }
     }
@@ -418,6 +425,17 @@ impl Scope<'_> {
             .unwrap_or_default()
     }
 
+    /// When the contact last wrote to that line, or to one that is no longer there and may have been it; `None` where that is longer
+    /// ago than `WhatsApp`'s window lasts.
+    pub fn window(&self, contact: ContactId, line_id: LineId) -> Option<DateTime<Utc>> {
+        let contact = self.loaded.contact(contact)?;
+        contact
+            .windows()
+            .filter(|(known, _)| *known == line_id || self.settings.line(*known).is_none())
+            .map(|(_, at)| at)
+            .max()
+    }
+
     /// The line that the contact last wrote to.
     pub fn last_line(&self, contact: ContactId) -> Option<LineId> {
         self.loaded.contact(contact)?.last_line()
@@ -435,6 +453,14 @@ impl Scope<'_> {
     pub fn line(&self, id: LineId) -> Option<&Line> {
         match self.loaded.streams.get(&StreamId::Line(id))? {
             Aggregate::Line(line) => Some(line),
+            _ => None,
+        }
+    }
+
+    /// A `WhatsApp` template.
+    pub fn whatsapp_template(&self, id: WhatsappTemplateId) -> Option<&WhatsappTemplate> {
+        match self.loaded.streams.get(&StreamId::WhatsappTemplate(id))? {
+            Aggregate::WhatsappTemplate(template) => Some(template),
             _ => None,
         }
     }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, SurveyId};
-use docket_domain::line::{HaltReason, LineEvent, LineSettings};
+use docket_domain::json::read_stored;
+use docket_domain::line::{AutomaticTexts, HaltReason, LineEvent, LineSettings};
 use serde::Serialize;
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -29,6 +30,8 @@ pub struct LineRow {
     pub survey_id: SurveyId,
     /// The automatic reply for several open cases, with `%s1` for their number and `%s2` for their list.
     pub multi_case_reply: Option<String>,
+    /// The other automatic texts.
+    pub automatic: AutomaticTexts,
     /// Why its sending stands still, if it does.
     pub halted: Option<HaltReason>,
     /// Whether it was removed.
@@ -66,7 +69,7 @@ enum Sending {
 
 impl Projection for LinesHandler {
     const NAME: &'static str = "lines";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["lines"];
     const STATEMENTS: &'static [&'static str] = &[CHANGE, ADD];
 
@@ -92,6 +95,7 @@ impl Projection for LinesHandler {
                     channel: *channel,
                     survey_id: settings.survey_id,
                     multi_case_reply: settings.multi_case_reply.clone(),
+                    automatic: settings.automatic.clone(),
                     halted: None,
                     removed: false,
                     created_at: recorded.recorded_at,
@@ -136,6 +140,7 @@ impl Change {
         if let Some(settings) = self.settings {
             row.survey_id = settings.survey_id;
             row.multi_case_reply = settings.multi_case_reply;
+            row.automatic = settings.automatic;
         }
         match self.sending {
             Sending::Unchanged => {}
@@ -166,6 +171,7 @@ struct ChangedLine {
     line_id: Uuid,
     survey_id: Option<Uuid>,
     multi_case_reply: Option<String>,
+    automatic: Option<AutomaticTexts>,
     halt_changed: bool,
     halted: Option<&'static str>,
     removed: bool,
@@ -180,6 +186,10 @@ impl ChangedLine {
                 .settings
                 .as_ref()
                 .map(|settings| settings.survey_id.0),
+            automatic: change
+                .settings
+                .as_ref()
+                .map(|settings| settings.automatic.clone()),
             multi_case_reply: change
                 .settings
                 .and_then(|settings| settings.multi_case_reply),
@@ -199,12 +209,13 @@ const CHANGE: &str = "
     UPDATE lines l
        SET survey_id = coalesce(r.survey_id, l.survey_id),
            multi_case_reply = CASE WHEN r.survey_id IS NULL THEN l.multi_case_reply ELSE r.multi_case_reply END,
+           automatic = coalesce(r.automatic, l.automatic),
            halted = CASE WHEN r.halt_changed THEN r.halted ELSE l.halted END,
            removed = l.removed OR r.removed,
            version = r.version
       FROM jsonb_to_recordset($1)
-           AS r (line_id uuid, survey_id uuid, multi_case_reply text, halt_changed boolean, halted text, removed boolean,
-                 version bigint)
+           AS r (line_id uuid, survey_id uuid, multi_case_reply text, automatic jsonb, halt_changed boolean,
+                 halted text, removed boolean, version bigint)
      WHERE l.line_id = r.line_id";
 
 #[derive(Serialize)]
@@ -214,6 +225,7 @@ struct AddedLine {
     channel: &'static str,
     survey_id: Uuid,
     multi_case_reply: Option<String>,
+    automatic: AutomaticTexts,
     halted: Option<&'static str>,
     removed: bool,
     created_at: DateTime<Utc>,
@@ -228,6 +240,7 @@ impl AddedLine {
             channel: row.channel.as_str(),
             survey_id: row.survey_id.0,
             multi_case_reply: row.multi_case_reply,
+            automatic: row.automatic,
             halted: row.halted.map(halt_name),
             removed: row.removed,
             created_at: row.created_at,
@@ -237,12 +250,12 @@ impl AddedLine {
 }
 
 const ADD: &str = "
-    INSERT INTO lines (line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version)
-    SELECT r.line_id, r.number, r.channel, r.survey_id, r.multi_case_reply, r.halted, r.removed,
+    INSERT INTO lines (line_id, number, channel, survey_id, multi_case_reply, automatic, halted, removed, created_at, version)
+    SELECT r.line_id, r.number, r.channel, r.survey_id, r.multi_case_reply, r.automatic, r.halted, r.removed,
            dated(r.created_at, $2), r.version
       FROM jsonb_to_recordset($1)
-           AS r (line_id uuid, number text, channel text, survey_id uuid, multi_case_reply text, halted text,
-                 removed boolean, created_at timestamptz, version bigint)";
+           AS r (line_id uuid, number text, channel text, survey_id uuid, multi_case_reply text, automatic jsonb,
+                 halted text, removed boolean, created_at timestamptz, version bigint)";
 
 struct Columnwise {
     line_id: Uuid,
@@ -250,6 +263,7 @@ struct Columnwise {
     channel: String,
     survey_id: Uuid,
     multi_case_reply: Option<String>,
+    automatic: String,
     halted: Option<String>,
     removed: bool,
     created_at: DateTime<Utc>,
@@ -274,6 +288,7 @@ impl TryFrom<Columnwise> for LineRow {
             channel: known.channel("channel", &row.channel)?,
             survey_id: SurveyId(row.survey_id),
             multi_case_reply: row.multi_case_reply,
+            automatic: known.read("automatic", read_stored(&row.automatic))?,
             halted,
             removed: row.removed,
             created_at: row.created_at,
@@ -290,10 +305,11 @@ impl TryFrom<Columnwise> for LineRow {
 pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<LineRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
+        r#"SELECT line_id, number, channel, survey_id, multi_case_reply, automatic::text AS "automatic!", halted, removed,
+                created_at, version
          FROM lines
          WHERE NOT removed
-         ORDER BY number, channel",
+         ORDER BY number, channel"#,
     )
     .fetch_all(executor)
     .await?;
@@ -333,9 +349,10 @@ pub async fn find(
 ) -> Result<Option<LineRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT line_id, number, channel, survey_id, multi_case_reply, halted, removed, created_at, version
+        r#"SELECT line_id, number, channel, survey_id, multi_case_reply, automatic::text AS "automatic!", halted, removed,
+                created_at, version
          FROM lines
-         WHERE line_id = $1",
+         WHERE line_id = $1"#,
         line_id.0,
     )
     .fetch_optional(executor)

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use docket_domain::case::{Author, CaseEvent};
+use docket_domain::case::CaseEvent;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{ContactId, MessageId, Reference};
 use serde::Serialize;
@@ -109,7 +109,7 @@ impl Projection for MessagesHandler {
                     reference,
                     provider_id: None,
                     direction: "outbound",
-                    is_automatic: message.author == Author::Automatic,
+                    is_automatic: message.author.is_automatic(),
                     recorded_at: recorded.recorded_at,
                 },
             ),

@@ -13,7 +13,9 @@ pub(crate) mod handler;
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference};
+use docket_domain::json::read_stored;
 use docket_domain::personal::Personal;
+use docket_domain::whatsapp_template::SentTemplate;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -35,6 +37,8 @@ pub struct OutboxRow {
     pub to_number: Personal<String>,
     /// What is sent.
     pub sent_text: Personal<String>,
+    /// The `WhatsApp` template that it is sent as.
+    pub template: Option<SentTemplate>,
     /// The cases that it stands in, ordered; all of them are told how it goes.
     pub references: Vec<Reference>,
     /// How far it is.
@@ -90,6 +94,7 @@ pub(crate) struct Columnwise {
     pub(crate) channel: String,
     pub(crate) to_number: String,
     pub(crate) sent_text: String,
+    pub(crate) template: Option<String>,
     pub(crate) case_references: Vec<i32>,
     pub(crate) state: String,
     pub(crate) attempt: i32,
@@ -113,6 +118,10 @@ impl TryFrom<Columnwise> for OutboxRow {
             channel: known.channel("channel", &row.channel)?,
             to_number: Personal(row.to_number),
             sent_text: Personal(row.sent_text),
+            template: known.read(
+                "template",
+                row.template.as_deref().map(read_stored).transpose(),
+            )?,
             references: known.references("case_references", &row.case_references)?,
             state: known.some("state", State::from_name(&row.state))?,
             attempt: known.read("attempt", u32::try_from(row.attempt))?,
@@ -134,8 +143,8 @@ pub async fn find(
 ) -> Result<Option<OutboxRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, case_references, state, attempt,
-                queued_at, due_at, since
+        "SELECT message_id, contact_id, line_id, channel, to_number, sent_text, template::text AS template,
+                case_references, state, attempt, queued_at, due_at, since
          FROM outbox
          WHERE message_id = $1",
         message_id.0,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::SurveyId;
+use docket_domain::office_hours::TimeZone;
 use docket_domain::survey::{StatusQuestion, SurveyEvent, SurveySettings, Template};
 use serde::Serialize;
 use serde_json::Value;
@@ -49,7 +50,7 @@ struct Change {
 
 impl Projection for SurveysHandler {
     const NAME: &'static str = "surveys";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["surveys"];
     const STATEMENTS: &'static [&'static str] = &[CREATE, CHANGE];
 
@@ -93,6 +94,7 @@ struct ChangedSurvey {
     choices: Option<Vec<String>>,
     closed_value: Option<String>,
     append_reference: Option<bool>,
+    time_zone: Option<String>,
     templates: Option<Vec<Template>>,
     created_at: Option<DateTime<Utc>>,
     version: u64,
@@ -111,6 +113,9 @@ impl ChangedSurvey {
             survey_id: survey_id.0,
             cases_enabled: settings.as_ref().map(|settings| settings.cases_enabled),
             append_reference: settings.as_ref().map(|settings| settings.append_reference),
+            time_zone: settings
+                .as_ref()
+                .map(|settings| settings.time_zone.name().to_owned()),
             name: settings.map(|settings| settings.name),
             question: status.as_ref().map(|status| status.question.clone()),
             closed_value: status.as_ref().map(|status| status.closed_value.clone()),
@@ -123,13 +128,13 @@ impl ChangedSurvey {
 }
 
 const CREATE: &str = "
-    INSERT INTO surveys (survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates,
-                         created_at, version)
+    INSERT INTO surveys (survey_id, name, cases_enabled, question, choices, closed_value, append_reference, time_zone,
+                         templates, created_at, version)
     SELECT r.survey_id, r.name, r.cases_enabled, r.question, r.choices, r.closed_value, r.append_reference,
-           coalesce(r.templates, '[]'), dated(r.created_at, $2), r.version
+           r.time_zone, coalesce(r.templates, '[]'), dated(r.created_at, $2), r.version
       FROM jsonb_to_recordset($1)
            AS r (survey_id uuid, name text, cases_enabled boolean, question text, choices text[], closed_value text,
-                 append_reference boolean, templates jsonb, created_at timestamptz, version bigint)";
+                 append_reference boolean, time_zone text, templates jsonb, created_at timestamptz, version bigint)";
 
 const CHANGE: &str = "
     UPDATE surveys s
@@ -139,11 +144,12 @@ const CHANGE: &str = "
            choices = coalesce(r.choices, s.choices),
            closed_value = coalesce(r.closed_value, s.closed_value),
            append_reference = coalesce(r.append_reference, s.append_reference),
+           time_zone = coalesce(r.time_zone, s.time_zone),
            templates = coalesce(r.templates, s.templates),
            version = r.version
       FROM jsonb_to_recordset($1)
            AS r (survey_id uuid, name text, cases_enabled boolean, question text, choices text[], closed_value text,
-                 append_reference boolean, templates jsonb, version bigint)
+                 append_reference boolean, time_zone text, templates jsonb, version bigint)
      WHERE s.survey_id = r.survey_id";
 
 struct Columnwise {
@@ -154,6 +160,7 @@ struct Columnwise {
     choices: Vec<String>,
     closed_value: String,
     append_reference: bool,
+    time_zone: String,
     templates: Value,
     created_at: DateTime<Utc>,
     version: i64,
@@ -179,6 +186,7 @@ impl TryFrom<Columnwise> for SurveyRow {
                     closed_value: row.closed_value,
                 },
                 append_reference: row.append_reference,
+                time_zone: TimeZone::stored(row.time_zone),
             },
             created_at: row.created_at,
             version: row.version.cast_unsigned(),
@@ -194,7 +202,8 @@ impl TryFrom<Columnwise> for SurveyRow {
 pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<SurveyRow>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Columnwise,
-        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates, created_at, version
+        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, time_zone, templates,
+                created_at, version
          FROM surveys
          ORDER BY name, survey_id",
     )
@@ -214,7 +223,8 @@ pub async fn find(
 ) -> Result<Option<SurveyRow>, sqlx::Error> {
     let row = sqlx::query_as!(
         Columnwise,
-        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, templates, created_at, version
+        "SELECT survey_id, name, cases_enabled, question, choices, closed_value, append_reference, time_zone, templates,
+                created_at, version
          FROM surveys
          WHERE survey_id = $1",
         survey_id.0,

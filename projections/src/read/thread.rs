@@ -11,6 +11,7 @@ pub(crate) mod row;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use docket_domain::automatic::Occasion;
 use docket_domain::case::WakeReason;
 use docket_domain::channel::Channel;
 use docket_domain::content::Content;
@@ -19,6 +20,7 @@ use docket_domain::ids::{LineId, MessageId, NoteId, Reference, UserId};
 use docket_domain::json::read_stored;
 use docket_domain::personal::Personal;
 use docket_domain::routing::{Routed, Rule};
+use docket_domain::whatsapp_template::SentTemplate;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -73,8 +75,11 @@ pub enum ItemAuthor {
         /// Their address at that time.
         email: Personal<String>,
     },
-    /// The automatic reply.
-    Automatic,
+    /// Docket itself, as a line's settings say.
+    Automatic {
+        /// Why.
+        occasion: Occasion,
+    },
     /// The confirmation that the contact opted out.
     OptOutConfirmation,
     /// The contact.
@@ -90,7 +95,7 @@ impl ItemAuthor {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "user",
-            Self::Automatic => "automatic",
+            Self::Automatic { .. } => "automatic",
             Self::OptOutConfirmation => "opt_out_confirmation",
             Self::Contact => "contact",
             Self::Vonage => "vonage",
@@ -282,6 +287,8 @@ pub struct Outbound {
     pub has_file: bool,
     /// What is known of its delivery.
     pub delivery: Delivery,
+    /// The `WhatsApp` template that it is sent as.
+    pub template: Option<SentTemplate>,
 }
 
 /// What is known of a message's delivery.
@@ -354,6 +361,7 @@ struct RawItem {
     reaction: Option<String>,
     reaction_at: Option<DateTime<Utc>>,
     reaction_from: Option<String>,
+    template: Option<String>,
 }
 
 impl RawItem {
@@ -391,7 +399,17 @@ impl RawItem {
                 user_id: UserId(row.some("author_id", self.author_id)?),
                 email: Personal(row.some("author_email", self.author_email.clone())?),
             },
-            "automatic" => ItemAuthor::Automatic,
+            "automatic" => ItemAuthor::Automatic {
+                occasion: Occasion::SeveralCases,
+            },
+            "new_requested" | "greeting" | "out_of_hours" => {
+                let date = self.value.as_deref().map(str::parse).transpose();
+                let date = row.read("value", date)?;
+                let occasion = Occasion::from_parts(&self.author_kind, date);
+                ItemAuthor::Automatic {
+                    occasion: row.some("value", occasion)?,
+                }
+            }
             "opt_out_confirmation" => ItemAuthor::OptOutConfirmation,
             "contact" => ItemAuthor::Contact,
             "vonage" => ItemAuthor::Vonage,
@@ -533,7 +551,9 @@ impl RawItem {
         let row = self.row();
         let text = row.some("said", self.said)?;
         let status = row.some("delivery", self.delivery)?;
+        let template = self.template.as_deref().map(read_stored).transpose();
         Ok(Outbound {
+            template: row.read("template", template)?,
             message_id: MessageId(row.some("message_id", self.message_id)?),
             channel: row.channel("channel", &row.some("channel", self.channel)?)?,
             line_id: LineId(row.some("line_id", self.line_id)?),
@@ -586,7 +606,8 @@ macro_rules! items {
             "SELECT reference, sequence, part, kind, at, recorded_at, author_kind, author_id, author_email, message_id,
                  direction, channel, line_id, said, content::text AS content, sent_text, provider_id, quotes, rule,
                  rule_references, delivery, delivery_reason, delivery_code, delivery_at, attempt, other, before, value,
-                 closed, comment, note_id, question, at_is_arrival, rule_foreign, reaction, reaction_at, reaction_from
+                 closed, comment, note_id, question, at_is_arrival, rule_foreign, reaction, reaction_at, reaction_from,
+                 template::text AS template
              FROM thread_items WHERE NOT hidden AND " + $condition,
             $($argument),+
         )

@@ -15,6 +15,7 @@ use sqlx::types::Json;
 
 use super::Projection;
 use super::cases::handler::{CaseChange, CaseInbound, NewCase};
+use super::contact_windows::ContactWindow;
 use super::contacts::{ContactName, NewContact};
 use super::messages::{NewMessage, NewSentId};
 use super::open_cases::NewOpenCase;
@@ -167,6 +168,8 @@ targets! {
     outbox_deferrals: OutboxDeferral,
     /// Messages that need no more sending.
     outbox_ends: OutboxEnd,
+    /// Contacts that wrote to `WhatsApp` lines.
+    contact_windows: ContactWindow,
 }
 
 impl sqlx::Type<sqlx::Postgres> for Rows {

@@ -29,7 +29,7 @@ use crate::operations::Asked;
 use crate::operations::case::Change;
 use crate::operations::delivery::{BeginSending, RecordOutcome};
 use crate::operations::receive::{FreshIds, ReceiveMessage, Received};
-use crate::operations::reply::Reply;
+use crate::operations::reply::{Reply, SendAs};
 use crate::serve::metrics;
 use crate::store::Store;
 use crate::vonage::payload::decode_inbound;
@@ -714,6 +714,7 @@ async fn reply(
         seen_version: None,
         message_id,
         media: None,
+        send_as: SendAs::default(),
         asked: asked.clone(),
     };
     submit(app, reply).await?;

@@ -6,7 +6,7 @@ use axum::response::Response;
 use docket_domain::channel::Channel;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::{LineId, Reference, SurveyId};
-use docket_domain::line::{HaltReason, LineCommand, LineEvent, LineSettings};
+use docket_domain::line::{AutomaticTexts, HaltReason, LineCommand, LineEvent, LineSettings};
 use docket_domain::text::auto_reply::{OpenCase, render_within};
 use docket_domain::text::{normalise, phone};
 use docket_projections::read::lines::{self, LineRow};
@@ -85,6 +85,7 @@ struct Line {
     /// Why its sending stands still, if it does.
     halted: Option<String>,
     form: LineForm,
+    automatic_href: String,
     resume_action: String,
     remove_action: String,
     once: String,
@@ -113,16 +114,18 @@ impl Filled {
         }
     }
 
-    fn settings(&self) -> LineSettings {
+    /// The settings that the form says; the other automatic texts have a form of their own.
+    fn settings(&self, automatic: AutomaticTexts) -> LineSettings {
         LineSettings {
             // A survey that nobody has is refused as such.
             survey_id: self.survey_id.unwrap_or(SurveyId(Uuid::nil())),
             multi_case_reply: Some(self.reply.clone()).filter(|reply| !normalise::is_empty(reply)),
+            automatic,
         }
     }
 }
 
-fn path(line_id: LineId) -> String {
+pub(super) fn path(line_id: LineId) -> String {
     format!("/lines/{line_id}")
 }
 
@@ -208,7 +211,7 @@ pub(super) fn blank_for_setup(app: &App, surveys: &[SurveyRow]) -> LineForm {
     }
 }
 
-async fn row(app: &App, line_id: &str) -> Result<Option<LineRow>, Failed> {
+pub(super) async fn row(app: &App, line_id: &str) -> Result<Option<LineRow>, Failed> {
     let Ok(line_id) = line_id.parse() else {
         return Ok(None);
     };
@@ -216,7 +219,7 @@ async fn row(app: &App, line_id: &str) -> Result<Option<LineRow>, Failed> {
     Ok(row.filter(|row| !row.removed))
 }
 
-fn no_such_line() -> Response {
+pub(super) fn no_such_line() -> Response {
     failure(StatusCode::NOT_FOUND, words::NO_SUCH_LINE_THERE.to_owned())
 }
 
@@ -312,7 +315,7 @@ pub(super) async fn add(
             line_id,
             number,
             channel: filled.channel,
-            settings: filled.settings(),
+            settings: filled.settings(AutomaticTexts::default()),
         };
         let operation = ChangeLine {
             line_id,
@@ -418,6 +421,7 @@ async fn with(
             since: sent.since,
             ..form_of(app, Some(row.line_id), &surveys, &filled)
         },
+        automatic_href: format!("{}/automatic", path(row.line_id)),
         resume_action: format!("{}/resume", path(row.line_id)),
         remove_action: format!("{}/remove", path(row.line_id)),
         once: (app.new_id)().to_string(),
@@ -450,7 +454,7 @@ pub(super) async fn change(
         };
         return with(&app, frame, StatusCode::OK, row, sent).await;
     }
-    let settings = filled.settings();
+    let settings = filled.settings(row.automatic.clone());
     let operation = ChangeLine {
         line_id: row.line_id,
         command: LineCommand::Change {
@@ -509,6 +513,7 @@ fn compare(
     let now = LineSettings {
         survey_id: row.survey_id,
         multi_case_reply: row.multi_case_reply.clone(),
+        automatic: row.automatic.clone(),
     };
     let mut with = Comparison::with(past);
     let survey_id = with.field(
@@ -528,6 +533,7 @@ fn compare(
     let settings = LineSettings {
         survey_id,
         multi_case_reply: Some(reply),
+        automatic: now.automatic,
     };
     (settings, with.end())
 }

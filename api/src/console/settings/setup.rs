@@ -82,8 +82,8 @@ pub(super) enum Body {
     NoSurvey,
     /// All is done.
     Done,
-    /// These were skipped.
-    Skipped(String),
+    /// These were skipped: where they are, and what they are called.
+    Skipped(Vec<(String, &'static str)>),
     /// The person only looks.
     Nothing,
 }
@@ -206,10 +206,12 @@ pub(super) async fn show(
     let body = match step {
         _ if !session.may_set_up() => Body::Nothing,
         None if missing.is_empty() => Body::Done,
-        None => {
-            let names: Vec<&str> = missing.iter().map(|step| step.name()).collect();
-            Body::Skipped(names.join(", "))
-        }
+        None => Body::Skipped(
+            missing
+                .iter()
+                .map(|step| (step.href(), step.name()))
+                .collect(),
+        ),
         Some(Step::Vonage) => Body::Vonage(Box::new(vonage)),
         Some(Step::Survey) => Body::Survey(Box::new(super::surveys::blank_for_setup(&app))),
         Some(Step::Line) if progress.surveys.is_empty() => Body::NoSurvey,

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use docket_domain::event::{Event, StreamId};
 use docket_domain::ids::SurveyId;
+use docket_domain::office_hours::TimeZone;
 use docket_domain::survey::{MAX_CHOICES, StatusQuestion, SurveyEvent, SurveySettings, Template};
 use docket_domain::text::normalise;
 use docket_projections::read::surveys::{self, SurveyRow};
@@ -59,6 +60,7 @@ pub(super) struct SurveyForm {
     pub(super) name: String,
     pub(super) cases_enabled: bool,
     pub(super) append_reference: bool,
+    pub(super) time_zone: String,
     pub(super) question: String,
     pub(super) rows: Vec<AnswerRow>,
     pub(super) submit: &'static str,
@@ -129,6 +131,7 @@ pub(super) fn blank(app: &App) -> SurveyForm {
             closed_value: words::SURVEY_ANSWERS_FIRST[2].to_owned(),
         },
         append_reference: true,
+        time_zone: TimeZone::default(),
     };
     form_of(app, None, &settings)
 }
@@ -158,6 +161,7 @@ fn form_of(app: &App, survey_id: Option<SurveyId>, settings: &SurveySettings) ->
         name: settings.name.clone(),
         cases_enabled: settings.cases_enabled,
         append_reference: settings.append_reference,
+        time_zone: settings.time_zone.name().to_owned(),
         question: status.question.clone(),
         rows: rows(answers.collect()),
         submit: if survey_id.is_some() {
@@ -207,6 +211,17 @@ fn settings_in(posted: &Posted) -> SurveySettings {
             closed_value,
         },
         append_reference: posted.field("reference") == "yes",
+        time_zone: time_zone_in(posted),
+    }
+}
+
+/// UTC where the form does not say.
+fn time_zone_in(posted: &Posted) -> TimeZone {
+    let name = normalise::typed(posted.field("time_zone"));
+    if name.is_empty() {
+        TimeZone::default()
+    } else {
+        TimeZone::stored(name.into_owned())
     }
 }
 
@@ -533,6 +548,13 @@ fn compare(
         typed,
         |(choices, closed_value)| answers(choices, closed_value),
     );
+    let time_zone = with.field(
+        words::outgoing::TIME_ZONE,
+        |settings| settings.time_zone.clone(),
+        now,
+        typed,
+        |zone| since::text(zone.name()),
+    );
     let settings = SurveySettings {
         name,
         cases_enabled,
@@ -542,6 +564,7 @@ fn compare(
             closed_value,
         },
         append_reference,
+        time_zone,
     };
     (settings, with.end())
 }

@@ -2,10 +2,12 @@
 
 use askama::Template;
 use chrono::{DateTime, Utc};
+use docket_domain::automatic::Occasion;
 use docket_domain::channel::Channel;
 use docket_domain::content::{Content, Media};
 use docket_domain::delivery::Status;
 use docket_domain::media::StoredFile;
+use docket_domain::whatsapp_template::SentTemplate;
 use docket_projections::history::CaseAsOf;
 use docket_projections::read::cases::CaseState;
 use docket_projections::read::media::{MediaRow, MediaState};
@@ -155,7 +157,13 @@ pub(super) fn item(item: &ThreadItem, files: Vec<Carried>) -> Result<String, ask
     }
     let who = match &item.author {
         ItemAuthor::User { email, .. } => email.0.clone(),
-        ItemAuthor::Automatic => "Automatic reply".to_owned(),
+        ItemAuthor::Automatic { occasion } => match occasion {
+            Occasion::SeveralCases => "Automatic reply",
+            Occasion::NewRequested => "Automatic answer to #0",
+            Occasion::Greeting => "Automatic greeting",
+            Occasion::OutOfHours { .. } => "Automatic text outside of office hours",
+        }
+        .to_owned(),
         ItemAuthor::OptOutConfirmation => "Confirmation of the opt-out".to_owned(),
         ItemAuthor::Contact => "Contact".to_owned(),
         ItemAuthor::Vonage => "Vonage".to_owned(),
@@ -292,6 +300,10 @@ fn outbound(message: &Outbound) -> Told {
     let mut more = vec![];
     if message.sent_text != message.text {
         more.push(format!("Sent as: {}", message.sent_text.0));
+    }
+    if let Some(template) = &message.template {
+        let SentTemplate { name, locale, .. } = template;
+        more.push(format!("Sent as the template {name} ({locale})"));
     }
     if let Some(id) = &delivery.provider_id {
         more.push(format!("Vonage's id {id}"));

@@ -20,6 +20,7 @@ use crate::simulator::{Keys, keys};
 const APPLICATION: &str = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
 
 const MESSAGE: OutboundText<'_> = OutboundText {
+    template: None,
     channel: Channel::Sms,
     from: "447700900200",
     to: "447700900123",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::persist::EventUpcaster;
 use docket_domain::case::{Assignee, Case, CaseEvent, Opened, Said, Stage, Summary};
 use docket_domain::event::{Event, StreamId};
@@ -47,7 +47,10 @@ pub(super) async fn load_briefs(
                   ARRAY(SELECT k.label_id FROM case_labels k WHERE k.reference = c.reference ORDER BY k.label_id) AS "labels!",
                   (SELECT s.until FROM snoozes s WHERE s.reference = c.reference) AS snoozed_until,
                   first.author_id AS "first_person?", first.sequence AS "first_said?",
-                  second.author_id AS "second_person?", second.sequence AS "second_said?"
+                  second.author_id AS "second_person?", second.sequence AS "second_said?",
+                  (SELECT t.value FROM thread_items t
+                    WHERE t.reference = c.reference AND t.author_kind = 'out_of_hours'
+                    ORDER BY t.sequence DESC LIMIT 1) AS told_closed_on
              FROM cases c
              LEFT JOIN LATERAL (
                       SELECT t.author_id, t.sequence FROM thread_items t
@@ -117,6 +120,7 @@ struct RawBrief {
     second_said: Option<i64>,
     labels: Vec<Uuid>,
     snoozed_until: Option<DateTime<Utc>>,
+    told_closed_on: Option<String>,
 }
 
 impl RawBrief {
@@ -151,6 +155,7 @@ impl RawBrief {
             standing: u32::try_from(self.message_count).unwrap_or_default(),
             labels: self.labels.into_iter().map(LabelId).collect(),
             snoozed_until: self.snoozed_until,
+            told_closed_on: self.told_closed_on.and_then(|date| date.parse().ok()),
         }
     }
 }
@@ -167,6 +172,7 @@ struct Brief {
     standing: u32,
     labels: Vec<LabelId>,
     snoozed_until: Option<DateTime<Utc>>,
+    told_closed_on: Option<NaiveDate>,
 }
 
 impl Brief {
@@ -182,6 +188,7 @@ impl Brief {
             standing: self.standing,
             labels: self.labels,
             snoozed_until: self.snoozed_until,
+            told_closed_on: self.told_closed_on,
             origin,
         })
     }

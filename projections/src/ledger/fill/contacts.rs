@@ -7,6 +7,7 @@ use docket_domain::contact::{AUTOMATIC_REPLY_WINDOW, ContactState};
 use docket_domain::ids::{ContactId, LineId, MessageId, Reference, SurveyId};
 use docket_domain::personal::Personal;
 use docket_domain::text::auto_reply;
+use docket_domain::window::WINDOW;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -84,6 +85,7 @@ pub(super) async fn find_contacts(
         missing,
         known,
         since: loaded.now - AUTOMATIC_REPLY_WINDOW,
+        window_since: loaded.now - WINDOW,
     };
     let rows = query_contacts(&mut *conn, wanted, sought).await?;
     let mut found = Found::default();
@@ -122,6 +124,8 @@ struct Sought<'a> {
     /// The contacts of the cache, with the versions that it has.
     known: Vec<(Uuid, i64)>,
     since: DateTime<Utc>,
+    /// From when on messages of the contact hold WhatsApp's window open.
+    window_since: DateTime<Utc>,
 }
 
 async fn query_contacts(
@@ -135,6 +139,7 @@ async fn query_contacts(
         missing,
         known,
         since,
+        window_since,
     } = sought;
     let (surveys, numbers): (Vec<Uuid>, Vec<&str>) = numbers
         .into_iter()
@@ -168,7 +173,8 @@ async fn query_contacts(
                   r.times AS "times!", r.ids AS "ids!",
                   d.version AS "profile_version?", d.name AS "name?", d.note AS "note?",
                   d.opted_out AS "opted_out?", d.suspected AS "suspected?",
-                  o.open_references AS "open_references!", o.versions AS "versions!"
+                  o.open_references AS "open_references!", o.versions AS "versions!",
+                  w.lines AS "window_lines!", w.times AS "window_times!"
              FROM concerned
              JOIN contact_ids k USING (contact_id)
              LEFT JOIN contact_details d USING (contact_id)
@@ -184,7 +190,13 @@ async fn query_contacts(
                              coalesce(array_agg(c.version ORDER BY o.reference), '{}') AS versions
                         FROM open_cases o JOIN cases c USING (reference)
                        WHERE o.contact_id = k.contact_id AND k.contact_id = ANY ($6)
-                  ) o"#,
+                  ) o
+            CROSS JOIN LATERAL (
+                      SELECT coalesce(array_agg(cw.line_id), '{}') AS lines,
+                             coalesce(array_agg(cw.last_inbound_at), '{}') AS times
+                        FROM contact_windows cw
+                       WHERE cw.contact_id = k.contact_id AND cw.last_inbound_at > $10
+                  ) w"#,
         &surveys,
         &numbers as &[&str],
         &references,
@@ -194,6 +206,7 @@ async fn query_contacts(
         &known_versions,
         since,
         i64::try_from(auto_reply::MAX_PER_HOUR).unwrap_or(i64::MAX),
+        window_since,
     )
     .fetch_all(conn)
     .await
@@ -216,6 +229,8 @@ struct ContactRow {
     suspected: Option<Vec<String>>,
     open_references: Vec<i32>,
     versions: Vec<i64>,
+    window_lines: Vec<Uuid>,
+    window_times: Vec<DateTime<Utc>>,
 }
 
 impl ContactRow {
@@ -248,6 +263,9 @@ impl ContactRow {
         }
         for (at, message_id) in self.times.into_iter().zip(self.ids) {
             contact.put_automatic_reply(at, MessageId(message_id));
+        }
+        for (line_id, at) in self.window_lines.into_iter().zip(self.window_times) {
+            contact.put_window(LineId(line_id), at);
         }
         (contact, self.open_references.into_iter().zip(self.versions))
     }

@@ -61,6 +61,8 @@ row! {
         queued_at: DateTime<Utc>,
         due_at: DateTime<Utc>,
         since: DateTime<Utc>,
+        /// JSON.
+        template: Option<String>,
     }
 }
 
@@ -96,13 +98,13 @@ row! {
 
 const QUEUE: &str = "
     INSERT INTO outbox (message_id, contact_id, line_id, channel, to_number, sent_text, case_references, state, attempt,
-                        queued_at, due_at, since)
+                        queued_at, due_at, since, template)
     SELECT r.message_id, r.contact_id, r.line_id, r.channel, r.to_number, r.sent_text, r.case_references, r.state,
-           r.attempt, dated(r.queued_at, $2), dated(r.due_at, $2), dated(r.since, $2)
+           r.attempt, dated(r.queued_at, $2), dated(r.due_at, $2), dated(r.since, $2), r.template::jsonb
       FROM jsonb_to_recordset($1)
            AS r (message_id uuid, contact_id uuid, line_id uuid, channel text, to_number text, sent_text text,
                  case_references integer[], state text, attempt integer, queued_at timestamptz, due_at timestamptz,
-                 since timestamptz)
+                 since timestamptz, template text)
     ON CONFLICT (message_id) DO UPDATE
        SET state = excluded.state, attempt = excluded.attempt, queued_at = excluded.queued_at,
            due_at = excluded.due_at, since = excluded.since
@@ -293,6 +295,9 @@ fn queuing(message: OutboundMessage, attempt: u32, at: DateTime<Utc>) -> OutboxQ
         queued_at: at,
         due_at: at,
         since: at,
+        template: message
+            .template
+            .map(|template| serde_json::to_string(&template).expect("strings serialise")),
     }
 }
 

@@ -256,6 +256,7 @@ impl From<NewThreadItem> for RawItem {
             reaction: item.reaction,
             reaction_at: item.reaction_at.map(to_database_precision),
             reaction_from: item.reaction_from,
+            template: item.template,
         }
     }
 }

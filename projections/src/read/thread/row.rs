@@ -60,6 +60,8 @@ row! {
         reaction: Option<String>,
         reaction_at: Option<DateTime<Utc>>,
         reaction_from: Option<String>,
+        /// JSON.
+        template: Option<String>,
     }
 }
 
@@ -225,7 +227,14 @@ impl NewThreadItem {
                 self.author_id = Some(user_id.0);
                 self.author_email = Some(email.0.clone());
             }
-            Author::Automatic => self = self.by_nobody("automatic"),
+            Author::Automatic { occasion } => {
+                self = self.by_nobody(if occasion.is_several_cases() {
+                    "automatic"
+                } else {
+                    occasion.as_str()
+                });
+                self.value = occasion.date().map(|date| date.to_string());
+            }
             Author::OptOutConfirmation => self = self.by_nobody("opt_out_confirmation"),
         }
         self
@@ -299,6 +308,10 @@ impl NewThreadItem {
             sent_text: (*sent != message.text).then(|| sent.0.clone()),
             delivery: Some(Status::Queued.as_str()),
             attempt: Some(1),
+            template: message
+                .template
+                .as_ref()
+                .map(|template| serde_json::to_string(template).expect("strings serialise")),
             ..self.by(&message.author)
         }
     }

@@ -63,7 +63,7 @@ async fn counted(browser: &mut Browser, path: &str) -> (Vec<String>, Page) {
 }
 
 #[tokio::test]
-async fn a_case_page_takes_nine_statements_and_a_list_six() {
+async fn a_case_page_takes_six_statements_and_a_list_three() {
     let house = House::start().await;
     for number in 0..60 {
         house.receives(&format!("Message {number}.")).await;
@@ -81,7 +81,7 @@ async fn a_case_page_takes_nine_statements_and_a_list_six() {
         agent.get("/cases/101").await.is(200);
         house.receives("#101 News").await;
         house.app.audit.settled().await;
-        for (path, most) in [("/cases/101", 9), ("/cases/101", 8), ("/", 6)] {
+        for (path, most) in [("/cases/101", 6), ("/cases/101", 5), ("/", 3)] {
             let (statements, page) = counted(&mut agent, path).await;
             page.is(200);
             assert!(

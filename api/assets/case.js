@@ -245,6 +245,8 @@
       return;
     }
     if (!answer.ok || !answer.redirected) { form.requestSubmit(); return; }
+    // Where the person wants the next case after closing one, that is another page.
+    if (new URL(answer.url).pathname !== `${globalThis.docket.base}/cases/${desk.reference}`) { location.assign(answer.url); return; }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = find("#done", page);
     if (!fresh) { location.assign(answer.url); return; }

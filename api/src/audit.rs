@@ -283,7 +283,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Notes that somebody is shown a list of cases. Comes back at once.
+    /// Notes that somebody is shown a list. Comes back at once.
     pub fn listed(&self, asked: &Asked, via: Via, how: Listing) {
         if is_head() {
             return;
@@ -291,7 +291,7 @@ impl Audit {
         let (at, export_id) = ((self.0.clock)(), ExportId((self.0.new_id)()));
         for export in self.0.listings.count(asked, via, how, at, export_id) {
             if self.0.notes.try_send(Note::Export(export)).is_err() {
-                lost("a list of cases");
+                lost("a list");
             }
         }
     }

@@ -1166,22 +1166,17 @@ fn people_examples() -> Vec<Example> {
 }
 
 fn listing_examples() -> Vec<Example> {
+    let listed = |via, how| ExportEvent::CasesListed {
+        export_id: ExportId(id(12)),
+        via,
+        how,
+        at: at("2026-03-02T09:15:30.125Z"),
+    };
     vec![
-        full(ExportEvent::CasesListed {
-            export_id: ExportId(id(12)),
-            via: Via::Api,
-            how: Listing::Search,
-            at: at("2026-03-02T09:15:30.125Z"),
-        }),
-        shape(
-            "list",
-            ExportEvent::CasesListed {
-                export_id: ExportId(id(12)),
-                via: Via::Console,
-                how: Listing::List,
-                at: at("2026-03-02T09:15:30.125Z"),
-            },
-        ),
+        full(listed(Via::Api, Listing::Search)),
+        shape("list", listed(Via::Console, Listing::List)),
+        shape("contacts", listed(Via::Console, Listing::Contacts)),
+        shape("contact_search", listed(Via::Api, Listing::ContactSearch)),
         full(ExportEvent::CasesListedOn {
             times: 7,
             until: at("2026-03-02T09:45:30.125Z"),

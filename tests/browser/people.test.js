@@ -91,7 +91,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.deepEqual(await axe(ines.page), []);
     }
     await ines.go("/log");
-    await ines.page.getByText(/\d{2}:\d{2}:\d{2} IST/).first().waitFor();
+    await ines.page.getByText(/\d{2}:\d{2}:\d{2} IST/).first().waitFor({ state: "attached" });
     const shown = await ines.page.locator("time[datetime]").first();
     const at = new Date(await shown.getAttribute("datetime"));
     const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "Asia/Kolkata" }).format(at);

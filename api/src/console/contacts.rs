@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use docket_domain::channel::Channel;
 use docket_domain::ids::ContactId;
+use docket_domain::people::export::{Listing, Via};
 use docket_domain::personal::Personal;
 use docket_domain::text::phone;
 use docket_projections::read::cases::{self, CaseFilter, NumberFilter};
@@ -86,6 +87,8 @@ async fn list(
         surveys: session.access.narrow(None),
         q: (!asking.q.is_empty()).then(|| Personal(asking.q.clone())),
     };
+    let how = Listing::of_contacts(filter.q.is_some());
+    app.audit.listed(&session.asked(), Via::Console, how);
     let cursor: Option<Cursor> = asking.after.parse().ok();
     let mut rows = contacts::list(&app.pool, &filter, cursor, LIMIT + 1).await?;
     let has_more = rows.len() > LIMIT as usize;

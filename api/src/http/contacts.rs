@@ -5,6 +5,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use docket_domain::channel::Channel;
 use docket_domain::ids::{ContactId, SurveyId};
+use docket_domain::people::export::{Listing, Via};
 use docket_domain::personal::Personal;
 use docket_projections::read::cases::{self, CaseFilter, NumberFilter};
 use docket_projections::read::contacts::{self, ContactRow, Cursor, ListFilter};
@@ -148,6 +149,8 @@ async fn list(
             .narrow(query.survey.map(|id| vec![SurveyId(id)])),
         q: query.q.map(Personal),
     };
+    let how = Listing::of_contacts(filter.q.is_some());
+    app.audit.listed(&caller.asked(), Via::Api, how);
     let rows = contacts::list(&app.pool, &filter, cursor, limit + 1).await?;
     let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id).collect();
     let channels = contacts::channels_of(&app.pool, &ids).await?;

@@ -50,12 +50,25 @@ pub enum Listing {
     List,
     /// What a search found; what was searched for is not recorded.
     Search,
+    /// A list of contacts.
+    Contacts,
+    /// What a search of contacts found.
+    ContactSearch,
 }
 
 impl Listing {
     /// A search where something was searched for, else a list.
     pub const fn of(is_search: bool) -> Self {
         if is_search { Self::Search } else { Self::List }
+    }
+
+    /// The same for contacts.
+    pub const fn of_contacts(is_search: bool) -> Self {
+        if is_search {
+            Self::ContactSearch
+        } else {
+            Self::Contacts
+        }
     }
 }
 
@@ -104,13 +117,13 @@ pub enum ExportEvent {
         /// When they began.
         at: DateTime<Utc>,
     },
-    /// Somebody was shown a list of cases, or searched them. What they list in the hour after is counted together.
+    /// Somebody was shown a list of cases or contacts, or searched them. What they list in the hour after is counted together.
     CasesListed {
         /// The id of that hour of lists.
         export_id: ExportId,
         /// By which way.
         via: Via,
-        /// A list or a search.
+        /// A list or a search, and of what.
         how: Listing,
         /// When they began.
         at: DateTime<Utc>,

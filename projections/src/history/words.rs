@@ -667,14 +667,16 @@ fn of_export(event: &ExportEvent) -> String {
             format!("The log was {how} by {via}: {from}")
         }
         ExportEvent::CasesListed { via, how, .. } => {
-            let how = match how {
-                Listing::List => "listed",
-                Listing::Search => "searched",
+            let shown = match how {
+                Listing::List => "Cases were listed",
+                Listing::Search => "Cases were searched",
+                Listing::Contacts => "Contacts were listed",
+                Listing::ContactSearch => "Contacts were searched",
             };
-            format!("Cases were {how} by {}", way(*via))
+            format!("{shown} by {}", way(*via))
         }
         ExportEvent::CasesListedOn { times, until } => format!(
-            "Cases were listed or searched {times} times more within the hour, the last time at {}",
+            "The same was done {times} times more within the hour, the last time at {}",
             until.format("%Y-%m-%d %H:%M:%S UTC")
         ),
         ExportEvent::LogReadOn { events, to, until } => format!(

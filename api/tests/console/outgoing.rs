@@ -52,7 +52,7 @@ async fn after_a_day_a_template_is_offered_filled_in_and_sent() {
     let refused = agent.send(&page, "/cases/101/template", &blank).await;
     refused
         .is(422)
-        .shows("template.parameters do not fit")
+        .shows("parameters do not fit")
         .shows("name=\"parameter-1\" value=\"Ada\"");
 
     let filled = [("parameter-1", "Ada"), ("parameter-2", "Monday")];

@@ -33,10 +33,6 @@ pub enum Occasion {
 
 impl Occasion {
     /// Whether it is the reply for several open cases, the only one that there was at first.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference"
-    )]
     pub const fn is_several_cases(&self) -> bool {
         matches!(self, Self::SeveralCases)
     }

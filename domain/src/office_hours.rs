@@ -438,10 +438,11 @@ mod tests {
 
     #[test]
     fn hours_that_mean_nothing_are_refused() {
+        type Spoil = fn(&mut OfficeHours, NaiveDate);
         let good = || hours(vec![span(Weekday::Monday, "09:00", "17:00")]);
         assert_eq!(good().check(), Ok(()));
         let day = NaiveDate::from_ymd_opt(2026, 1, 1).expect("a date");
-        let refused: [(fn(&mut OfficeHours, NaiveDate), OfficeHoursError); 5] = [
+        let refused: [(Spoil, OfficeHoursError); 5] = [
             (|office, _| office.hours.clear(), OfficeHoursError::Hours),
             (
                 |office, _| office.hours = vec![office.hours[0]; MAX_SPANS + 1],

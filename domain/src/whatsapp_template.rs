@@ -490,7 +490,11 @@ mod tests {
 
     #[test]
     fn a_template_that_vonage_could_not_take_is_refused() {
-        let spoilt: [(fn(&mut TemplateSettings), TemplateError); 12] = [
+        type Spoil = fn(&mut TemplateSettings);
+        fn with_places(count: usize) -> String {
+            (1..=count).fold(String::new(), |body, n| body + &format!("{{{{{n}}}}}"))
+        }
+        let spoilt: [(Spoil, TemplateError); 12] = [
             (|t| t.name = String::new(), TemplateError::Name),
             (|t| t.name = "two words".into(), TemplateError::Name),
             (|t| t.name = "é".into(), TemplateError::Name),
@@ -502,10 +506,7 @@ mod tests {
             (|t| t.body = " ".into(), TemplateError::Body),
             (|t| t.body = "x".repeat(1_025), TemplateError::Body),
             (|t| t.body = "{{2}}".into(), TemplateError::Places),
-            (
-                |t| t.body = (1..=21).map(|n| format!("{{{{{n}}}}}")).collect(),
-                TemplateError::Places,
-            ),
+            (|t| t.body = with_places(21), TemplateError::Places),
         ];
         for (spoil, error) in spoilt {
             let mut settings = settings();

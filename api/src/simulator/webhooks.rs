@@ -190,7 +190,7 @@ fn put_content(account: &Account, message: &CustomerMessage, payload: &mut Value
             put(payload, "contacts", card);
         }
         EntryKind::Reply { text } => {
-            put(payload, "reply", json!({"id": "choice-1", "title": text}))
+            put(payload, "reply", json!({"id": "choice-1", "title": text}));
         }
         EntryKind::Button { text } => {
             put(payload, "button", json!({"payload": text, "text": text}));

@@ -5,20 +5,21 @@ use std::sync::Once;
 
 use docket_domain::case::News;
 use tracing::field::{Field, Visit};
-use tracing::subscriber::set_global_default;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{Browser, House, Page};
+use crate::vonage;
 
 thread_local! {
     /// The statements that this thread has sent to the database, while somebody counts them.
     static SENT: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Notes the statements of each thread. It is the process' only subscriber: one of a thread alone
-/// misses events that another thread without one has met first.
+/// Notes the statements of each thread that counts them.
 struct Statements;
 
 impl<S: Subscriber> Layer<S> for Statements {
@@ -53,17 +54,28 @@ impl Visit for Summary {
     }
 }
 
+/// Makes the process' only subscriber: one of a thread alone misses events that another thread without one has met first.
+pub(crate) fn subscribe() {
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| {
+        let counts = dynamic_filter_fn(|_, _| SENT.with_borrow(Option::is_some));
+        registry()
+            .with(Statements.with_filter(counts))
+            .with(vonage::listening())
+            .init();
+    });
+}
+
 /// The statements that opening a page takes, and the page.
 async fn counted(browser: &mut Browser, path: &str) -> (Vec<String>, Page) {
-    static SUBSCRIBED: Once = Once::new();
-    SUBSCRIBED.call_once(|| set_global_default(registry().with(Statements)).unwrap());
+    subscribe();
     SENT.set(Some(vec![]));
     let page = browser.get(path).await;
     (SENT.take().unwrap(), page)
 }
 
 #[tokio::test]
-async fn a_case_page_takes_six_statements_and_a_list_three() {
+async fn a_case_page_takes_nine_statements_and_a_list_six() {
     let house = House::start().await;
     for number in 0..60 {
         house.receives(&format!("Message {number}.")).await;
@@ -81,7 +93,7 @@ async fn a_case_page_takes_six_statements_and_a_list_three() {
         agent.get("/cases/101").await.is(200);
         house.receives("#101 News").await;
         house.app.audit.settled().await;
-        for (path, most) in [("/cases/101", 6), ("/cases/101", 5), ("/", 3)] {
+        for (path, most) in [("/cases/101", 9), ("/cases/101", 8), ("/", 6)] {
             let (statements, page) = counted(&mut agent, path).await;
             page.is(200);
             assert!(

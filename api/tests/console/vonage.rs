@@ -18,11 +18,12 @@ use docket_projections::secrets;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tower::ServiceExt as _;
-use tracing_subscriber::Layer as _;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::registry::LookupSpan;
 
+use crate::changes::subscribe;
 use crate::support::{Browser, CUSTOMER, House, OUR_NUMBER, PASSWORD, Page};
 
 const APPLICATION_ID: &str = "00000000-0000-4000-8000-00000000d0c7";
@@ -598,16 +599,21 @@ impl std::io::Write for Log {
     }
 }
 
+/// Takes down what is logged on a thread that listens.
+pub(crate) fn listening<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let listens = dynamic_filter_fn(|_, _| LOGGED.with_borrow(Option::is_some));
+    tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(|| Log)
+        .with_filter(listens)
+}
+
 #[tokio::test]
 async fn no_log_shows_what_was_entered() {
-    // For all threads, since whether a place in the code logs at all is decided once; the other tests stay silent.
-    let listens = dynamic_filter_fn(|_, _| LOGGED.with_borrow(Option::is_some));
-    let layer = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .with_writer(|| Log);
-    tracing_subscriber::registry()
-        .with(layer.with_filter(listens))
-        .init();
+    subscribe();
     LOGGED.set(Some(vec![]));
     let house = house(Some(SecretKey::generate())).await;
     let mut owner = house.signed_in("owner").await;

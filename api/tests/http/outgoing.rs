@@ -300,10 +300,10 @@ async fn a_new_case_begins_with_a_template_or_within_the_window() {
         .await
         .problem(409, "window-closed");
     begin(&desk.sms, hi.clone()).await.expect(201);
-    let begun = begin(&desk.line, reminder(&["Ann", "Monday"]))
+    let opened = begin(&desk.line, reminder(&["Ann", "Monday"]))
         .await
         .expect(201);
-    assert_eq!(begun["title"], "Hello Ann, we see you on Monday.");
+    assert_eq!(opened["title"], "Hello Ann, we see you on Monday.");
     begin(&desk.line, json!({"text": "Hi", "outside_window": true}))
         .await
         .expect(201);
@@ -392,7 +392,7 @@ async fn a_message_outside_of_office_hours_is_told_so_once_a_case_and_day() {
         "out_of_hours".to_owned(),
         "We are closed. #101 waits.".to_owned(),
     );
-    assert_eq!(desk.automatic(101).await, [told.clone()]);
+    assert_eq!(desk.automatic(101).await, std::slice::from_ref(&told));
     // In London it is the next day an hour before it is in Reykjavik; both are told once more.
     wait(DAY);
     desk.api.receives("The next day").await;

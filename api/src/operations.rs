@@ -28,13 +28,23 @@ pub mod whatsapp_template;
 use docket_domain::access::Access;
 use docket_domain::case::{Author, Case, CaseError, CaseEvent, State};
 use docket_domain::event::{Event, StreamId};
+use docket_domain::held::{HeldEvent, HeldWebhook};
 use docket_domain::ids::{Reference, TokenId, UserId};
 use docket_domain::personal::Personal;
-use docket_projections::ledger::operation::IdempotencyKey;
+use docket_projections::ledger::operation::{Decided, IdempotencyKey};
 use docket_projections::ledger::scope::Scope;
 use docket_projections::log::recorded::{Actor, Metadata, Via};
 
 use crate::http::request_id::RequestIds;
+
+/// The events that keep a webhook.
+fn hold<T>(webhook: HeldWebhook, output: T) -> Decided<T> {
+    Decided::on(
+        StreamId::Held(webhook.held_id),
+        [HeldEvent::WebhookHeld(webhook)],
+        output,
+    )
+}
 
 /// The events that the same decision gives in each of a message's cases.
 fn in_each(

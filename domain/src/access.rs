@@ -1,11 +1,40 @@
-//! Which surveys' cases a person reaches.
+//! What a person may do, and which surveys' cases they reach.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SurveyId;
-use crate::user::Role;
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sets the server up and manages users, and does what an agent does.
+    Owner,
+    /// Works on cases.
+    Agent,
+    /// Reads everything and changes nothing.
+    Auditor,
+}
+
+impl Role {
+    /// The role's name in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Agent => "agent",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Owner, Self::Agent, Self::Auditor]
+            .into_iter()
+            .find(|role| role.as_str() == name)
+    }
+}
 
 /// Which surveys' cases a person reaches. Only an agent can be kept from some of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,9 +33,9 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::profile::OptOutChange;
 use crate::delivery::Progress;
 use crate::ids::{LabelId, MessageId, NoteId, Reference, UserId};
+use crate::opt_out::OptOutChange;
 use crate::personal::Personal;
 use crate::text::{normalise, title};
 

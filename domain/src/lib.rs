@@ -23,6 +23,7 @@ pub mod label;
 pub mod line;
 pub mod media;
 pub mod office_hours;
+pub mod opt_out;
 pub mod people;
 pub mod personal;
 pub mod routing;

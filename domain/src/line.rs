@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::channel::{Channel, is_international_number};
 use crate::ids::{LineId, SurveyId};
 use crate::office_hours::{OfficeHours, OfficeHoursError};
+pub use crate::text::auto_reply::MAX_REPLY_CHARS;
 use crate::text::normalise;
-
-/// The longest automatic reply, in characters.
-pub const MAX_REPLY_CHARS: usize = 1_000;
 
 /// What an owner sets of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::{self, TimeZoneDatabase};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::line::MAX_REPLY_CHARS;
+use crate::text::auto_reply::MAX_REPLY_CHARS;
 use crate::text::normalise;
 
 /// The most spans of a week.

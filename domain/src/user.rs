@@ -14,39 +14,10 @@ use serde::{Deserialize, Serialize};
 use self::name::normalise_name;
 use self::preferences::{Preferences, PreferencesChange};
 use crate::access::Access;
+pub use crate::access::Role;
 use crate::ids::{SurveyId, TokenId, UserId};
 use crate::personal::Personal;
 use crate::text::{normalise, time_zone};
-
-/// What a person may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Sets the server up and manages users, and does what an agent does.
-    Owner,
-    /// Works on cases.
-    Agent,
-    /// Reads everything and changes nothing.
-    Auditor,
-}
-
-impl Role {
-    /// The role's name in the API and the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Agent => "agent",
-            Self::Auditor => "auditor",
-        }
-    }
-
-    /// The role of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Owner, Self::Agent, Self::Auditor]
-            .into_iter()
-            .find(|role| role.as_str() == name)
-    }
-}
 
 /// Who a user is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ mod cache;
 mod failure;
 mod fill;
 mod job;
+pub mod needs;
 pub mod operation;
 mod queue;
 mod references;

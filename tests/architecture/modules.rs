@@ -11,7 +11,16 @@ use crate::source_text::SourceText;
 use crate::tree::{TextFile, files_with_extension};
 
 /// The circles that there are, to be taken apart. Nothing may be added to one, and one that is gone leaves the list.
-const KNOWN: &[&str] = &[];
+const KNOWN: &[&str] = &[
+    "projections/src/: connect log model_versions read schema watch",
+    "projections/src/read: cases contact_details contact_windows contacts labels messages open_cases outbox reports snoozes thread writes",
+    "api/src/: activity app audit config connections console delivery evidence export http media mentions operations people rerouting site users vonage_settings webhooks",
+    "api/src/console: act answers bar bulk case counter device files first_steps inbox labels list list_words next_case outgoing owners pages place presence reading saved session settings sign_in thread throttle unsent window words writing",
+    "api/src/console/owners: account preferences",
+    "api/src/console/settings: lines setup surveys vonage",
+    "api/src/http: auth case_list cases contacts history input",
+    "api/src/simulator: account files phone templates webhooks",
+];
 
 /// A module's path below its crate, without names for the crate's root.
 type Module = Vec<String>;

@@ -8,11 +8,12 @@ use crate::tree::{TextFile, files_with_extension};
 
 /// Stands before every path of ours in a template.
 const BASE: &str = "{{ crate::site::base() }}";
-/// Addresses that are whole already: of media, and of the public URL itself.
-const WHOLE: [&str; 3] = [
+/// Addresses that are whole already: of media, of the public URL itself, and of the simulated phone.
+const WHOLE: [&str; 4] = [
     "{{ href }}\" rel=\"noreferrer",
     "{{ href }}\" target=\"_blank\"",
     "{{ elsewhere.url }}\"",
+    "{{ phone }}\"",
 ];
 
 /// The breaches in one template or script.

@@ -2,7 +2,7 @@
 
 use docket_domain::case::CaseError;
 use docket_domain::event::StreamId;
-use docket_domain::held::{HeldCommand, HeldError, HeldEvent, HeldWebhook};
+use docket_domain::held::{HeldCommand, HeldError, HeldWebhook};
 use docket_domain::ids::{HeldId, Reference};
 use docket_domain::routing::TooManyOpenCases;
 use docket_projections::ledger::operation::{Decided, MessageKey, Needs, Operation, Receipt};
@@ -12,18 +12,9 @@ use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use super::receive::{FreshIds, RECEIPT, Unroutable, route, routing_needs};
-use super::{Asked, of_webhook};
+use super::{Asked, hold, of_webhook};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::Inbound;
-
-/// The events that keep a webhook.
-pub(super) fn hold<T>(webhook: HeldWebhook, output: T) -> Decided<T> {
-    Decided::on(
-        StreamId::Held(webhook.held_id),
-        [HeldEvent::WebhookHeld(webhook)],
-        output,
-    )
-}
 
 /// A webhook that is to be kept as it came.
 #[derive(Clone, Debug)]

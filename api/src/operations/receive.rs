@@ -22,9 +22,8 @@ use docket_projections::settings::{LineSnapshot, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::automatic_text::Answered;
-use super::held::hold;
 use super::opt_out;
-use super::{in_each, of_case, of_webhook};
+use super::{hold, in_each, of_case, of_webhook};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::Inbound;
 

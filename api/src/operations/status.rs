@@ -12,8 +12,8 @@ use docket_projections::log::recorded::Metadata;
 use docket_projections::settings::Settings;
 use serde::{Deserialize, Serialize};
 
-use super::held::{RoutedHeld, hold};
-use super::{Asked, in_each, of_webhook, opt_out};
+use super::held::RoutedHeld;
+use super::{Asked, hold, in_each, of_webhook, opt_out};
 use crate::http::request_id::RequestIds;
 use crate::vonage::payload::{Status, StatusKind};
 

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use super::CaseLabel;
 use super::MediaNews;
 use super::event::{Assignee, Author, InboundMessage, Opened, OutboundMessage, Reaction};
-use crate::contact::profile::OptOutChange;
 use crate::delivery::Status;
 use crate::ids::{LabelId, LineId, MessageId, NoteId, Reference, UserId};
+use crate::opt_out::OptOutChange;
 use crate::personal::Personal;
 use crate::routing::Routed;
 

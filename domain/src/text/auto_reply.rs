@@ -6,6 +6,9 @@
 use super::title::beginning;
 use crate::ids::Reference;
 
+/// The longest text that an owner sets to be sent automatically, in characters.
+pub const MAX_REPLY_CHARS: usize = 1_000;
+
 /// The most automatic replies that one contact gets within an hour, so that two machines cannot talk for ever.
 pub const MAX_PER_HOUR: usize = 5;
 

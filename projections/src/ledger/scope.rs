@@ -25,7 +25,7 @@ use docket_domain::survey::Survey;
 use docket_domain::user::{Role, User, UserEvent};
 use docket_domain::whatsapp_template::WhatsappTemplate;
 
-use super::operation::{ContactKey, MessageKey, Needs};
+use super::needs::{ContactKey, MessageKey, Needs};
 use crate::settings::Settings;
 
 /// An aggregate beside cases, as it is after the events of this batch so far.

@@ -8,7 +8,7 @@ CREATE TABLE docket_read.mentions (
 );
 
 -- Who is writing in which case. Beside the log: no event fills it, and it is over by itself.
-CREATE UNLOGGED TABLE public.writing (
+CREATE UNLOGGED TABLE writing (
     user_id    uuid        NOT NULL,
     reference  integer     NOT NULL,
     expires_at timestamptz NOT NULL,

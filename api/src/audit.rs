@@ -568,6 +568,8 @@ async fn record<O: Operation<Output = (), Refusal = Infallible> + Clone>(
     for attempt in 1..=TRIES {
         match ledger.submit(operation.clone()).await {
             Ok(_) => return,
+            // The log that it belongs to is gone, and the service begins anew as soon as this ends.
+            Err(_) if ledger.watch().standing().is_another_log => break,
             Err(LedgerError::Busy | LedgerError::Unavailable) => {
                 tokio::time::sleep(PAUSE * attempt).await;
             }

@@ -461,6 +461,8 @@ fn happen(world: &mut World, dice: &mut Dice) {
                     text: "Note".into(),
                 },
             );
+            let users = vec![agent(0).user_id];
+            world.attempt(&who, case, CaseCommand::Mention { note_id, users });
         }
         12 => happen_to_move(world, dice, &who, case, &of_case),
         13 | 14 => happen_to_react(world, dice, case, &of_case),

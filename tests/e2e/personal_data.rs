@@ -77,8 +77,9 @@ async fn what_goes_well(desk: &HelpDesk) -> u64 {
     desk.owner.put(&rename, &title).await.expect(200);
     let search = format!("/cases?number={anna}&q=pelican");
     desk.owner.get(&search).await;
-    let begun =
-        json!({"line_id": desk.whatsapp_line, "number": ben, "text": "Your pelican is well"});
+    let begun = json!({
+        "line_id": desk.whatsapp_line, "number": ben, "text": "Your pelican is well", "outside_window": true,
+    });
     desk.owner.post("/cases", &begun).await.expect(201);
     let user =
         json!({"email": "agent@example.com", "role": "agent", "password": "correct horse battery"});

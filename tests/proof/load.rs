@@ -228,7 +228,10 @@ impl Load {
         let (_, references) = &self.two_cases[self.draw(self.two_cases.len())];
         let reference = references[self.draw(2)];
         let text = format!("Answer {n}.");
-        let (path, body) = (format!("/cases/{reference}/replies"), json!({"text": text}));
+        let (path, body) = (
+            format!("/cases/{reference}/replies"),
+            json!({"text": text, "outside_window": true}),
+        );
         let key = format!("answer-{n}");
         let taken = wait_until("the reply is taken", BOUND, async || {
             let agent = self.agent.at(&self.url());

@@ -22,7 +22,8 @@ fn reply(reference: Reference) -> Reply {
     Reply {
         reference,
         text: "Hi".to_owned(),
-        send_as: SendAs::default(),
+        // The first message is from a time of long ago.
+        send_as: SendAs::TextOutsideWindow,
         media: None,
         seen_version: None,
         message_id: MessageId(ambient::new_id()),

@@ -5,12 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
 use docket_domain::case::CaseEvent;
 use docket_domain::contact::ContactState;
 use docket_domain::contact::profile::ContactEvent;
 use docket_domain::event::{Event, StreamId};
-use docket_domain::ids::{ContactId, LineId, Reference};
+use docket_domain::ids::{ContactId, Reference};
 use uuid::Uuid;
 
 use super::fill::Kept;
@@ -47,7 +46,6 @@ pub(super) struct Decisions<'a> {
     jobs: Vec<Decision<'a>>,
     /// What decisions rest on: contacts and streams before anything was decided.
     bases: HashMap<StreamId, u64>,
-    last_wrote: HashMap<ContactId, Option<(DateTime<Utc>, LineId)>>,
 }
 
 struct Decision<'a> {
@@ -111,15 +109,10 @@ pub(super) fn decide<'a>(
         let version = loaded.streams.get(&stream).map_or(0, Aggregate::version);
         bases.insert(stream, version);
     }
-    let last_wrote = loaded
-        .contacts()
-        .map(|contact| (contact.contact_id, contact.last_wrote()))
-        .collect();
     let mut decisions = Decisions {
         parts: Parts::default(),
         jobs: Vec::with_capacity(batch.len()),
         bases,
-        last_wrote,
     };
     let mut taken = Taken::default();
     for (job, needs) in batch.iter_mut().zip(needs) {
@@ -288,8 +281,8 @@ impl<'a> Decisions<'a> {
                         continue;
                     };
                     contacts.push((part, id, changes));
+                    // Told even where it is as before: `append` takes the earlier of this time and its own, and of no time its own.
                     let last = contact.last_wrote();
-                    let last = last.filter(|_| self.last_wrote.get(&id) != Some(&last));
                     call.contacts.push(ContactRow {
                         part,
                         contact_id: id.0,

@@ -351,7 +351,8 @@ impl Stack {
                 twice,
             } => {
                 let seen = seen.map(|step| self.version_at(*case, step));
-                let body = json!({"text": text, "seen_version": seen});
+                // The rules know nothing of WhatsApp's window.
+                let body = json!({"text": text, "seen_version": seen, "outside_window": true});
                 let path = format!("{}/replies", case_path(case));
                 let key = new_message_uuid();
                 let answer = ask_with(&api, &path, &body, &key).await;
@@ -367,7 +368,9 @@ impl Stack {
                 contact,
                 text,
             } => {
-                let body = json!({"line_id": self.lines[*line], "number": Self::number(*contact), "text": text});
+                let body = json!({
+                    "line_id": self.lines[*line], "number": Self::number(*contact), "text": text, "outside_window": true,
+                });
                 api.post("/cases", &body).await
             }
             Act::Resend { case, message } => {

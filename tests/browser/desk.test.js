@@ -196,6 +196,10 @@ bothWays("WhatsApp's window is shown", async (ada) => {
   await ada.page.getByLabel("To", { exact: true }).fill(newNumber());
   await ada.page.locator("textarea[name=text]").fill("Good morning");
   await ada.page.getByRole("button", { name: "Send and create the case" }).click();
+  // Nothing is sent that WhatsApp will most likely refuse, but where one insists.
+  await ada.page.getByText("WhatsApp takes no free text now").waitFor();
+  await ada.page.getByLabel("Send as free text anyway").check();
+  await ada.page.getByRole("button", { name: "Send and create the case" }).click();
   await ada.page.getByText("The person has not written by WhatsApp yet").waitFor();
 });
 

@@ -51,8 +51,9 @@ for (const colorScheme of ["light", "dark"]) {
       await ada.page.locator("main .label.red", { hasText: name }).waitFor();
       assert.deepEqual(await axe(ada.page), []);
       await ada.go("/");
-      await ada.page.locator("#label").selectOption({ label: name });
-      await ada.page.getByRole("button", { name: "Show" }).click();
+      await ada.page.locator(".more-filters > summary").click();
+      await ada.page.locator(".more-filters select[name=label]").selectOption({ label: name });
+      await ada.page.locator(".more-filters button.main").click();
       await ada.page.waitForURL(/label=/);
       assert.equal(await ada.page.locator("a.entry").count(), 1);
       await ada.entry(reference).locator(".label.red").waitFor();

@@ -15,7 +15,7 @@ after(async () => {
 });
 
 // Each test has numbers of its own, so that none depends on another.
-let next = 200;
+let next = 600;
 const newNumber = () => `447700900${next++}`;
 
 for (const javaScriptEnabled of [true, false]) {

@@ -27,6 +27,7 @@ NO_SCHEMA_TELLS = [
     ("invalid-value", "email must be the address of"),
     ("invalid-value", "email is an auditor's"),
     ("invalid-value", "a service account has no password"),
+    ("invalid-value", "a service account keeps the name"),
     ("invalid-value", "line_id names no WhatsApp line"),
     ("invalid-value", "template.name and template.locale name no template"),
     ("invalid-value", "template.parameters do not fit"),

@@ -93,15 +93,21 @@ pub async fn others(
     )
     .fetch_all(executor)
     .await?;
-    let mut others: BTreeMap<Reference, Vec<Personal<String>>> = BTreeMap::new();
-    for here in found {
-        let row = Row {
-            table: "presence",
-            key: here.reference,
-        };
-        let reference = row.reference("reference", here.reference)?;
-        let known = others.entry(reference).or_default();
-        known.push(Personal(here.shown));
+    by_case(
+        "presence",
+        found.into_iter().map(|here| (here.reference, here.shown)),
+    )
+}
+
+/// Names by their cases, each case's in the order of the rows, which come from `table`.
+pub(crate) fn by_case(
+    table: &'static str,
+    rows: impl Iterator<Item = (i32, String)>,
+) -> Result<BTreeMap<Reference, Vec<Personal<String>>>, sqlx::Error> {
+    let mut by_case: BTreeMap<Reference, Vec<Personal<String>>> = BTreeMap::new();
+    for (key, name) in rows {
+        let reference = Row { table, key }.reference("reference", key)?;
+        by_case.entry(reference).or_default().push(Personal(name));
     }
-    Ok(others)
+    Ok(by_case)
 }

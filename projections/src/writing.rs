@@ -7,7 +7,8 @@ use docket_domain::ids::{Reference, UserId};
 use docket_domain::personal::Personal;
 use sqlx::PgExecutor;
 
-use crate::read::rows::{Row, column};
+use crate::presence::by_case;
+use crate::read::rows::column;
 
 /// Says that somebody writes until `expires_at`, and forgets who has not written since `now`; whether that was not known.
 ///
@@ -87,15 +88,10 @@ pub async fn others(
     )
     .fetch_all(executor)
     .await?;
-    let mut others: BTreeMap<Reference, Vec<Personal<String>>> = BTreeMap::new();
-    for writer in found {
-        let row = Row {
-            table: "writing",
-            key: writer.reference,
-        };
-        let reference = row.reference("reference", writer.reference)?;
-        let known = others.entry(reference).or_default();
-        known.push(Personal(writer.shown));
-    }
-    Ok(others)
+    by_case(
+        "writing",
+        found
+            .into_iter()
+            .map(|writer| (writer.reference, writer.shown)),
+    )
 }
